@@ -1,0 +1,11 @@
+//! What every room leans on: time, chance, secrets, ids, units, sealing, supervised tasks. Knows nothing of HTTP or of doors.
+
+pub mod clock;
+pub mod current;
+pub mod entropy;
+pub mod id;
+pub mod lifeline;
+pub mod seal;
+pub mod secret;
+pub mod task;
+pub mod units;

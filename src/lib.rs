@@ -1,0 +1,8 @@
+//! Doorward: the front door for self-hosted apps.
+//!
+//! The rooms below stand on floors, ground first; a room names rooms on lower floors only (`tests/house.rs`).
+//! `docs/architecture.md` walks one request through them.
+
+pub mod base;
+pub mod model;
+pub mod wire;

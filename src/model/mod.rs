@@ -1,0 +1,9 @@
+//! The stored nouns: who there is, how they prove it, and the sessions they hold. No I/O, no HTTP.
+
+pub mod attempt;
+pub mod credential;
+pub mod event;
+pub mod identity;
+pub mod session;
+pub mod strength;
+pub mod user;

@@ -1,0 +1,7 @@
+//! HTTP as it reaches and leaves us: bodies, the connection a request came by, cookies, header names. No decisions.
+
+pub mod body;
+pub mod client;
+pub mod connection;
+pub mod cookie;
+pub mod header;
