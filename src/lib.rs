@@ -5,4 +5,6 @@
 
 pub mod base;
 pub mod model;
+pub mod plan;
+pub mod policy;
 pub mod wire;

@@ -1,0 +1,31 @@
+//! One protected application.
+
+use std::path::PathBuf;
+
+use crate::plan::upstream::Upstream;
+use crate::policy::host::Host;
+use crate::policy::rule::RuleSet;
+
+/// One protected application.
+#[derive(Debug)]
+pub struct App {
+    /// Its name on pages and in logs.
+    pub name: String,
+    /// The hosts it answers for.
+    pub hosts: Vec<Host>,
+    /// Where its requests go.
+    pub upstream: Upstream,
+    /// Its path rules.
+    pub rules: RuleSet,
+    /// A certificate of the owner's own, instead of one from the local authority.
+    pub certificate: Option<CertificateFiles>,
+}
+
+/// A certificate chain and its key, both PEM files.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CertificateFiles {
+    /// The chain, leaf first.
+    pub certificate: PathBuf,
+    /// The key.
+    pub private_key: PathBuf,
+}

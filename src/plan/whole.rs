@@ -1,0 +1,40 @@
+//! The whole plan: everything a request needs to know of the configuration.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::plan::app::App;
+use crate::plan::listener::Listen;
+use crate::plan::policy::{AuthPolicy, LogPolicy, SessionPolicy, TlsPolicy};
+use crate::policy::host::Host;
+
+/// The compiled configuration.
+#[derive(Debug)]
+pub struct Plan {
+    /// The installation's name, on pages and in authenticator apps.
+    pub name: String,
+    /// Where the store and keys live, if the file says so.
+    pub data_dir: Option<PathBuf>,
+    /// Where we listen.
+    pub listen: Listen,
+    /// TLS for every host.
+    pub tls: TlsPolicy,
+    /// How long people stay signed in.
+    pub session: SessionPolicy,
+    /// How people sign in.
+    pub auth: AuthPolicy,
+    /// What is logged.
+    pub log: LogPolicy,
+    /// The apps, in written order.
+    pub apps: Vec<Arc<App>>,
+    /// Which app answers for a host.
+    pub hosts: HashMap<Host, Arc<App>>,
+}
+
+impl Plan {
+    /// The app that answers for `host`: one look-up, however many hosts there are.
+    pub fn app(&self, host: &Host) -> Option<&Arc<App>> {
+        self.hosts.get(host)
+    }
+}
