@@ -5,6 +5,8 @@
 
 pub mod base;
 pub mod model;
+pub mod observe;
 pub mod plan;
 pub mod policy;
+pub mod sample;
 pub mod wire;
