@@ -3,10 +3,13 @@
 //! The rooms below stand on floors, ground first; a room names rooms on lower floors only (`tests/house.rs`).
 //! `docs/architecture.md` walks one request through them.
 
+pub mod admin;
 pub mod base;
+pub mod gate;
 pub mod model;
 pub mod observe;
 pub mod plan;
 pub mod policy;
 pub mod sample;
+pub mod tls;
 pub mod wire;

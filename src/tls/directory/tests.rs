@@ -1,0 +1,1 @@
+//! Real handshakes against the directory, over pipes in memory.
