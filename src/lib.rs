@@ -4,6 +4,7 @@
 //! `docs/architecture.md` walks one request through them.
 
 pub mod admin;
+pub mod auth;
 pub mod base;
 pub mod gate;
 pub mod model;
