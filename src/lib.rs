@@ -6,6 +6,7 @@
 pub mod admin;
 pub mod auth;
 pub mod base;
+pub mod daemon;
 pub mod gate;
 pub mod model;
 pub mod observe;
