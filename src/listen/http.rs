@@ -124,9 +124,11 @@ where
                 closing = true;
                 serving.as_mut().graceful_shutdown();
             }
-            _ = idle.tick(), if !closing && connection.is_idle() => {
-                closing = true;
-                serving.as_mut().graceful_shutdown();
+            _ = idle.tick(), if !closing => {
+                if connection.is_idle() {
+                    closing = true;
+                    serving.as_mut().graceful_shutdown();
+                }
             }
         }
     }
