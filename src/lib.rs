@@ -6,6 +6,8 @@
 pub mod admin;
 pub mod auth;
 pub mod base;
+pub mod command;
+pub mod config;
 pub mod daemon;
 pub mod gate;
 pub mod model;
