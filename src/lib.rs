@@ -14,6 +14,7 @@ pub mod model;
 pub mod observe;
 pub mod plan;
 pub mod policy;
+pub mod proxy;
 pub mod sample;
 pub mod tls;
 pub mod wire;
