@@ -28,10 +28,11 @@ pub fn directory(dir: &Path) -> Result<(), Fault> {
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fault> {
     let fault = |source| Fault::Unwritable { path: path.into(), source };
     let beside = beside(path);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     write_beside(&beside, bytes, mode)
         .and_then(|()| fs::rename(&beside, path))
         .inspect_err(|_| drop(fs::remove_file(&beside)))
-        .and_then(|()| File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all())
+        .and_then(|()| File::open(folder)?.sync_all())
         .map_err(fault)
 }
 

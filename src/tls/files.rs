@@ -158,3 +158,103 @@ fn load(files: &CertificateFiles, provider: &CryptoProvider) -> Result<Loaded, F
 fn there(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, Fault> {
     durable::read(path)?.ok_or_else(|| Fault::Unreadable { path: path.into(), source: io::ErrorKind::NotFound.into() })
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+    use tempfile::TempDir;
+    use time::OffsetDateTime;
+
+    use super::*;
+    use crate::tls::server;
+
+    const START: i64 = 1_800_000_000;
+    const DAY: i64 = 86_400;
+
+    /// A certificate for `*.example.test` that lives 90 days from `START`, and its key.
+    fn ground() -> (TempDir, CertificateFiles) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let files = CertificateFiles { certificate: dir.path().join("chain.pem"), private_key: dir.path().join("key.pem") };
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::new(["*.example.test".to_owned(), "10.0.0.7".to_owned()]).expect("names");
+        params.not_before = OffsetDateTime::from_unix_timestamp(START).expect("a moment");
+        params.not_after = OffsetDateTime::from_unix_timestamp(START + 90 * DAY).expect("a moment");
+        let chain = params.self_signed(&key).expect("signed").pem();
+        durable::write(&files.certificate, format!("a comment\n{chain}{chain}").as_bytes(), 0o644).expect("written");
+        durable::write(&files.private_key, key.serialize_pem().as_bytes(), 0o640).expect("written");
+        (dir, files)
+    }
+
+    fn open(files: &CertificateFiles) -> Result<FilePair, Fault> {
+        FilePair::open(files.clone(), server::provider())
+    }
+
+    #[test]
+    fn names_are_judged_as_clients_judge_them() {
+        let (_dir, files) = ground();
+        let pair = open(&files).expect("a pair");
+        let covers = |name: &str| pair.covers(&Host::parse(name).expect("a host"));
+        assert!(covers("shop.example.test") && covers("10.0.0.7"));
+        assert!(!covers("example.test") && !covers("a.shop.example.test") && !covers("10.0.0.8") && !covers("shop.example.com"));
+        assert_eq!(pair.key().cert.len(), 2, "the whole chain is shown");
+    }
+
+    #[test]
+    fn the_owner_learns_when_renewal_has_failed() {
+        let (_dir, files) = ground();
+        let pair = open(&files).expect("a pair");
+        let warnings = |days: i64| pair.warnings(Timestamp::from_secs(START + days * DAY));
+        let certificate = files.certificate.clone();
+        assert_eq!(warnings(1), []);
+        assert_eq!(warnings(82), []);
+        assert_eq!(warnings(84), [Warning::ExpiresSoon { certificate: certificate.clone(), day: "2027-04-15".into() }]);
+        assert_eq!(warnings(91), [Warning::Expired { certificate: certificate.clone(), day: "2027-04-15".into() }]);
+        assert_eq!(warnings(-1), [Warning::NotYetValid { certificate, day: "2027-01-15".into() }]);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_told_in_plain_words_and_names_the_file() {
+        let (dir, files) = ground();
+        let [chain, key] = [&files.certificate, &files.private_key].map(|path| fs::read_to_string(path).expect("read"));
+        let other = KeyPair::generate().expect("a key").serialize_pem();
+        let legacy = key.replacen('\n', "\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n", 1);
+        let cases = [
+            (&files.certificate, key.as_str(), "there is no certificate in "),
+            (&files.certificate, &chain[..200], "cannot be used: the file ends in the middle of a block"),
+            (&files.private_key, chain.as_str(), "there is no private key in "),
+            (&files.private_key, "", "there is no private key in "),
+            (&files.private_key, &key[..60], "cannot be used: the file ends in the middle of a block"),
+            (&files.private_key, "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n", "the private key in "),
+            (&files.private_key, legacy.as_str(), "is protected by a passphrase"),
+            (&files.private_key, other.as_str(), "does not belong to the first certificate in "),
+        ];
+        for (path, text, words) in cases {
+            durable::write(path, text.as_bytes(), 0o600).expect("written");
+            let told = open(&files).expect_err(words).to_string();
+            assert!(told.contains(words) && told.contains(&*dir.path().to_string_lossy()), "{told}");
+            durable::write(&files.certificate, chain.as_bytes(), 0o600).expect("written");
+            durable::write(&files.private_key, key.as_bytes(), 0o600).expect("written");
+        }
+        let both = CertificateFiles { certificate: dir.path().join("both.pem"), private_key: dir.path().join("both.pem") };
+        durable::write(&both.certificate, format!("{key}{chain}").as_bytes(), 0o600).expect("written");
+        open(&both).expect("one file may hold both");
+    }
+
+    /// A link that is turned to another directory, as certbot does: neither path changes, nor need size or time.
+    #[test]
+    fn a_turned_link_is_a_change() {
+        let (first, _) = ground();
+        let (second, _) = ground();
+        let live = tempfile::tempdir().expect("a directory");
+        let link = live.path().join("live");
+        std::os::unix::fs::symlink(first.path(), &link).expect("linked");
+        let files = CertificateFiles { certificate: link.join("chain.pem"), private_key: link.join("key.pem") };
+        let pair = open(&files).expect("a pair");
+        let before = pair.key();
+        assert!(!pair.reread_if_changed().expect("readable"));
+        assert!(Arc::ptr_eq(&before, &pair.key()));
+        fs::remove_file(&link).and_then(|()| std::os::unix::fs::symlink(second.path(), &link)).expect("turned");
+        assert!(pair.reread_if_changed().expect("readable"));
+        assert_ne!(before.cert, pair.key().cert);
+    }
+}

@@ -281,3 +281,165 @@ fn calendar(at: Timestamp) -> OffsetDateTime {
 pub fn day(at: Timestamp) -> String {
     calendar(at).date().to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use x509_parser::extensions::{GeneralName, ParsedExtension};
+    use x509_parser::prelude::{FromDer, X509Certificate};
+
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_secs(1_800_000_000);
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn open(dir: &Path) -> Result<LocalCa, Fault> {
+        LocalCa::open_or_create(dir, &Clock::manual(START), Entropy)
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("there").permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn the_authority_is_created_once_and_its_key_is_for_the_owner_alone() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let certs = dir.path().join("deep/certs");
+        assert!(LocalCa::open(&certs, Entropy).expect("nothing there").is_none());
+        let first = open(&certs).expect("created");
+        let again = open(&certs).expect("opened");
+        assert_eq!(first.fingerprint(), again.fingerprint());
+        assert_eq!(first.fingerprint().len(), 95);
+        assert_eq!(first.certificate_pem(), fs::read_to_string(first.certificate_path()).expect("read"));
+        assert!(first.name().starts_with("Doorward local CA "), "{}", first.name());
+        assert_eq!((mode(&certs), mode(&certs.join(KEY_FILE)), mode(&certs.join(CERTIFICATE_FILE))), (0o700, 0o600, 0o644));
+        assert_eq!(fs::read_dir(&certs).expect("listed").count(), 2);
+        assert!(first.warnings(START).is_empty());
+    }
+
+    #[test]
+    fn of_many_starts_at_once_all_get_the_same_authority() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let prints: Vec<_> = thread::scope(|scope| {
+            let starts: Vec<_> = (0..8).map(|_| scope.spawn(|| open(dir.path()).expect("opened").fingerprint())).collect();
+            starts.into_iter().map(|start| start.join().expect("no panic")).collect()
+        });
+        assert!(prints.iter().all(|print| *print == prints[0]), "{prints:?}");
+    }
+
+    /// Killed after the key was written: the next start makes the certificate of that very key, under the same name.
+    #[test]
+    fn a_start_that_was_killed_half_way_is_completed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let before = open(dir.path()).expect("created");
+        let key = fs::read(dir.path().join(KEY_FILE)).expect("read");
+        fs::remove_file(dir.path().join(CERTIFICATE_FILE)).expect("removed");
+        fs::write(dir.path().join(".local-ca.pem.new"), "-----BEGIN CERT").expect("written");
+        assert!(LocalCa::open(dir.path(), Entropy).expect("not complete").is_none());
+        let after = open(dir.path()).expect("completed");
+        assert_eq!(fs::read(dir.path().join(KEY_FILE)).expect("read"), key);
+        assert_eq!(before.name(), after.name());
+        assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 2);
+    }
+
+    #[test]
+    fn nothing_that_people_trust_is_ever_made_anew() {
+        let other = tempfile::tempdir().expect("a directory");
+        open(other.path()).expect("created");
+        let leaf =
+            open(other.path()).expect("opened").issue(&Host::parse("a.localhost").expect("a host"), START).expect("issued");
+        let leaf = certificate::to_pem(&leaf.key().cert[0]);
+        let strange_key = fs::read(other.path().join(KEY_FILE)).expect("read");
+        let cases: [(&str, &str, Option<&[u8]>); 7] = [
+            ("is missing: put the key back", KEY_FILE, None),
+            ("does not belong to the first certificate", KEY_FILE, Some(&strange_key)),
+            ("there is no private key", KEY_FILE, Some(b"")),
+            ("there is no certificate", CERTIFICATE_FILE, Some(b"")),
+            ("cannot be used: ", CERTIFICATE_FILE, Some(b"-----BEGIN CERTIFICATE-----\nMIIB\n")),
+            ("cannot be used: ", CERTIFICATE_FILE, Some(b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")),
+            ("is not one of an authority", CERTIFICATE_FILE, Some(leaf.as_bytes())),
+        ];
+        for (complaint, file, content) in cases {
+            let dir = tempfile::tempdir().expect("a directory");
+            open(dir.path()).expect("created");
+            let path = dir.path().join(file);
+            content.map_or_else(|| fs::remove_file(&path), |content| fs::write(&path, content)).expect("spoilt");
+            let fault = open(dir.path()).expect_err(complaint).to_string();
+            assert!(fault.contains(complaint), "{fault}");
+            assert_eq!(fs::read(&path).ok().as_deref(), content, "{complaint}: left as it was");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_not_set_makes_no_authority() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let fault = LocalCa::open_or_create(dir.path(), &Clock::manual(Timestamp::from_secs(100)), Entropy).expect_err("refused");
+        assert!(matches!(fault, Fault::ClockNotSet { year: 1970 }), "{fault}");
+        assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 0);
+    }
+
+    #[test]
+    fn the_owner_learns_of_the_end_and_of_a_key_that_others_can_read() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let ca = open(dir.path()).expect("created");
+        assert!(matches!(&ca.warnings(START.plus(DAY * 3_500))[..], [Warning::ExpiresSoon { day, .. }] if day == "2037-01-14"));
+        assert!(matches!(&ca.warnings(START.plus(DAY * 4_000))[..], [Warning::Expired { .. }]));
+        fs::set_permissions(dir.path().join(KEY_FILE), fs::Permissions::from_mode(0o640)).expect("set");
+        assert!(matches!(&ca.warnings(START)[..], [Warning::KeyReadable { .. }]));
+    }
+
+    /// The attack: whoever gets a host's certificate and key out of us signs certificates for other hosts with it.
+    #[test]
+    fn what_is_issued_serves_one_host_and_signs_nothing() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let ca = open(dir.path()).expect("created");
+        let (_, root) = X509Certificate::from_der(ca.certificate_der()).expect("parsed");
+        let constraints = root.basic_constraints().expect("parsed").expect("there").value;
+        assert!(constraints.ca && constraints.path_len_constraint == Some(0));
+        let usage = root.key_usage().expect("parsed").expect("there").value;
+        assert!(usage.key_cert_sign() && usage.crl_sign() && !usage.digital_signature());
+        root.verify_signature(None).expect("signed by itself");
+
+        for text in ["app.localhost", "127.0.0.1", "::1", &format!("{}.localhost", ["label"; 20].join("."))] {
+            let host = Host::parse(text).expect("a host");
+            let issued = ca.issue(&host, START).expect("issued");
+            let (_, leaf) = X509Certificate::from_der(&issued.key().cert[0]).expect("parsed");
+            leaf.verify_signature(Some(root.public_key())).expect("signed by the authority");
+            assert!(!leaf.is_ca());
+            let usage = leaf.extended_key_usage().expect("parsed").expect("there").value;
+            assert!(usage.server_auth && !usage.client_auth && !usage.any);
+            assert!(!leaf.key_usage().expect("parsed").expect("there").value.key_cert_sign());
+            assert_eq!(leaf.raw_serial().len(), 16);
+            let names = &leaf.subject_alternative_name().expect("parsed").expect("there").value.general_names;
+            let [name] = &names[..] else { panic!("one name, not {names:?}") };
+            match (host.ip(), name) {
+                (None, GeneralName::DNSName(name)) => assert_eq!(*name, text),
+                (Some(std::net::IpAddr::V4(address)), GeneralName::IPAddress(bytes)) => assert_eq!(*bytes, address.octets()),
+                (Some(std::net::IpAddr::V6(address)), GeneralName::IPAddress(bytes)) => assert_eq!(*bytes, address.octets()),
+                other => panic!("{other:?}"),
+            }
+            let validity = leaf.validity();
+            assert_eq!(validity.not_before.timestamp(), START.secs() - 3_600);
+            assert_eq!(validity.not_after.timestamp(), START.plus(DAY * 30).secs());
+            assert_eq!(key_identifiers(&leaf).1, key_identifiers(&root).0, "the chain is found by identifiers");
+            assert!(key_identifiers(&leaf).0.is_some());
+        }
+        let host = Host::parse("app.localhost").expect("a host");
+        let [one, two] = [(); 2].map(|()| ca.issue(&host, START).expect("issued").key().cert[0].clone());
+        assert_ne!(one, two, "a fresh key and serial number each time");
+    }
+
+    /// Those of the certificate's own key and of its issuer's.
+    fn key_identifiers(certificate: &X509Certificate<'_>) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+        let mut found = (None, None);
+        for extension in certificate.extensions() {
+            match extension.parsed_extension() {
+                ParsedExtension::SubjectKeyIdentifier(id) => found.0 = Some(id.0.to_vec()),
+                ParsedExtension::AuthorityKeyIdentifier(id) => found.1 = id.key_identifier.as_ref().map(|id| id.0.to_vec()),
+                _ => {}
+            }
+        }
+        found
+    }
+}

@@ -54,7 +54,7 @@ pub fn config(
 
 /// Our clock, as rustls asks for it.
 #[derive(Debug)]
-struct ByClock(Clock);
+pub struct ByClock(pub Clock);
 
 impl TimeProvider for ByClock {
     fn current_time(&self) -> Option<UnixTime> {

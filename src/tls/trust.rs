@@ -180,3 +180,70 @@ fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:,=+@%".contains(&byte);
     if !word.is_empty() && word.bytes().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::base::clock::{Clock, Timestamp};
+    use crate::base::entropy::Entropy;
+
+    fn ground() -> (TempDir, LocalCa, Machine) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let clock = Clock::manual(Timestamp::from_secs(1_800_000_000));
+        let ca = LocalCa::open_or_create(&dir.path().join("certs"), &clock, Entropy).expect("created");
+        let machine = Machine { root: dir.path().join("root"), home: Some(dir.path().join("home")), is_mac: false };
+        fs::create_dir_all(machine.root.join("usr/local/share/ca-certificates")).expect("made");
+        fs::create_dir_all(dir.path().join("home/.mozilla/firefox/x.default")).expect("made");
+        fs::write(dir.path().join("home/.mozilla/firefox/x.default/cert9.db"), "").expect("made");
+        (dir, ca, machine)
+    }
+
+    #[test]
+    fn the_system_and_every_browser_database_are_told() {
+        let (dir, ca, machine) = ground();
+        let mut ran = vec![];
+        let steps = install(&ca, &machine, &mut |invocation| {
+            ran.push(invocation.to_string());
+            Ok(())
+        });
+        assert!(steps.len() == 3 && steps.iter().all(|step| step.outcome == Outcome::Done), "{steps:?}");
+        let installed = machine.root.join("usr/local/share/ca-certificates/doorward-local-ca.crt");
+        assert_eq!(fs::read_to_string(installed).expect("copied"), ca.certificate_pem());
+        let home = dir.path().join("home");
+        let (home, pem) = (home.display(), ca.certificate_path().display());
+        let add = |database: &str| format!("certutil -A -d sql:{home}/{database} -t C,, -n '{}' -i {pem}", ca.name());
+        let create = format!("certutil -N --empty-password -d sql:{home}/.pki/nssdb");
+        assert_eq!(ran, ["update-ca-certificates".into(), create, add(".pki/nssdb"), add(".mozilla/firefox/x.default")]);
+    }
+
+    #[test]
+    fn what_fails_is_told_with_the_command_to_run_instead() {
+        let (_dir, ca, mut machine) = ground();
+        let steps = install(&ca, &machine, &mut |invocation| Err(Refusal::Missing(invocation.program.clone())));
+        assert!(matches!(&steps[0].outcome, Outcome::Failed(why) if why == "update-ca-certificates is not installed"));
+        assert!(steps[0].by_hand.starts_with("sudo cp ") && steps[0].by_hand.ends_with(" && sudo update-ca-certificates"));
+        assert!(matches!(&steps[1].outcome, Outcome::Failed(why) if why.contains("libnss3-tools")));
+        assert!(steps[1].by_hand.contains("certutil -N --empty-password") && steps[1].by_hand.contains("certutil -A"));
+
+        machine.root = "/nowhere".into();
+        let steps = install(&ca, &machine, &mut |_| Ok(()));
+        assert!(matches!(&steps[0].outcome, Outcome::Failed(_)), "{steps:?}");
+        assert!(steps[0].by_hand.contains("local-ca.pem"));
+
+        machine.is_mac = true;
+        let steps = install(&ca, &machine, &mut |_| Err(Refusal::Failed("no".into())));
+        assert_eq!((steps.len(), &steps[0].outcome), (1, &Outcome::Failed("no".into())));
+        assert!(steps[0].by_hand.starts_with("sudo security add-trusted-cert -d -r trustRoot -k "));
+    }
+
+    #[test]
+    fn programs_are_run_without_a_shell_and_their_complaints_are_kept() {
+        assert_eq!(spawn(&Invocation::new("true", &[])), Ok(()));
+        let fault = spawn(&Invocation::new("ls", &["/nowhere; echo"])).expect_err("fails").to_string();
+        assert!(fault.contains("/nowhere; echo"), "{fault}");
+        assert_eq!(spawn(&Invocation::new("no-such-program-here", &[])), Err(Refusal::Missing("no-such-program-here".into())));
+        assert_eq!(Invocation::new("a", &["b c", "it's", ""]).to_string(), r"a 'b c' 'it'\''s' ''");
+    }
+}
