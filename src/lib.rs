@@ -4,6 +4,7 @@
 //! `docs/architecture.md` walks one request through them.
 
 pub mod base;
+pub mod listen;
 pub mod model;
 pub mod plan;
 pub mod policy;
