@@ -10,6 +10,7 @@ pub mod command;
 pub mod config;
 pub mod daemon;
 pub mod gate;
+pub mod listen;
 pub mod model;
 pub mod observe;
 pub mod plan;
