@@ -8,4 +8,5 @@ pub mod base;
 pub mod model;
 pub mod plan;
 pub mod policy;
+pub mod store;
 pub mod wire;
