@@ -17,5 +17,6 @@ pub mod plan;
 pub mod policy;
 pub mod proxy;
 pub mod sample;
+pub mod store;
 pub mod tls;
 pub mod wire;
