@@ -7,4 +7,5 @@ pub mod base;
 pub mod model;
 pub mod plan;
 pub mod policy;
+pub mod web;
 pub mod wire;
