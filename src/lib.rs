@@ -3,6 +3,7 @@
 //! The rooms below stand on floors, ground first; a room names rooms on lower floors only (`tests/house.rs`).
 //! `docs/architecture.md` walks one request through them.
 
+pub mod auth;
 pub mod base;
 pub mod model;
 pub mod plan;
