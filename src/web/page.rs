@@ -17,6 +17,15 @@ pub const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 
 
 const PERMISSIONS: &str = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()";
 
+/// An error shown above a form, linked to the field it speaks of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alert {
+    /// The id of the field.
+    pub field: &'static str,
+    /// What happened and what to do.
+    pub text: String,
+}
+
 /// Renders `template` as a page.
 pub fn render(status: StatusCode, template: &impl Template) -> Response<Body> {
     match template.render() {
@@ -52,6 +61,13 @@ pub fn redirect(status: StatusCode, location: &str) -> Response<Body> {
 /// learns which of the two it was.
 pub fn not_found(audience: Audience, request_id: &str) -> Response<Body> {
     Refusal::NotFound.answer(audience, request_id)
+}
+
+impl Alert {
+    /// An error of the field `field`.
+    pub fn new(field: &'static str, text: impl Into<String>) -> Self {
+        Self { field, text: text.into() }
+    }
 }
 
 /// Puts the security headers of an answer of ours.

@@ -40,6 +40,10 @@ pub const STRONGER: &str = "This page asks for a code from your authenticator ap
 /// The password of a name is closed for good.
 pub const PASSWORD_CLOSED: &str = "There were too many tries for this name. Ask the owner of this server for a new set-up link.";
 
+/// After a session reached its end.
+pub const SIGNED_OUT_EXPIRED: &str =
+    "You were signed out because your session reached its end. Nothing on the page you left was changed.";
+
 /// The box that makes a session last.
 pub fn remember(duration: &str) -> String {
     format!("Keep me signed in on this device for {duration}")
@@ -48,11 +52,6 @@ pub fn remember(duration: &str) -> String {
 /// After a session was not used for too long.
 pub fn signed_out_idle(duration: &str) -> String {
     format!("You were signed out after {duration} without activity. Nothing on the page you left was changed.")
-}
-
-/// After a session reached its end.
-pub fn signed_out_expired(duration: &str) -> String {
-    format!("You were signed out because you signed in {duration} ago. Nothing on the page you left was changed.")
 }
 
 /// Tries came too fast.
@@ -221,9 +220,14 @@ pub fn password_too_short(min_length: usize) -> String {
 /// The password has too many bytes.
 pub const PASSWORD_TOO_LONG: &str = "That password is too long. Use a shorter one.";
 /// The password is on the list of common ones.
-pub const PASSWORD_COMMON: &str = "That password is one of the first that are tried. Choose one that nobody would guess.";
+pub const PASSWORD_COMMON: &str = "That password is among the first that attackers try. Use several unrelated words.";
+/// The password repeats itself.
+pub const PASSWORD_REPEATED: &str = "That password repeats itself. Use several unrelated words.";
+/// The password runs along the alphabet or the keyboard.
+pub const PASSWORD_SEQUENCE: &str =
+    "That password follows the alphabet, the digits or the keyboard. Use several unrelated words.";
 /// The password is the user's name, the host's, or the app's.
-pub const PASSWORD_CONTEXT: &str = "That password is too close to your name or to this site's. Choose another.";
+pub const PASSWORD_ABOUT_YOU: &str = "That password is mostly your name or this site's. Use several unrelated words.";
 
 /// A duration that an authenticator shows a code.
 pub fn period(seconds: u64) -> String {
