@@ -8,5 +8,7 @@ pub mod base;
 pub mod model;
 pub mod plan;
 pub mod policy;
+pub mod portal;
+pub mod store;
 pub mod web;
 pub mod wire;
