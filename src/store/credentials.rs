@@ -31,13 +31,22 @@ impl Store {
     pub async fn sign_in_facts(&self, name: &UserName) -> Result<Option<SignInFacts>, Fault> {
         let (name, keys) = (name.clone(), Arc::clone(&self.keys));
         self.ask(move |database| {
-            let Some(user) = users::find(database, &name)? else { return Ok(None) };
-            let select = "SELECT password FROM account WHERE id = ?1 AND password IS NOT NULL";
-            let password = database.one(select, params![user.id.as_str()], |row| row.secret(0).map(PasswordHash))?;
-            let select = "SELECT id, algorithm, digits, period, seed, last_step, created_at
-                          FROM totp WHERE account_id = ?1 ORDER BY created_at, id";
-            let totps = database.all(select, params![user.id.as_str()], |row| totp(row, &keys))?;
-            Ok(Some(SignInFacts { user, password, totps }))
+            let user = users::find(database, &name)?;
+            user.map(|user| facts(database, &keys, user)).transpose()
+        })
+        .await
+    }
+
+    /// The same for a user known by id, as half-done sign-ins know them.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub async fn sign_in_facts_of(&self, user: UserId) -> Result<Option<SignInFacts>, Fault> {
+        let keys = Arc::clone(&self.keys);
+        self.ask(move |database| {
+            let select = "SELECT id, name, disabled, created_at FROM account WHERE id = ?1";
+            let user = database.one(select, params![user.as_str()], users::user)?;
+            user.map(|user| facts(database, &keys, user)).transpose()
         })
         .await
     }
@@ -76,6 +85,15 @@ impl Store {
     pub async fn burn_step(&self, totp: TotpId, step: u64) -> Result<bool, Fault> {
         self.ask(move |database| burn(database, totp, step)).await
     }
+}
+
+fn facts(database: &Database, keys: &Keys, user: User) -> Result<SignInFacts, Fault> {
+    let select = "SELECT password FROM account WHERE id = ?1 AND password IS NOT NULL";
+    let password = database.one(select, params![user.id.as_str()], |row| row.secret(0).map(PasswordHash))?;
+    let select = "SELECT id, algorithm, digits, period, seed, last_step, created_at
+                  FROM totp WHERE account_id = ?1 ORDER BY created_at, id";
+    let totps = database.all(select, params![user.id.as_str()], |row| totp(row, keys))?;
+    Ok(SignInFacts { user, password, totps })
 }
 
 /// Judges and burns in one statement: of two submissions of one code only one changes a row.
