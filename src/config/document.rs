@@ -79,7 +79,6 @@ fn read(text: &str) -> Result<(Document, BTreeSet<String>), Vec<Complaint>> {
         log: reader.table("log", LogTable::read),
         complaints: Vec::new(),
     };
-    reader.demand("app", "nothing to protect", "[[app]] host = \"paperless.example.com\" upstream = \"http://127.0.0.1:8000\"");
     reader.finish();
     complaint::sort(&mut findings.complaints);
     document.complaints = findings.complaints;

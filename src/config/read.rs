@@ -53,6 +53,10 @@ pub fn named_files(document: &Document) -> Vec<Complaint> {
 }
 
 fn faults_of(pair: &WrittenPair, directory: &Path, table: &str) -> Vec<Complaint> {
+    // Half a pair is complained about as such.
+    if pair.certificate.is_none() || pair.private_key.is_none() {
+        return Vec::new();
+    }
     let certificate = fault_of(pair.certificate.as_ref(), directory, "CERTIFICATE-----");
     let private_key = fault_of(pair.private_key.as_ref(), directory, "PRIVATE KEY-----");
     certificate

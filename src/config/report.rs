@@ -1,7 +1,7 @@
 //! Complaints for people (a snippet with a caret) and for programs (JSON, version 1). Both come from the same data.
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 
 use crate::config::complaint;
@@ -82,20 +82,31 @@ impl Report {
         let title = level.primary_title(harmless(&complaint.message)).id(complaint.code.name());
         let group = match &complaint.place {
             None => title.element(Origin::path(&self.source.name)),
-            Some(place) => {
-                let primary =
-                    AnnotationKind::Primary.span(self.source.inside(place)).label(complaint.label.as_deref().map(harmless));
-                let also = complaint
-                    .also
-                    .iter()
-                    .map(|(place, label)| AnnotationKind::Context.span(self.source.inside(place)).label(harmless(label)));
-                let snippet = Snippet::source(self.source.text.as_str()).path(self.source.name.as_str());
-                title.element(snippet.annotation(primary).annotations(also))
-            }
+            Some(place) => title.element(self.excerpt(complaint, place)),
         };
         let notes = complaint.notes.iter().map(|note| Level::NOTE.message(harmless(note)));
         let help = complaint.help.iter().map(|help| Level::HELP.message(harmless(help)));
         renderer.render(&[group.elements(notes).elements(help)])
+    }
+
+    /// The lines that a complaint speaks of. Not the whole text: the renderer reads all that it is given, for every complaint.
+    fn excerpt<'a>(&'a self, complaint: &'a Complaint, place: &Place) -> Snippet<'a, Annotation<'a>> {
+        let text = self.source.text.as_str();
+        let place = self.source.inside(place);
+        let also: Vec<(Place, &str)> =
+            complaint.also.iter().map(|(place, label)| (self.source.inside(place), label.as_str())).collect();
+        let first = also.iter().map(|(place, _)| place.start).fold(place.start, usize::min);
+        let last = also.iter().map(|(place, _)| place.end).fold(place.end, usize::max);
+        let start = text[..first].rfind('\n').map_or(0, |newline| newline + 1);
+        let end = text[last..].find('\n').map_or(text.len(), |newline| last + newline + 1);
+        let moved = |place: Place| place.start - start..place.end - start;
+        let primary = AnnotationKind::Primary.span(moved(place)).label(complaint.label.as_deref().map(harmless));
+        let also = also.into_iter().map(|(place, label)| AnnotationKind::Context.span(moved(place)).label(harmless(label)));
+        Snippet::source(&text[start..end])
+            .line_start(self.source.position(first).line)
+            .path(self.source.name.as_str())
+            .annotation(primary)
+            .annotations(also)
     }
 
     fn diagnostic(&self, complaint: &Complaint) -> Value {
@@ -147,7 +158,7 @@ impl Report {
 /// renderer takes them out of titles and of the file's text, not out of labels and messages.
 fn harmless(text: &str) -> String {
     let obeyed = |letter: char| letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|letter| if obeyed(letter) { char::REPLACEMENT_CHARACTER } else { letter }).collect()
+    text.replace('\n', " ").chars().map(|letter| if obeyed(letter) { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }
 
 /// Adds the fields of one object to another, without those that are null.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::config::complaint::{Code, Complaint};
 use crate::config::placed::{Place, Placed};
-use crate::policy::host::Host;
+use crate::policy::host::{BadHost, Host};
 
 /// Which hosts were written where.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ impl HostBook {
     /// # Errors
     /// It cannot be read, or is taken.
     pub fn claim(&mut self, written: &Placed<String>) -> Result<Host, Box<Complaint>> {
-        let host = Host::parse(&written.value).map_err(|_| Box::new(unreadable(written)))?;
+        let host = Host::parse(&written.value).map_err(|reason| Box::new(unreadable(written, reason)))?;
         match self.0.get(&host) {
             Some(first) => {
                 let complaint = Complaint::new(Code::E0501, &written.place, format!("host `{}` is written twice", host.as_str()));
@@ -31,7 +31,7 @@ impl HostBook {
     }
 }
 
-fn unreadable(written: &Placed<String>) -> Complaint {
+fn unreadable(written: &Placed<String>, reason: BadHost) -> Complaint {
     let text = written.value.as_str();
     let complaint = Complaint::new(Code::E0505, &written.place, "not a host name or address").key("app.host");
     if text.contains('*') {
@@ -39,8 +39,7 @@ fn unreadable(written: &Placed<String>) -> Complaint {
     }
     match host_within(text).filter(|part| *part != text && Host::parse(part).is_ok()) {
         Some(host) => complaint.label(format!("only the host: did you mean \"{host}\"?")).fix(format!("\"{host}\"")),
-        None if !text.is_ascii() => complaint.label("write the ASCII form of the name, which begins with `xn--`"),
-        None => complaint.label("letters, digits, `-` and `.`, or an address"),
+        None => complaint.label(reason.to_string()),
     }
 }
 

@@ -22,6 +22,9 @@ pub const STATUSES: &[(u16, &str)] = &[
 /// Used where no status is written.
 const USUAL: u16 = 302;
 
+/// Browsers give up after 20 redirects; a round is found within as many.
+const MOST_HOPS: usize = 20;
+
 /// Compiles a redirect's target and status; `place` is that of the whole entry.
 pub fn compile(
     place: &Place,
@@ -71,7 +74,9 @@ fn unusable(to: &str) -> Option<&'static str> {
 pub fn find_loops(set: &RuleSet, hosts: &[Host], written: &[(Redirect, Place)], complaints: &mut Vec<Complaint>) {
     for (redirect, place) in written {
         let mut passed = vec![redirect.to.clone()];
-        while let Some(next) = follow(set, hosts, passed.last().expect("begins with one")) {
+        while passed.len() < MOST_HOPS
+            && let Some(next) = passed.last().and_then(|to| follow(set, hosts, to))
+        {
             if passed.contains(&next) {
                 // A round is told once, by those that are part of it.
                 if next == redirect.to {

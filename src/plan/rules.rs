@@ -73,7 +73,7 @@ fn rule(written: &RuleTable, usual: Requirement, sent: &mut Sent, complaints: &m
             Ok(pattern) => paths.push(pattern),
             Err(reason) => {
                 let complaint = Complaint::new(Code::E0607, &regex.place, "not a regular expression that can be used");
-                complaints.push(complaint.label(reason.to_string()).key("app.rule.path_regex"));
+                complaints.push(complaint.label(last_line(&reason.to_string())).key("app.rule.path_regex"));
             }
         }
     }
@@ -158,6 +158,12 @@ fn misplaced_keys(written: &RuleTable, kind: WrittenAction, complaints: &mut Vec
     misplaced("to", written.to.as_ref().map(|to| to.place.clone()), "redirect", WrittenAction::Redirect);
     misplaced("status", written.status.as_ref().map(|status| status.place.clone()), "redirect", WrittenAction::Redirect);
     misplaced("require", written.require.as_ref().map(|require| require.place.clone()), "require", WrittenAction::Require);
+}
+
+/// The regex crate draws a picture over several lines and says what is wrong in the last.
+fn last_line(reason: &str) -> String {
+    let line = reason.trim_end().lines().next_back().unwrap_or_default();
+    line.trim_start_matches("error: ").to_owned()
 }
 
 fn patterns(written: &[Placed<String>], key: &str, complaints: &mut Vec<Complaint>) -> Vec<Pattern> {
