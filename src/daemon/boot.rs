@@ -28,7 +28,7 @@ use crate::listen::limit::Slots;
 use crate::observe::access::{AccessLog, Writer};
 use crate::plan::whole::Plan;
 use crate::portal::route::Portal;
-use crate::proxy::pool::Pool;
+use crate::proxy::pool::{Pool, Tunnels};
 use crate::store::key_file;
 use crate::store::lock::Lock;
 use crate::store::open::Store;
@@ -88,7 +88,7 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
     let https_port = https.first().ok_or(Fault::Nowhere)?.address.port();
     let control = control::listen(&place.control).map_err(|source| Fault::Io { path: place.control.clone(), source })?;
     let (access, log) = open_log(&plan)?;
-    let portal = Portal::new(store.clone(), &master, clock.clone(), entropy);
+    let portal = Portal::new(store.clone(), &master, &clock, entropy);
     let desk = Arc::new(desk(&plan, https_port, &store, &clock, entropy));
     let services = Arc::new(Services {
         store,
@@ -132,11 +132,12 @@ impl Gateway {
     ) -> Result<(), Fault> {
         let plan = self.services.plan.get();
         let slots = Slots::new(plan.listen.max_connections, plan.listen.max_connections_per_network);
+        let tunnels = Tunnels::default();
         for (number, sockets) in deal(https, http).into_iter().enumerate() {
             let door = Door {
                 services: Arc::clone(&self.services),
                 directory: Arc::clone(&directory),
-                pool: Pool::new(),
+                pool: Pool::new(self.services.clock.clone(), self.services.entropy, tunnels.clone()),
                 slots: slots.clone(),
                 open: tokio_util::task::TaskTracker::new(),
                 header_timeout: plan.listen.header_timeout,
