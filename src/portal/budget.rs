@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use governor::clock::{Clock as Ticking, ReasonablyRealtime};
+use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::StateStore;
 use governor::state::keyed::ShrinkableKeyedStateStore;
@@ -34,7 +35,7 @@ pub struct Budgets {
 /// One budget, kept for each network apart.
 #[derive(Debug)]
 pub struct Budget {
-    limiter: RateLimiter<Network, Bounded, Ticks>,
+    limiter: RateLimiter<Network, Bounded, Ticks, NoOpMiddleware<Duration>>,
     requests: AtomicU32,
 }
 

@@ -247,6 +247,6 @@ fn weakness(weak: WeakPassword) -> String {
 impl SetUp {
     /// The authenticator that waits beside the link, once a password was chosen.
     fn staged(&self) -> Option<&Totp> {
-        self.link.stage.as_ref().map(|stage| &stage.totp)
+        self.link.pending.as_ref().map(|pending| &pending.totp)
     }
 }
