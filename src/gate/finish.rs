@@ -148,11 +148,25 @@ fn note(refusal: &Refusal, record: &Record) {
         Fault::Client => debug!(event = "refused", id, app, refusal = refusal.name()),
         Fault::Upstream => {
             let cause = refusal.cause();
-            warn!(event = "upstream.failed", id, app, refusal = refusal.name(), cause, "the app's server did not answer as it should");
+            warn!(
+                event = "upstream.failed",
+                id,
+                app,
+                refusal = refusal.name(),
+                cause,
+                "the app's server did not answer as it should"
+            );
         }
         Fault::Gateway => {
             let cause = refusal.cause();
-            error!(event = "gateway.failed", id, app, refusal = refusal.name(), cause, "the gateway could not judge a request and refused it");
+            error!(
+                event = "gateway.failed",
+                id,
+                app,
+                refusal = refusal.name(),
+                cause,
+                "the gateway could not judge a request and refused it"
+            );
         }
     }
 }

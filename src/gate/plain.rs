@@ -39,9 +39,7 @@ fn answer(services: &Services, connection: &Connection, request: Request<Body>) 
     }
     match call.target.own() {
         Own::Disguised => Err(Refusal::Blocked(DenyStatus::NotFound)),
-        Own::Page(_) | Own::No => {
-            Ok(redirect(&format!("{}{}", origin_of(host, services.https_port), call.target.as_str())))
-        }
+        Own::Page(_) | Own::No => Ok(redirect(&format!("{}{}", origin_of(host, services.https_port), call.target.as_str()))),
     }
 }
 

@@ -4,9 +4,9 @@ use std::error::Error;
 
 use http::{Response, StatusCode};
 
-use crate::policy::rule::DenyStatus;
-use crate::policy::target::Unreadable;
 use crate::gate::upstream;
+use crate::policy::refusal::Unreadable;
+use crate::policy::rule::DenyStatus;
 use crate::proxy::fault::{Fault as UpstreamFault, Side};
 use crate::store::fault::Fault as StoreFault;
 use crate::wire::body::Body;

@@ -42,10 +42,7 @@ pub struct Budget {
 impl Budgets {
     /// Full budgets for everybody.
     pub fn new(clock: &Clock) -> Self {
-        Self {
-            sign_in: Budget::new(clock, 20, Duration::from_secs(6)),
-            links: Budget::new(clock, 60, Duration::from_secs(1)),
-        }
+        Self { sign_in: Budget::new(clock, 20, Duration::from_secs(6)), links: Budget::new(clock, 60, Duration::from_secs(1)) }
     }
 }
 

@@ -90,12 +90,7 @@ pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>, token: &str) ->
 ///
 /// # Errors
 /// As [`show`], and for a foreign or unreadable form.
-pub async fn submit(
-    portal: &Portal,
-    plan: &Plan,
-    call: &Call<'_>,
-    (token, body): (&str, Body),
-) -> Result<Response<Body>, Stop> {
+pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, (token, body): (&str, Body)) -> Result<Response<Body>, Stop> {
     let set_up = open(portal, call, token).await?;
     let sent = guard::read(call, body).await?;
     let second = sent.text("step") == "2";
