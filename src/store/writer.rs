@@ -309,4 +309,29 @@ mod tests {
         assert!(kit.store.users().await.unwrap().is_empty());
         kit.store.add_user(&name("later")).await.unwrap();
     }
+
+    #[tokio::test]
+    async fn a_full_disk_refuses_what_does_not_fit_and_keeps_what_was_acknowledged() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let session = kit.store.open_session(kit.session(alice.id)).await.unwrap().unwrap();
+        let room =
+            |pages: &'static str| kit.store.ask(move |database| database.batch(&format!("PRAGMA max_page_count = {pages}")));
+        room("1").await.unwrap();
+        let mut kept = 1;
+        let refused = loop {
+            match kit.store.add_user(&name(&format!("user{kept}"))).await {
+                Ok(_) => kept += 1,
+                Err(fault) => break fault,
+            }
+        };
+        assert!(matches!(refused, Fault::Sqlite(_)), "{refused:?}");
+        assert!(!kit.store.is_broken());
+        assert!(kit.store.end_session(session.id).await.unwrap(), "ending needs no room");
+        room("1000000").await.unwrap();
+        kit.store.add_user(&name("later")).await.unwrap();
+        let kit = kit.reopened().await;
+        assert_eq!(kit.store.users().await.unwrap().len(), kept + 1);
+        assert!(kit.store.list_sessions().await.unwrap().is_empty());
+    }
 }
