@@ -334,6 +334,24 @@ async fn a_body_at_the_allowed_rate_takes_as_long_as_it_takes() {
     served.hear_until("ok /a").await;
 }
 
+/// The attack: a refused client neither reads nor closes, or sends for ever, and so keeps its connection.
+#[tokio::test(start_paused = true)]
+async fn a_refused_client_is_not_waited_for_long() {
+    let mut served = Served::start();
+    served.send(b"GET / HTTP/1.1\n").await;
+    let begun = Instant::now();
+    (&mut served.server).await.expect("no panic").expect("a clean end");
+    assert_eq!(begun.elapsed().as_secs(), 1);
+
+    let mut served = Served::start();
+    let flood = [b'x'; 1024];
+    let mut sent = 0;
+    while served.client.write_all(&flood).await.is_ok() {
+        sent += flood.len();
+    }
+    assert!(sent < 512 * 1024, "{sent}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_that_leaves_ends_the_work_for_it() {
     let mut served = Served::start();
