@@ -90,12 +90,7 @@ pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>, token: &str) ->
 ///
 /// # Errors
 /// As [`show`], and for a foreign or unreadable form.
-pub async fn submit(
-    portal: &Portal,
-    plan: &Plan,
-    call: &Call<'_>,
-    (token, body): (&str, Body),
-) -> Result<Response<Body>, Stop> {
+pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, (token, body): (&str, Body)) -> Result<Response<Body>, Stop> {
     let set_up = open(portal, call, token).await?;
     let sent = guard::read(call, body).await?;
     let second = sent.text("step") == "2";
@@ -201,7 +196,7 @@ async fn stage(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, se
     if !portal.store.stage_password(set_up.hash, hash, totp).await? {
         return Err(Refusal::NotFound.into());
     }
-    Ok(page::redirect(StatusCode::SEE_OTHER, &format!("{}?step=2", set_up.path)))
+    Ok(call.redirect(&format!("{}?step=2", set_up.path)))
 }
 
 /// The code of the last step uses the link up and opens the first session.

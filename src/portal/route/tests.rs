@@ -22,6 +22,7 @@ use crate::base::seal::MasterKey;
 use crate::base::secret::Secret;
 use crate::model::credential::{Totp, TotpRecipe};
 use crate::model::identity::Identity;
+use crate::model::session::Ended;
 use crate::model::strength::Strength;
 use crate::model::user::User;
 use crate::plan::app::App;
@@ -32,7 +33,8 @@ use crate::policy::host::Host;
 use crate::policy::requirement::Requirement;
 use crate::policy::rule::RuleSet;
 use crate::policy::target::Target;
-use crate::portal::challenge;
+use crate::portal::challenge::{self, Wanted};
+use crate::portal::hashing::Hasher;
 use crate::store::open::Store;
 use crate::wire::cookie::{self, Found};
 
@@ -283,8 +285,7 @@ async fn a_set_up_link_leads_all_the_way_in() {
 
     let on = browser.get(&site, &done.location()).await;
     assert_eq!(on.leads_to(), "/");
-    let session: serde_json::Value =
-        serde_json::from_str(&browser.get(&site, "/.doorward/session").await.text).expect("JSON");
+    let session: serde_json::Value = serde_json::from_str(&browser.get(&site, "/.doorward/session").await.text).expect("JSON");
     assert_eq!(session["user"], "alice");
     assert_eq!(session["expires_at"], "2027-01-15T20:00:00Z");
     let again = Browser::new().get(&site, &link).await;
@@ -367,7 +368,7 @@ async fn password_and_code_lead_to_where_the_visitor_wanted() {
     assert_eq!(browser.get(&site, &next.location()).await.leads_to(), "/documents?page=2&q=a");
 
     let signed_in = browser.get(&site, &site.way_to("/x")).await;
-    assert_eq!(browser.get(&site, &signed_in.location()).await.leads_to(), "/x", "no second form for the signed in");
+    assert_eq!(signed_in.location(), "/x", "no second form for the signed in");
     assert!(browser.get(&site, "/.doorward/").await.text.contains("Open Paperless"));
 }
 
@@ -398,6 +399,7 @@ async fn unknown_names_cost_and_say_the_same_as_wrong_passwords() {
     site.ready("carol").await;
     assert!(site.portal.store.set_disabled(&"carol".parse().expect("a name"), true).await.expect("done"));
     let mut answers = vec![];
+    let values = regex::Regex::new(r#"value="[^"]*""#).expect("a pattern");
     let long = "x".repeat(300);
     let names = [
         ("alice", "wrong password 1"),
@@ -415,7 +417,7 @@ async fn unknown_names_cost_and_say_the_same_as_wrong_passwords() {
         assert_eq!(site.portal.hasher.runs() - before, 1, "{name}: one run of the hash");
         assert_eq!(answer.alert(), "That name and password don't match.", "{name}");
         assert!(!answer.text.contains(password), "the password is never sent back");
-        let same = regex::Regex::new(r#"value="[^"]*""#).expect("a pattern").replace_all(&answer.text, "").into_owned();
+        let same = values.replace_all(&answer.text, "").into_owned();
         answers.push((answer.status, same, answer.headers));
     }
     for answer in &answers {
@@ -625,7 +627,8 @@ async fn a_half_done_sign_in_counts_for_its_browser_and_half_an_hour() {
 
     let mut thief = Browser::at("198.51.100.7");
     thief.get(&site, "/.doorward/login").await;
-    for answer in [thief.get(&site, &url).await, thief.post(&site, "/.doorward/login/code", &page.filled(&[("code", &code)])).await]
+    for answer in
+        [thief.get(&site, &url).await, thief.post(&site, "/.doorward/login/code", &page.filled(&[("code", &code)])).await]
     {
         assert_eq!(answer.status, StatusCode::FORBIDDEN);
         assert!(!answer.text.contains("Signing in as"), "{}", answer.text);
@@ -728,7 +731,10 @@ async fn methods_that_a_page_does_not_know_are_405_and_head_has_no_body() {
     let site = Site::new();
     let mut browser = Browser::new();
     let answer = browser.send(&site, Request::put("/.doorward/login"), String::new()).await;
-    assert_eq!((answer.status, &answer.headers["allow"]), (StatusCode::METHOD_NOT_ALLOWED, &"GET, HEAD, POST".parse().expect("a value")));
+    assert_eq!(
+        (answer.status, &answer.headers["allow"]),
+        (StatusCode::METHOD_NOT_ALLOWED, &"GET, HEAD, POST".parse().expect("a value"))
+    );
     let answer = browser.send(&site, Request::post("/.doorward/session"), String::new()).await;
     assert_eq!(answer.headers["allow"], "GET, HEAD");
     let page = browser.get(&site, "/.doorward/login").await;
@@ -776,4 +782,59 @@ async fn a_store_out_of_order_is_503_and_never_a_wrong_password() {
     let answer = browser.post(&site, "/.doorward/login", &page.filled(&[("name", "alice"), ("password", PASSWORD)])).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(answer.headers.contains_key("retry-after"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_machine_checks_nothing_and_keeps_the_form() {
+    let mut site = Site::new();
+    site.portal.hasher = Hasher::with_cores(0);
+    let mut browser = Browser::new();
+    let page = browser.get(&site, &site.way_to("/kept")).await;
+    let answer = browser.post(&site, "/.doorward/login", &page.filled(&[("name", "alice"), ("password", PASSWORD)])).await;
+    assert_eq!(
+        (answer.status, &answer.headers["retry-after"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &"2".parse().expect("a value"))
+    );
+    assert!(answer.text.contains("value=\"alice\"") && answer.text.contains("Your password was not checked."));
+}
+
+/// The attack: filling the queue of the store with made-up tokens in URLs.
+#[tokio::test]
+async fn looking_for_tokens_is_budgeted() {
+    let site = Site::new();
+    let mut browser = Browser::new();
+    browser.get(&site, "/.doorward/login").await;
+    let mut statuses = vec![];
+    for path in ["setup/", "login/code?c="].iter().cycle().take(61) {
+        let path = format!("/.doorward/{path}{}", Token::draw(Entropy).to_text().expose());
+        statuses.push(browser.get(&site, &path).await.status.as_u16());
+    }
+    assert!(statuses[..60].iter().all(|status| *status != 429) && statuses[60] == 429, "{statuses:?}");
+}
+
+#[tokio::test]
+async fn people_are_sent_to_sign_in_and_programs_are_told_to() {
+    let site = Site::new();
+    let (target, host) = (Target::parse("/a?b=c").expect("a target"), Host::parse(HOST).expect("a host"));
+    let ask = |method: &Method, lines: &[(&'static str, &'static str)], ended| {
+        let headers =
+            lines.iter().map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value"))).collect();
+        let wanted = Wanted { method, headers: &headers, target: &target, host: &host, request_id: "r1" };
+        challenge::answer(&site.portal, wanted, ended, site.clock.now())
+    };
+    let tab = [("sec-fetch-mode", "navigate")];
+    let answer = ask(&Method::GET, &tab, Some(Ended::Idle));
+    let location = answer.headers()[LOCATION].to_str().expect("ASCII").to_owned();
+    assert!(answer.status() == StatusCode::FOUND && location.ends_with("&why=idle"), "{location}");
+    assert_eq!(ask(&Method::POST, &tab, None).status(), StatusCode::SEE_OTHER);
+    let page = Browser::new().get(&site, &location).await;
+    assert!(page.text.contains("after 12 hours without activity"));
+
+    let answer = ask(&Method::GET, &[("sec-fetch-mode", "cors"), ("accept", "text/html")], None);
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    let bytes = answer.into_body().collect().await.expect("in memory").to_bytes();
+    let problem: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+    assert!(problem["login_url"].as_str().expect("a URL").starts_with("/.doorward/login?go="));
+    let answer = ask(&Method::GET, &[("service-worker", "script"), ("sec-fetch-mode", "same-origin")], None);
+    assert_eq!(answer.headers()["content-type"], "text/javascript; charset=utf-8");
 }
