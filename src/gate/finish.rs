@@ -1,0 +1,229 @@
+//! From an outcome to an answer, and from everything learned to one line of the log.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ALLOW, HOST, LOCATION, USER_AGENT};
+use http::uri::Authority;
+use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tracing::{debug, error, warn};
+
+use crate::base::clock::{Clock, Timestamp};
+use crate::base::id::Id;
+use crate::gate::handle::Outcome;
+use crate::gate::refusal::{Fault, Refusal};
+use crate::gate::services::Services;
+use crate::gate::upstream;
+use crate::observe::access::AccessLog;
+use crate::observe::record::Record;
+use crate::observe::redact;
+use crate::plan::whole::Plan;
+use crate::policy::rule::{DenyStatus, Redirect};
+use crate::web::audience::Audience;
+use crate::web::refusal::Refusal as Page;
+use crate::wire::body::{Body, Fault as BodyFault};
+use crate::wire::connection::{Connection, InFlight, Protocol};
+use crate::wire::header::REQUEST_ID;
+
+/// What is kept of a request for its answer and its line, since the request itself goes on its way.
+#[derive(Debug)]
+pub struct Facts {
+    record: Record,
+    audience: Audience,
+    in_flight: InFlight,
+}
+
+impl Facts {
+    /// Reads them off a request.
+    pub fn of(services: &Services, plan: &Plan, connection: &Arc<Connection>, request: &Request<Body>) -> Self {
+        let uri = request.uri().path_and_query().map_or("*", |target| target.as_str());
+        let record = Record {
+            id: Id::<Record>::draw(services.entropy).as_str().into(),
+            received: services.clock.now(),
+            peer: connection.peer,
+            client: connection.peer.ip().to_canonical(),
+            sni: connection.sni.clone(),
+            protocol: protocol(connection, request.version()),
+            method: request.method().as_str().into(),
+            host: written_host(request).to_ascii_lowercase().into(),
+            uri: redact::uri(uri, &plan.log.redact_query),
+            agent: request.headers().get(USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()).into()),
+            app: None,
+            user: None,
+            refusal: None,
+            status: 0,
+            sent: 0,
+            took: Duration::ZERO,
+        };
+        Self { record, audience: Audience::of(request.method(), request.headers()), in_flight: connection.begin() }
+    }
+
+    /// The id of the request, in the log and on every refusal.
+    pub fn id(&self) -> &str {
+        &self.record.id
+    }
+
+    /// When its head was complete; every decision about it is made as of then.
+    pub fn received(&self) -> Timestamp {
+        self.record.received
+    }
+}
+
+/// Turns the outcome into an answer whose end writes the line.
+pub fn finish(services: &Services, facts: Facts, outcome: Outcome) -> Response<Logged> {
+    let Facts { mut record, audience, in_flight } = facts;
+    record.app = outcome.app.as_ref().map(|app| app.name.as_str().into());
+    record.user = outcome.identity.session().map(|session| session.user_name.as_str().into());
+    let response = match outcome.result {
+        Ok(response) => response,
+        Err(refusal) => {
+            record.refusal = Some(refusal.name());
+            note(&refusal, &record);
+            refused(refusal, audience, &record)
+        }
+    };
+    record.status = response.status().as_u16();
+    let (log, clock) = (services.access.clone(), services.clock.clone());
+    response.map(|body| Logged { body, record: Some(record), log, clock, _in_flight: in_flight })
+}
+
+/// A refusal as the visitor sees it, with the id under which the owner finds it in the log.
+fn refused(refusal: Refusal, audience: Audience, record: &Record) -> Response<Body> {
+    let name = record.app.as_deref().unwrap_or_default();
+    let mut response = match refusal {
+        Refusal::SignIn(answer) => *answer,
+        other => page(&other, name).answer(audience, &record.id),
+    };
+    if let Ok(id) = HeaderValue::from_str(&record.id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+fn page<'a>(refusal: &Refusal, app: &'a str) -> Page<'a> {
+    match refusal {
+        Refusal::Unreadable(unreadable) if unreadable.too_long() => Page::AddressTooLong,
+        Refusal::Malformed(_) | Refusal::Unreadable(_) => Page::BadRequest,
+        Refusal::HeadTooLarge => Page::HeadTooLarge,
+        Refusal::Method => Page::MethodNotAllowed { allow: ALLOWED },
+        Refusal::Misdirected | Refusal::NoSuchApp => Page::Misdirected,
+        Refusal::Blocked(DenyStatus::Forbidden) => Page::Forbidden,
+        Refusal::Blocked(DenyStatus::NotFound) => Page::NotFound,
+        Refusal::Unavailable(_) => Page::Unavailable,
+        Refusal::Upstream(fault) => upstream::page(fault, app),
+        // Answered before: a sign-in brings its own answer.
+        Refusal::SignIn(_) => Page::SignInRequired { login_url: "/.doorward/login" },
+    }
+}
+
+/// Methods we take at all; what an app takes of them is its own business.
+const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// The answer to `OPTIONS *`.
+pub fn server_options() -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(ALLOWED));
+    response
+}
+
+/// The owner's redirect.
+pub fn redirected(redirect: &Redirect) -> Response<Body> {
+    let status = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::FOUND);
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = status;
+    let location = HeaderValue::from_str(&redirect.to).unwrap_or(HeaderValue::from_static("/"));
+    response.headers_mut().insert(LOCATION, location);
+    response
+}
+
+/// Refusals that somebody has to look into get an event besides their access line.
+fn note(refusal: &Refusal, record: &Record) {
+    let (id, app) = (&*record.id, record.app.as_deref().unwrap_or_default());
+    match refusal.whose() {
+        Fault::Client => debug!(event = "refused", id, app, refusal = refusal.name()),
+        Fault::Upstream => {
+            let cause = refusal.cause();
+            warn!(
+                event = "upstream.failed",
+                id,
+                app,
+                refusal = refusal.name(),
+                cause,
+                "the app's server did not answer as it should"
+            );
+        }
+        Fault::Gateway => {
+            let cause = refusal.cause();
+            error!(
+                event = "gateway.failed",
+                id,
+                app,
+                refusal = refusal.name(),
+                cause,
+                "the gateway could not judge a request and refused it"
+            );
+        }
+    }
+}
+
+/// The host as written, for the log alone: decisions use the parsed one.
+fn written_host(request: &Request<Body>) -> &str {
+    let in_header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    in_header.or_else(|| request.uri().authority().map(Authority::as_str)).unwrap_or_default()
+}
+
+fn protocol(connection: &Connection, version: Version) -> &'static str {
+    match (connection.protocol, version) {
+        (Protocol::Http2, _) => "HTTP/2.0",
+        (Protocol::Http1, Version::HTTP_10) => "HTTP/1.0",
+        (Protocol::Http1, _) => "HTTP/1.1",
+    }
+}
+
+/// A response body that counts what is sent of it and has the line written when it is gone: sent whole, given up by the
+/// client, or ended because its session was.
+#[derive(Debug)]
+pub struct Logged {
+    body: Body,
+    record: Option<Record>,
+    log: AccessLog,
+    clock: Clock,
+    // The connection counts as busy until the last byte is sent.
+    _in_flight: InFlight,
+}
+
+impl HttpBody for Logged {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        let logged = self.get_mut();
+        let frame = ready!(Pin::new(&mut logged.body).poll_frame(context));
+        if let (Some(Ok(frame)), Some(record)) = (&frame, &mut logged.record) {
+            record.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Logged {
+    fn drop(&mut self) {
+        if let Some(mut record) = self.record.take() {
+            record.took = self.clock.now().since(record.received);
+            self.log.write(record);
+        }
+    }
+}

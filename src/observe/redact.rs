@@ -1,0 +1,53 @@
+//! What never appears in a log: secrets in queries, and tokens in our own paths.
+
+/// Our own paths whose last segment opens something.
+const TOKEN_PATHS: &[&str] = &["/.doorward/setup/"];
+/// Query parameters of our own that open something, on top of the configured ones.
+const OWN_PARAMETERS: &[&str] = &["go", "c"];
+const REDACTED: &str = "REDACTED";
+
+/// The target as it may be logged: values of the named query parameters (given in lower case) and tokens in our own paths are
+/// replaced. What cannot be read as a parameter is kept, since it is no value of a named one.
+pub fn uri(target: &str, parameters: &[String]) -> Box<str> {
+    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+    let token_path = TOKEN_PATHS.iter().find(|prefix| path.len() > prefix.len() && path.starts_with(**prefix));
+    let path = match token_path {
+        Some(prefix) => format!("{prefix}{REDACTED}"),
+        None => path.to_owned(),
+    };
+    let own = path.starts_with("/.doorward/");
+    let Some(query) = query else { return path.into() };
+    let query: Vec<String> = query.split('&').map(|pair| parameter(pair, parameters, own)).collect();
+    format!("{path}?{}", query.join("&")).into()
+}
+
+fn parameter(pair: &str, parameters: &[String], own: bool) -> String {
+    let Some((key, _)) = pair.split_once('=') else { return pair.to_owned() };
+    let name = percent_encoding::percent_decode_str(key).decode_utf8_lossy().to_ascii_lowercase();
+    let secret = parameters.contains(&name) || (own && OWN_PARAMETERS.contains(&name.as_str()));
+    if secret { format!("{key}={REDACTED}") } else { pair.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redacted(target: &str) -> String {
+        uri(target, &["token".to_owned(), "api_key".to_owned()]).into()
+    }
+
+    #[test]
+    fn named_parameters_lose_their_values_however_they_are_spelt() {
+        assert_eq!(redacted("/a?x=1&token=abc&y"), "/a?x=1&token=REDACTED&y");
+        assert_eq!(redacted("/a?TOKEN=abc&%61pi_key=s"), "/a?TOKEN=REDACTED&%61pi_key=REDACTED");
+        assert_eq!(redacted("/token=abc"), "/token=abc");
+        assert_eq!(redacted("/a?tokens=1"), "/a?tokens=1");
+    }
+
+    #[test]
+    fn set_up_links_and_our_own_tickets_are_never_logged() {
+        assert_eq!(redacted("/.doorward/setup/SECRET"), "/.doorward/setup/REDACTED");
+        assert_eq!(redacted("/.doorward/login/code?c=SECRET"), "/.doorward/login/code?c=REDACTED");
+        assert_eq!(redacted("/app?c=1"), "/app?c=1");
+    }
+}
