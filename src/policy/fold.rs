@@ -19,6 +19,17 @@ pub fn fold(text: &str) -> Cow<'_, str> {
     Cow::Borrowed(text)
 }
 
+/// The text folded name by name, where only a true `/` separates: to some upstreams a `\` or a fullwidth slash is part of a name.
+/// `None` if that makes no difference.
+pub fn fold_names(text: &str) -> Option<String> {
+    let slashes = |text: &str| text.bytes().filter(|byte| *byte == b'/').count();
+    if slashes(&fold(text)) == slashes(text) {
+        return None;
+    }
+    let names: Vec<String> = text.split('/').map(|name| fold(name).replace('/', "\\")).collect();
+    Some(names.join("/"))
+}
+
 fn fold_beyond_ascii(text: &str) -> String {
     text.chars()
         .filter(|c| !is_ignorable(*c))
@@ -104,6 +115,12 @@ mod tests {
             assert_eq!(trim(segment), "admin", "{segment:?}");
         }
         assert_eq!(trim(".git"), ".git");
+    }
+
+    #[test]
+    fn a_slash_in_disguise_may_be_part_of_a_name() {
+        assert_eq!(fold_names("/A\\B/C／D").as_deref(), Some("/a\\b/c\\d"));
+        assert_eq!(fold_names("/A/É"), None);
     }
 
     #[test]

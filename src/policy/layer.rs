@@ -30,16 +30,19 @@ pub fn is_plain(path: &str) -> bool {
     !matches!(before, b' ' | b'.' | b'+') && segments <= MAX_SEGMENTS
 }
 
-/// Every text a path may stand for, the one as written first; no two are equal, and at most eleven.
+/// Every text a path may stand for, the one as written first; no two are equal, and at most sixteen.
 ///
 /// # Errors
 /// [`Unreadable`] if any of them holds something no honest client sends.
 pub fn texts(path: &str) -> Result<Vec<String>, Unreadable> {
     let layers = layers(path)?;
-    let mut texts = vec![as_written(path)?];
+    let mut texts = vec![decoded_where(path, has_no_other_spelling)?];
+    // Many routers decode names but leave `%2F` alone, so that it is part of a name.
+    let whole_names =
+        layers.iter().filter(|layer| layer.contains('%')).map(|layer| decoded_where(layer, |byte| !is_separator(byte)));
     // Tomcat and Jetty drop parameters before they decode `%2f`, so "drop, then decode" is a text of its own.
     let stripped = layers.iter().filter(|layer| layer.contains(';')).map(|layer| decoded_fully(&without_parameters(layer)));
-    for text in layers.iter().skip(1).map(|layer| Ok(layer.clone())).chain(stripped).chain(widened(&layers)) {
+    for text in layers.iter().skip(1).map(|layer| Ok(layer.clone())).chain(whole_names).chain(stripped).chain(widened(&layers)) {
         let text = text?;
         if !texts.contains(&text) {
             texts.push(text);
@@ -66,19 +69,27 @@ fn layers(path: &str) -> Result<Vec<String>, Unreadable> {
     }
 }
 
-/// A path with only those escapes decoded that have no other spelling (space and all beyond ASCII): `/caf%C3%A9` is simply how
-/// `/café` is written, not a disguise.
-fn as_written(path: &str) -> Result<String, Unreadable> {
+/// Whether a byte can only be sent as an escape: `/caf%C3%A9` is simply how `/café` is written, not a disguise.
+fn has_no_other_spelling(byte: u8) -> bool {
+    matches!(byte, b' ' | 0x80..)
+}
+
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b'/' | b'\\')
+}
+
+/// One round of decoding of those bytes only that `chosen` picks.
+fn decoded_where(path: &str, chosen: impl Fn(u8) -> bool) -> Result<String, Unreadable> {
     let mut text = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let Some((first, behind)) = rest.split_first() {
         let escaped = if *first == b'%' { behind.get(..2).and_then(hex_byte) } else { None };
-        match escaped {
-            Some(byte @ (b' ' | 0x80..)) => {
+        match escaped.filter(|byte| chosen(*byte)) {
+            Some(byte) => {
                 text.push(byte);
                 rest = &behind[2..];
             }
-            _ => {
+            None => {
                 text.push(*first);
                 rest = behind;
             }
@@ -183,6 +194,13 @@ mod tests {
         assert_eq!(texts("/a%25252541").map(|texts| texts.len()), Ok(5));
         assert_eq!(texts("/a%2525252541"), Err(Unreadable::TooManyLayers));
         assert_eq!(texts("/100%25.txt"), Ok(vec!["/100%25.txt".to_owned(), "/100%.txt".to_owned()]));
+    }
+
+    /// The attack: a router that decodes names but not slashes, so that our `*` and its parameter are not the same.
+    #[test]
+    fn an_encoded_slash_may_be_part_of_a_name() {
+        let texts = texts("/a/x%2Fy/%61dmin").expect("readable");
+        assert_eq!(texts, ["/a/x%2Fy/%61dmin", "/a/x/y/admin", "/a/x%2Fy/admin"]);
     }
 
     /// The attack: Tomcat drops `;…` and then decodes; read the other way round, the slash belongs to the parameter.

@@ -135,7 +135,7 @@ impl Pattern {
         }
         match &self.matcher {
             Matcher::Pieces { pieces, below: _ } if pieces.is_empty() => root == Root::Everything || reading.first().is_none(),
-            Matcher::Pieces { pieces, below } => walk(pieces, *below, reading),
+            Matcher::Pieces { pieces, below } => may_begin(pieces, reading) && walk(pieces, *below, reading),
             Matcher::Regex { exact, folded } => regex_covers(exact, folded, reading),
         }
     }
@@ -225,6 +225,15 @@ fn glob(segment: &str, fold_case: bool) -> Result<GlobMatcher, BadPattern> {
     let literal = segment.replace('[', "\u{0}").replace('{', "[{]").replace('}', "[}]").replace('\u{0}', "[[]");
     let glob = GlobBuilder::new(&literal).case_insensitive(fold_case).literal_separator(true).backslash_escape(false).build();
     glob.map(|glob| glob.compile_matcher()).map_err(|error| BadPattern::Glob(error.kind().to_string()))
+}
+
+/// Compares the first name before anything else is looked at, which is all that most rules need.
+fn may_begin(pieces: &[Piece], reading: &Reading<'_>) -> bool {
+    match (&pieces[0], reading.first()) {
+        (Piece::Deep, _) => true,
+        (_, None) => false,
+        (piece, Some(first)) => piece.matches(first, reading.form(), last_name(pieces) == 0),
+    }
 }
 
 /// The piece on which a suffix is forgiven.

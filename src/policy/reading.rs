@@ -6,7 +6,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::policy::fold::{fold, is_blank, trim};
+use crate::policy::fold::{fold, fold_names, is_blank, trim};
 use crate::policy::layer;
 
 /// Leading segments that may be a script or a cookieless session; more than two in a row is nobody's.
@@ -118,7 +118,14 @@ pub fn each(path: &str, plain: bool, visit: &mut Visitor<'_>) -> ControlFlow<()>
         return each_of_text(path, path, visit);
     }
     let texts = layer::texts(path).unwrap_or_default();
-    texts.iter().try_for_each(|text| each_of_text(text, &fold(text), visit))
+    for text in &texts {
+        each_of_text(text, &fold(text), visit)?;
+        if let Some(folded) = fold_names(text) {
+            each_of_form(&folded, Form::Folded, visit)?;
+            each_of_form(&folded, Form::Loose, visit)?;
+        }
+    }
+    ControlFlow::Continue(())
 }
 
 /// Whether the first name of any reading of this text is `name`; both must be given folded, but for ASCII letter case.
@@ -237,7 +244,7 @@ mod tests {
         ] {
             assert_eq!(readings(path, Form::Exact), expected, "{path}");
         }
-        assert_eq!(readings("/A%5CB./%EF%BC%A3", Form::Folded), ["/a%5cb/c", "/a/b/c"]);
+        assert_eq!(readings("/A%5CB./%EF%BC%A3", Form::Folded), ["/a%5cb/c", "/a/b/c", "/a\\b/c"]);
     }
 
     #[test]
