@@ -165,13 +165,13 @@ mod tests {
     #[test]
     fn a_weaker_session_is_asked_for_more_and_not_told_it_ended() {
         let asked = challenge(verdict(required(Strength::TwoFactor), Identity::User(session(Strength::Password)), SOON));
-        assert_eq!(asked, Challenge { needs: Strength::TwoFactor, ended: None });
+        assert_eq!(asked, Challenge { target: target(), needs: Strength::TwoFactor, ended: None });
     }
 
     #[test]
     fn a_stranger_is_asked_to_sign_in() {
         let asked = challenge(verdict(required(Strength::TwoFactor), Identity::Anonymous, SOON));
-        assert_eq!(asked, Challenge { needs: Strength::TwoFactor, ended: None });
+        assert_eq!(asked, Challenge { target: target(), needs: Strength::TwoFactor, ended: None });
     }
 
     /// The attack: going on with a session after its end, in the very moment of its end, or after it was revoked.
@@ -187,7 +187,7 @@ mod tests {
             (revoked, SOON, Ended::Revoked),
         ] {
             let asked = challenge(verdict(required(Strength::Password), Identity::User(session), now));
-            assert_eq!(asked, Challenge { needs: Strength::Password, ended: Some(ended) });
+            assert_eq!(asked, Challenge { target: target(), needs: Strength::Password, ended: Some(ended) });
         }
     }
 

@@ -292,6 +292,45 @@ async fn a_set_up_link_leads_all_the_way_in() {
     assert_eq!(again.status, StatusCode::NOT_FOUND, "the link is used up");
 }
 
+#[tokio::test]
+async fn the_holder_of_a_new_account_chooses_its_name_and_nobody_elses() {
+    let site = Site::new();
+    site.user("bob").await;
+    let link = site.link(&site.user("owner").await).await;
+    let mut browser = Browser::new();
+    let page = browser.get(&site, &link).await;
+    assert!(!page.text.contains("readonly"));
+    for (name, alert) in [("Bob", "Somebody here has that name"), ("a b", "Choose another name"), ("", "Choose another name")] {
+        let refused = browser.post(&site, &link, &page.filled(&[("username", name), ("password", PASSWORD)])).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(refused.alert().starts_with(alert), "{}", refused.alert());
+    }
+    let next = browser.post(&site, &link, &page.filled(&[("username", "Carol"), ("password", PASSWORD)])).await;
+    let page = browser.get(&site, &next.location()).await;
+    let code = totp::code_at(&shown_authenticator(&page), site.clock.now());
+    browser.post(&site, &next.location(), &page.filled(&[("code", &code)])).await;
+    let session: serde_json::Value = serde_json::from_str(&browser.get(&site, "/.doorward/session").await.text).expect("JSON");
+    assert_eq!(session["user"], "carol");
+}
+
+/// The attack: a link meant to help somebody back in is used to take over another name.
+#[tokio::test]
+async fn an_account_that_was_set_up_keeps_its_name() {
+    let site = Site::new();
+    let user = site.user("alice").await;
+    site.portal
+        .store
+        .provision(user.id, Some(password::hash(&Secret::new(PASSWORD.to_owned()), [1; 16])), None)
+        .await
+        .expect("stored");
+    let link = site.link(&user).await;
+    let mut browser = Browser::new();
+    let page = browser.get(&site, &link).await;
+    assert!(page.text.contains("readonly"));
+    browser.post(&site, &link, &page.filled(&[("username", "mallory"), ("password", PASSWORD)])).await;
+    assert!(site.portal.store.user(&"mallory".parse().expect("a name")).await.expect("stored").is_none());
+}
+
 /// The authenticator as a phone reads it from the key on the page.
 fn shown_authenticator(page: &Answer) -> Totp {
     let key = regex::Regex::new(r#"<p class="key"><code>([^<]*)</code>"#).expect("a pattern");
