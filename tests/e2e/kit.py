@@ -446,7 +446,7 @@ def sign_in(page, name, password, authenticator):
 
 WELL_FORMED = """() => {
   const wrong = [];
-  const shown = e => e.type !== 'hidden';
+  const shown = e => e.type !== 'hidden' && !e.hidden;
   if (document.querySelectorAll('h1').length !== 1) wrong.push('not exactly one h1');
   if (document.querySelectorAll('main').length !== 1) wrong.push('not exactly one main');
   if (!document.documentElement.lang) wrong.push('no lang on html');
