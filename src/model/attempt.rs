@@ -27,14 +27,10 @@ impl Factor {
 pub struct Tries {
     /// Failures in a row since the last success, ever.
     pub consecutive: u32,
-    /// Failures since `window_start`.
+    /// Tries without a quarter of an hour of quiet between them.
     pub in_window: u32,
-    /// When the short window began.
-    pub window_start: Timestamp,
-    /// Failures since `day_start`.
+    /// Tries without a day of quiet between them.
     pub in_day: u32,
-    /// When the day began.
-    pub day_start: Timestamp,
     /// The last try counted.
     pub last: Timestamp,
 }

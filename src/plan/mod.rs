@@ -2,7 +2,17 @@
 //! complaints out. A plan is immutable and is all that a reload replaces.
 
 pub mod app;
+pub mod apps;
+pub mod compile;
+pub mod hosts;
 pub mod listener;
+pub mod networks;
 pub mod policy;
+pub mod public;
+pub mod redirects;
+pub mod rules;
+pub mod settings;
+pub mod shadow;
 pub mod upstream;
 pub mod whole;
+pub mod written;

@@ -1,6 +1,7 @@
 //! The whole plan: everything a request needs to know of the configuration.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -37,4 +38,19 @@ impl Plan {
     pub fn app(&self, host: &Host) -> Option<&Arc<App>> {
         self.hosts.get(host)
     }
+
+    /// Scheme, host and port under which browsers reach the first app; begins set-up links.
+    pub fn origin(&self, https_port: u16) -> String {
+        let host = self.apps.first().and_then(|app| app.hosts.first());
+        host.map_or_else(String::new, |host| origin_of(host, https_port))
+    }
+}
+
+/// Scheme, host and port as a browser writes them: the usual port is left out, an IPv6 address stands in brackets.
+pub fn origin_of(host: &Host, https_port: u16) -> String {
+    let name = match host.ip() {
+        Some(IpAddr::V6(address)) => format!("[{address}]"),
+        _ => host.as_str().to_owned(),
+    };
+    if https_port == 443 { format!("https://{name}") } else { format!("https://{name}:{https_port}") }
 }

@@ -2,10 +2,17 @@
 //!
 //! No I/O and no clock: facts come in as values, a [`decide::Verdict`] goes out. The only way to an app is a
 //! [`decide::Grant`], and only [`decide::decide`] makes one.
+//!
+//! Servers disagree about what a path means, so a rule is held against every plausible reading of it: what takes away (deny,
+//! redirect, a stricter requirement) needs one that matches, what gives (bypass, a weaker requirement) needs all.
 
 pub mod decide;
+pub mod fold;
 pub mod host;
+pub mod layer;
 pub mod pattern;
+pub mod reading;
+pub mod refusal;
 pub mod requirement;
 pub mod rule;
 pub mod target;

@@ -1,11 +1,13 @@
 //! The rules of one app and what they say of a request.
 
 use std::net::IpAddr;
+use std::ops::ControlFlow;
 
 use http::Method;
 use ipnet::IpNet;
 
-use crate::policy::pattern::Pattern;
+use crate::policy::pattern::{Pattern, Root};
+use crate::policy::reading::{Form, Reading};
 use crate::policy::requirement::Requirement;
 use crate::policy::target::Target;
 
@@ -63,7 +65,7 @@ pub struct RuleSet {
     pub deny: Vec<Pattern>,
     /// Sent elsewhere.
     pub redirects: Vec<(Pattern, Redirect)>,
-    /// In written order; the first that matches speaks.
+    /// In written order; the first that matches speaks, except that a deny among them always does.
     pub rules: Vec<Rule>,
     /// Open without a session.
     pub bypass: Vec<Rule>,
@@ -86,9 +88,119 @@ pub enum Judgement {
     Open,
 }
 
+/// What the rules say of one reading.
+#[derive(Clone, Copy)]
+enum Opinion<'a> {
+    Deny,
+    Redirect(&'a Redirect),
+    Require(Requirement),
+    Open,
+}
+
+/// Who asks and how; the same for every reading.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    method: &'a Method,
+    client: IpAddr,
+}
+
 impl RuleSet {
-    /// What the rules say of a request.
-    pub fn judge(&self, _target: &Target, _method: &Method, _client: IpAddr) -> Judgement {
-        Judgement::Required(self.requirement)
+    /// What the rules say of a request: the whole list once per reading of its path, and the strictest answer wins.
+    pub fn judge(&self, target: &Target, method: &Method, client: IpAddr) -> Judgement {
+        let call = Call { method, client: client.to_canonical() };
+        let mut strictest = Opinion::Open;
+        let mut heard = false;
+        let _stopped = target.each_reading(&mut |reading| {
+            if let Some(opinion) = self.opinion(reading, call) {
+                heard = true;
+                strictest = strictest.stricter(opinion);
+            }
+            if matches!(strictest, Opinion::Deny) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        match strictest {
+            Opinion::Deny => Judgement::Denied(self.deny_status),
+            Opinion::Redirect(redirect) => Judgement::Redirected(redirect.clone()),
+            Opinion::Require(requirement) => Judgement::Required(requirement),
+            Opinion::Open if heard => Judgement::Open,
+            // Every target has a reading; should one ever have none, nothing spoke for opening it.
+            Opinion::Open => Judgement::Denied(self.deny_status),
+        }
+    }
+
+    /// What the rules say of one reading. `None` if they say nothing and the reading can only take away.
+    fn opinion(&self, reading: &Reading<'_>, call: Call<'_>) -> Option<Opinion<'_>> {
+        let listed = |patterns: &[Pattern], root| patterns.iter().any(|pattern| pattern.covers(reading, root));
+        let outside = |only: &Vec<Pattern>| !reading.is_aside() && !listed(only, Root::Alone);
+        if listed(&self.deny, Root::Everything) || self.only.as_ref().is_some_and(outside) {
+            return Some(Opinion::Deny);
+        }
+        let mut first = None;
+        for rule in self.rules.iter().filter(|rule| rule.speaks_of(reading, call)) {
+            if rule.action == Action::Deny {
+                return Some(Opinion::Deny);
+            }
+            first = first.or(Some(rule));
+        }
+        if let Some((_, redirect)) = self.redirects.iter().find(|(from, _)| sends(from, reading, Root::Alone)) {
+            return Some(Opinion::Redirect(redirect));
+        }
+        let by_rule = first.map(|rule| Opinion::of(&rule.action));
+        let bypassed = || self.bypass.iter().any(|rule| rule.speaks_of(reading, call)).then_some(Opinion::Open);
+        let otherwise = || (!reading.is_aside()).then_some(Opinion::Require(self.requirement));
+        by_rule.or_else(bypassed).or_else(otherwise)
+    }
+}
+
+impl Rule {
+    fn speaks_of(&self, reading: &Reading<'_>, call: Call<'_>) -> bool {
+        let covers = |pattern: &Pattern| match self.action {
+            Action::Redirect(_) => sends(pattern, reading, Root::Everything),
+            Action::Require(_) | Action::Bypass | Action::Deny => pattern.covers(reading, Root::Everything),
+        };
+        self.paths.iter().any(covers)
+            && (self.methods.is_empty() || self.methods.iter().any(|method| same_method(method, call.method, reading.form())))
+            && (self.networks.is_empty() || self.networks.iter().any(|network| within(network, call.client)))
+    }
+}
+
+impl<'a> Opinion<'a> {
+    fn of(action: &'a Action) -> Self {
+        match action {
+            Action::Require(requirement) => Self::Require(*requirement),
+            Action::Bypass => Self::Open,
+            Action::Deny => Self::Deny,
+            Action::Redirect(redirect) => Self::Redirect(redirect),
+        }
+    }
+
+    /// The stricter of two opinions; two requirements must both be met, and of two redirects the more literal reading's stays.
+    fn stricter(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Deny, _) | (_, Self::Deny) => Self::Deny,
+            (redirect @ Self::Redirect(_), _) | (_, redirect @ Self::Redirect(_)) => redirect,
+            (Self::Require(one), Self::Require(two)) => Self::Require(one.and(two)),
+            (require @ Self::Require(_), Self::Open) | (Self::Open, require @ Self::Require(_)) => require,
+            (Self::Open, Self::Open) => Self::Open,
+        }
+    }
+}
+
+/// Whether a redirect applies. From a folder it is a kind of denial and applies to every reading. From a single place it is a
+/// signpost and applies to that place alone: `/lab` to `/lab/`, or `/` to `/index.php`, must arrive.
+fn sends(from: &Pattern, reading: &Reading<'_>, root: Root) -> bool {
+    (from.is_folder() || reading.is_proper()) && from.covers(reading, root)
+}
+
+/// A HEAD is a GET to most apps, so what GET takes away HEAD does too; but a rule that opens GET opens GET alone. Only the exact
+/// forms of a path can open anything, hence the distinction.
+fn same_method(listed: &Method, asked: &Method, form: Form) -> bool {
+    listed == asked || (form != Form::Exact && *listed == Method::GET && *asked == Method::HEAD)
+}
+
+/// Whether a client is in a network; an IPv4 client also in an IPv4 network that is written as IPv6 (`::ffff:192.0.2.0/120`).
+fn within(network: &IpNet, client: IpAddr) -> bool {
+    match (network, client) {
+        (IpNet::V6(network), IpAddr::V4(client)) => network.prefix_len() >= 96 && network.contains(&client.to_ipv6_mapped()),
+        (network, client) => network.contains(&client),
     }
 }

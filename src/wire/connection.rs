@@ -1,9 +1,11 @@
 //! What is known of the connection a request came by.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Facts that are the same for every request of one connection.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Connection {
     /// The other end of the TCP connection.
     pub peer: SocketAddr,
@@ -13,6 +15,7 @@ pub struct Connection {
     pub sni: Option<Box<str>>,
     /// What is spoken on it.
     pub protocol: Protocol,
+    in_flight: AtomicUsize,
 }
 
 /// What is spoken on a connection, as agreed by ALPN.
@@ -22,4 +25,48 @@ pub enum Protocol {
     Http1,
     /// HTTP/2.
     Http2,
+}
+
+/// A request being answered; from its head to the end of its response's body.
+#[derive(Debug)]
+pub struct InFlight(Arc<Connection>);
+
+impl Connection {
+    /// A connection on which nothing was asked yet.
+    pub fn new(peer: SocketAddr, local: SocketAddr, sni: Option<Box<str>>, protocol: Protocol) -> Self {
+        Self { peer, local, sni, protocol, in_flight: AtomicUsize::new(0) }
+    }
+
+    /// Counts a request in, until the value returned is dropped.
+    pub fn begin(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
+    /// Whether nothing is being answered.
+    pub fn is_idle(&self) -> bool {
+        self.in_flight.load(Ordering::Relaxed) == 0
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_idle_when_every_answer_has_ended() {
+        let address = "127.0.0.1:1".parse().expect("an address");
+        let connection = Arc::new(Connection::new(address, address, None, Protocol::Http2));
+        let (first, second) = (connection.begin(), connection.begin());
+        drop(first);
+        assert!(!connection.is_idle());
+        drop(second);
+        assert!(connection.is_idle());
+    }
 }

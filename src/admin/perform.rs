@@ -1,0 +1,212 @@
+//! Carries out wishes on the store.
+
+use std::time::Duration;
+
+use tracing::info;
+
+use crate::admin::wish::{Answer, Credentials, RefusedKind, SessionLine, UserAnswer, UserLine, Which, Wish};
+use crate::auth::token::Token;
+use crate::auth::totp;
+use crate::base::clock::{Clock, Timestamp};
+use crate::base::entropy::Entropy;
+use crate::base::id::Id;
+use crate::base::secret::Secret;
+use crate::model::credential::{PasswordHash, Totp, TotpRecipe};
+use crate::model::event::Event;
+use crate::model::session::Session;
+use crate::model::user::{User, UserName};
+use crate::store::fault::Fault;
+use crate::store::open::Store;
+
+/// How long a set-up link lives.
+const LINK_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+/// What carrying out a wish needs.
+#[derive(Debug)]
+pub struct Desk {
+    /// What survives.
+    pub store: Store,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Draws link tokens.
+    pub entropy: Entropy,
+    /// Begins set-up links: scheme, host and port of an app, such as `https://localhost:8443`.
+    pub origin: String,
+    /// The name authenticator apps show.
+    pub issuer: String,
+    /// How new authenticators make codes.
+    pub recipe: TotpRecipe,
+}
+
+impl Desk {
+    /// Carries out one wish. Everything that can go wrong is an answer too.
+    pub async fn perform(&self, wish: Wish) -> Answer {
+        self.attempt(wish).await.unwrap_or_else(|refused| refused)
+    }
+
+    async fn attempt(&self, wish: Wish) -> Result<Answer, Answer> {
+        match wish {
+            Wish::UserAdd { name, credentials } => self.add(&name, credentials).await,
+            Wish::UserLink { name } => {
+                let user = self.find(&name).await?;
+                self.link(user).await
+            }
+            Wish::UserList => self.list_users().await,
+            Wish::UserDisable { name, disabled } => self.disable(&name, disabled).await,
+            Wish::UserDelete { name } => self.delete(&name).await,
+            Wish::SessionList => Ok(Answer::Sessions { sessions: self.sessions() }),
+            Wish::SessionEnd { which } => self.end(which).await,
+            Wish::Health => Ok(Answer::Well {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                sessions: self.store.list_sessions().len(),
+            }),
+        }
+    }
+
+    async fn add(&self, name: &str, credentials: Option<Credentials>) -> Result<Answer, Answer> {
+        let name = parse_name(name)?;
+        let now = self.clock.now();
+        let ready = credentials.map(|credentials| self.read(credentials, now)).transpose()?;
+        let user = self.store.add_user(&name).await.map_err(|fault| match fault {
+            Fault::Taken => {
+                let advice = format!("there is already a user {name}; `doorward user link {name}` makes a new set-up link");
+                refuse(RefusedKind::Unfit, advice)
+            }
+            other => failed(&other),
+        })?;
+        info!(event = Event::UserChanged.name(), user = %user.name, change = "added");
+        let Some((password, totp)) = ready else { return self.link(user).await };
+        let otpauth = totp.as_ref().map(|totp| totp::uri(&self.issuer, user.name.as_str(), &totp.recipe, &totp.seed));
+        self.store.provision(user.id, Some(password), totp).await.map_err(|fault| failed(&fault))?;
+        Ok(Answer::User(UserAnswer {
+            user: user.name.to_string(),
+            setup_link: None,
+            expires_at: None,
+            otpauth: otpauth.map(|uri| uri.expose().clone()),
+        }))
+    }
+
+    fn read(&self, credentials: Credentials, now: Timestamp) -> Result<(PasswordHash, Option<Totp>), Answer> {
+        let totp = match credentials.totp_seed {
+            None => None,
+            Some(text) => {
+                let seed = totp::parse_seed(&text).ok_or_else(|| {
+                    refuse(RefusedKind::Unfit, "the authenticator's key is not base32 of at least 16 bytes".to_owned())
+                })?;
+                Some(Totp { id: Id::draw(self.entropy), recipe: self.recipe, seed, last_step: 0, created_at: now })
+            }
+        };
+        Ok((PasswordHash(Secret::new(credentials.password_hash)), totp))
+    }
+
+    async fn link(&self, user: User) -> Result<Answer, Answer> {
+        let token = Token::draw(self.entropy);
+        let expires_at = self.clock.now().plus(LINK_LIFE);
+        self.store.issue_link(user.id, token.hash(), expires_at).await.map_err(|fault| failed(&fault))?;
+        info!(event = Event::UserChanged.name(), user = %user.name, change = "set-up link issued");
+        Ok(Answer::User(UserAnswer {
+            user: user.name.to_string(),
+            setup_link: Some(format!("{}/.doorward/setup/{}", self.origin, token.to_text().expose())),
+            expires_at: Some(expires_at.secs()),
+            otpauth: None,
+        }))
+    }
+
+    async fn list_users(&self) -> Result<Answer, Answer> {
+        let users = self.store.users().await.map_err(|fault| failed(&fault))?;
+        let lines = users.into_iter().map(|overview| UserLine {
+            user: overview.user.name.to_string(),
+            disabled: overview.user.disabled,
+            password: overview.has_password,
+            authenticators: overview.authenticators,
+            sessions: overview.sessions,
+            created_at: overview.user.created_at.secs(),
+        });
+        Ok(Answer::Users { users: lines.collect() })
+    }
+
+    async fn disable(&self, name: &str, disabled: bool) -> Result<Answer, Answer> {
+        let name = parse_name(name)?;
+        if !self.store.set_disabled(&name, disabled).await.map_err(|fault| failed(&fault))? {
+            return Err(no_such_user(&name));
+        }
+        info!(event = Event::UserChanged.name(), user = %name, change = if disabled { "disabled" } else { "enabled" });
+        Ok(Answer::Done { user: name.to_string() })
+    }
+
+    async fn delete(&self, name: &str) -> Result<Answer, Answer> {
+        let name = parse_name(name)?;
+        if !self.store.delete_user(&name).await.map_err(|fault| failed(&fault))? {
+            return Err(no_such_user(&name));
+        }
+        info!(event = Event::UserChanged.name(), user = %name, change = "deleted");
+        Ok(Answer::Done { user: name.to_string() })
+    }
+
+    async fn end(&self, which: Which) -> Result<Answer, Answer> {
+        let ended = match which {
+            Which::All => self.store.end_all().await,
+            Which::User(name) => {
+                let user = self.find(&name).await?;
+                self.store.end_sessions_of(user.id).await
+            }
+            Which::One(id) => {
+                let id: Id<Session> = id.parse().map_err(|_| no_such_session(&id))?;
+                let found = self.store.end_session(id).await.map_err(|fault| failed(&fault))?;
+                if found { Ok(1) } else { return Err(no_such_session(id.as_str())) }
+            }
+        };
+        let ended = ended.map_err(|fault| failed(&fault))?;
+        info!(event = Event::SessionEnded.name(), ended);
+        Ok(Answer::Ended { ended })
+    }
+
+    fn sessions(&self) -> Vec<SessionLine> {
+        let now = self.clock.now();
+        let mut sessions = self.store.list_sessions();
+        sessions.retain(|session| session.check(now).is_ok());
+        sessions.sort_by_key(|session| session.created_at);
+        sessions.iter().map(|session| line(session)).collect()
+    }
+
+    async fn find(&self, name: &str) -> Result<User, Answer> {
+        let name = parse_name(name)?;
+        let user = self.store.user(&name).await.map_err(|fault| failed(&fault))?;
+        user.ok_or_else(|| no_such_user(&name))
+    }
+}
+
+fn line(session: &Session) -> SessionLine {
+    SessionLine {
+        id: session.id.to_string(),
+        user: session.user_name.to_string(),
+        host: session.host.to_string(),
+        strength: session.strength.name().to_owned(),
+        network: session.network.to_string(),
+        agent: session.agent.to_string(),
+        created_at: session.created_at.secs(),
+        last_seen: session.last_seen().secs(),
+        ends_at: session.ends_at().secs(),
+    }
+}
+
+fn parse_name(name: &str) -> Result<UserName, Answer> {
+    name.parse().map_err(|fault| refuse(RefusedKind::Unfit, format!("`{}` cannot be a user name: {fault}", name.escape_debug())))
+}
+
+fn no_such_user(name: &UserName) -> Answer {
+    refuse(RefusedKind::NotFound, format!("there is no user {name}; `doorward user list` shows who there is"))
+}
+
+fn no_such_session(id: &str) -> Answer {
+    let id = id.escape_debug();
+    refuse(RefusedKind::NotFound, format!("there is no live session {id}; `doorward session list` shows which there are"))
+}
+
+fn failed(fault: &Fault) -> Answer {
+    refuse(RefusedKind::Failed, format!("the store could not do it: {fault}"))
+}
+
+fn refuse(kind: RefusedKind, message: String) -> Answer {
+    Answer::Refused { kind, message }
+}

@@ -1,0 +1,179 @@
+//! Wishes and their answers, as they travel over the control socket: one JSON document each.
+
+use serde::{Deserialize, Serialize};
+
+/// What an owner asks for.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "wish", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Wish {
+    /// Make an account.
+    UserAdd {
+        /// As typed.
+        name: String,
+        /// What it can sign in with from the start; without, a set-up link is made.
+        credentials: Option<Credentials>,
+    },
+    /// Make a new set-up link; older ones of that user die.
+    UserLink {
+        /// As typed.
+        name: String,
+    },
+    /// All accounts.
+    UserList,
+    /// Let nobody sign in as this user, and end their sessions; or allow it again.
+    UserDisable {
+        /// As typed.
+        name: String,
+        /// `false` allows it again.
+        disabled: bool,
+    },
+    /// Take the account away with everything that belongs to it.
+    UserDelete {
+        /// As typed.
+        name: String,
+    },
+    /// All live sessions.
+    SessionList,
+    /// End sessions.
+    SessionEnd {
+        /// Which.
+        which: Which,
+    },
+    /// Whether the gateway is well.
+    Health,
+}
+
+/// Ready-made credentials. The password was hashed before it came here: the plain one never leaves the command line.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    /// argon2id, PHC string.
+    pub password_hash: String,
+    /// An authenticator's seed in base32.
+    pub totp_seed: Option<String>,
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credentials(…)")
+    }
+}
+
+/// Which sessions.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// One, by its id.
+    One(String),
+    /// All of one user.
+    User(String),
+    /// All.
+    All,
+}
+
+/// What became of a wish.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// An account and how to get into it.
+    User(UserAnswer),
+    /// Accounts.
+    Users {
+        /// In order of names.
+        users: Vec<UserLine>,
+    },
+    /// The account was disabled, allowed again or deleted.
+    Done {
+        /// Its canonical name.
+        user: String,
+    },
+    /// Live sessions.
+    Sessions {
+        /// Newest last.
+        sessions: Vec<SessionLine>,
+    },
+    /// How many sessions were ended.
+    Ended {
+        /// How many.
+        ended: usize,
+    },
+    /// The gateway is well.
+    Well {
+        /// Its version.
+        version: String,
+        /// Live sessions.
+        sessions: usize,
+    },
+    /// The wish was not carried out; nothing was changed.
+    Refused {
+        /// The kind, which decides the exit code.
+        kind: RefusedKind,
+        /// In plain words, with what to do next.
+        message: String,
+    },
+}
+
+/// An account and how to get into it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct UserAnswer {
+    /// The canonical name.
+    pub user: String,
+    /// Shown this once; `None` if the account has its credentials.
+    pub setup_link: Option<String>,
+    /// When the link dies, seconds since the Unix epoch.
+    pub expires_at: Option<i64>,
+    /// Shown this once; `None` without an authenticator.
+    pub otpauth: Option<String>,
+}
+
+/// One account in a list.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct UserLine {
+    /// The canonical name.
+    pub user: String,
+    /// Whether sign-in is barred.
+    pub disabled: bool,
+    /// Whether there is a password.
+    pub password: bool,
+    /// Authenticators enrolled.
+    pub authenticators: usize,
+    /// Live sessions.
+    pub sessions: usize,
+    /// Seconds since the Unix epoch.
+    pub created_at: i64,
+}
+
+/// One session in a list.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SessionLine {
+    /// For `session end`.
+    pub id: String,
+    /// Whose.
+    pub user: String,
+    /// Where.
+    pub host: String,
+    /// `2fa` or `password`.
+    pub strength: String,
+    /// The client network it began from.
+    pub network: String,
+    /// The browser it began in.
+    pub agent: String,
+    /// Seconds since the Unix epoch.
+    pub created_at: i64,
+    /// Seconds since the Unix epoch.
+    pub last_seen: i64,
+    /// Seconds since the Unix epoch: when it ends if nobody comes any more.
+    pub ends_at: i64,
+}
+
+/// Why a wish was not carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusedKind {
+    /// There is no such user or session.
+    NotFound,
+    /// The wish itself is off: a bad name, a name taken.
+    Unfit,
+    /// The store could not do it.
+    Failed,
+}

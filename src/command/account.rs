@@ -1,0 +1,174 @@
+//! `doorward user …` and `doorward session …`.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+use crate::admin::wish::{Answer, Credentials, SessionLine, UserAnswer, UserLine, Which, Wish};
+use crate::auth::password;
+use crate::auth::totp;
+use crate::base::clock::{Clock, Timestamp};
+use crate::base::entropy::Entropy;
+use crate::base::secret::Secret;
+use crate::base::units::in_words;
+use crate::command::exit::Failure;
+use crate::command::line::{SessionVerb, UserAdd, UserVerb};
+use crate::command::output::{Output, table, terminal_qr};
+use crate::command::place::Named;
+use crate::command::wish::Installation;
+use crate::model::credential::TotpRecipe;
+
+/// Shortest password where no configuration says otherwise.
+const PASSWORD_MIN_LENGTH: usize = 12;
+/// A secret file in bytes at most.
+const LARGEST_SECRET: u64 = 64 * 1024;
+
+/// Carries out `user …`.
+///
+/// # Errors
+/// [`Failure`]; nothing was changed then.
+pub fn user(named: &Named, verb: UserVerb, output: Output) -> Result<(), Failure> {
+    let installation = Installation::find(named)?;
+    match verb {
+        UserVerb::Add(words) => {
+            let credentials = credentials(&words, &installation)?;
+            show(installation.ask(Wish::UserAdd { name: words.name, credentials }, true)?, output);
+        }
+        UserVerb::Link { name } => show(installation.ask(Wish::UserLink { name }, false)?, output),
+        UserVerb::List => show(installation.ask(Wish::UserList, false)?, output),
+        UserVerb::Disable { name } => show(installation.ask(Wish::UserDisable { name, disabled: true }, false)?, output),
+        UserVerb::Enable { name } => show(installation.ask(Wish::UserDisable { name, disabled: false }, false)?, output),
+        UserVerb::Delete { name, yes } => {
+            confirm(yes, &name)?;
+            show(installation.ask(Wish::UserDelete { name }, false)?, output);
+        }
+    }
+    Ok(())
+}
+
+/// Carries out `session …`.
+///
+/// # Errors
+/// [`Failure`]; nothing was changed then.
+pub fn session(named: &Named, verb: SessionVerb, output: Output) -> Result<(), Failure> {
+    let installation = Installation::find(named)?;
+    let wish = match verb {
+        SessionVerb::List => Wish::SessionList,
+        SessionVerb::End { id: Some(id), .. } => Wish::SessionEnd { which: Which::One(id) },
+        SessionVerb::End { user: Some(user), .. } => Wish::SessionEnd { which: Which::User(user) },
+        SessionVerb::End { .. } => Wish::SessionEnd { which: Which::All },
+    };
+    show(installation.ask(wish, false)?, output);
+    Ok(())
+}
+
+/// The password is hashed here, so that the plain one never leaves this process.
+fn credentials(words: &UserAdd, installation: &Installation) -> Result<Option<Credentials>, Failure> {
+    let Some(file) = &words.password_file else {
+        let orphan = words.totp || words.totp_secret_file.is_some();
+        let advice = "`--totp` goes with `--password-file FILE`; without both, a set-up link is made";
+        return if orphan { Err(Failure::Usage(advice.to_owned())) } else { Ok(None) };
+    };
+    let plan = installation.plan.as_ref();
+    let plain = secret_file(file)?;
+    let least = plan.map_or(PASSWORD_MIN_LENGTH, |plan| plan.auth.password_min_length);
+    password::judge(plain.expose(), least, &[&words.name]).map_err(|weak| Failure::Failed(weak.to_string()))?;
+    let hash = password::hash(&plain, Entropy.bytes());
+    let totp_seed = match &words.totp_secret_file {
+        Some(file) => Some(secret_file(file)?.expose().clone()),
+        None if words.totp => {
+            let recipe = plan.map_or_else(TotpRecipe::default, |plan| plan.auth.totp);
+            Some(totp::key_in_groups(&totp::draw_seed(recipe.algorithm, Entropy)).expose().clone())
+        }
+        None => None,
+    };
+    Ok(Some(Credentials { password_hash: hash.0.expose().clone(), totp_seed }))
+}
+
+/// A secret from a file, or from standard input for `-`; one line break at its end is not part of it.
+fn secret_file(path: &Path) -> Result<Secret<String>, Failure> {
+    let read = |reader: &mut dyn Read| {
+        let mut text = String::new();
+        reader.take(LARGEST_SECRET).read_to_string(&mut text).map(|_| text)
+    };
+    let text = if path == Path::new("-") { read(&mut io::stdin()) } else { fs::File::open(path).and_then(|mut file| read(&mut file)) };
+    let mut text = text.map_err(|fault| Failure::Failed(format!("cannot read {}: {fault}", path.display())))?;
+    if text.ends_with('\n') {
+        text.truncate(text.len() - if text.ends_with("\r\n") { 2 } else { 1 });
+    }
+    if text.is_empty() { Err(Failure::Failed(format!("{} is empty", path.display()))) } else { Ok(Secret::new(text)) }
+}
+
+/// Deleting cannot be undone, so a slip of the hand must not do it.
+fn confirm(yes: bool, name: &str) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "this takes the account, its credentials and its sessions away for good; add `--yes` if you mean it. \
+         `doorward user disable {name}` only bars sign-in and can be undone"
+    )))
+}
+
+fn show(answer: Answer, output: Output) {
+    match answer {
+        Answer::User(user) => output.result(&user, || user_text(&user)),
+        Answer::Users { users } => output.result(&serde_json::json!({ "users": users }), || users_text(&users)),
+        Answer::Done { user } => output.result(&serde_json::json!({ "user": user }), || format!("done: {user}")),
+        Answer::Sessions { sessions } => {
+            output.result(&serde_json::json!({ "sessions": sessions }), || sessions_text(&sessions));
+        }
+        Answer::Ended { ended } => output.result(&serde_json::json!({ "ended": ended }), || match ended {
+            0 => "there was no live session to end".to_owned(),
+            1 => "1 session ended; its open connections close within 2 seconds".to_owned(),
+            more => format!("{more} sessions ended; their open connections close within 2 seconds"),
+        }),
+        Answer::Well { .. } | Answer::Refused { .. } => {}
+    }
+}
+
+fn user_text(user: &UserAnswer) -> String {
+    let mut text = format!("user {} is ready", user.user);
+    if let Some(link) = &user.setup_link {
+        text = format!(
+            "Set-up link for {}. It works once, for 24 hours; older links of this user no longer work.\n\n    {link}\n\n{}",
+            user.user,
+            terminal_qr(link)
+        );
+    }
+    if let Some(uri) = &user.otpauth {
+        text.push_str(&format!("\n\nFor the authenticator app, shown only this once:\n\n    {uri}\n\n{}", terminal_qr(uri)));
+    }
+    text
+}
+
+fn users_text(users: &[UserLine]) -> String {
+    if users.is_empty() {
+        return "there are no users yet; `doorward user add NAME` makes the first".to_owned();
+    }
+    let rows: Vec<Vec<String>> = users.iter().map(|user| {
+        let state = match (user.disabled, user.password) {
+            (true, _) => "disabled",
+            (false, false) => "not set up",
+            (false, true) => "active",
+        };
+        vec![user.user.clone(), state.to_owned(), user.authenticators.to_string(), user.sessions.to_string(), ago(user.created_at)]
+    }).collect();
+    table(&["NAME", "STATE", "AUTHENTICATORS", "SESSIONS", "MADE"], &rows)
+}
+
+fn sessions_text(sessions: &[SessionLine]) -> String {
+    if sessions.is_empty() {
+        return "nobody is signed in".to_owned();
+    }
+    let rows: Vec<Vec<String>> = sessions.iter().map(|session| {
+        let agent: String = session.agent.chars().take(40).collect();
+        let place = [session.user.clone(), session.host.clone(), session.strength.clone(), session.network.clone()];
+        [vec![session.id.clone()], place.to_vec(), vec![ago(session.last_seen), agent]].concat()
+    }).collect();
+    table(&["ID", "USER", "HOST", "BY", "FROM", "LAST SEEN", "BROWSER"], &rows)
+}
+
+fn ago(secs: i64) -> String {
+    format!("{} ago", in_words(Clock::system().now().since(Timestamp::from_secs(secs))))
+}

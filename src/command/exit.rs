@@ -1,0 +1,48 @@
+//! How a command can end.
+
+use std::process::ExitCode;
+
+use crate::config::report::Report;
+
+/// Why a command did not succeed. Each has its exit code; service managers are told not to restart on 2, 3 and 7.
+#[derive(Debug)]
+pub enum Failure {
+    /// 1: the operation failed.
+    Failed(String),
+    /// 2: the command's words are off.
+    Usage(String),
+    /// 3: the configuration is invalid.
+    Config(Box<Report>),
+    /// 5: the running gateway cannot be reached.
+    Unreachable(String),
+    /// 6: no such user or session.
+    NotFound(String),
+    /// 7: a permission is missing.
+    Permission(String),
+}
+
+impl Failure {
+    /// The exit code.
+    pub fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Config(_) => 3,
+            Self::Unreachable(_) => 5,
+            Self::NotFound(_) => 6,
+            Self::Permission(_) => 7,
+        })
+    }
+
+    /// A stable name for `--json`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Failed(_) => "failed",
+            Self::Usage(_) => "usage",
+            Self::Config(_) => "config",
+            Self::Unreachable(_) => "unreachable",
+            Self::NotFound(_) => "not_found",
+            Self::Permission(_) => "permission",
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The words of the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use serde_json::json;
+
+use crate::command::account;
+use crate::command::check;
+use crate::command::complete;
+use crate::command::demo;
+use crate::command::exit::Failure;
+use crate::command::health;
+use crate::command::output::Output;
+use crate::command::place::Named;
+use crate::command::run as run_verb;
+use crate::command::trust::{self, Way};
+use crate::command::up;
+
+/// The front door for self-hosted apps: TLS, reverse proxy, path rules and sign-in in one program.
+///
+/// Try it:      doorward demo
+/// A real app:  doorward up jupyter.localhost=127.0.0.1:8888
+#[derive(Debug, Parser)]
+#[command(name = "doorward", version, propagate_version = true, verbatim_doc_comment)]
+pub struct Line {
+    /// The configuration file [default: ./gateway.toml, then /etc/doorward/gateway.toml]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where store, keys and certificates are kept [default: the configuration's data_dir, else the system's place for it]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Answer programs: one JSON document on standard output
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the whole product in front of a sample app, with nothing to configure
+    #[command(after_help = "Examples:\n  doorward demo\n  doorward demo --fresh")]
+    Demo(DemoWords),
+    /// Run in front of real apps, without a file
+    #[command(after_help = "Examples:\n  doorward up jupyter.localhost=127.0.0.1:8888\n  doorward up docs.home.arpa=8000 --print-config > gateway.toml")]
+    Up(UpWords),
+    /// Run from a configuration file
+    #[command(after_help = "Examples:\n  doorward run\n  doorward run -c /etc/doorward/gateway.toml")]
+    Run,
+    /// Check a configuration file; opens no store, binds and writes nothing
+    #[command(after_help = "Examples:\n  doorward check\n  doorward check -c gateway.toml --json")]
+    Check,
+    /// Make this machine or a phone trust the installation's own certificate authority
+    #[command(after_help = "Examples:\n  doorward trust\n  doorward trust --print > local-ca.pem")]
+    Trust {
+        /// Print the certificate instead
+        #[arg(long, conflicts_with = "qr")]
+        print: bool,
+        /// Show a QR code from which a phone gets it
+        #[arg(long)]
+        qr: bool,
+    },
+    /// Make and manage accounts
+    #[command(subcommand)]
+    User(UserVerb),
+    /// See and end sessions
+    #[command(subcommand)]
+    Session(SessionVerb),
+    /// Exit with 0 if the gateway is well, with 1 if not
+    #[command(after_help = "Examples:\n  doorward healthcheck\n  doorward healthcheck --json")]
+    Healthcheck,
+    /// Show the version
+    #[command(after_help = "Examples:\n  doorward version\n  doorward version --json")]
+    Version,
+    /// Print a completion script for a shell
+    #[command(after_help = "Examples:\n  doorward completions bash > /etc/bash_completion.d/doorward\n  doorward completions fish | source")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Words of `demo`.
+#[derive(Debug, Args)]
+pub struct DemoWords {
+    /// Forget the last demo first: its account, certificates and sessions
+    #[arg(long)]
+    pub fresh: bool,
+    /// Where to listen.
+    #[command(flatten)]
+    pub listen: Listen,
+}
+
+/// Words of `up`.
+#[derive(Debug, Args)]
+pub struct UpWords {
+    /// Hosts and the apps behind them, such as jupyter.localhost=127.0.0.1:8888
+    #[arg(required = true, value_name = "HOST=UPSTREAM")]
+    pub apps: Vec<String>,
+    /// Where to listen.
+    #[command(flatten)]
+    pub listen: Listen,
+    /// Print the gateway.toml this stands for, and run nothing
+    #[arg(long)]
+    pub print_config: bool,
+}
+
+/// Where to listen.
+#[derive(Debug, Args)]
+pub struct Listen {
+    /// Listen here for HTTPS
+    #[arg(long = "listen", value_name = "ADDRESS:PORT")]
+    pub https: Vec<SocketAddr>,
+    /// Listen here for plain HTTP, which only redirects
+    #[arg(long = "listen-http", value_name = "ADDRESS:PORT")]
+    pub http: Vec<SocketAddr>,
+}
+
+/// Verbs of `user`.
+#[derive(Debug, Subcommand)]
+pub enum UserVerb {
+    /// Make an account and a set-up link for it
+    #[command(after_help = "Examples:\n  doorward user add alice\n  doorward user add alice --password-file - --totp --json < password.txt")]
+    Add(UserAdd),
+    /// Make a new set-up link; with it a person sets password and authenticator anew
+    #[command(after_help = "Examples:\n  doorward user link alice\n  doorward user link alice --json")]
+    Link {
+        /// Whose
+        name: String,
+    },
+    /// Show all accounts
+    #[command(after_help = "Examples:\n  doorward user list\n  doorward user list --json")]
+    List,
+    /// Bar sign-in and end all sessions; can be undone
+    #[command(after_help = "Examples:\n  doorward user disable alice\n  doorward user disable alice --json")]
+    Disable {
+        /// Whom
+        name: String,
+    },
+    /// Allow sign-in again
+    #[command(after_help = "Examples:\n  doorward user enable alice\n  doorward user enable alice --json")]
+    Enable {
+        /// Whom
+        name: String,
+    },
+    /// Take an account away for good
+    #[command(after_help = "Examples:\n  doorward user delete alice --yes\n  doorward user disable alice   # can be undone")]
+    Delete {
+        /// Whose
+        name: String,
+        /// Really
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// Words of `user add`.
+#[derive(Debug, Args)]
+pub struct UserAdd {
+    /// The user name
+    pub name: String,
+    /// Read the password from this file (`-` is standard input) instead of making a set-up link
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Enrol an authenticator and print its otpauth:// URI once
+    #[arg(long)]
+    pub totp: bool,
+    /// Take the authenticator's key (base32) from this file
+    #[arg(long, value_name = "FILE")]
+    pub totp_secret_file: Option<PathBuf>,
+}
+
+/// Verbs of `session`.
+#[derive(Debug, Subcommand)]
+pub enum SessionVerb {
+    /// Show who is signed in, where
+    #[command(after_help = "Examples:\n  doorward session list\n  doorward session list --json")]
+    List,
+    /// End sessions; their open connections close within 2 seconds
+    #[command(after_help = "Examples:\n  doorward session end --user alice\n  doorward session end --all")]
+    #[group(required = true, multiple = false)]
+    End {
+        /// The session's id, from `session list`
+        id: Option<String>,
+        /// All sessions of this user
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
+        /// All sessions
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+/// Reads the command line and carries it out.
+pub fn run() -> ExitCode {
+    let line = Line::parse();
+    let output = Output { json: line.json };
+    let named = Named { config: line.config, data_dir: line.data_dir };
+    match carry_out(line.verb, &named, output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => output.failure(&failure),
+    }
+}
+
+fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {
+    match verb {
+        Verb::Demo(words) => demo::demo(named, &words, output),
+        Verb::Up(words) => up::up(named, &words, output),
+        Verb::Run => run_verb::run(named, output),
+        Verb::Check => check::check(named, output),
+        Verb::Trust { print: true, .. } => trust::trust(named, Way::Print, output),
+        Verb::Trust { qr: true, .. } => trust::trust(named, Way::Qr, output),
+        Verb::Trust { .. } => trust::trust(named, Way::Install, output),
+        Verb::User(verb) => account::user(named, verb, output),
+        Verb::Session(verb) => account::session(named, verb, output),
+        Verb::Healthcheck => health::check(named, output),
+        Verb::Version => {
+            let version = env!("CARGO_PKG_VERSION");
+            output.result(&json!({ "version": version }), || format!("doorward {version}"));
+            Ok(())
+        }
+        Verb::Completions { shell } => {
+            complete::completions(shell);
+            Ok(())
+        }
+    }
+}

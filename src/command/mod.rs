@@ -1,0 +1,18 @@
+//! The command line: one file per verb. Turns results into text or JSON and an exit code; decides nothing a request depends on.
+
+pub mod account;
+pub mod check;
+pub mod complete;
+pub mod demo;
+pub mod environment;
+pub mod exit;
+pub mod health;
+pub mod line;
+pub mod output;
+pub mod place;
+pub mod ready;
+pub mod run;
+pub mod serve;
+pub mod trust;
+pub mod up;
+pub mod wish;

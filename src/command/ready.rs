@@ -1,0 +1,94 @@
+//! What a gateway says when it is ready: once, and with everything the person needs next.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::command::exit::Failure;
+use crate::command::output::{Output, terminal_qr};
+use crate::command::wish::block_on;
+use crate::daemon::boot::Gateway;
+use crate::daemon::place::Place;
+use crate::plan::whole::{Plan, origin_of};
+use crate::admin::wish::{Answer, Wish};
+
+/// The account that a new installation begins with, until its owner renames it on the set-up page.
+const FIRST_USER: &str = "owner";
+
+/// The ready line.
+#[derive(Debug, Serialize)]
+pub struct Ready<'a> {
+    event: &'static str,
+    urls: Vec<String>,
+    setup_link: Option<String>,
+    ca_file: &'a Path,
+    https: &'a [SocketAddr],
+    http: &'a [SocketAddr],
+    data_dir: &'a Path,
+}
+
+/// Says that the gateway is ready. `heading` is the first line for people.
+///
+/// # Errors
+/// [`Failure::Failed`] when the store cannot tell whether anybody has an account.
+pub fn announce(gateway: &Gateway, plan: &Plan, place: &Place, heading: &str, output: Output) -> Result<(), Failure> {
+    let port = gateway.https.first().map_or(443, SocketAddr::port);
+    let ready = Ready {
+        event: "ready",
+        urls: plan.apps.iter().filter_map(|app| app.hosts.first()).map(|host| format!("{}/", origin_of(host, port))).collect(),
+        setup_link: first_link(gateway)?,
+        ca_file: &gateway.ca_file,
+        https: &gateway.https,
+        http: &gateway.http,
+        data_dir: &place.data,
+    };
+    output.result(&ready, || text(&ready, plan, heading));
+    Ok(())
+}
+
+/// While nobody has set up an account, every start makes a new link: a lost one is never a locked door.
+fn first_link(gateway: &Gateway) -> Result<Option<String>, Failure> {
+    let ask = |wish| block_on(gateway.desk.perform(wish));
+    let users = match ask(Wish::UserList)? {
+        Answer::Users { users } => users,
+        other => return Err(refused(other)),
+    };
+    if users.iter().any(|user| user.password) {
+        return Ok(None);
+    }
+    let wish = match users.first() {
+        Some(user) => Wish::UserLink { name: user.user.clone() },
+        None => Wish::UserAdd { name: FIRST_USER.to_owned(), credentials: None },
+    };
+    match ask(wish)? {
+        Answer::User(user) => Ok(user.setup_link),
+        other => Err(refused(other)),
+    }
+}
+
+fn refused(answer: Answer) -> Failure {
+    match answer {
+        Answer::Refused { message, .. } => Failure::Failed(message),
+        _ => Failure::Failed("the store gave another answer than the one asked for".to_owned()),
+    }
+}
+
+fn text(ready: &Ready<'_>, plan: &Plan, heading: &str) -> String {
+    let mut text = format!("{heading}\n\n");
+    for (url, app) in ready.urls.iter().zip(&plan.apps) {
+        text.push_str(&format!("  {url}  {} at {}:{}\n", app.name, app.upstream.host, app.upstream.port));
+    }
+    match &ready.setup_link {
+        Some(link) => {
+            text.push_str(&format!("\nCreate your account. This link works once, for 24 hours:\n\n    {link}\n\n{}", terminal_qr(link)));
+        }
+        None => text.push_str("\nAccounts exist; `doorward user list` shows them.\n"),
+    }
+    let data = ready.data_dir.display();
+    if plan.apps.iter().any(|app| app.certificate.is_none()) && plan.tls.certificate.is_none() {
+        text.push_str(&format!("\nCertificates come from this installation's own authority. Make this machine trust it once:\n    doorward trust --data-dir {data}\n"));
+    }
+    text.push_str(&format!("\nEverything is kept in {data}. Ctrl-C stops.\n"));
+    text
+}

@@ -1,0 +1,21 @@
+//! `doorward run`: a gateway from its file.
+
+use crate::command::exit::Failure;
+use crate::command::output::{Output, colour};
+use crate::command::place::{Named, load};
+use crate::command::serve::{HangUp, serve};
+
+/// Carries out `run`.
+///
+/// # Errors
+/// [`Failure`] when it does not start.
+pub fn run(named: &Named, output: Output) -> Result<(), Failure> {
+    let file = named.required_config()?;
+    let (plan, report) = load(&file)?;
+    if !report.complaints.is_empty() {
+        output.remark(&report.human(colour()));
+    }
+    let place = named.place(Some(&plan), Some(&file));
+    let heading = format!("doorward {} runs from {}", env!("CARGO_PKG_VERSION"), file.display());
+    serve(plan, &place, &heading, HangUp::GoOn, output)
+}

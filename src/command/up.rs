@@ -1,0 +1,62 @@
+//! `doorward up HOST=UPSTREAM …`: a real app behind the door, still without a file.
+
+use std::io::{self, ErrorKind, IsTerminal};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+
+use crate::command::exit::Failure;
+use crate::command::line::{Listen, UpWords};
+use crate::command::output::{Output, print};
+use crate::command::place::Named;
+use crate::command::serve::{HangUp, serve};
+use crate::config::report::Report;
+use crate::config::source::Source;
+use crate::plan::compile;
+use crate::plan::whole::Plan;
+use crate::plan::written::{Quick, QuickApp};
+
+/// Carries out `up`.
+///
+/// # Errors
+/// [`Failure`] when an argument is off or the gateway does not start.
+pub fn up(named: &Named, words: &UpWords, output: Output) -> Result<(), Failure> {
+    let (https, http, remark) = addresses(&words.listen);
+    let apps = words.apps.iter().map(|text| QuickApp::parse(text).map_err(|fault| Failure::Usage(format!("`{text}` {fault}"))));
+    let quick = Quick { apps: apps.collect::<Result<_, _>>()?, https, http: Some(http), data_dir: named.data_dir.clone() };
+    let text = quick.to_toml();
+    if words.print_config {
+        print(text.trim_end());
+        return Ok(());
+    }
+    let mut plan = compile_text(text)?;
+    let place = named.place(Some(&plan), None);
+    keep_terminal_clear(&mut plan, &place.data);
+    let heading = format!("doorward {}{remark}", env!("CARGO_PKG_VERSION"));
+    serve(plan, &place, &heading, HangUp::Stop, output)
+}
+
+/// Compiles what stands for the command line.
+///
+/// # Errors
+/// [`Failure::Config`]: two apps with one host, for one.
+pub fn compile_text(text: String) -> Result<Plan, Failure> {
+    compile::compile_text(&text).map(|compiled| compiled.plan).map_err(|complaints| {
+        Failure::Config(Box::new(Report::new(Source::unnamed("(command line)", text), complaints)))
+    })
+}
+
+/// A terminal shows what the person needs; the line of each request goes to a file.
+pub fn keep_terminal_clear(plan: &mut Plan, data: &std::path::Path) {
+    if io::stdout().is_terminal() && plan.log.file.is_none() {
+        plan.log.file = Some(data.join("access.log"));
+    }
+}
+
+/// Where to listen: as asked; else on the usual ports, or on 8443 and 8080 where the usual ones are not allowed.
+fn addresses(listen: &Listen) -> (Vec<SocketAddr>, Vec<SocketAddr>, &'static str) {
+    let everywhere = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+    let denied = TcpListener::bind(everywhere(443)).is_err_and(|fault| fault.kind() == ErrorKind::PermissionDenied);
+    let (https, http) = if denied { (8443, 8080) } else { (443, 80) };
+    let remark = if denied && listen.https.is_empty() { " on ports 8443 and 8080: 443 and 80 need a permission" } else { "" };
+    let or = |asked: &[SocketAddr], port| if asked.is_empty() { vec![everywhere(port)] } else { asked.to_vec() };
+    (or(&listen.https, https), or(&listen.http, http), remark)
+}

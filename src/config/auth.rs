@@ -1,0 +1,59 @@
+//! `[auth]` and `[auth.totp]`
+
+use crate::config::placed::Placed;
+use crate::config::reader::Reader;
+use crate::model::credential::TotpAlgorithm;
+use crate::model::strength::Strength;
+
+/// `[auth]`
+#[derive(Clone, Debug, Default)]
+pub struct AuthTable {
+    /// What apps ask for.
+    pub require: Option<Placed<Strength>>,
+    /// Shortest password.
+    pub password_min_length: Option<Placed<u64>>,
+    /// `[auth.totp]`
+    pub totp: TotpTable,
+}
+
+/// `[auth.totp]`
+#[derive(Clone, Debug, Default)]
+pub struct TotpTable {
+    /// The name that authenticator apps show.
+    pub issuer: Option<Placed<String>>,
+    /// The hash below the HMAC.
+    pub algorithm: Option<Placed<TotpAlgorithm>>,
+    /// Length of a code.
+    pub digits: Option<Placed<u32>>,
+    /// Seconds for which a code is shown.
+    pub period: Option<Placed<u64>>,
+}
+
+impl AuthTable {
+    /// Reads the table.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            require: strength(reader),
+            // NIST SP 800-63B allows no fewer than 8; more than 64 would keep people from using pass phrases of their own.
+            password_min_length: reader.integer("password_min_length", 8, 64),
+            totp: reader.table("totp", TotpTable::read),
+        }
+    }
+}
+
+impl TotpTable {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let algorithms = [TotpAlgorithm::Sha1, TotpAlgorithm::Sha256, TotpAlgorithm::Sha512].map(|one| (one.name(), one));
+        Self {
+            issuer: reader.string("issuer"),
+            algorithm: reader.choice("algorithm", &algorithms),
+            digits: reader.choice("digits", &[("6", 6), ("8", 8)]),
+            period: reader.integer("period", 15, 120),
+        }
+    }
+}
+
+/// The key `require` of a table.
+pub fn strength(reader: &mut Reader<'_>) -> Option<Placed<Strength>> {
+    reader.choice("require", &[Strength::TwoFactor, Strength::Password].map(|strength| (strength.name(), strength)))
+}

@@ -1,0 +1,20 @@
+//! gateway.toml exactly as written: every value with its place, every fault of shape as a complaint that names it. What the
+//! values mean is not decided here (that is the room `plan`), and the file is never written by the program.
+
+pub mod app;
+pub mod auth;
+pub mod complaint;
+pub mod document;
+pub mod later;
+pub mod listen;
+pub mod log;
+pub mod nearest;
+pub mod placed;
+pub mod read;
+pub mod reader;
+pub mod report;
+pub mod rule;
+pub mod session;
+pub mod source;
+pub mod syntax;
+pub mod tls;

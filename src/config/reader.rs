@@ -1,0 +1,396 @@
+//! Reads one table of gateway.toml key by key. It remembers what it was asked for, so that whatever remains is an unknown
+//! key, and it collects complaints instead of stopping at the first.
+//!
+//! Not serde: a derived `Deserialize` stops at the first fault and cannot say which other keys there are.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::base::units;
+use crate::base::units::BadQuantity;
+use crate::config::complaint::{Code, Complaint};
+use crate::config::later;
+use crate::config::nearest::nearest;
+use crate::config::placed::{Place, Placed};
+
+/// What reading brings to light besides values.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// Faults of shape.
+    pub complaints: Vec<Complaint>,
+    /// Every key that was asked for, written or not, as in the reference: `app.rule.path`.
+    pub asked: BTreeSet<String>,
+}
+
+/// Reads one table.
+pub struct Reader<'a> {
+    table: Option<&'a DeTable<'a>>,
+    place: Place,
+    path: String,
+    asked: Vec<&'static str>,
+    findings: &'a mut Findings,
+}
+
+/// Why a value is not what was asked for.
+enum Misfit {
+    /// It is of another type.
+    Type,
+    /// It is complained about already, or by this.
+    Complaint(Box<Complaint>),
+}
+
+impl<'a> Reader<'a> {
+    /// Reads the root of a document.
+    pub fn root(table: &'a DeTable<'a>, findings: &'a mut Findings) -> Self {
+        Self { table: Some(table), place: 0..0, path: String::new(), asked: Vec::new(), findings }
+    }
+
+    /// Where the table is written: its header, or the whole of an inline table.
+    pub fn place(&self) -> Place {
+        self.place.clone()
+    }
+
+    /// A text.
+    pub fn string(&mut self, key: &'static str) -> Option<Placed<String>> {
+        self.read(key, "a string", |value, _| value.as_str().map(str::to_owned).ok_or(Misfit::Type))
+    }
+
+    /// A span of time such as `"90s"`.
+    pub fn duration(&mut self, key: &'static str) -> Option<Placed<Duration>> {
+        self.read(key, "a duration such as \"90s\"", duration)
+    }
+
+    /// A span of time, or the word that stands for none.
+    pub fn duration_or(&mut self, key: &'static str, none: &str) -> Option<Placed<Option<Duration>>> {
+        let wanted = format!("a duration such as \"90s\", or \"{none}\"");
+        self.read(key, &wanted, |value, place| match value.as_str() {
+            Some(word) if word == none => Ok(None),
+            _ => duration(value, place).map(Some),
+        })
+    }
+
+    /// A size in bytes such as `"64KiB"`, or the word that stands for none.
+    pub fn size_or(&mut self, key: &'static str, none: &str) -> Option<Placed<Option<u64>>> {
+        let wanted = format!("a size such as \"64KiB\", or \"{none}\"");
+        self.read(key, &wanted, |value, place| match value.as_str() {
+            Some(word) if word == none => Ok(None),
+            _ => size(value, place).map(Some),
+        })
+    }
+
+    /// A whole number from `least` to `most`.
+    pub fn integer(&mut self, key: &'static str, least: u64, most: u64) -> Option<Placed<u64>> {
+        self.read(key, "a whole number", |value, place| {
+            let number = number(value).ok_or(Misfit::Type)?;
+            match u64::try_from(number) {
+                Ok(number) if (least..=most).contains(&number) => Ok(number),
+                Ok(_) | Err(_) => Err(Misfit::from(
+                    Complaint::new(Code::E0206, place, format!("`{key}` is out of range"))
+                        .label(format!("must be from {least} to {most}")),
+                )),
+            }
+        })
+    }
+
+    /// One of a few words (or numbers, written without quotes).
+    pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)]) -> Option<Placed<T>> {
+        let words = choices.iter().map(|(word, _)| *word);
+        let numeric = words.clone().all(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+        let listed: Vec<String> = words.clone().map(|word| if numeric { word.into() } else { format!("\"{word}\"") }).collect();
+        let listed = listed.join(" or ");
+        self.read(key, &listed, |value, place| {
+            let written = match numeric {
+                true => number(value).map(|number| number.to_string()),
+                false => value.as_str().map(str::to_owned),
+            };
+            let written = written.ok_or(Misfit::Type)?;
+            if let Some((_, meaning)) = choices.iter().find(|(word, _)| *word == written) {
+                return Ok(*meaning);
+            }
+            let complaint = Complaint::new(Code::E0206, place, format!("`{key}` cannot be {}", quoted(&written)));
+            Err(Misfit::from(match nearest(&written, words.clone()).filter(|_| !numeric) {
+                Some(word) => complaint.label(format!("did you mean \"{word}\"?")).fix(format!("\"{word}\"")),
+                None => complaint.label(format!("must be {listed}")),
+            }))
+        })
+    }
+
+    /// A list of texts.
+    pub fn list(&mut self, key: &'static str) -> Option<Placed<Vec<Placed<String>>>> {
+        let found = self.find(key)?;
+        let place = found.span();
+        match found.get_ref() {
+            DeValue::Array(items) => Some(Placed::new(self.texts(key, items), place)),
+            DeValue::String(_) => {
+                let quoted = format!("\"{}\"", found.get_ref().as_str().unwrap_or_default());
+                let key = self.full(key);
+                let complaint = Complaint::new(Code::E0201, &place, format!("`{key}` must be a list, not a single string"));
+                self.complain(complaint.label("put it in brackets").fix(format!("[{quoted}]")).key(key));
+                None
+            }
+            other => {
+                self.wrong_type(key, "a list of strings", other, &place);
+                None
+            }
+        }
+    }
+
+    /// One text or a list of them; nothing if the key is absent.
+    pub fn one_or_many(&mut self, key: &'static str) -> Option<Vec<Placed<String>>> {
+        let found = self.find(key)?;
+        match found.get_ref() {
+            DeValue::String(text) => Some(vec![Placed::new(text.to_string(), found.span())]),
+            DeValue::Array(items) => Some(self.texts(key, items)),
+            other => {
+                self.wrong_type(key, "a string or a list of strings", other, &found.span());
+                None
+            }
+        }
+    }
+
+    /// A table. An absent one is read as an empty one, so that its keys are asked for all the same.
+    pub fn table<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Reader<'_>) -> T) -> T {
+        let found = self.find(key);
+        let table = found.and_then(|found| match found.get_ref() {
+            DeValue::Table(table) => Some((table, found.span())),
+            other => {
+                let header = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
+                self.wrong_type(key, &format!("a table, written [{header}]"), other, &found.span());
+                None
+            }
+        });
+        let (table, place) = table.map_or((None, 0..0), |(table, place)| (Some(table), place));
+        self.inner(key, table, place, read)
+    }
+
+    /// A list of tables, written `[[key]]` or inline.
+    pub fn tables<T>(&mut self, key: &'static str, mut read: impl FnMut(&mut Reader<'_>) -> T) -> Vec<T> {
+        self.entries(key, "a list of tables", |_| None, &mut read)
+    }
+
+    /// A list whose entries are texts or tables.
+    pub fn entries<T>(
+        &mut self,
+        key: &'static str,
+        wanted: &str,
+        mut text: impl FnMut(Placed<String>) -> Option<T>,
+        mut table: impl FnMut(&mut Reader<'_>) -> T,
+    ) -> Vec<T> {
+        let mut entries = Vec::new();
+        let Some(found) = self.find(key) else { return entries };
+        let DeValue::Array(items) = found.get_ref() else {
+            self.wrong_type(key, wanted, found.get_ref(), &found.span());
+            return entries;
+        };
+        for item in items {
+            let entry = match item.get_ref() {
+                DeValue::Table(inner) => Some(self.inner(key, Some(inner), item.span(), &mut table)),
+                DeValue::String(written) => text(Placed::new(written.to_string(), item.span())),
+                _ => None,
+            };
+            match entry {
+                Some(entry) => entries.push(entry),
+                None => self.wrong_type(key, wanted, item.get_ref(), &item.span()),
+            }
+        }
+        entries
+    }
+
+    /// Complains that a key has to be written, unless it is (if wrongly).
+    pub fn demand(&mut self, key: &str, because: &str, example: &str) {
+        if self.written(key).is_none() {
+            let full = self.full(key);
+            let name = if self.path.is_empty() { "the file".into() } else { header(&self.path) };
+            self.complain(
+                Complaint::new(Code::E0202, &self.place, format!("{name} has no `{key}`"))
+                    .label(because)
+                    .help(format!("add `{example}`"))
+                    .key(full),
+            );
+        }
+    }
+
+    /// Where a key's value is written, if it is.
+    pub fn written(&self, key: &str) -> Option<Place> {
+        self.table.and_then(|table| table.get(key)).map(Spanned::span)
+    }
+
+    /// Adds a complaint.
+    pub fn complain(&mut self, complaint: Complaint) {
+        self.findings.complaints.push(complaint);
+    }
+
+    /// Complains about every key that nobody asked for.
+    pub fn finish(self) {
+        let Some(table) = self.table else { return };
+        for (key, _) in table {
+            if !self.asked.iter().any(|asked| *asked == key.get_ref()) {
+                self.findings.complaints.push(unknown(&self.path, key, &self.asked));
+            }
+        }
+    }
+
+    fn read<T>(
+        &mut self,
+        key: &'static str,
+        wanted: &str,
+        convert: impl FnOnce(&DeValue<'_>, &Place) -> Result<T, Misfit>,
+    ) -> Option<Placed<T>> {
+        let found = self.find(key)?;
+        let place = found.span();
+        match convert(found.get_ref(), &place) {
+            Ok(value) => Some(Placed::new(value, place)),
+            Err(Misfit::Type) => {
+                self.wrong_type(key, wanted, found.get_ref(), &place);
+                None
+            }
+            Err(Misfit::Complaint(complaint)) => {
+                let key = self.full(key);
+                self.complain(complaint.key(key));
+                None
+            }
+        }
+    }
+
+    fn find(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.asked.push(key);
+        let full = self.full(key);
+        self.findings.asked.insert(full);
+        self.table.and_then(|table| table.get(key))
+    }
+
+    fn inner<T>(
+        &mut self,
+        key: &'static str,
+        table: Option<&DeTable<'_>>,
+        place: Place,
+        read: impl FnOnce(&mut Reader<'_>) -> T,
+    ) -> T {
+        let path = self.full(key);
+        let mut reader = Reader { table, place, path, asked: Vec::new(), findings: self.findings };
+        let value = read(&mut reader);
+        reader.finish();
+        value
+    }
+
+    fn texts(&mut self, key: &'static str, items: &[Spanned<DeValue<'_>>]) -> Vec<Placed<String>> {
+        let mut texts = Vec::new();
+        for item in items {
+            match item.get_ref() {
+                DeValue::String(text) => texts.push(Placed::new(text.to_string(), item.span())),
+                other => self.wrong_type(key, "strings", other, &item.span()),
+            }
+        }
+        texts
+    }
+
+    fn wrong_type(&mut self, key: &str, wanted: &str, found: &DeValue<'_>, place: &Place) {
+        let key = self.full(key);
+        let complaint = Complaint::new(Code::E0201, place, format!("`{key}` must be {wanted}"))
+            .label(format!("this is {}", with_article(found.type_str())))
+            .key(key);
+        let bare = match found {
+            DeValue::Integer(number) => Some(number.to_string()),
+            DeValue::Float(number) => Some(number.to_string()),
+            DeValue::String(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
+        };
+        let quotable = bare.filter(|bare| wanted.contains("string") || wanted.contains(&format!("\"{bare}\"")));
+        self.complain(match quotable {
+            Some(bare) => complaint.help(format!("write it in quotes: \"{bare}\"")).fix(format!("\"{bare}\"")),
+            None => complaint,
+        });
+    }
+
+    fn full(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+}
+
+impl From<Complaint> for Misfit {
+    fn from(complaint: Complaint) -> Self {
+        Self::Complaint(Box::new(complaint))
+    }
+}
+
+fn unknown(path: &str, key: &Spanned<std::borrow::Cow<'_, str>>, asked: &[&'static str]) -> Complaint {
+    let name = key.get_ref();
+    let (whose, full) = match path {
+        "" => ("at the top of the file".to_owned(), name.to_string()),
+        path => (format!("in {}", header(path)), format!("{path}.{name}")),
+    };
+    let complaint = Complaint::new(Code::E0203, &key.span(), format!("unknown key {} {whose}", quoted(name))).key(full);
+    if later::is_reserved(path, name) {
+        return complaint.label("not in this version yet").help("remove it; a later version will know it");
+    }
+    match nearest(name, asked.iter().copied()) {
+        Some(meant) => complaint.label(format!("did you mean `{meant}`?")).fix(meant),
+        None => complaint.label("no such key").help(format!("known here: {}", asked.join(", "))),
+    }
+}
+
+/// A table's name as people write it.
+fn header(path: &str) -> String {
+    match path {
+        "app" | "app.rule" => format!("[[{path}]]"),
+        "app.redirect" => "an entry of `redirect`".into(),
+        "app.bypass" => "an entry of `bypass`".into(),
+        path => format!("[{path}]"),
+    }
+}
+
+/// What somebody wrote, shortened to what fits a line.
+fn quoted(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("`{}…`", &text[..end]),
+        None => format!("`{text}`"),
+    }
+}
+
+fn with_article(kind: &str) -> String {
+    format!("{} {kind}", if kind.starts_with(['a', 'i']) { "an" } else { "a" })
+}
+
+fn number(value: &DeValue<'_>) -> Option<i64> {
+    let integer = value.as_integer()?;
+    // Numbers beyond 64 bits are out of every range we have.
+    Some(i64::from_str_radix(integer.as_str(), integer.radix()).unwrap_or(i64::MAX))
+}
+
+fn duration(value: &DeValue<'_>, place: &Place) -> Result<Duration, Misfit> {
+    quantity(value, place, units::duration, ("s", "ms, s, m, h or d"))
+}
+
+fn size(value: &DeValue<'_>, place: &Place) -> Result<u64, Misfit> {
+    quantity(value, place, units::size, ("MiB", "B, KiB, MiB, GiB or TiB"))
+}
+
+fn quantity<T>(
+    value: &DeValue<'_>,
+    place: &Place,
+    parse: fn(&str) -> Result<T, BadQuantity>,
+    (unit, units): (&str, &str),
+) -> Result<T, Misfit> {
+    let written = match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => {
+            return Err(Misfit::Type);
+        }
+    };
+    let complaint = |message: String| Complaint::new(Code::E0204, place, message);
+    match parse(&written) {
+        // A number in quotes is wanted; a bare one never has a unit.
+        Ok(value) => Ok(value),
+        Err(reason @ BadQuantity::NoUnit) => {
+            let meant = format!("\"{written}{unit}\"");
+            let complaint = complaint(format!("{} {reason}", quoted(&written)));
+            Err(complaint.label(format!("did you mean `{written}{unit}`?")).fix(meant).into())
+        }
+        Err(reason @ (BadQuantity::Malformed | BadQuantity::TooLarge)) => {
+            Err(complaint(format!("{} {reason}", quoted(&written))).label(format!("a whole number with one of {units}")).into())
+        }
+    }
+}

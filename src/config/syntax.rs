@@ -1,0 +1,57 @@
+//! Complaints about text that is not TOML. When there is one, nothing else is said: what follows a syntax error is guesswork.
+
+use toml::de::DeTable;
+use toml::de::DeValue;
+use toml::de::Error;
+
+use crate::config::complaint::{Code, Complaint};
+use crate::config::placed::Place;
+
+/// More would not help anybody.
+const MOST: usize = 8;
+
+/// Complaints for what the TOML parser reports.
+pub fn complaints(text: &str, errors: &[Error]) -> Vec<Complaint> {
+    errors.iter().take(MOST).map(|error| complaint(text, error)).collect()
+}
+
+fn complaint(text: &str, error: &Error) -> Complaint {
+    // At the end of the file the parser points behind the last byte, or nowhere.
+    let place = error.span().unwrap_or(text.len()..text.len());
+    if error.message() != "duplicate key" {
+        return Complaint::new(Code::E0101, &place, format!("not TOML: {}", error.message()));
+    }
+    let name = text.get(place.clone()).unwrap_or_default().trim();
+    let complaint = Complaint::new(Code::E0102, &place, format!("`{name}` is written twice")).label("here again");
+    match first_use(text, &place) {
+        Some(first) => complaint.also(&first, "first written here"),
+        None => complaint,
+    }
+    .help("keep one of the two")
+}
+
+/// Where the key at `second` was written first. The parser knows and does not tell, so the second one is given a name of its
+/// own and the text is parsed again: the first is then its neighbour in the same table.
+fn first_use(text: &str, second: &Place) -> Option<Place> {
+    let written = text.get(second.clone())?;
+    let name = DeTable::parse(&format!("{written} = 0")).ok()?.into_inner().into_iter().next()?.0.into_inner().into_owned();
+    let stand_in = (0..).map(|n| format!("stand_in_{n}")).find(|name| !text.contains(name.as_str()))?;
+    let renamed = format!("{}{stand_in}{}", &text[..second.start], &text[second.end..]);
+    let (table, _) = DeTable::parse_recoverable(&renamed);
+    neighbour(table.get_ref(), &stand_in, &name)
+}
+
+fn neighbour(table: &DeTable<'_>, stand_in: &str, name: &str) -> Option<Place> {
+    if table.contains_key(stand_in) {
+        return table.get_key_value(name).map(|(key, _)| key.span());
+    }
+    table.iter().find_map(|(_, value)| neighbour_in(value.get_ref(), stand_in, name))
+}
+
+fn neighbour_in(value: &DeValue<'_>, stand_in: &str, name: &str) -> Option<Place> {
+    match value {
+        DeValue::Table(table) => neighbour(table, stand_in, name),
+        DeValue::Array(items) => items.iter().find_map(|item| neighbour_in(item.get_ref(), stand_in, name)),
+        DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => None,
+    }
+}

@@ -1,0 +1,111 @@
+//! The control socket: one wish a line in, one answer a line out. Only for the user who runs the gateway, and root.
+
+use std::fs::{self, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener as StdListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::UCred;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use crate::admin::perform::Desk;
+use crate::admin::wish::{Answer, RefusedKind, Wish};
+use crate::base::lifeline::Lifeline;
+use crate::base::task;
+
+/// A wish in bytes at most.
+const LONGEST_WISH: u64 = 64 * 1024;
+/// An answer in bytes at most: tens of thousands of sessions.
+const LONGEST_ANSWER: u64 = 64 * 1024 * 1024;
+/// How long a client may take to state its wish.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long we wait for a gateway to answer.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Opens the socket at `path`, closed to other users.
+///
+/// The caller holds the lock of the data folder, so a socket file found there belongs to nobody any more.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn listen(path: &Path) -> io::Result<StdListener> {
+    match fs::remove_file(path) {
+        Err(fault) if fault.kind() != ErrorKind::NotFound => return Err(fault),
+        _ => {}
+    }
+    let listener = StdListener::bind(path)?;
+    listener.set_nonblocking(true)?;
+    fs::set_permissions(path, Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Carries out wishes until `stop` is cut.
+pub async fn serve(listener: StdListener, desk: Arc<Desk>, stop: Lifeline) {
+    let listener = match UnixListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(fault) => return warn!(%fault, "the control socket cannot be used; commands will not reach this gateway"),
+    };
+    loop {
+        let taken = tokio::select! {
+            () = stop.severed() => return,
+            taken = listener.accept() => taken,
+        };
+        match taken {
+            Ok((stream, _)) if may_ask(&stream) => {
+                let desk = Arc::clone(&desk);
+                task::start("control", async move {
+                    if let Err(fault) = converse(stream, &desk).await {
+                        debug!(%fault, "a wish was not finished");
+                    }
+                });
+            }
+            Ok(_) => warn!("another user tried the control socket"),
+            Err(fault) => {
+                warn!(%fault, "the control socket cannot take a connection just now");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// The file's mode keeps others out already; the kernel's word on who is there does so where modes are not honoured.
+fn may_ask(stream: &UnixStream) -> bool {
+    stream.peer_cred().as_ref().map(UCred::uid).is_ok_and(|uid| uid == 0 || uid == nix::unistd::geteuid().as_raw())
+}
+
+async fn converse(mut stream: UnixStream, desk: &Desk) -> io::Result<()> {
+    let (reading, mut writing) = stream.split();
+    let mut line = String::new();
+    timeout(PATIENCE, BufReader::new(reading.take(LONGEST_WISH)).read_line(&mut line)).await??;
+    let answer = match serde_json::from_str::<Wish>(&line) {
+        Ok(wish) => desk.perform(wish).await,
+        Err(fault) => Answer::Refused { kind: RefusedKind::Unfit, message: format!("this gateway does not know the wish: {fault}") },
+    };
+    let mut text = serde_json::to_vec(&answer)?;
+    text.push(b'\n');
+    writing.write_all(&text).await
+}
+
+/// Asks the gateway behind the socket at `path`; `None` if no gateway runs there.
+///
+/// # Errors
+/// When one runs but cannot be asked: no permission, no answer in time, an answer we do not understand.
+pub async fn ask(path: &Path, wish: &Wish) -> io::Result<Option<Answer>> {
+    let mut stream = match UnixStream::connect(path).await {
+        Ok(stream) => stream,
+        Err(fault) if matches!(fault.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return Ok(None),
+        Err(fault) => return Err(fault),
+    };
+    let mut text = serde_json::to_vec(wish)?;
+    text.push(b'\n');
+    stream.write_all(&text).await?;
+    let mut answer = Vec::new();
+    timeout(ANSWER_PATIENCE, stream.take(LONGEST_ANSWER).read_to_end(&mut answer)).await??;
+    serde_json::from_slice(&answer).map(Some).map_err(io::Error::from)
+}

@@ -1,0 +1,56 @@
+//! What has to be done now and then: remember when sessions were last seen, clear away what has ended, notice new
+//! certificate files.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use crate::base::lifeline::Lifeline;
+use crate::gate::services::Services;
+use crate::tls::directory::Directory;
+
+/// How often session times are written and ended things cleared away.
+const SWEEP: Duration = Duration::from_secs(30);
+/// How often certificate files are looked at.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Sweeps until `stop` is cut.
+pub async fn sweep(services: Arc<Services>, stop: Lifeline) {
+    every(SWEEP, stop, || async {
+        if let Err(fault) = services.store.flush_seen().await {
+            warn!(%fault, "when sessions were last seen could not be stored; trying again");
+        }
+        if let Err(fault) = services.store.sweep(services.clock.now()).await {
+            warn!(%fault, "ended sessions could not be cleared away; trying again");
+        }
+        services.portal.sweep();
+    })
+    .await;
+}
+
+/// Takes up certificate files that changed on disk. A bad new file changes nothing and is reported once.
+pub async fn watch_certificates(directory: Arc<Directory>, stop: Lifeline) {
+    every(LOOK, stop, || async {
+        for (files, result) in directory.reread_changed_files() {
+            let file = files.certificate.display();
+            match result {
+                Ok(()) => info!(event = "cert.changed", %file, "a certificate file changed; new connections get the new one"),
+                Err(fault) => warn!(event = "cert.failing", %file, %fault, "the new certificate is not used, the old one stays"),
+            }
+        }
+    })
+    .await;
+}
+
+async fn every<F: Future<Output = ()>>(period: Duration, stop: Lifeline, mut work: impl FnMut() -> F) {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.severed() => return,
+            _ = ticks.tick() => work().await,
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! From a request as hyper gives it to a call we can judge: one host, one readable target, one client.
+
+use std::net::IpAddr;
+
+use http::header::HOST;
+use http::uri::Scheme;
+use http::{HeaderMap, HeaderValue, Method, Request};
+use hyper::ext::Protocol as ConnectProtocol;
+
+use crate::gate::refusal::{Malformed, Refusal};
+use crate::policy::host::Authority;
+use crate::policy::target::Target;
+use crate::wire::body::Body;
+use crate::wire::connection::Connection;
+
+/// Fields a request may have, however it came (HTTP/1 has them counted below hyper, HTTP/2 only here).
+const MOST_FIELDS: usize = 100;
+
+/// A request that can be judged.
+#[derive(Debug)]
+pub struct Call {
+    /// The request. Its URI is not read again: the target below is the one parse of it.
+    pub request: Request<Body>,
+    /// What is asked for.
+    pub target: Target,
+    /// Of whom it is asked.
+    pub authority: Authority,
+    /// The same as the client wrote it, to be sent on.
+    pub host_header: HeaderValue,
+    /// Whom the request counts for.
+    pub client: IpAddr,
+}
+
+/// What came in.
+#[derive(Debug)]
+pub enum Intake {
+    /// A request for something on a host.
+    Call(Box<Call>),
+    /// `OPTIONS *`: asked of the server as a whole (RFC 9110 section 9.3.7).
+    ServerOptions,
+}
+
+/// Reads a request.
+///
+/// # Errors
+/// [`Refusal`] for whatever could mean two things to two readers.
+pub fn intake(request: Request<Body>, connection: &Connection) -> Result<Intake, Refusal> {
+    if request.headers().len() > MOST_FIELDS {
+        return Err(Refusal::HeadTooLarge);
+    }
+    let websocket = request.extensions().get::<ConnectProtocol>().is_some_and(|protocol| protocol.as_ref() == b"websocket");
+    match *request.method() {
+        Method::TRACE => return Err(Refusal::Method),
+        Method::CONNECT if !websocket => return Err(Refusal::Method),
+        Method::OPTIONS if request.uri().path() == "*" => return Ok(Intake::ServerOptions),
+        _ => {}
+    }
+    let (authority, host_header) = authority(&request)?;
+    let origin_form = request.uri().path_and_query().ok_or(Refusal::Malformed(Malformed::Target))?;
+    let target = Target::parse(origin_form.as_str()).map_err(Refusal::Unreadable)?;
+    let client = connection.peer.ip().to_canonical();
+    Ok(Intake::Call(Box::new(Call { target, authority, host_header, client, request })))
+}
+
+/// The one host a request names. `Host`, `:authority` and an absolute target must say the same where more than one is there
+/// (RFC 9112 section 3.2, RFC 9113 section 8.3.1).
+fn authority(request: &Request<Body>) -> Result<(Authority, HeaderValue), Refusal> {
+    if request.uri().scheme().is_some_and(|scheme| *scheme != Scheme::HTTPS) {
+        return Err(Refusal::Malformed(Malformed::Target));
+    }
+    let in_header = host_line(request.headers())?;
+    let in_target = request.uri().authority();
+    let written = match (in_target, in_header) {
+        (Some(in_target), Some(in_header)) => {
+            if parse(in_target.as_str())? != parse_line(in_header)? {
+                return Err(Refusal::Malformed(Malformed::HostsDiffer));
+            }
+            in_header.clone()
+        }
+        (None, Some(in_header)) => in_header.clone(),
+        (Some(in_target), None) => HeaderValue::from_str(in_target.as_str()).map_err(|_| Refusal::Malformed(Malformed::Host))?,
+        (None, None) => return Err(Refusal::Malformed(Malformed::Host)),
+    };
+    Ok((parse_line(&written)?, written))
+}
+
+fn host_line(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Refusal> {
+    let mut lines = headers.get_all(HOST).iter();
+    match (lines.next(), lines.next()) {
+        (first, None) => Ok(first),
+        (_, Some(_)) => Err(Refusal::Malformed(Malformed::Host)),
+    }
+}
+
+fn parse_line(line: &HeaderValue) -> Result<Authority, Refusal> {
+    parse(line.to_str().map_err(|_| Refusal::Malformed(Malformed::Host))?)
+}
+
+fn parse(text: &str) -> Result<Authority, Refusal> {
+    Authority::parse(text).map_err(|_| Refusal::Malformed(Malformed::Host))
+}

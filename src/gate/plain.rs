@@ -1,0 +1,64 @@
+//! Port 80: sends people to HTTPS, and gives phones the local authority's certificate. No app is ever reached through it.
+
+use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+
+use crate::gate::finish::{self, Facts, Logged};
+use crate::gate::handle::Outcome;
+use crate::gate::intake::{Intake, intake};
+use crate::gate::refusal::Refusal;
+use crate::gate::services::Services;
+use crate::plan::whole::origin_of;
+use crate::policy::rule::DenyStatus;
+use crate::policy::target::Own;
+use crate::wire::body::Body;
+use crate::wire::connection::Connection;
+use std::sync::Arc;
+
+/// Answers one request on a plain connection.
+pub fn handle(services: &Services, connection: &Arc<Connection>, request: Request<Body>) -> Response<Logged> {
+    let facts = Facts::of(services, connection, &request);
+    let result = answer(services, connection, request);
+    finish::finish(services, facts, Outcome::anonymous(result))
+}
+
+fn answer(services: &Services, connection: &Connection, request: Request<Body>) -> Result<Response<Body>, Refusal> {
+    let call = match intake(request, connection)? {
+        Intake::Call(call) => call,
+        Intake::ServerOptions => return Ok(finish::server_options()),
+    };
+    let host = &call.authority.host;
+    if services.plan.get().app(host).is_none() {
+        return Err(Refusal::NoSuchApp);
+    }
+    match call.target.own() {
+        Own::Page("ca.pem") => {
+            let readable = matches!(*call.request.method(), Method::GET | Method::HEAD);
+            if readable { certificate(services) } else { Err(Refusal::Method) }
+        }
+        Own::Disguised => Err(Refusal::Blocked(DenyStatus::NotFound)),
+        Own::Page(_) | Own::No => {
+            Ok(redirect(&format!("{}{}", origin_of(host, services.https_port), call.target.as_str())))
+        }
+    }
+}
+
+/// Plain on purpose: a phone that does not trust us yet cannot fetch it over HTTPS. It is public, and what it is good for is
+/// shown as a fingerprint where the person started the gateway.
+fn certificate(services: &Services) -> Result<Response<Body>, Refusal> {
+    let pem = services.local_ca.clone().ok_or(Refusal::Blocked(DenyStatus::NotFound))?;
+    let mut response = Response::new(Body::from(pem));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-x509-ca-cert"));
+    let name = HeaderValue::from_static("attachment; filename=\"doorward-local-ca.pem\"");
+    response.headers_mut().insert(CONTENT_DISPOSITION, name);
+    Ok(response)
+}
+
+fn redirect(to: &str) -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    if let Ok(location) = HeaderValue::from_str(to) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}

@@ -1,0 +1,30 @@
+//! What outlives a request and a configuration.
+
+use crate::base::clock::Clock;
+use crate::base::current::Current;
+use crate::base::entropy::Entropy;
+use crate::observe::access::AccessLog;
+use crate::plan::whole::Plan;
+use crate::portal::route::Portal;
+use crate::store::open::Store;
+
+/// What outlives a request. Shared by all workers; the plan inside is replaced whole, everything else stays.
+#[derive(Debug)]
+pub struct Services {
+    /// The configuration in force.
+    pub plan: Current<Plan>,
+    /// What survives a restart.
+    pub store: Store,
+    /// Our own pages.
+    pub portal: Portal,
+    /// Finished requests.
+    pub access: AccessLog,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Draws request ids.
+    pub entropy: Entropy,
+    /// The port under which browsers reach the TLS listener.
+    pub https_port: u16,
+    /// The local authority's certificate, for phones that are to trust it; `None` while no host needs it.
+    pub local_ca: Option<String>,
+}

@@ -1,0 +1,63 @@
+//! From TCP to TLS: the ClientHello decides which host's certificate and settings answer.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::server::Acceptor;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+use tracing::debug;
+
+use crate::listen::door::Door;
+use crate::listen::http;
+use crate::tls::alert;
+use crate::wire::connection::{Connection, Protocol};
+
+/// Shakes hands and serves what is then spoken. A name that no app owns gets the alert that says so, and nothing else: there
+/// is no default app.
+pub async fn serve(door: &Arc<Door>, stream: TcpStream, peer: SocketAddr) {
+    let Ok(local) = stream.local_addr() else { return };
+    match timeout(door.header_timeout, shake(door, stream, local)).await {
+        Ok(Some((stream, sni))) => {
+            let protocol = if stream.get_ref().1.alpn_protocol() == Some(b"h2") { Protocol::Http2 } else { Protocol::Http1 };
+            let connection = Arc::new(Connection::new(peer, local, sni, protocol));
+            http::serve(door, stream, connection).await;
+        }
+        Ok(None) => {}
+        Err(_) => debug!(%peer, "the handshake took too long"),
+    }
+}
+
+type Shaken = (TlsStream<TcpStream>, Option<Box<str>>);
+
+async fn shake(door: &Door, stream: TcpStream, local: SocketAddr) -> Option<Shaken> {
+    let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), stream);
+    let start = match (&mut acceptor).await {
+        Ok(start) => start,
+        Err(fault) => {
+            debug!(%fault, "not a TLS handshake");
+            return None;
+        }
+    };
+    let asked = start.client_hello().server_name().map(str::to_owned);
+    match door.directory.choose(asked.as_deref(), local.ip()) {
+        Ok((host, config)) => match start.into_stream(config).await {
+            Ok(stream) => Some((stream, asked.map(|_| host.as_str().into()))),
+            Err(fault) => {
+                debug!(%fault, "the handshake failed");
+                None
+            }
+        },
+        Err(unknown) => {
+            debug!(%unknown, "a handshake for a name of no app");
+            let mut stream = start.io;
+            // The client may be gone already; there is nobody to tell then.
+            let _gone = stream.write_all(&alert::UNRECOGNIZED_NAME).await;
+            let _gone = stream.shutdown().await;
+            None
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! How many connections may be open at once, in all and from one client network.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::wire::client::Network;
+
+/// The connections that may still be opened. Shared by all workers.
+#[derive(Clone, Debug)]
+pub struct Slots(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    total: usize,
+    per_network: usize,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    total: usize,
+    by_network: HashMap<Network, usize>,
+}
+
+/// One open connection; dropping it gives its place back.
+#[derive(Debug)]
+pub struct Slot {
+    shared: Arc<Shared>,
+    network: Network,
+}
+
+impl Slots {
+    /// At most `total` connections, and `per_network` from one network.
+    pub fn new(total: usize, per_network: usize) -> Self {
+        Self(Arc::new(Shared { total, per_network, taken: Mutex::default() }))
+    }
+
+    /// A place for one more connection from `network`; `None` if there is none.
+    pub fn take(&self, network: Network) -> Option<Slot> {
+        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        if taken.total >= self.0.total {
+            return None;
+        }
+        let from_network = taken.by_network.entry(network).or_default();
+        if *from_network >= self.0.per_network {
+            return None;
+        }
+        *from_network += 1;
+        taken.total += 1;
+        Some(Slot { shared: Arc::clone(&self.0), network })
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut taken = self.shared.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.total -= 1;
+        if let Some(count) = taken.by_network.get_mut(&self.network) {
+            *count -= 1;
+            if *count == 0 {
+                // Networks that left are forgotten, so that the map is bounded by the open connections.
+                taken.by_network.remove(&self.network);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network(last: u8) -> Network {
+        Network::of([192, 0, 2, last].into())
+    }
+
+    /// The attack: one client opens all connections there are, so that nobody else gets in.
+    #[test]
+    fn one_network_cannot_take_all_places() {
+        let slots = Slots::new(3, 2);
+        let first = slots.take(network(1)).expect("a place");
+        let _second = slots.take(network(1)).expect("a place");
+        assert!(slots.take(network(1)).is_none());
+        let _other = slots.take(network(2)).expect("a place for others");
+        assert!(slots.take(network(3)).is_none(), "all taken");
+        drop(first);
+        assert!(slots.take(network(3)).is_some());
+    }
+
+    #[test]
+    fn networks_that_left_are_forgotten() {
+        let slots = Slots::new(10, 10);
+        drop(slots.take(network(1)));
+        assert!(slots.0.taken.lock().expect("not poisoned").by_network.is_empty());
+    }
+}

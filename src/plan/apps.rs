@@ -1,0 +1,55 @@
+//! The apps compiled.
+
+use std::sync::Arc;
+
+use crate::config::app::AppTable;
+use crate::config::complaint::{Code, Complaint};
+use crate::config::document::Document;
+use crate::plan::app::App;
+use crate::plan::hosts::HostBook;
+use crate::plan::rules;
+use crate::plan::settings;
+use crate::plan::upstream;
+
+/// The apps of a document, in written order. One that cannot be used is left out and complained about.
+pub fn compile(document: &Document, book: &mut HostBook, complaints: &mut Vec<Complaint>) -> Vec<Arc<App>> {
+    document.apps.iter().filter_map(|table| app(document, table, book, complaints)).map(Arc::new).collect()
+}
+
+fn app(document: &Document, table: &AppTable, book: &mut HostBook, complaints: &mut Vec<Complaint>) -> Option<App> {
+    let mut hosts = Vec::new();
+    for written in &table.hosts {
+        match book.claim(written) {
+            Ok(host) => hosts.push(host),
+            Err(complaint) => complaints.push(*complaint),
+        }
+    }
+    if table.hosts.is_empty() && !complained_at_key(document, table) {
+        let complaint = Complaint::new(Code::E0202, &table.place, "[[app]] has an empty `host`");
+        complaints.push(complaint.help("add `host = \"paperless.example.com\"`").key("app.host"));
+    }
+    let certificate = settings::certificate(document, &table.pair, "app", complaints);
+    let upstream = upstream::compile(table, complaints);
+    let rules = rules::compile(document, table, &hosts, complaints);
+    let name = table.name.as_ref().and_then(|name| name_of(name.value.trim(), &name.place, complaints));
+    let first = hosts.first()?.as_str();
+    Some(App { name: name.unwrap_or_else(|| first.to_owned()), upstream: upstream?, rules, certificate, hosts })
+}
+
+/// Whether the reader has already said what is wrong with this app's `host`.
+fn complained_at_key(document: &Document, table: &AppTable) -> bool {
+    document.complaints.iter().any(|complaint| {
+        let at = complaint.place.as_ref().map_or(0, |place| place.start);
+        complaint.key.as_deref() == Some("app.host") && at >= table.place.start
+    })
+}
+
+fn name_of(name: &str, place: &std::ops::Range<usize>, complaints: &mut Vec<Complaint>) -> Option<String> {
+    if !name.is_empty() && name.chars().count() <= 64 && !name.chars().any(char::is_control) {
+        return Some(name.to_owned());
+    }
+    let complaint =
+        Complaint::new(Code::E0206, place, "`name` cannot be shown").label("1 to 64 characters, none of them control");
+    complaints.push(complaint.key("app.name"));
+    None
+}

@@ -1,0 +1,61 @@
+//! A document compiled to a plan, or every complaint about it.
+
+use std::sync::Arc;
+
+use crate::config::complaint;
+use crate::config::complaint::{Code, Complaint};
+use crate::config::document;
+use crate::config::document::Document;
+use crate::plan::apps;
+use crate::plan::hosts::HostBook;
+use crate::plan::settings;
+use crate::plan::whole::Plan;
+
+/// A plan, and what its owner should look at.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The plan.
+    pub plan: Plan,
+    /// What its owner should look at, in the order of the text.
+    pub warnings: Vec<Complaint>,
+}
+
+/// Compiles a document.
+///
+/// # Errors
+/// Every complaint there is, faults of shape included, in the order of the text; at least one is an error.
+pub fn compile(document: &Document) -> Result<Compiled, Vec<Complaint>> {
+    let mut complaints = document.complaints.clone();
+    let mut book = HostBook::default();
+    let apps = apps::compile(document, &mut book, &mut complaints);
+    let name = settings::name(document, apps.first().and_then(|app| app.hosts.first()), &mut complaints);
+    let plan = Plan {
+        data_dir: settings::data_dir(document, &mut complaints),
+        listen: settings::listen(&document.listen, &mut complaints),
+        tls: settings::tls(document, &mut complaints),
+        session: settings::session(&document.session, &mut complaints),
+        auth: settings::auth(&document.auth, &name, &mut complaints),
+        log: settings::log(document, &mut complaints),
+        hosts: apps.iter().flat_map(|app| app.hosts.iter().map(|host| (host.clone(), Arc::clone(app)))).collect(),
+        apps,
+        name,
+    };
+    if document.apps.is_empty() && !complaints.iter().any(|complaint| complaint.key.as_deref() == Some("app")) {
+        let complaint = Complaint::new(Code::E0202, &(0..0), "there is no [[app]]").label("nothing to protect");
+        let example = "host = \"paperless.example.com\" and upstream = \"http://127.0.0.1:8000\"";
+        complaints.push(complaint.help(format!("add a table [[app]] with {example}")).key("app"));
+    }
+    complaint::sort(&mut complaints);
+    match complaints.iter().any(Complaint::is_error) {
+        true => Err(complaints),
+        false => Ok(Compiled { plan, warnings: complaints }),
+    }
+}
+
+/// Parses and compiles a text that comes from no file.
+///
+/// # Errors
+/// As [`document::parse`] and [`compile`].
+pub fn compile_text(text: &str) -> Result<Compiled, Vec<Complaint>> {
+    compile(&document::parse(text)?)
+}

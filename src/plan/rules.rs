@@ -1,0 +1,187 @@
+//! The path rules of one app.
+
+use http::Method;
+use ipnet::IpNet;
+
+use crate::config::app::AppTable;
+use crate::config::complaint::{Code, Complaint};
+use crate::config::document::Document;
+use crate::config::placed;
+use crate::config::placed::{Place, Placed};
+use crate::config::rule::{BypassEntry, RuleTable, WrittenAction};
+use crate::model::strength::Strength;
+use crate::plan::networks;
+use crate::plan::public;
+use crate::plan::redirects;
+use crate::plan::shadow;
+use crate::policy::host::Host;
+use crate::policy::pattern::Pattern;
+use crate::policy::requirement::Requirement;
+use crate::policy::rule::{Action, DenyStatus, Redirect, Rule, RuleSet};
+
+/// Redirects and where they were written.
+type Sent = Vec<(Redirect, Place)>;
+
+/// Compiles the path rules of one app.
+pub fn compile(document: &Document, table: &AppTable, hosts: &[Host], complaints: &mut Vec<Complaint>) -> RuleSet {
+    let strength = placed::value(table.require.as_ref().or(document.auth.require.as_ref())).unwrap_or(Strength::TwoFactor);
+    let requirement = Requirement { strength };
+    let faults = complaints.len();
+    let mut sent = Sent::new();
+    let set = RuleSet {
+        only: table.only.as_ref().map(|only| patterns(&only.value, "app.only", complaints)),
+        deny: patterns(&table.deny, "app.deny", complaints),
+        redirects: redirects_of(table, &mut sent, complaints),
+        rules: table.rules.iter().filter_map(|written| rule(written, requirement, &mut sent, complaints)).collect(),
+        bypass: table.bypass.iter().filter_map(|entry| bypass(entry, complaints)).collect(),
+        requirement,
+        deny_status: match placed::value(table.deny_status.as_ref()) {
+            Some(403) => DenyStatus::Forbidden,
+            Some(_) | None => DenyStatus::NotFound,
+        },
+    };
+    if let Some(only) = table.only.as_ref().filter(|only| only.value.is_empty()) {
+        let complaint = Complaint::new(Code::E0206, &only.place, "`only` is empty").label("this denies everything");
+        complaints.push(complaint.help("leave the key out to allow every path").key("app.only"));
+    }
+    // What rules mean together is worth telling once each of them is right by itself.
+    if complaints.len() == faults {
+        redirects::find_loops(&set, hosts, &sent, complaints);
+        shadow::find(table, complaints);
+        public::find(table, complaints);
+    }
+    set
+}
+
+fn redirects_of(table: &AppTable, sent: &mut Sent, complaints: &mut Vec<Complaint>) -> Vec<(Pattern, Redirect)> {
+    let mut compiled = Vec::new();
+    for written in &table.redirects {
+        let redirect = redirects::compile(&written.place, written.to.as_ref(), written.status.as_ref(), complaints);
+        let from = written.from.as_ref().and_then(|from| pattern(from, "app.redirect.from", complaints));
+        if let (Some(from), Some(redirect)) = (from, redirect) {
+            sent.push((redirect.clone(), written.place.clone()));
+            compiled.push((from, redirect));
+        }
+    }
+    compiled
+}
+
+fn rule(written: &RuleTable, usual: Requirement, sent: &mut Sent, complaints: &mut Vec<Complaint>) -> Option<Rule> {
+    let mut paths = patterns(&written.paths, "app.rule.path", complaints);
+    if let Some(regex) = &written.path_regex {
+        match Pattern::regex(&regex.value) {
+            Ok(pattern) => paths.push(pattern),
+            Err(reason) => {
+                let complaint = Complaint::new(Code::E0607, &regex.place, "not a regular expression that can be used");
+                complaints.push(complaint.label(last_line(&reason.to_string())).key("app.rule.path_regex"));
+            }
+        }
+    }
+    let kind = placed::value(written.action.as_ref()).unwrap_or(WrittenAction::Require);
+    misplaced_keys(written, kind, complaints);
+    let limits = limits(written, kind, "app.rule", complaints);
+    let action = match kind {
+        WrittenAction::Require => {
+            Action::Require(placed::value(written.require.as_ref()).map_or(usual, |strength| Requirement { strength }))
+        }
+        WrittenAction::Bypass => Action::Bypass,
+        WrittenAction::Deny => Action::Deny,
+        WrittenAction::Redirect => {
+            let redirect = redirects::compile(&written.place, written.to.as_ref(), written.status.as_ref(), complaints)?;
+            sent.push((redirect.clone(), written.place.clone()));
+            Action::Redirect(redirect)
+        }
+    };
+    // A rule without a readable path would speak of none, or worse, of all.
+    (!paths.is_empty()).then_some(Rule { paths, methods: limits.0, networks: limits.1, action })
+}
+
+fn bypass(entry: &BypassEntry, complaints: &mut Vec<Complaint>) -> Option<Rule> {
+    let (paths, (methods, networks)) = match entry {
+        BypassEntry::Path(path) => (pattern(path, "app.bypass", complaints).into_iter().collect(), Default::default()),
+        BypassEntry::Table(table) => (
+            patterns(&table.paths, "app.bypass.path", complaints),
+            limits(table, WrittenAction::Bypass, "app.bypass", complaints),
+        ),
+    };
+    (!paths.is_empty()).then_some(Rule { paths, methods, networks, action: Action::Bypass })
+}
+
+fn limits(written: &RuleTable, kind: WrittenAction, table: &str, complaints: &mut Vec<Complaint>) -> (Vec<Method>, Vec<IpNet>) {
+    if written.paths.is_empty() && written.path_regex.is_none() && !complained_within(written, complaints) {
+        let complaint = Complaint::new(Code::E0202, &written.place, "a rule speaks of no path");
+        complaints.push(complaint.help("add `path = \"/**\"` to speak of all").key(format!("{table}.path")));
+    }
+    let narrow = kind == WrittenAction::Bypass;
+    let networks = networks::compile(written.networks.as_ref(), narrow, &format!("{table}.networks"), complaints);
+    (methods(written.methods.as_ref(), &format!("{table}.methods"), complaints), networks)
+}
+
+/// Whether something at or behind the rule's header is complained about for its path already.
+fn complained_within(written: &RuleTable, complaints: &[Complaint]) -> bool {
+    let path = |key: &str| key.ends_with(".path");
+    let here = |place: &Place| place.start >= written.place.start;
+    complaints.iter().any(|complaint| complaint.key.as_deref().is_some_and(path) && complaint.place.as_ref().is_some_and(here))
+}
+
+fn methods(written: Option<&Placed<Vec<Placed<String>>>>, key: &str, complaints: &mut Vec<Complaint>) -> Vec<Method> {
+    let Some(list) = written else { return Vec::new() };
+    if list.value.is_empty() {
+        let complaint = Complaint::new(Code::E0206, &list.place, "`methods` is empty").label("no method at all?");
+        complaints.push(complaint.help("leave the key out to speak of every method").key(key));
+    }
+    let mut methods = Vec::new();
+    for item in &list.value {
+        // Methods are case-sensitive (RFC 9110 section 9.1), and nobody sends `get`.
+        let upper = item.value.to_ascii_uppercase();
+        let complaint = Complaint::new(Code::E0206, &item.place, "not a method").key(key);
+        match Method::from_bytes(item.value.as_bytes()) {
+            Ok(_) if upper != item.value => {
+                complaints.push(complaint.label(format!("did you mean \"{upper}\"?")).fix(format!("\"{upper}\"")));
+            }
+            Ok(method) => methods.push(method),
+            Err(_) => complaints.push(complaint.label("such as \"GET\" or \"POST\"")),
+        }
+    }
+    methods
+}
+
+/// Keys that say nothing with the rule's action: whoever wrote them meant another action.
+fn misplaced_keys(written: &RuleTable, kind: WrittenAction, complaints: &mut Vec<Complaint>) {
+    let mut misplaced = |key: &str, place: Option<Place>, action: &str, wanted: WrittenAction| {
+        if let Some(place) = place.filter(|_| kind != wanted) {
+            let message = format!("`{key}` says nothing without `action = \"{action}\"`");
+            let complaint = Complaint::new(Code::E0206, &place, message).key(format!("app.rule.{key}"));
+            complaints.push(complaint.help(format!("remove it, or write `action = \"{action}\"`")));
+        }
+    };
+    misplaced("to", written.to.as_ref().map(|to| to.place.clone()), "redirect", WrittenAction::Redirect);
+    misplaced("status", written.status.as_ref().map(|status| status.place.clone()), "redirect", WrittenAction::Redirect);
+    misplaced("require", written.require.as_ref().map(|require| require.place.clone()), "require", WrittenAction::Require);
+}
+
+/// The regex crate draws a picture over several lines and says what is wrong in the last.
+fn last_line(reason: &str) -> String {
+    let line = reason.trim_end().lines().next_back().unwrap_or_default();
+    line.trim_start_matches("error: ").to_owned()
+}
+
+fn patterns(written: &[Placed<String>], key: &str, complaints: &mut Vec<Complaint>) -> Vec<Pattern> {
+    written.iter().filter_map(|written| pattern(written, key, complaints)).collect()
+}
+
+fn pattern(written: &Placed<String>, key: &str, complaints: &mut Vec<Complaint>) -> Option<Pattern> {
+    match Pattern::parse(&written.value) {
+        Ok(pattern) => Some(pattern),
+        Err(reason) => {
+            let complaint = Complaint::new(Code::E0607, &written.place, "not a path pattern").key(key);
+            let rooted = format!("/{}", written.value);
+            let rootless = !written.value.is_empty() && !written.value.starts_with('/') && Pattern::parse(&rooted).is_ok();
+            complaints.push(match rootless {
+                true => complaint.label(format!("did you mean \"{rooted}\"?")).fix(format!("\"{rooted}\"")),
+                false => complaint.label(reason.to_string()),
+            });
+            None
+        }
+    }
+}

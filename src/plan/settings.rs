@@ -1,0 +1,225 @@
+//! The tables that hold for the whole installation: defaults filled in, values checked.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::base::units;
+use crate::config::auth::AuthTable;
+use crate::config::complaint::{Code, Complaint};
+use crate::config::document::Document;
+use crate::config::listen::ListenTable;
+use crate::config::log::WrittenFormat;
+use crate::config::placed;
+use crate::config::placed::Placed;
+use crate::config::session::{Profile, SessionTable};
+use crate::config::tls::{WrittenPair, WrittenVersion};
+use crate::model::credential::TotpRecipe;
+use crate::model::strength::Strength;
+use crate::plan::app::CertificateFiles;
+use crate::plan::listener;
+use crate::plan::listener::Listen;
+use crate::plan::policy::{AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
+use crate::policy::host::Host;
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+/// No span of time is longer: ten years are "for ever" without overflowing anybody's arithmetic.
+const LONGEST: Duration = Duration::from_secs(3_650 * 86_400);
+
+/// Longest name shown on pages and in authenticator apps, in characters.
+const LONGEST_NAME: usize = 64;
+
+/// Query parameters whose values are never logged: what apps and identity providers put secrets into. Lower case.
+pub const REDACTED: &[&str] = &[
+    "access_token",
+    "api_key",
+    "apikey",
+    "auth",
+    "code",
+    "id_token",
+    "jwt",
+    "key",
+    "pass",
+    "password",
+    "passwd",
+    "refresh_token",
+    "secret",
+    "sig",
+    "signature",
+    "state",
+    "ticket",
+    "token",
+    "x-amz-credential",
+    "x-amz-security-token",
+    "x-amz-signature",
+];
+
+/// The installation's name; that of the first host if it has none.
+pub fn name(document: &Document, first: Option<&Host>, complaints: &mut Vec<Complaint>) -> String {
+    let written = document.name.as_ref().and_then(|name| shown_name(name, "name", complaints));
+    written.or_else(|| first.map(|host| host.as_str().to_owned())).unwrap_or_default()
+}
+
+/// `data_dir`
+pub fn data_dir(document: &Document, complaints: &mut Vec<Complaint>) -> Option<PathBuf> {
+    path(document, document.data_dir.as_ref(), "data_dir", complaints)
+}
+
+/// `[listen]`
+pub fn listen(table: &ListenTable, complaints: &mut Vec<Complaint>) -> Listen {
+    let defaults = Listen::default();
+    let limit = |written: &Option<Placed<u64>>, default: usize| {
+        placed::value(written.as_ref()).and_then(|number| usize::try_from(number).ok()).unwrap_or(default)
+    };
+    let header = within(table.header_timeout.as_ref(), "listen.header_timeout", (SECOND, HOUR), complaints);
+    let drain = within(table.drain_timeout.as_ref(), "listen.drain_timeout", (Duration::ZERO, HOUR), complaints);
+    let mut taken: Vec<(SocketAddr, placed::Place)> = Vec::new();
+    Listen {
+        https: listener::addresses(table.https.as_ref(), "listen.https", &mut taken, complaints).unwrap_or(defaults.https),
+        http: listener::addresses(table.http.as_ref(), "listen.http", &mut taken, complaints).unwrap_or(defaults.http),
+        header_timeout: header.unwrap_or(defaults.header_timeout),
+        drain_timeout: drain.unwrap_or(defaults.drain_timeout),
+        max_connections: limit(&table.max_connections, defaults.max_connections),
+        max_connections_per_network: limit(&table.max_connections_per_network, defaults.max_connections_per_network),
+    }
+}
+
+/// `[tls]`
+pub fn tls(document: &Document, complaints: &mut Vec<Complaint>) -> TlsPolicy {
+    let version = placed::value(document.tls.min_version.as_ref()).unwrap_or(WrittenVersion::V1_2);
+    TlsPolicy {
+        min_version: match version {
+            WrittenVersion::V1_2 => TlsVersion::V1_2,
+            WrittenVersion::V1_3 => TlsVersion::V1_3,
+        },
+        certificate: certificate(document, &document.tls.pair, "tls", complaints),
+    }
+}
+
+/// `certificate` and `private_key` of a table: both or neither.
+pub fn certificate(
+    document: &Document,
+    pair: &WrittenPair,
+    table: &str,
+    complaints: &mut Vec<Complaint>,
+) -> Option<CertificateFiles> {
+    let mut lone = |written: &Placed<String>, has: &str, lacks: &str| {
+        let complaint = Complaint::new(Code::E0508, &written.place, format!("`{has}` without `{lacks}`"));
+        complaints.push(complaint.help(format!("write both, or neither: add `{lacks}`")).key(format!("{table}.{has}")));
+    };
+    match (&pair.certificate, &pair.private_key) {
+        (None, None) => return None,
+        (Some(written), None) => lone(written, "certificate", "private_key"),
+        (None, Some(written)) => lone(written, "private_key", "certificate"),
+        (Some(_), Some(_)) => {}
+    }
+    let certificate = path(document, pair.certificate.as_ref(), &format!("{table}.certificate"), complaints);
+    let private_key = path(document, pair.private_key.as_ref(), &format!("{table}.private_key"), complaints);
+    Some(CertificateFiles { certificate: certificate?, private_key: private_key? })
+}
+
+/// `[session]`
+pub fn session(table: &SessionTable, complaints: &mut Vec<Complaint>) -> SessionPolicy {
+    let (idle, absolute, remember) = match placed::value(table.profile.as_ref()).unwrap_or(Profile::Standard) {
+        Profile::Standard => (12 * HOUR, 7 * DAY, Some(30 * DAY)),
+        Profile::Strict => (HOUR, 12 * HOUR, None),
+    };
+    let bounds = (60 * SECOND, LONGEST);
+    let written_idle = within(table.idle_timeout.as_ref(), "session.idle_timeout", bounds, complaints);
+    let written_absolute = within(table.absolute_timeout.as_ref(), "session.absolute_timeout", bounds, complaints);
+    let lasting = table.remember.as_ref().and_then(|written| written.value.map(|span| Placed::new(span, written.place.clone())));
+    within(lasting.as_ref(), "session.remember", bounds, complaints);
+    if let (Some(idle), Some(absolute), Some(written)) = (written_idle, written_absolute, &table.idle_timeout)
+        && idle > absolute
+    {
+        let complaint = Complaint::new(Code::E0206, &written.place, "`idle_timeout` is longer than `absolute_timeout`");
+        let also = table.absolute_timeout.as_ref().map_or(0..0, |written| written.place.clone());
+        let complaint = complaint.label("a session never gets this old").also(&also, "it ends after this long in any case");
+        complaints.push(complaint.key("session.idle_timeout"));
+    }
+    let absolute_timeout = written_absolute.unwrap_or(absolute);
+    SessionPolicy {
+        idle_timeout: written_idle.unwrap_or(idle.min(absolute_timeout)),
+        absolute_timeout,
+        remember: placed::value(table.remember.as_ref()).unwrap_or(remember),
+    }
+}
+
+/// `[auth]`
+pub fn auth(table: &AuthTable, name: &str, complaints: &mut Vec<Complaint>) -> AuthPolicy {
+    let issuer = table.totp.issuer.as_ref().and_then(|issuer| shown_name(issuer, "auth.totp.issuer", complaints));
+    let recipe = TotpRecipe::default();
+    AuthPolicy {
+        require: placed::value(table.require.as_ref()).unwrap_or(Strength::TwoFactor),
+        password_min_length: placed::value(table.password_min_length.as_ref())
+            .and_then(|n| usize::try_from(n).ok())
+            .unwrap_or(12),
+        totp_issuer: issuer.unwrap_or_else(|| name.to_owned()),
+        totp: TotpRecipe {
+            algorithm: placed::value(table.totp.algorithm.as_ref()).unwrap_or(recipe.algorithm),
+            digits: placed::value(table.totp.digits.as_ref()).unwrap_or(recipe.digits),
+            period: placed::value(table.totp.period.as_ref()).unwrap_or(recipe.period),
+        },
+    }
+}
+
+/// `[log]`
+pub fn log(document: &Document, complaints: &mut Vec<Complaint>) -> LogPolicy {
+    let table = &document.log;
+    let redact = table.redact_query.as_ref().map(|list| list.value.iter().map(|name| name.value.to_lowercase()).collect());
+    LogPolicy {
+        level: placed::value(table.level.as_ref()).unwrap_or("info").to_owned(),
+        format: match placed::value(table.format.as_ref()).unwrap_or(WrittenFormat::Auto) {
+            WrittenFormat::Auto => LogFormat::Auto,
+            WrittenFormat::Text => LogFormat::Text,
+            WrittenFormat::Json => LogFormat::Json,
+        },
+        access: placed::value(table.access.as_ref()).unwrap_or(true),
+        file: path(document, table.file.as_ref(), "log.file", complaints),
+        redact_query: redact.unwrap_or_else(|| REDACTED.iter().map(|name| (*name).to_owned()).collect()),
+    }
+}
+
+/// A written span of time, if it is within its bounds.
+pub fn within(
+    written: Option<&Placed<Duration>>,
+    key: &str,
+    (least, most): (Duration, Duration),
+    complaints: &mut Vec<Complaint>,
+) -> Option<Duration> {
+    let written = written?;
+    if (least..=most).contains(&written.value) {
+        return Some(written.value);
+    }
+    let name = key.rsplit('.').next().unwrap_or(key);
+    let label = format!("must be from {} to {}", units::written(least), units::written(most));
+    complaints.push(Complaint::new(Code::E0206, &written.place, format!("`{name}` is out of range")).label(label).key(key));
+    None
+}
+
+/// A written path, relative to the file it is written in.
+fn path(document: &Document, written: Option<&Placed<String>>, key: &str, complaints: &mut Vec<Complaint>) -> Option<PathBuf> {
+    let written = written?;
+    if written.value.is_empty() || written.value.contains('\0') {
+        complaints.push(Complaint::new(Code::E0206, &written.place, format!("`{key}` is not a path")).key(key));
+        return None;
+    }
+    Some(document.directory.join(&written.value))
+}
+
+/// A name that people read on pages and in authenticator apps.
+fn shown_name(written: &Placed<String>, key: &str, complaints: &mut Vec<Complaint>) -> Option<String> {
+    let name = written.value.trim();
+    let label = match name {
+        "" => "it is empty".to_owned(),
+        name if name.chars().any(char::is_control) => "it holds control characters".to_owned(),
+        name if name.chars().count() > LONGEST_NAME => format!("at most {LONGEST_NAME} characters"),
+        // The label of an otpauth URI is "issuer:account".
+        name if name.contains(':') => "`:` would split it in authenticator apps".to_owned(),
+        name => return Some(name.to_owned()),
+    };
+    complaints.push(Complaint::new(Code::E0206, &written.place, format!("`{key}` cannot be shown")).label(label).key(key));
+    None
+}

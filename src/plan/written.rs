@@ -1,0 +1,186 @@
+//! The gateway.toml that `doorward up HOST=UPSTREAM …` stands for. `up` compiles exactly this text and `--print-config` prints
+//! it, so what was tried on the command line can be kept as a file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::plan::upstream;
+use crate::plan::upstream::{BadUpstream, Origin};
+use crate::policy::host::Host;
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quick {
+    /// The apps.
+    pub apps: Vec<QuickApp>,
+    /// Where to listen for TLS; empty leaves the default.
+    pub https: Vec<SocketAddr>,
+    /// Where to listen for plain HTTP; `None` leaves the default, an empty list listens nowhere.
+    pub http: Option<Vec<SocketAddr>>,
+    /// Where the store lives.
+    pub data_dir: Option<PathBuf>,
+}
+
+/// One `HOST=UPSTREAM`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QuickApp {
+    /// The host.
+    pub host: Host,
+    /// Its upstream.
+    pub upstream: Origin,
+}
+
+/// Why a text is not `HOST=UPSTREAM`. Each is said together with the text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadQuick {
+    /// No `=`.
+    #[error("has no `=`: write HOST=UPSTREAM, such as jupyter.localhost=127.0.0.1:8888")]
+    NoEquals,
+    /// Left of `=`.
+    #[error("`{0}` is not a host name: write it without scheme, port or path, such as jupyter.localhost")]
+    Host(String),
+    /// Right of `=`.
+    #[error("the upstream {reason}: write a port, HOST:PORT or http://HOST:PORT, such as 127.0.0.1:8888")]
+    Upstream {
+        /// What is wrong with it.
+        #[source]
+        reason: BadUpstream,
+    },
+}
+
+impl QuickApp {
+    /// Reads `HOST=UPSTREAM`; the upstream is `http://HOST:PORT`, `HOST:PORT`, or a port of this machine.
+    ///
+    /// # Errors
+    /// [`BadQuick`].
+    pub fn parse(text: &str) -> Result<Self, BadQuick> {
+        let (host, upstream) = text.split_once('=').ok_or(BadQuick::NoEquals)?;
+        let (host, upstream) = (host.trim(), upstream.trim());
+        let host = match host.contains(['/', '*']) {
+            true => Err(BadQuick::Host(host.to_owned())),
+            false => Host::parse(host).map_err(|_| BadQuick::Host(host.to_owned())),
+        }?;
+        let whole = match upstream {
+            port if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => format!("http://127.0.0.1:{port}"),
+            local if local.starts_with(':') => format!("http://127.0.0.1{local}"),
+            other if other.contains("://") || other.starts_with("unix:") || other.starts_with('/') => other.to_owned(),
+            other => format!("http://{other}"),
+        };
+        let upstream = upstream::origin(&whole).map_err(|reason| BadQuick::Upstream { reason })?;
+        Ok(Self { host, upstream })
+    }
+}
+
+impl Quick {
+    /// The file that stands for it.
+    pub fn to_toml(&self) -> String {
+        let mut text = String::from("# Check with `doorward check`, run with `doorward run`. Every other key has its default.\n");
+        if let Some(path) = &self.data_dir {
+            text.push_str(&format!("data_dir = {}\n", quoted(&path.display().to_string())));
+        }
+        if !self.https.is_empty() || self.http.is_some() {
+            text.push_str("\n[listen]\n");
+        }
+        if !self.https.is_empty() {
+            text.push_str(&format!("https = {}\n", list(&self.https)));
+        }
+        if let Some(http) = &self.http {
+            let told = "redirects to https, never serves an app";
+            text.push_str(&format!("http = {} # {told}\n", list(http)));
+        }
+        for app in &self.apps {
+            text.push_str("\n# Asks for a password and a one-time code. Close paths to everybody with: deny = [\"/admin/\"]\n");
+            text.push_str(&format!(
+                "[[app]]\nhost = {}\nupstream = {}\n",
+                quoted(app.host.as_str()),
+                quoted(&app.upstream.to_string())
+            ));
+        }
+        text
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "http://[{}]:{}", self.host, self.port),
+            false => write!(f, "http://{}:{}", self.host, self.port),
+        }
+    }
+}
+
+fn list(addresses: &[SocketAddr]) -> String {
+    let addresses: Vec<String> = addresses.iter().map(|address| quoted(&address.to_string())).collect();
+    format!("[{}]", addresses.join(", "))
+}
+
+/// A TOML basic string.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            letter if letter.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(letter))),
+            letter => quoted.push(letter),
+        }
+    }
+    quoted + "\""
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::compile::compile_text;
+
+    #[test]
+    fn an_upstream_is_a_port_an_address_or_a_url() {
+        for (text, upstream) in [
+            ("jupyter.localhost=127.0.0.1:8888", "http://127.0.0.1:8888"),
+            ("jupyter.localhost=8888", "http://127.0.0.1:8888"),
+            ("jupyter.localhost=:8888", "http://127.0.0.1:8888"),
+            ("jupyter.localhost=http://box:8888/", "http://box:8888"),
+            ("jupyter.localhost=[::1]:8888", "http://[::1]:8888"),
+            (" jupyter.localhost = box ", "http://box:80"),
+        ] {
+            let app = QuickApp::parse(text).expect(text);
+            assert_eq!((app.host.as_str(), app.upstream.to_string().as_str()), ("jupyter.localhost", upstream));
+        }
+    }
+
+    #[test]
+    fn everything_else_is_refused_with_its_reason() {
+        for (text, told) in [
+            ("jupyter.localhost", "no `=`"),
+            ("=8888", "not a host name"),
+            ("https://a=8888", "not a host name"),
+            ("a.localhost=", "not a host"),
+            ("a.localhost=https://box", "not in this version yet"),
+            ("a.localhost=unix:/run/x", "not in this version yet"),
+            ("a.localhost=box:99999", "not a port"),
+            ("a.localhost=99999", "not a port"),
+            ("a.localhost=box/path", "no path belongs here"),
+        ] {
+            let told_really = QuickApp::parse(text).expect_err(text).to_string();
+            assert!(told_really.contains(told), "{text}: {told_really}");
+        }
+    }
+
+    #[test]
+    fn what_is_printed_compiles_to_what_was_asked_for() {
+        let quick = Quick {
+            apps: ["a.localhost=8888", "b.localhost=[::1]:9"].map(|text| QuickApp::parse(text).expect(text)).into(),
+            https: vec!["127.0.0.1:8443".parse().expect("an address")],
+            http: Some(Vec::new()),
+            data_dir: Some(PathBuf::from("/tmp/a \"b\"\\c\u{1}")),
+        };
+        let plan = compile_text(&quick.to_toml()).expect("compiles").plan;
+        assert_eq!(plan.data_dir, quick.data_dir);
+        assert_eq!(plan.listen.https, quick.https);
+        assert_eq!(plan.listen.http, []);
+        let apps: Vec<_> =
+            plan.apps.iter().map(|app| (app.hosts[0].clone(), app.upstream.host.as_str(), app.upstream.port)).collect();
+        assert_eq!(apps, [(quick.apps[0].host.clone(), "127.0.0.1", 8888), (quick.apps[1].host.clone(), "::1", 9)]);
+        let least = Quick { apps: quick.apps, https: Vec::new(), http: None, data_dir: None };
+        assert_eq!(compile_text(&least.to_toml()).expect("compiles").plan.listen, crate::plan::listener::Listen::default());
+    }
+}

@@ -1,0 +1,169 @@
+//! The texts a path may stand for: as written, and after each round of percent-decoding that an upstream might do.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode_str;
+
+use crate::policy::fold::{fold, is_blank};
+use crate::policy::refusal::Unreadable;
+
+/// Parts between slashes that a path may have, under whatever decoding; bounds the work of judging.
+pub const MAX_SEGMENTS: usize = 256;
+/// Rounds of percent-decoding after which nothing may change any more.
+const MAX_ROUNDS: usize = 4;
+
+/// Whether a path has just one text, one fold but for letter case, and nothing to refuse: visible ASCII, no escape, no `;`, no
+/// `\`, no empty segment except at the end, no segment that ends with a dot or a `+`.
+///
+/// Most requests are plain, and they are judged without allocating.
+pub fn is_plain(path: &str) -> bool {
+    let mut before = b'.';
+    let mut segments = 0;
+    for byte in path.bytes() {
+        match byte {
+            b'%' | b';' | b'\\' | 0..=b' ' | 0x7f.. => return false,
+            b'/' if segments > 0 && matches!(before, b'/' | b'.' | b'+') => return false,
+            b'/' => segments += 1,
+            _ => {}
+        }
+        before = byte;
+    }
+    !matches!(before, b'.' | b'+') && segments <= MAX_SEGMENTS
+}
+
+/// Every text a path may stand for, the one as written first; no two are equal, and at most eleven.
+///
+/// # Errors
+/// [`Unreadable`] if any of them holds something no honest client sends.
+pub fn texts(path: &str) -> Result<Vec<String>, Unreadable> {
+    let layers = layers(path)?;
+    let mut texts = vec![as_written(path)?];
+    // Tomcat and Jetty drop parameters before they decode `%2f`, so "drop, then decode" is a text of its own.
+    let stripped = layers.iter().filter(|layer| layer.contains(';')).map(|layer| decoded_fully(&without_parameters(layer)));
+    for text in layers.iter().skip(1).map(|layer| Ok(layer.clone())).chain(stripped).chain(widened(&layers)) {
+        let text = text?;
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    texts.iter().try_for_each(|text| check_segments(text))?;
+    Ok(texts)
+}
+
+/// The path, then the path decoded once, twice … until nothing changes.
+fn layers(path: &str) -> Result<Vec<String>, Unreadable> {
+    check_escapes(path)?;
+    let mut layers = vec![path.to_owned()];
+    loop {
+        let last = layers.last().expect("there is always the path itself");
+        let next = decoded(last)?;
+        if next == *last {
+            return Ok(layers);
+        }
+        if layers.len() > MAX_ROUNDS {
+            return Err(Unreadable::TooManyLayers);
+        }
+        layers.push(next);
+    }
+}
+
+/// A path with only those escapes decoded that have no other spelling (space and all beyond ASCII): `/caf%C3%A9` is simply how
+/// `/café` is written, not a disguise.
+fn as_written(path: &str) -> Result<String, Unreadable> {
+    let mut text = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        let escaped = if *first == b'%' { behind.get(..2).and_then(hex_byte) } else { None };
+        match escaped {
+            Some(byte @ (b' ' | 0x80..)) => {
+                text.push(byte);
+                rest = &behind[2..];
+            }
+            _ => {
+                text.push(*first);
+                rest = behind;
+            }
+        }
+    }
+    String::from_utf8(text).map_err(|_| Unreadable::NotUtf8)
+}
+
+fn hex_byte(digits: &[u8]) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    Some(digit(digits[0])? * 16 + digit(digits[1])?)
+}
+
+/// Every `%` of the path as sent must begin an escape.
+fn check_escapes(path: &str) -> Result<(), Unreadable> {
+    let broken = |(at, _): (usize, &str)| path.as_bytes().get(at + 1..at + 3).and_then(hex_byte).is_none();
+    if path.match_indices('%').any(broken) { Err(Unreadable::BadEscape) } else { Ok(()) }
+}
+
+/// One round of decoding. Escapes that are broken by now stay as they are: `100%25` is an honest name.
+fn decoded(text: &str) -> Result<String, Unreadable> {
+    let bytes: Cow<'_, [u8]> = percent_decode_str(text).into();
+    if bytes.iter().any(u8::is_ascii_control) {
+        return Err(Unreadable::EncodedControl);
+    }
+    let text = String::from_utf8(bytes.into_owned()).map_err(|_| Unreadable::NotUtf8)?;
+    if has_wide_escape(&text) { Err(Unreadable::BadEscape) } else { Ok(text) }
+}
+
+/// `%u002f`, which IIS and old Jetty understand.
+fn has_wide_escape(text: &str) -> bool {
+    let wide = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
+    text.match_indices("%u").chain(text.match_indices("%U")).any(|(at, _)| text.as_bytes().get(at + 2..at + 6).is_some_and(wide))
+}
+
+fn decoded_fully(text: &str) -> Result<String, Unreadable> {
+    let mut text = text.to_owned();
+    for _ in 0..=MAX_ROUNDS {
+        let next = decoded(&text)?;
+        if next == text {
+            return Ok(text);
+        }
+        text = next;
+    }
+    Err(Unreadable::TooManyLayers)
+}
+
+/// Fullwidth `％２ｆ` is an escape for whoever folds and then decodes.
+fn widened(layers: &[String]) -> Option<Result<String, Unreadable>> {
+    let folded = fold(layers.last()?);
+    let decoded = decoded_fully(&folded);
+    if decoded.as_deref() == Ok(&*folded) { None } else { Some(decoded) }
+}
+
+fn without_parameters(text: &str) -> String {
+    let kept: Vec<&str> = text.split('/').map(|segment| segment.split(';').next().unwrap_or_default()).collect();
+    kept.join("/")
+}
+
+/// Refuses dot segments as any upstream might see them, whole and cut at a decoded `?` or `#`, and paths of too many parts.
+fn check_segments(text: &str) -> Result<(), Unreadable> {
+    let folded = fold(text);
+    if folded.bytes().filter(|byte| *byte == b'/').count() > MAX_SEGMENTS {
+        return Err(Unreadable::TooDeep);
+    }
+    let cut = folded.split(['?', '#']).next().unwrap_or_default();
+    if has_dot_segment(&folded) || has_dot_segment(cut) { Err(Unreadable::DotSegment) } else { Ok(()) }
+}
+
+fn has_dot_segment(folded: &str) -> bool {
+    let mut segments = folded.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        let name = segment.split(';').next().unwrap_or_default();
+        let mut backwards = name.chars().rev().filter(|c| !is_blank(*c));
+        let ending = [backwards.next(), backwards.next(), backwards.next()];
+        let refused = match ending {
+            [Some('.'), None, _] | [Some('.'), Some('.'), None] => true,
+            // nginx's `alias` without a slash makes `/static../x` leave its folder.
+            [Some('.'), Some('.'), Some(_)] => segments.peek().is_some(),
+            _ => false,
+        };
+        if refused {
+            return true;
+        }
+    }
+    false
+}

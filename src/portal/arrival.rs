@@ -1,0 +1,102 @@
+//! The end of a sign-in: a new session, its cookie, and the page that leads on.
+
+use std::time::Duration;
+
+use askama::Template;
+use http::{Response, StatusCode};
+
+use crate::auth::token::Token;
+use crate::model::event::Event;
+use crate::model::session::Session;
+use crate::model::strength::Strength;
+use crate::model::user::UserId;
+use crate::plan::whole::Plan;
+use crate::portal::call::Call;
+use crate::portal::service::Portal;
+use crate::portal::stop::Stop;
+use crate::store::sessions::NewSession;
+use crate::web::asset;
+use crate::web::page;
+use crate::web::return_to::Destination;
+use crate::web::text;
+use crate::wire::body::Body;
+use crate::wire::cookie;
+
+/// A session about to begin. Its token is drawn here and nowhere else: no value that a browser brought becomes one.
+#[derive(Debug)]
+pub struct Ticket {
+    token: Token,
+    max_age: Option<Duration>,
+}
+
+/// Who signs in, and how firmly.
+#[derive(Clone, Copy, Debug)]
+pub struct Proven {
+    /// Whose session it will be.
+    pub user: UserId,
+    /// How firmly identity was proven.
+    pub strength: Strength,
+    /// Whether it is to outlive the browser.
+    pub remember: bool,
+}
+
+#[derive(Template)]
+#[template(config = ".askama.toml", path = "continue.html")]
+struct ContinuePage<'a> {
+    installation: &'a str,
+    app: &'a str,
+    to: &'a str,
+}
+
+/// Prepares a session for the store to open.
+pub fn prepare(portal: &Portal, plan: &Plan, call: &Call<'_>, proven: Proven) -> (Ticket, NewSession) {
+    let token = Token::draw(portal.entropy);
+    let max_age = plan.session.remember.filter(|_| proven.remember);
+    let session = NewSession {
+        token: token.hash(),
+        user: proven.user,
+        host: call.host.as_str().into(),
+        strength: proven.strength,
+        expires_at: call.now.plus(max_age.unwrap_or(plan.session.absolute_timeout)),
+        idle_timeout: if max_age.is_some() { None } else { Some(plan.session.idle_timeout) },
+        network: call.network().to_string().into(),
+        agent: call.agent().into(),
+    };
+    (Ticket { token, max_age }, session)
+}
+
+/// Hands the session's cookie over and leads on to `to`. The session that this browser held before is ended.
+///
+/// # Errors
+/// [`Stop`] when the store does not answer.
+pub async fn arrive(
+    portal: &Portal,
+    call: &Call<'_>,
+    ticket: Ticket,
+    session: &Session,
+    to: &Destination,
+) -> Result<Response<Body>, Stop> {
+    if let Some(former) = call.session().filter(|former| former.id != session.id) {
+        portal.store.end_session(former.id).await?;
+    }
+    let (user, host, method) = (&session.user_name, &session.host, session.strength.name());
+    tracing::info!(event = Event::SignedIn.name(), %user, host, ip = %call.client, method, session = %session.id, request = call.request_id);
+    let mut response = leave(portal, call, to);
+    let headers = response.headers_mut();
+    cookie::attach(headers, cookie::set(cookie::SESSION, ticket.token.to_text().expose(), ticket.max_age));
+    let visitor = Token::draw(portal.entropy);
+    cookie::attach(headers, cookie::set(cookie::VISITOR, visitor.to_text().expose(), None));
+    Ok(response)
+}
+
+/// Leads on to `to` by way of our own page: after a form, browsers would apply our `form-action` to the app's redirects too.
+pub fn leave(portal: &Portal, call: &Call<'_>, to: &Destination) -> Response<Body> {
+    let go = portal.returns.seal(&call.host, to.target(), call.now);
+    page::redirect(StatusCode::SEE_OTHER, &format!("/.doorward/continue?go={go}"))
+}
+
+/// The page that leads on by itself, and by a link where it does not.
+pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
+    let to = portal.returns.open(&call.host, call.query().text("go"), call.now);
+    page::render(StatusCode::OK, &ContinuePage { installation: &plan.name, app: &call.app.name, to: to.as_str() })
+}

@@ -1,0 +1,145 @@
+//! Password hashing off the workers, as many at once as there are cores, with a short queue in front.
+//!
+//! One hash takes 19 MiB and some 15 ms of a core. Without a bound, a flood of sign-ins would take the machine; with one,
+//! it takes the sign-in page for a moment, and everybody who is signed in does not notice.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use crate::auth::password;
+use crate::base::secret::Secret;
+use crate::model::credential::PasswordHash;
+
+const QUEUE: usize = 32;
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Hashes and verifies passwords. Clones share the bounds.
+#[derive(Clone, Debug)]
+pub struct Hasher {
+    cores: Arc<Semaphore>,
+    queue: Arc<Semaphore>,
+    runs: Arc<AtomicU64>,
+}
+
+/// The right to one run of the hash.
+#[derive(Debug)]
+pub struct Slot {
+    permit: OwnedSemaphorePermit,
+    runs: Arc<AtomicU64>,
+}
+
+/// All cores are hashing and enough others wait already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many passwords are being checked")]
+pub struct Busy;
+
+impl Hasher {
+    /// One run at a time for each core of this machine.
+    pub fn new() -> Self {
+        Self::with_cores(available_parallelism().map_or(1, usize::from))
+    }
+
+    fn with_cores(cores: usize) -> Self {
+        Self {
+            cores: Arc::new(Semaphore::new(cores)),
+            queue: Arc::new(Semaphore::new(cores + QUEUE)),
+            runs: Arc::new(AtomicU64::new(0)),
+        }
+    }
+
+    /// Waits for a slot. Taken before a try is counted, so that a try we had no time for is not held against anybody.
+    ///
+    /// # Errors
+    /// [`Busy`] when 32 wait already, or after a second.
+    pub async fn slot(&self) -> Result<Slot, Busy> {
+        let _waiting = self.queue.try_acquire().map_err(|_| Busy)?;
+        let permit = timeout(LONGEST_WAIT, Arc::clone(&self.cores).acquire_owned()).await.map_err(|_| Busy)?;
+        Ok(Slot { permit: permit.expect("the semaphore is never closed"), runs: Arc::clone(&self.runs) })
+    }
+
+    /// How often the hash was run since the start.
+    pub fn runs(&self) -> u64 {
+        self.runs.load(Ordering::Relaxed)
+    }
+}
+
+impl Default for Hasher {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Slot {
+    /// Whether `password` is the one behind `hash`.
+    pub async fn verify(self, hash: PasswordHash, password: Secret<String>) -> bool {
+        self.run(move || password::verify(&hash, password.expose())).await.unwrap_or(false)
+    }
+
+    /// The hash of a new password.
+    ///
+    /// # Errors
+    /// [`Busy`] if the process is shutting down and runs nothing any more.
+    pub async fn hash(self, password: Secret<String>, salt: [u8; 16]) -> Result<PasswordHash, Busy> {
+        self.run(move || password::hash(&password, salt)).await.ok_or(Busy)
+    }
+
+    /// The permit goes along: a visitor who hangs up frees the core only when the hash is done.
+    async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let Self { permit, runs } = self;
+        runs.fetch_add(1, Ordering::Relaxed);
+        spawn_blocking(move || {
+            let outcome = work();
+            drop(permit);
+            outcome
+        })
+        .await
+        .ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The attack: more sign-ins at once than the machine can hash.
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_is_turned_away_after_a_second() {
+        let hasher = Hasher::with_cores(1);
+        let held = hasher.slot().await.expect("the first gets the core");
+        assert_eq!(hasher.slot().await.map(|_| ()), Err(Busy), "after a second of waiting");
+        drop(held);
+        assert!(hasher.slot().await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_queue_is_short() {
+        let hasher = Hasher::with_cores(1);
+        let _held = hasher.slot().await.expect("the first gets the core");
+        let waiting: Vec<_> = (0..QUEUE + 1).map(|_| Box::pin(hasher.slot())).collect();
+        let mut waiting = waiting;
+        for one in &mut waiting {
+            assert!(futures_pending(one).await);
+        }
+        assert_eq!(hasher.slot().await.map(|_| ()), Err(Busy), "at once: the queue is full");
+    }
+
+    async fn futures_pending<F: Future + Unpin>(future: &mut F) -> bool {
+        std::future::poll_fn(|context| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(context).is_pending())).await
+    }
+
+    #[tokio::test]
+    async fn every_run_is_counted() {
+        let hasher = Hasher::new();
+        let password = Secret::new("correct horse".to_owned());
+        let hash = hasher.slot().await.expect("free").hash(password.clone(), [1; 16]).await.expect("running");
+        assert!(hasher.slot().await.expect("free").verify(hash.clone(), password).await);
+        assert!(!hasher.slot().await.expect("free").verify(hash, Secret::new("other".to_owned())).await);
+        assert_eq!(hasher.runs(), 3);
+    }
+}

@@ -1,0 +1,57 @@
+//! Our home page on a host, and the session as a script of the app may ask for it.
+
+use askama::Template;
+use http::{Response, StatusCode};
+use serde::Serialize;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::plan::whole::Plan;
+use crate::portal::call::Call;
+use crate::web::asset;
+use crate::web::audience::Audience;
+use crate::web::page;
+use crate::web::refusal::Refusal;
+use crate::web::text;
+use crate::wire::body::Body;
+
+const SIGN_IN: &str = "/.doorward/login";
+
+#[derive(Template)]
+#[template(config = ".askama.toml", path = "home.html")]
+struct HomePage<'a> {
+    installation: &'a str,
+    app: &'a str,
+    host: &'a str,
+    user: &'a str,
+}
+
+#[derive(Serialize)]
+struct SessionAnswer<'a> {
+    user: &'a str,
+    expires_at: String,
+}
+
+/// Who the visitor is and where they can go. Strangers are shown nothing but the way to sign in.
+pub fn show(plan: &Plan, call: &Call<'_>) -> Response<Body> {
+    let Some(session) = call.session() else { return page::redirect(StatusCode::SEE_OTHER, SIGN_IN) };
+    let page = HomePage {
+        installation: &plan.name,
+        app: &call.app.name,
+        host: call.host.as_str(),
+        user: session.user_name.as_str(),
+    };
+    page::render(StatusCode::OK, &page)
+}
+
+/// The session as JSON: whose it is and when it ends if nobody comes any more. 401 without one.
+pub fn session(call: &Call<'_>) -> Response<Body> {
+    let Some(session) = call.session() else {
+        return Refusal::SignInRequired { login_url: SIGN_IN }.answer(Audience::Program, call.request_id);
+    };
+    let ends_at = OffsetDateTime::from_unix_timestamp(session.ends_at().secs()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let expires_at = ends_at.format(&Rfc3339).unwrap_or_default();
+    let json = serde_json::to_string(&SessionAnswer { user: session.user_name.as_str(), expires_at })
+        .expect("strings can be written as JSON");
+    page::answer(StatusCode::OK, "application/json", json.into())
+}

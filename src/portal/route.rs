@@ -1,0 +1,111 @@
+//! Which of our pages a request is for, and whether it may be asked for like this.
+
+use http::header::CONTENT_LENGTH;
+use http::{HeaderValue, Method, Response};
+use http_body::Body as _;
+
+use crate::plan::whole::Plan;
+use crate::portal::arrival;
+use crate::portal::call::{Call, Visit};
+use crate::portal::guard;
+use crate::portal::home;
+use crate::portal::second_factor;
+use crate::portal::service::Portal;
+use crate::portal::set_up;
+use crate::portal::sign_in;
+use crate::portal::sign_out;
+use crate::portal::stop::Stop;
+use crate::web::asset;
+use crate::web::refusal::Refusal;
+use crate::wire::body::Body;
+
+/// Our pages.
+enum Page<'a> {
+    Home,
+    SignIn,
+    SecondFactor,
+    Continue,
+    SignOut,
+    SetUp(&'a str),
+    Session,
+    Asset(&'a str),
+}
+
+/// What is asked of a page.
+enum Act {
+    Show,
+    Submit,
+}
+
+/// Answers a request to `/.doorward/…`; always answers.
+pub async fn serve(portal: &Portal, plan: &Plan, visit: Visit<'_>) -> Response<Body> {
+    let (call, body) = visit.split();
+    let response = answer(portal, plan, &call, body).await.unwrap_or_else(|stop| stop.answer(&call));
+    if call.head().method == Method::HEAD { without_body(response) } else { response }
+}
+
+async fn answer(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -> Result<Response<Body>, Stop> {
+    let page = Page::of(call.page).ok_or(Refusal::NotFound)?;
+    let act = page.act(&call.head().method)?;
+    if page.is_for_tabs() && !guard::is_tab(call.headers()) {
+        return Err(Refusal::NotATab.into());
+    }
+    match (page, act) {
+        (Page::Home, _) => Ok(home::show(plan, call)),
+        (Page::Session, _) => Ok(home::session(call)),
+        (Page::Continue, _) => Ok(arrival::show(portal, plan, call)),
+        (Page::Asset(name), _) => {
+            Ok(asset::answer(name, call.head().uri.query(), call.headers()).ok_or(Refusal::NotFound)?)
+        }
+        (Page::SignIn, Act::Show) => Ok(sign_in::show(portal, plan, call)),
+        (Page::SignIn, Act::Submit) => sign_in::submit(portal, plan, call, body).await,
+        (Page::SecondFactor, Act::Show) => second_factor::show(portal, plan, call).await,
+        (Page::SecondFactor, Act::Submit) => second_factor::submit(portal, plan, call, body).await,
+        (Page::SignOut, Act::Show) => Ok(sign_out::show(portal, plan, call)),
+        (Page::SignOut, Act::Submit) => sign_out::submit(portal, plan, call, body).await,
+        (Page::SetUp(token), Act::Show) => set_up::show(portal, plan, call, token).await,
+        (Page::SetUp(token), Act::Submit) => set_up::submit(portal, plan, call, (token, body)).await,
+    }
+}
+
+impl<'a> Page<'a> {
+    fn of(path: &'a str) -> Option<Self> {
+        Some(match path {
+            "" => Self::Home,
+            "login" => Self::SignIn,
+            "login/code" => Self::SecondFactor,
+            "continue" => Self::Continue,
+            "logout" => Self::SignOut,
+            "session" => Self::Session,
+            _ => match path.strip_prefix("setup/") {
+                Some(token) => Self::SetUp(token),
+                None => Self::Asset(path.strip_prefix(asset::FOLDER)?),
+            },
+        })
+    }
+
+    fn act(&self, method: &Method) -> Result<Act, Refusal<'static>> {
+        let takes_forms = matches!(self, Self::SignIn | Self::SecondFactor | Self::SignOut | Self::SetUp(_));
+        match *method {
+            Method::GET | Method::HEAD => Ok(Act::Show),
+            Method::POST if takes_forms => Ok(Act::Submit),
+            // Told before the link is looked up, the method would tell links from other paths: there it is a 404 too.
+            _ if matches!(self, Self::SetUp(_)) => Err(Refusal::NotFound),
+            _ => Err(Refusal::MethodNotAllowed { allow: if takes_forms { "GET, HEAD, POST" } else { "GET, HEAD" } }),
+        }
+    }
+
+    /// Assets are asked for by our pages, the session by scripts of the app; everything else only by a tab.
+    fn is_for_tabs(&self) -> bool {
+        !matches!(self, Self::Asset(_) | Self::Session)
+    }
+}
+
+/// The answer to HEAD: the same head, its length told, no body.
+fn without_body(mut response: Response<Body>) -> Response<Body> {
+    if let Some(length) = response.body().size_hint().exact() {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    *response.body_mut() = Body::Empty;
+    response
+}

@@ -1,0 +1,213 @@
+//! The second step: a code from the authenticator app.
+
+use std::time::Duration;
+
+use askama::Template;
+use http::{Response, StatusCode};
+
+use crate::auth::throttle::Wait;
+use crate::auth::token::Token;
+use crate::auth::totp::{self, CodeCheck};
+use crate::base::units::in_words;
+use crate::model::attempt::Factor;
+use crate::model::credential::{Totp, TotpId};
+use crate::model::event::Event;
+use crate::model::strength::Strength;
+use crate::plan::whole::Plan;
+use crate::portal::arrival::{self, Proven};
+use crate::portal::call::Call;
+use crate::portal::guard;
+use crate::portal::service::Portal;
+use crate::portal::sign_in::{self, Shown};
+use crate::portal::stop::Stop;
+use crate::store::attempts::AttemptKey;
+use crate::store::ceremonies::Ceremony;
+use crate::store::credentials::SignInFacts;
+use crate::web::asset;
+use crate::web::form::Form;
+use crate::web::page::{self, Alert};
+use crate::web::return_to::Destination;
+use crate::web::text;
+use crate::wire::body::Body;
+
+/// What the token of this form is good for.
+const PURPOSE: &str = "code";
+
+#[derive(Template)]
+#[template(config = ".askama.toml", path = "code.html")]
+struct CodePage<'a> {
+    installation: &'a str,
+    user: &'a str,
+    label: String,
+    alert: Option<Alert>,
+    token: String,
+    ceremony: &'a str,
+    go: String,
+}
+
+/// A sign-in that has its first step behind it, in the browser that took it.
+struct HalfDone {
+    /// What the page carries; names the ceremony to the store.
+    text: String,
+    visitor: Token,
+    ceremony: Ceremony,
+    facts: SignInFacts,
+    to: Destination,
+}
+
+/// What all authenticators of a user say of a code.
+enum Outcome {
+    Accepted { totp: TotpId, step: u64 },
+    Refused(Alert),
+}
+
+/// The form for the code.
+///
+/// # Errors
+/// [`Stop`] when the store does not answer.
+pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Response<Body>, Stop> {
+    let query = call.query();
+    match half_done(portal, call, &query).await? {
+        Some(half_done) => Ok(form(portal, plan, call, &half_done, (StatusCode::OK, None))),
+        None => Ok(start_again(portal, plan, call, &query)),
+    }
+}
+
+/// Checks a code and ends the sign-in.
+///
+/// # Errors
+/// [`Stop`] for a foreign or unreadable form, or when the store does not answer.
+pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -> Result<Response<Body>, Stop> {
+    let sent = guard::read(call, body).await?;
+    let Some(half_done) = half_done(portal, call, &sent).await? else {
+        return Ok(start_again(portal, plan, call, &sent));
+    };
+    let answer = |status, alert| form(portal, plan, call, &half_done, (status, Some(alert)));
+    if guard::prove(portal, call, &sent, PURPOSE).is_err() {
+        return Ok(answer(StatusCode::FORBIDDEN, Alert::new("code", text::CODE_FORM_TOO_OLD)));
+    }
+    if let Err(wait) = tries(portal, call, &half_done).await? {
+        tracing::warn!(event = Event::Throttled.name(), user = %half_done.facts.user.name, ip = %call.client, method = "code", request = call.request_id);
+        return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(wait)), wait));
+    }
+    let alert = match judge(portal, plan, call, &half_done, sent.text("code")).await? {
+        Outcome::Refused(alert) => alert,
+        Outcome::Accepted { totp, step } => match finish(portal, plan, call, &half_done, (totp, step)).await? {
+            Some(response) => return Ok(response),
+            None => Alert::new("code", text::used_code(&in_words(next_code(&half_done.facts.totps, call)))),
+        },
+    };
+    tracing::warn!(event = Event::SignInFailed.name(), user = %half_done.facts.user.name, ip = %call.client, method = "code", request = call.request_id);
+    Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, alert))
+}
+
+fn form(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    half_done: &HalfDone,
+    (status, alert): (StatusCode, Option<Alert>),
+) -> Response<Body> {
+    let digits = half_done.facts.totps.first().map_or(6, |totp| totp.recipe.digits);
+    let page = CodePage {
+        installation: &plan.name,
+        user: half_done.facts.user.name.as_str(),
+        label: text::code_label(digits),
+        alert,
+        token: guard::token(portal, call, half_done.visitor.hash().as_bytes(), PURPOSE),
+        ceremony: &half_done.text,
+        go: portal.returns.seal(&call.host, half_done.to.target(), call.now),
+    };
+    page::render(status, &page)
+}
+
+/// The sign-in that a form or link speaks of: begun in this browser, on this host, not long ago. The ceremony's token
+/// alone opens nothing, so it may stand in a URL.
+async fn half_done(portal: &Portal, call: &Call<'_>, sent: &Form) -> Result<Option<HalfDone>, Stop> {
+    let (Some(visitor), Some(token)) = (call.visitor(), Token::parse(sent.text("c"))) else { return Ok(None) };
+    let Some(ceremony) = portal.store.ceremony(token.hash()).await? else { return Ok(None) };
+    let ours = ceremony.visitor == visitor.hash() && *ceremony.host == *call.host.as_str();
+    if !ours || call.now >= ceremony.expires_at {
+        return Ok(None);
+    }
+    let Some(facts) = portal.store.sign_in_facts_of(ceremony.user).await? else { return Ok(None) };
+    if facts.user.disabled || facts.totps.is_empty() {
+        return Ok(None);
+    }
+    let to = Destination::parse(&ceremony.return_to).unwrap_or_else(Destination::home);
+    Ok(Some(HalfDone { text: token.to_text().expose().clone(), visitor, ceremony, facts, to }))
+}
+
+/// Back to the first step with the target kept; or on, for somebody who signed in meanwhile in another tab.
+fn start_again(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -> Response<Body> {
+    let to = portal.returns.open(&call.host, sent.text("go"), call.now);
+    if call.session().is_some_and(|session| session.strength >= call.needs(&to)) {
+        return arrival::leave(portal, call, &to);
+    }
+    let alert = Some(Alert::new("name", text::SIGN_IN_TOO_OLD));
+    sign_in::form(portal, plan, call, &to, Shown { status: StatusCode::FORBIDDEN, alert, ..Shown::default() })
+}
+
+/// Counts a try before it is made: against the network, then against the account.
+async fn tries(portal: &Portal, call: &Call<'_>, half_done: &HalfDone) -> Result<Result<(), Wait>, Stop> {
+    if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
+        return Ok(Err(Wait::For(wait)));
+    }
+    Ok(portal.store.try_factor(AttemptKey::of(&half_done.facts.user.name), Factor::Code).await?)
+}
+
+/// Asks every authenticator of the user; the kindest answer counts.
+async fn judge(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    half_done: &HalfDone,
+    code: &str,
+) -> Result<Outcome, Stop> {
+    let mut alert = Alert::new("code", text::wrong_code(&plan.auth.totp_issuer));
+    for totp in &half_done.facts.totps {
+        match totp::check(totp, code, call.now) {
+            CodeCheck::Accepted { step } => return Ok(Outcome::Accepted { totp: totp.id, step }),
+            CodeCheck::Used { wait } => alert = Alert::new("code", text::used_code(&in_words(wait))),
+            CodeCheck::Drift { seconds, burn } => {
+                // Whoever reads this answer learns a code that will be right in a few minutes: it must not be, ever.
+                if let Some(step) = burn {
+                    portal.store.burn_step(totp.id, step).await?;
+                }
+                alert = Alert::new("code", text::drifted_code(seconds));
+            }
+            CodeCheck::Wrong => {}
+        }
+    }
+    Ok(Outcome::Refused(alert))
+}
+
+/// Burns the code's step, ends the ceremony and opens the session, all or nothing; `None` if another tab was faster.
+async fn finish(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    half_done: &HalfDone,
+    (totp, step): (TotpId, u64),
+) -> Result<Option<Response<Body>>, Stop> {
+    let HalfDone { ceremony, facts, to, .. } = half_done;
+    let proven = Proven { user: facts.user.id, strength: Strength::TwoFactor, remember: ceremony.remember };
+    let (ticket, session) = arrival::prepare(portal, plan, call, proven);
+    let Some(session) = portal.store.finish_sign_in(ceremony.id, totp, step, session).await? else { return Ok(None) };
+    portal.store.factor_succeeded(AttemptKey::of(&facts.user.name), Factor::Code).await?;
+    Ok(Some(arrival::arrive(portal, call, ticket, &session, to).await?))
+}
+
+/// How long until an authenticator shows a new code.
+fn next_code(totps: &[Totp], call: &Call<'_>) -> Duration {
+    let period = totps.first().map_or(30, |totp| totp.recipe.period).max(1);
+    let passed = u64::try_from(call.now.secs()).unwrap_or(0) % period;
+    Duration::from_secs(period - passed)
+}
+
+fn waiting(wait: Wait) -> Alert {
+    match wait {
+        Wait::For(wait) => Alert::new("code", text::too_many_tries(&in_words(wait))),
+        Wait::Closed => Alert::new("code", text::CODE_CLOSED),
+    }
+}

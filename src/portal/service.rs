@@ -1,0 +1,40 @@
+//! What the portal needs from one request to the next.
+
+use crate::base::clock::Clock;
+use crate::base::entropy::Entropy;
+use crate::base::seal::{Authenticator, MasterKey};
+use crate::portal::budget::Budgets;
+use crate::portal::hashing::Hasher;
+use crate::store::open::Store;
+use crate::web::return_to::ReturnTargets;
+
+/// The portal: made once at the start, shared by all workers.
+#[derive(Debug)]
+pub struct Portal {
+    /// People, credentials, sessions.
+    pub store: Store,
+    /// Makes and recognises the tokens in our forms.
+    pub forms: Authenticator,
+    /// Seals where visitors want to go.
+    pub returns: ReturnTargets,
+    /// Runs argon2 within bounds.
+    pub hasher: Hasher,
+    /// What one network may ask of us.
+    pub budgets: Budgets,
+    /// For tokens, salts and seeds.
+    pub entropy: Entropy,
+}
+
+impl Portal {
+    /// With keys derived from the installation's.
+    pub fn new(store: Store, master: &MasterKey, clock: &Clock, entropy: Entropy) -> Self {
+        Self {
+            store,
+            forms: master.authenticator("form token v1"),
+            returns: ReturnTargets::new(master),
+            hasher: Hasher::new(),
+            budgets: Budgets::new(clock),
+            entropy,
+        }
+    }
+}

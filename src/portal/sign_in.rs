@@ -1,0 +1,263 @@
+//! The first step: name and password.
+
+use std::time::Duration;
+
+use askama::Template;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Response, StatusCode};
+
+use crate::auth::password;
+use crate::auth::throttle::Wait;
+use crate::auth::token::Token;
+use crate::base::secret::Secret;
+use crate::base::units::in_words;
+use crate::model::attempt::Factor;
+use crate::model::event::Event;
+use crate::model::strength::Strength;
+use crate::model::user::UserName;
+use crate::plan::whole::Plan;
+use crate::portal::arrival::{self, Proven};
+use crate::portal::call::Call;
+use crate::portal::guard::{self, Unproven};
+use crate::portal::service::Portal;
+use crate::portal::stop::Stop;
+use crate::store::attempts::AttemptKey;
+use crate::store::ceremonies::Ceremony;
+use crate::store::credentials::SignInFacts;
+use crate::web::asset;
+use crate::web::form::Form;
+use crate::web::page::{self, Alert};
+use crate::web::return_to::Destination;
+use crate::web::text;
+use crate::wire::body::Body;
+use crate::wire::cookie;
+
+/// What the token of this form is good for.
+const PURPOSE: &str = "sign in";
+/// How long somebody has for the second step.
+const CEREMONY: Duration = Duration::from_secs(30 * 60);
+
+#[derive(Template)]
+#[template(config = ".askama.toml", path = "sign_in.html")]
+struct SignInPage<'a> {
+    installation: &'a str,
+    app: &'a str,
+    host: &'a str,
+    notice: Option<String>,
+    alert: Option<Alert>,
+    token: String,
+    go: String,
+    name: &'a str,
+    remember: Option<String>,
+    remembered: bool,
+}
+
+#[derive(Template)]
+#[template(config = ".askama.toml", path = "no_second_factor.html")]
+struct NoSecondFactorPage<'a> {
+    installation: &'a str,
+    app: &'a str,
+    user: &'a str,
+    go: String,
+}
+
+/// What the form shows besides itself.
+#[derive(Debug, Default)]
+pub struct Shown<'a> {
+    /// 200 unless said otherwise.
+    pub status: StatusCode,
+    /// Why the visitor is here.
+    pub notice: Option<String>,
+    /// What went wrong.
+    pub alert: Option<Alert>,
+    /// What was typed as a name; the password is never kept.
+    pub name: &'a str,
+    /// Whether the box was ticked.
+    pub remembered: bool,
+}
+
+/// What the password check came to.
+enum Checked {
+    Right(Box<SignInFacts>),
+    Wrong,
+    Wait(Wait),
+}
+
+/// The form, or straight on for somebody who is signed in well enough already.
+pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
+    let query = call.query();
+    let to = portal.returns.open(&call.host, query.text("go"), call.now);
+    let session = call.session();
+    if session.is_some_and(|session| session.strength >= call.needs(&to)) {
+        return arrival::leave(portal, call, &to);
+    }
+    let notice = if session.is_some() { Some(text::STRONGER.to_owned()) } else { notice(plan, query.text("why")) };
+    form(portal, plan, call, &to, Shown { notice, ..Shown::default() })
+}
+
+/// Checks name and password and leads to the second step.
+///
+/// # Errors
+/// [`Stop`] for a foreign or unreadable form, or when the machine or the store cannot serve.
+pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -> Result<Response<Body>, Stop> {
+    let sent = guard::read(call, body).await?;
+    let to = portal.returns.open(&call.host, sent.text("go"), call.now);
+    let answer = |status, alert| {
+        let shown = Shown { status, alert: Some(alert), ..typed(&sent) };
+        form(portal, plan, call, &to, shown)
+    };
+    if let Err(unproven) = guard::prove(portal, call, &sent, PURPOSE) {
+        return Ok(unproven_form(portal, plan, call, &to, (unproven, typed(&sent))));
+    }
+    if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
+        tracing::warn!(event = Event::Throttled.name(), ip = %call.client, method = "password", request = call.request_id);
+        return Ok(later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(Wait::For(wait))), Wait::For(wait)));
+    }
+    match check(portal, &sent).await? {
+        Checked::Right(facts) => proceed(portal, plan, call, &sent, (*facts, to)).await,
+        Checked::Wrong => {
+            tracing::warn!(event = Event::SignInFailed.name(), ip = %call.client, method = "password", request = call.request_id);
+            Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, Alert::new("password", text::WRONG_PASSWORD)))
+        }
+        Checked::Wait(wait) => {
+            tracing::warn!(event = Event::Throttled.name(), ip = %call.client, method = "password", request = call.request_id);
+            Ok(later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(wait)), wait))
+        }
+    }
+}
+
+/// The form itself. A browser without our cookie gets one: the token of the form is bound to it.
+pub fn form(portal: &Portal, plan: &Plan, call: &Call<'_>, to: &Destination, shown: Shown<'_>) -> Response<Body> {
+    let known = call.visitor();
+    let visitor = known.clone().unwrap_or_else(|| Token::draw(portal.entropy));
+    let page = SignInPage {
+        installation: &plan.name,
+        app: &call.app.name,
+        host: call.host.as_str(),
+        notice: shown.notice,
+        alert: shown.alert,
+        token: guard::token(portal, call, visitor.hash().as_bytes(), PURPOSE),
+        go: portal.returns.seal(&call.host, to.target(), call.now),
+        name: shown.name,
+        remember: plan.session.remember.map(|duration| text::remember(&in_words(duration))),
+        remembered: shown.remembered,
+    };
+    let mut response = page::render(shown.status, &page);
+    if known.is_none() {
+        cookie::attach(response.headers_mut(), cookie::set(cookie::VISITOR, visitor.to_text().expose(), None));
+    }
+    response
+}
+
+/// A form that does not prove where it comes from. Somebody who signed in meanwhile in another tab just goes on.
+fn unproven_form(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    to: &Destination,
+    (unproven, typed): (Unproven, Shown<'_>),
+) -> Response<Body> {
+    if call.session().is_some_and(|session| session.strength >= call.needs(to)) {
+        return arrival::leave(portal, call, to);
+    }
+    let alert = match unproven {
+        Unproven::NoCookie => Alert::new("name", text::cookie_refused(call.host.as_str())),
+        Unproven::Stale => Alert::new("name", text::FORM_TOO_OLD),
+    };
+    form(portal, plan, call, to, Shown { status: StatusCode::FORBIDDEN, alert: Some(alert), ..typed })
+}
+
+/// One run of the hash for every name that is not being held off, whether it exists or not: same work, same answer.
+///
+/// The try is counted before it is verified, so tries made at the same moment cannot slip past each other.
+async fn check(portal: &Portal, sent: &Form) -> Result<Checked, Stop> {
+    let slot = portal.hasher.slot().await?;
+    let password: Secret<String> = sent.secret("password");
+    let Ok(name) = sent.text("name").parse::<UserName>() else {
+        slot.verify(password::decoy().clone(), password).await;
+        return Ok(Checked::Wrong);
+    };
+    let key = AttemptKey::of(&name);
+    if let Err(wait) = portal.store.try_factor(key.clone(), Factor::Password).await? {
+        return Ok(Checked::Wait(wait));
+    }
+    let facts = portal.store.sign_in_facts(&name).await?;
+    let hash = facts.as_ref().and_then(|facts| facts.password.clone());
+    let matches = slot.verify(hash.clone().unwrap_or_else(|| password::decoy().clone()), password).await;
+    match facts {
+        Some(facts) if matches && hash.is_some() && !facts.user.disabled => {
+            portal.store.factor_succeeded(key, Factor::Password).await?;
+            Ok(Checked::Right(Box::new(facts)))
+        }
+        Some(_) | None => Ok(Checked::Wrong),
+    }
+}
+
+/// After a right password: to the second step, or in where a password alone does.
+async fn proceed(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    sent: &Form,
+    (facts, to): (SignInFacts, Destination),
+) -> Result<Response<Body>, Stop> {
+    let remember = plan.session.remember.is_some() && sent.get("remember").is_some();
+    let user = &facts.user;
+    if !facts.totps.is_empty() {
+        let id = Token::draw(portal.entropy);
+        let visitor = call.visitor().ok_or(crate::web::refusal::Refusal::BadRequest)?;
+        let ceremony = Ceremony {
+            id: id.hash(),
+            visitor: visitor.hash(),
+            user: user.id,
+            host: call.host.as_str().into(),
+            return_to: to.as_str().into(),
+            remember,
+            expires_at: call.now.plus(CEREMONY),
+        };
+        portal.store.begin_ceremony(ceremony).await?;
+        let go = portal.returns.seal(&call.host, to.target(), call.now);
+        let location = format!("/.doorward/login/code?c={}&go={go}", id.to_text().expose());
+        return Ok(page::redirect(StatusCode::SEE_OTHER, &location));
+    }
+    if call.needs(&to) > Strength::Password {
+        let go = portal.returns.seal(&call.host, to.target(), call.now);
+        let page = NoSecondFactorPage { installation: &plan.name, app: &call.app.name, user: user.name.as_str(), go };
+        return Ok(page::render(StatusCode::FORBIDDEN, &page));
+    }
+    let proven = Proven { user: user.id, strength: Strength::Password, remember };
+    let (ticket, session) = arrival::prepare(portal, plan, call, proven);
+    let session = portal.store.open_session(session).await?;
+    arrival::arrive(portal, call, ticket, &session, &to).await
+}
+
+fn typed(sent: &Form) -> Shown<'_> {
+    Shown { name: sent.text("name"), remembered: sent.get("remember").is_some(), ..Shown::default() }
+}
+
+/// Why somebody was sent here, out of a few reasons that we know.
+fn notice(plan: &Plan, why: &str) -> Option<String> {
+    match why {
+        "idle" => Some(text::signed_out_idle(&in_words(plan.session.idle_timeout))),
+        "expired" => Some(text::SIGNED_OUT_EXPIRED.to_owned()),
+        "ended" => Some(text::SESSION_REVOKED.to_owned()),
+        "signed-out" => Some(text::SIGNED_OUT.to_owned()),
+        _ => None,
+    }
+}
+
+fn waiting(wait: Wait) -> Alert {
+    match wait {
+        Wait::For(wait) => Alert::new("password", text::too_many_tries(&in_words(wait))),
+        Wait::Closed => Alert::new("password", text::PASSWORD_CLOSED),
+    }
+}
+
+/// Tells programs too how long to wait.
+pub fn later(mut response: Response<Body>, wait: Wait) -> Response<Body> {
+    if let Wait::For(wait) = wait {
+        let seconds = u64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    }
+    response
+}

@@ -1,0 +1,85 @@
+//! Why a granted request got no answer from the app.
+
+use std::io;
+
+/// Why a granted request got no answer from the app. What the client is told of it is decided where refusals are written.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// No connection to the upstream came about.
+    #[error("the upstream cannot be reached")]
+    Connect(#[source] io::Error),
+    /// No connection came about in time.
+    #[error("the upstream did not accept a connection in time")]
+    ConnectTimeout,
+    /// The upstream took the request and stayed silent.
+    #[error("the upstream did not answer in time")]
+    Timeout,
+    /// The upstream broke off, or what it sent is not HTTP/1.1.
+    #[error("the upstream broke off or answered with something that is not HTTP")]
+    Closed(#[source] hyper::Error),
+    /// The upstream's answer contradicts itself about where its body ends.
+    #[error("the upstream's answer has contradictory framing")]
+    BadFraming,
+    /// The upstream switched protocols without being asked, or not to the one asked for.
+    #[error("the upstream switched protocols in a way that was not asked for")]
+    BadUpgrade,
+    /// The request's body is larger than the app takes.
+    #[error("the request body is larger than allowed")]
+    TooLarge,
+    /// The client stopped sending the body it announced.
+    #[error("the request body stood still for too long")]
+    Stalled,
+    /// The client's connection failed while it was sending.
+    #[error("the client broke off")]
+    ClientGone,
+    /// A page of another origin tried to open a WebSocket with the visitor's cookies.
+    #[error("the WebSocket was asked for by a foreign origin")]
+    ForeignOrigin,
+    /// CONNECT to anything but a WebSocket, or TRACE.
+    #[error("the method is not forwarded")]
+    BadMethod,
+    /// An extended CONNECT that is not a WebSocket handshake of version 13.
+    #[error("the WebSocket handshake is malformed")]
+    BadHandshake,
+    /// The judged target cannot be written on a request line as it is.
+    #[error("the target cannot be forwarded unchanged")]
+    BadTarget,
+    /// The session that permitted the request ended before the app answered.
+    #[error("the session ended")]
+    SessionEnded,
+}
+
+/// On whose side a fault lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The client's: it may do better.
+    Client,
+    /// The upstream's: its owner has to look.
+    Upstream,
+    /// Nobody's: the session ended meanwhile.
+    Session,
+}
+
+impl Fault {
+    /// On whose side it lies.
+    pub fn side(&self) -> Side {
+        match self {
+            Self::Connect(_) | Self::ConnectTimeout | Self::Timeout | Self::Closed(_) | Self::BadFraming | Self::BadUpgrade => {
+                Side::Upstream
+            }
+            Self::TooLarge
+            | Self::Stalled
+            | Self::ClientGone
+            | Self::ForeignOrigin
+            | Self::BadMethod
+            | Self::BadHandshake
+            | Self::BadTarget => Side::Client,
+            Self::SessionEnded => Side::Session,
+        }
+    }
+
+    /// Whether nothing listens at the upstream's address: most likely the app is not running.
+    pub fn is_refused(&self) -> bool {
+        matches!(self, Self::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused)
+    }
+}

@@ -1,0 +1,95 @@
+//! One HTTP/1.1 connection to an upstream.
+
+use std::sync::Arc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::{Builder, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tracing::debug;
+
+use crate::base::task;
+use crate::plan::upstream::Upstream;
+use crate::proxy::fault::Fault;
+use crate::proxy::socket::{Heard, Socket};
+use crate::wire::body::Body;
+
+/// Most bytes hyper buffers of one connection, and so the largest head of an answer.
+const BUFFER: usize = 64 * 1024;
+
+/// One HTTP/1.1 connection to an upstream. Dropping it closes the connection, whatever is under way on it.
+#[derive(Debug)]
+pub struct Link {
+    sender: SendRequest<Body>,
+    driver: JoinHandle<()>,
+    heard: Arc<Heard>,
+    upgraded: bool,
+}
+
+impl Link {
+    /// Connects to `upstream`.
+    ///
+    /// # Errors
+    /// [`Fault::Connect`] and [`Fault::ConnectTimeout`].
+    pub async fn connect(upstream: &Upstream) -> Result<Self, Fault> {
+        let host = upstream.host.trim_start_matches('[').trim_end_matches(']');
+        let connecting = TcpStream::connect((host, upstream.port));
+        let stream =
+            timeout(upstream.connect_timeout, connecting).await.map_err(|_| Fault::ConnectTimeout)?.map_err(Fault::Connect)?;
+        if let Err(error) = stream.set_nodelay(true) {
+            debug!(%error, "the upstream connection keeps Nagle's algorithm");
+        }
+        let heard = Arc::new(Heard::default());
+        let socket = TokioIo::new(Socket::new(stream, Arc::clone(&heard)));
+        let (sender, connection) = Builder::new().max_buf_size(BUFFER).handshake(socket).await.map_err(Fault::Closed)?;
+        let driver = task::start("upstream connection", async {
+            if let Err(error) = connection.with_upgrades().await {
+                debug!(%error, "an upstream connection failed");
+            }
+        });
+        Ok(Self { sender, driver, heard, upgraded: false })
+    }
+
+    /// Sends a request. Dropping the future gives up on it and on the connection.
+    ///
+    /// # Errors
+    /// hyper's, together with the request if none of it was sent.
+    pub async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, TrySendError<Request<Body>>> {
+        self.heard.listen();
+        let response = self.sender.try_send_request(request).await?;
+        self.heard.understood();
+        Ok(response)
+    }
+
+    /// Whether the upstream said nothing at all since the last request was sent.
+    pub fn heard_nothing(&self) -> bool {
+        self.heard.is_nothing()
+    }
+
+    /// Whether another request can be sent right now.
+    pub fn is_ready(&self) -> bool {
+        self.sender.is_ready()
+    }
+
+    /// Whether it is of no use any more.
+    pub fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Leaves the connection to the tunnel that took it over.
+    pub fn hand_over(mut self) {
+        self.upgraded = true;
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if !self.upgraded {
+            self.driver.abort();
+        }
+    }
+}

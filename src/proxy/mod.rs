@@ -1,0 +1,20 @@
+//! One granted request, sent on to the app's server and its answer brought back: headers cleaned and set, framing made
+//! anew, bodies streamed under limits, WebSockets relayed, connections kept. Decides nothing about who may pass; the only
+//! way in is [`forward::forward`] with a grant. Speaks HTTP/1.1 over plain TCP to apps.
+
+pub mod exchange;
+pub mod fault;
+pub mod forward;
+pub mod forwarded;
+pub mod guard;
+pub mod handshake;
+pub mod hop;
+pub mod identity;
+pub mod link;
+pub mod permit;
+pub mod pool;
+pub mod relay;
+pub mod request;
+pub mod response;
+pub mod socket;
+pub mod tunnel;

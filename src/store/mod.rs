@@ -1,0 +1,21 @@
+//! What survives a restart: accounts, credentials, links, sessions, counts of failures. SQLite, written by one thread.
+//!
+//! Every method awaits its answer and gets it only once the change is on disk; a [`fault::Fault`] means "cannot say" and
+//! is answered with 503, never taken for "no". Sessions are looked up in memory. The room knows nothing of HTTP, and what
+//! it keeps secret (seeds) is sealed before it reaches the file; tokens and names tried are kept as hashes.
+
+pub mod attempts;
+pub mod ceremonies;
+pub mod credentials;
+pub mod database;
+pub mod fault;
+pub mod key_file;
+pub mod links;
+pub mod live;
+pub mod lock;
+pub mod migrate;
+pub mod open;
+pub mod sessions;
+pub mod sweep;
+pub mod users;
+pub mod writer;

@@ -1,0 +1,129 @@
+//! Opens and closes the store.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::params;
+
+use crate::base::clock::{Clock, Timestamp};
+use crate::base::entropy::Entropy;
+use crate::base::seal::{Authenticator, MasterKey, Sealer};
+use crate::store::database::Database;
+use crate::store::fault::Fault;
+use crate::store::live::Live;
+use crate::store::migrate::migrate;
+use crate::store::sessions;
+use crate::store::writer::Writer;
+
+/// The database below the data directory.
+pub const DATABASE: &str = "doorward.db";
+
+/// What survives a restart. Cheap to clone; all clones are the same store.
+#[derive(Clone)]
+pub struct Store {
+    pub(super) live: Arc<Live>,
+    pub(super) keys: Arc<Keys>,
+    pub(super) clock: Clock,
+    pub(super) entropy: Entropy,
+    writer: Writer,
+}
+
+/// The keys the store works with, derived from the master key.
+#[derive(Debug)]
+pub(super) struct Keys {
+    /// Seals the seeds of authenticators.
+    pub(super) seeds: Sealer,
+    /// Hashes the names that are tried.
+    pub(super) attempts: Authenticator,
+}
+
+impl Store {
+    /// Opens the store in `data_dir`, makes it if there is none, and loads the sessions that still count. Waits for the
+    /// disk: not for a worker thread. The caller holds the [`Lock`](crate::store::lock::Lock) of the directory.
+    ///
+    /// # Errors
+    /// A [`Fault`] that says what stands in the way.
+    pub fn open(data_dir: &Path, key: &MasterKey, clock: Clock, entropy: Entropy) -> Result<Self, Fault> {
+        let path = data_dir.join(DATABASE);
+        protect(data_dir, &path)?;
+        let database = Database::open(&path)?;
+        let now = clock.now();
+        migrate(&database, now)?;
+        recognise(&database, &key.sealer("key check"), now)?;
+        let live = Arc::new(Live::default());
+        sessions::load(&database, &live, now)?;
+        let keys = Arc::new(Keys { seeds: key.sealer("totp seed"), attempts: key.authenticator("attempt key") });
+        let writer = Writer::start(database).map_err(Fault::at(&path))?;
+        Ok(Self { live, keys, clock, entropy, writer })
+    }
+
+    /// Writes what is still unwritten, then ends the store: it answers nothing from here on.
+    ///
+    /// # Errors
+    /// [`Fault`] when that could not be written, or the store had ended already. It has ended in any case.
+    pub async fn close(&self) -> Result<(), Fault> {
+        let flushed = self.flush(Duration::from_millis(1)).await;
+        self.writer.close().await.and(flushed)
+    }
+
+    /// Whether the store can answer nothing any more, until the process starts anew.
+    pub fn is_broken(&self) -> bool {
+        self.writer.is_broken()
+    }
+
+    /// Does `work` in a transaction.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Database) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, Fault> {
+        self.run(work, |_, outcome| outcome).await
+    }
+
+    /// Does `work` in a transaction, then brings memory in line with what became of it.
+    pub(super) async fn run<T: 'static, R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Database) -> Result<T, Fault> + Send + 'static,
+        settle: impl FnOnce(&Live, Result<T, Fault>) -> Result<R, Fault> + Send + 'static,
+    ) -> Result<R, Fault> {
+        self.writer.run(Arc::clone(&self.live), work, settle).await
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("broken", &self.is_broken()).finish_non_exhaustive()
+    }
+}
+
+/// Sees to it that the database exists and that only its owner can read it. SQLite gives the files it makes beside it
+/// (`-wal`, `-shm`) the same mode.
+fn protect(dir: &Path, path: &Path) -> Result<(), Fault> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(file) => {
+            file.sync_all().map_err(Fault::at(path))?;
+            File::open(dir).and_then(|dir| dir.sync_all()).map_err(Fault::at(dir))
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(Fault::at(path))
+        }
+        Err(error) => Err(Fault::at(path)(error)),
+    }
+}
+
+/// Makes sure that the key is the one this database was made with, before anything is sealed under another.
+fn recognise(database: &Database, sealer: &Sealer, now: Timestamp) -> Result<(), Fault> {
+    const PLACE: &str = "installation|key_check|1";
+    match database.one("SELECT key_check FROM installation WHERE id = 1", [], |row| row.bytes(0))? {
+        Some(sealed) => sealer.open(PLACE, &sealed).map(|_| ()).map_err(|_| Fault::KeyWrong),
+        None => {
+            let sealed = sealer.seal(PLACE, b"doorward");
+            let insert = "INSERT INTO installation (id, key_check, created_at) VALUES (1, ?1, ?2)";
+            database.execute(insert, params![sealed, now.millis()]).map(|_| ())
+        }
+    }
+}

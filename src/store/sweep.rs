@@ -1,0 +1,52 @@
+//! Clears away what has run out. Called every now and then; does a bounded amount of work each time.
+
+use std::time::Duration;
+
+use rusqlite::params;
+
+use crate::base::clock::Timestamp;
+use crate::store::attempts;
+use crate::store::database::{Database, stored_span};
+use crate::store::fault::Fault;
+use crate::store::live::Which;
+use crate::store::open::Store;
+use crate::store::sessions;
+
+/// How much of each kind is cleared per call.
+const MOST: u32 = 1_000;
+/// Counts for names that nobody has stay this long, so that they answer like those of people who exist.
+const UNKNOWN_NAMES: Duration = Duration::from_secs(90 * 86_400);
+
+impl Store {
+    /// Ends the sessions that have run out by `now` (and cuts what lives by them), and clears away half-done sign-ins,
+    /// set-up links and old counts. Returns how many sessions it ended.
+    ///
+    /// # Errors
+    /// Any [`Fault`]; the sessions have ended in memory even then.
+    pub async fn sweep(&self, now: Timestamp) -> Result<usize, Fault> {
+        let ended = self.live.run_out(now, MOST as usize);
+        let owed = self.live.owed(MOST as usize);
+        let unknown = Timestamp::from_millis(now.millis().saturating_sub(stored_span(UNKNOWN_NAMES)));
+        let (which, count) = (Which::These(ended.clone()), ended.len());
+        let paid = owed.clone();
+        self.ending(which, move |database| {
+            sessions::delete(database, &ended)?;
+            sessions::delete(database, &owed)?;
+            clear(database, "ceremony", "id", now)?;
+            clear(database, "link", "token", now)?;
+            attempts::forget(database, unknown, MOST)
+        })
+        .await?;
+        self.live.paid(&paid);
+        Ok(count)
+    }
+}
+
+fn clear(database: &Database, table: &str, key: &str, now: Timestamp) -> Result<(), Fault> {
+    let select = format!("SELECT {key} FROM {table} WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2");
+    let ended = database.all(&select, params![now.millis(), MOST], |row| row.hash(0))?;
+    for token in ended {
+        database.execute(&format!("DELETE FROM {table} WHERE {key} = ?1"), params![token.as_bytes()])?;
+    }
+    Ok(())
+}

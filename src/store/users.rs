@@ -1,0 +1,135 @@
+//! Accounts.
+
+use std::collections::HashMap;
+
+use rusqlite::params;
+
+use crate::base::id::Id;
+use crate::model::user::{User, UserId, UserName};
+use crate::store::database::{Database, Record};
+use crate::store::fault::Fault;
+use crate::store::live::Which;
+use crate::store::open::Store;
+
+/// A user, and what there is to know of them at a glance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserOverview {
+    /// Who it is.
+    pub user: User,
+    /// Whether a password is set.
+    pub has_password: bool,
+    /// How many authenticators are enrolled.
+    pub authenticators: usize,
+    /// How many sessions count right now.
+    pub sessions: usize,
+}
+
+impl Store {
+    /// Makes an account that cannot sign in yet. Failures counted for the name while nobody had it are forgotten.
+    ///
+    /// # Errors
+    /// [`Fault::Taken`] if the name has an account; else any [`Fault`].
+    pub async fn add_user(&self, name: &UserName) -> Result<User, Fault> {
+        let user = User { id: Id::draw(self.entropy), name: name.clone(), disabled: false, created_at: self.clock.now() };
+        let key = self.keys.attempts.tag(name.as_str().as_bytes());
+        self.ask(move |database| {
+            if find(database, &user.name)?.is_some() {
+                return Err(Fault::Taken);
+            }
+            let insert = "INSERT INTO account (id, name, disabled, created_at) VALUES (?1, ?2, 0, ?3)";
+            database.execute(insert, params![user.id.as_str(), user.name.as_str(), user.created_at.millis()])?;
+            database.execute("DELETE FROM attempt WHERE name = ?1", params![key])?;
+            Ok(user)
+        })
+        .await
+    }
+
+    /// The user of that name.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub async fn user(&self, name: &UserName) -> Result<Option<User>, Fault> {
+        let name = name.clone();
+        self.ask(move |database| find(database, &name)).await
+    }
+
+    /// Everybody, by name.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub async fn users(&self) -> Result<Vec<UserOverview>, Fault> {
+        let now = self.clock.now();
+        let work = |database: &Database| {
+            let select = "SELECT id, name, disabled, created_at, password,
+                                 (SELECT count(*) FROM totp WHERE totp.account_id = account.id)
+                          FROM account ORDER BY name";
+            database.all(select, [], |row| Ok((user(row)?, !row.is_null(4)?, row.small(5)?)))
+        };
+        self.run(work, move |live, rows| {
+            let mut counts: HashMap<UserId, usize> = HashMap::new();
+            for session in live.list().iter().filter(|session| session.check(now).is_ok()) {
+                *counts.entry(session.user).or_default() += 1;
+            }
+            let overview = |(user, has_password, authenticators): (User, bool, u32)| {
+                let sessions = counts.get(&user.id).copied().unwrap_or(0);
+                UserOverview { user, has_password, authenticators: authenticators as usize, sessions }
+            };
+            Ok(rows?.into_iter().map(overview).collect())
+        })
+        .await
+    }
+
+    /// Disables an account (which ends its sessions, set-up links and half-done sign-ins) or enables it again. Returns
+    /// whether there is such an account.
+    ///
+    /// # Errors
+    /// Any [`Fault`]; sessions have ended in memory even then.
+    pub async fn set_disabled(&self, name: &UserName, disabled: bool) -> Result<bool, Fault> {
+        let wanted = name.clone();
+        let work = move |database: &Database| {
+            let update = "UPDATE account SET disabled = ?2 WHERE name = ?1";
+            let found = database.execute(update, params![wanted.as_str(), disabled])? > 0;
+            if disabled {
+                for table in ["session", "link", "ceremony"] {
+                    let delete = format!("DELETE FROM {table} WHERE account_id = (SELECT id FROM account WHERE name = ?1)");
+                    database.execute(&delete, params![wanted.as_str()])?;
+                }
+            }
+            Ok(found)
+        };
+        if disabled { self.ending(Which::Named(name.clone()), work).await } else { self.ask(work).await }
+    }
+
+    /// Deletes an account and all that hangs on it. Returns whether there was one.
+    ///
+    /// # Errors
+    /// Any [`Fault`]; sessions have ended in memory even then.
+    pub async fn delete_user(&self, name: &UserName) -> Result<bool, Fault> {
+        let wanted = name.clone();
+        self.ending(Which::Named(name.clone()), move |database| {
+            Ok(database.execute("DELETE FROM account WHERE name = ?1", params![wanted.as_str()])? > 0)
+        })
+        .await
+    }
+}
+
+/// The user of that name.
+pub(super) fn find(database: &Database, name: &UserName) -> Result<Option<User>, Fault> {
+    database.one("SELECT id, name, disabled, created_at FROM account WHERE name = ?1", params![name.as_str()], user)
+}
+
+/// The user of that id, if they may sign in.
+pub(super) fn enabled(database: &Database, id: UserId) -> Result<Option<User>, Fault> {
+    let select = "SELECT id, name, disabled, created_at FROM account WHERE id = ?1 AND disabled = 0";
+    database.one(select, params![id.as_str()], user)
+}
+
+/// Reads the columns `id, name, disabled, created_at`.
+pub(super) fn user(row: &Record<'_>) -> Result<User, Fault> {
+    Ok(User { id: row.id(0)?, name: name(row, 1)?, disabled: row.flag(2)?, created_at: row.time(3)? })
+}
+
+/// Reads a canonical user name.
+pub(super) fn name(row: &Record<'_>, column: usize) -> Result<UserName, Fault> {
+    row.text(column)?.parse().map_err(|_| Fault::Unreadable { column: "account.name" })
+}

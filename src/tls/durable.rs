@@ -1,0 +1,116 @@
+//! Files that are whole or absent, whatever kills us in between.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::tls::fault::Fault;
+
+/// More than any chain or key needs; a mistaken path must not fill the memory.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Creates `dir` and its parents for the owner alone, unless it is there.
+///
+/// # Errors
+/// [`Fault::Unwritable`].
+pub fn directory(dir: &Path) -> Result<(), Fault> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|source| Fault::Unwritable { path: dir.into(), source })
+}
+
+/// Writes `bytes` to `path` with exactly `mode`: under another name first, synchronised, renamed, and the directory
+/// synchronised, so that after a crash there is the whole file, the former one, or none.
+///
+/// # Errors
+/// [`Fault::Unwritable`]; what was at `path` before is untouched then.
+pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fault> {
+    let fault = |source| Fault::Unwritable { path: path.into(), source };
+    let beside = beside(path);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    write_beside(&beside, bytes, mode)
+        .and_then(|()| fs::rename(&beside, path))
+        .inspect_err(|_| drop(fs::remove_file(&beside)))
+        .and_then(|()| File::open(folder)?.sync_all())
+        .map_err(fault)
+}
+
+/// Always the same name, so that what a crash leaves behind is replaced and does not pile up.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+fn write_beside(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
+        Ok(()) | Err(_) => {}
+    }
+    // Exclusive creation does not follow a link that somebody placed there. The mode is set before anything is written,
+    // and set again because the umask may have taken bits away.
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Reads the whole of `path`, which may hold a private key; `None` if there is no such file.
+///
+/// # Errors
+/// [`Fault::Unreadable`], [`Fault::NotAFile`], [`Fault::TooLarge`].
+pub fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+    let fault = |source| Fault::Unreadable { path: path.into(), source };
+    match fs::metadata(path) {
+        Err(missing) if missing.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(other) => return Err(fault(other)),
+        // Opening a pipe would wait for somebody to write into it.
+        Ok(metadata) if !metadata.is_file() => return Err(Fault::NotAFile { path: path.into() }),
+        Ok(metadata) if metadata.len() > MAX_BYTES => return Err(Fault::TooLarge { path: path.into() }),
+        Ok(_) => {}
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(16 << 10));
+    File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes)).map_err(fault)?;
+    Ok(Some(bytes))
+}
+
+/// Holds other processes off `dir` until the file is dropped. Best effort: on file systems without locks the caller goes
+/// on, since the gateway itself holds the lock of its data directory.
+pub fn lock(dir: &Path) -> Option<File> {
+    let dir = File::open(dir).ok()?;
+    dir.lock().ok()?;
+    Some(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn what_a_crash_left_behind_is_replaced_and_not_followed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let victim = dir.path().join("victim");
+        fs::write(&victim, "kept").expect("written");
+        std::os::unix::fs::symlink(&victim, dir.path().join(".key.new")).expect("linked");
+        write(&dir.path().join("key"), b"secret", 0o600).expect("written");
+        assert_eq!(fs::read(&victim).expect("read"), b"kept");
+        assert_eq!(fs::read(dir.path().join("key")).expect("read"), b"secret");
+        assert_eq!(fs::metadata(dir.path().join("key")).expect("there").permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 2);
+    }
+
+    #[test]
+    fn only_files_of_a_sane_size_are_read() {
+        let dir = tempfile::tempdir().expect("a directory");
+        assert!(matches!(read(dir.path()), Err(Fault::NotAFile { .. })));
+        assert!(matches!(read(Path::new("/dev/zero")), Err(Fault::NotAFile { .. })));
+        assert!(matches!(read(&dir.path().join("none")), Ok(None)));
+        let large = dir.path().join("large");
+        File::create(&large).and_then(|file| file.set_len(MAX_BYTES + 1)).expect("made");
+        assert!(matches!(read(&large), Err(Fault::TooLarge { .. })));
+    }
+}

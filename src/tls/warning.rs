@@ -1,0 +1,54 @@
+//! What an owner should know about the certificates in use although they work.
+
+use std::path::PathBuf;
+
+use crate::policy::host::Host;
+
+/// Something to tell the owner. `Display` is a sentence to show.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Warning {
+    /// Clients will refuse the certificate for this host.
+    #[error("the certificate in {} is not for {}", certificate.display(), host.as_str())]
+    NotCovered {
+        /// The host that shows it.
+        host: Host,
+        /// The chain.
+        certificate: PathBuf,
+    },
+    /// The certificate is not valid any more.
+    #[error("the certificate in {} expired on {day}", certificate.display())]
+    Expired {
+        /// The chain.
+        certificate: PathBuf,
+        /// The last day, `2026-11-22`.
+        day: String,
+    },
+    /// The certificate ends soon.
+    #[error("the certificate in {} expires on {day}", certificate.display())]
+    ExpiresSoon {
+        /// The chain.
+        certificate: PathBuf,
+        /// The last day.
+        day: String,
+    },
+    /// The certificate is not valid yet, or the clock is wrong.
+    #[error("the certificate in {} is not valid before {day}: is this machine's clock right?", certificate.display())]
+    NotYetValid {
+        /// The chain.
+        certificate: PathBuf,
+        /// The first day.
+        day: String,
+    },
+    /// Other people on this machine can read the key.
+    #[error("the private key {} can be read by other users of this machine: chmod 600 it", path.display())]
+    KeyReadable {
+        /// The key.
+        path: PathBuf,
+    },
+    /// A name that browsers out there resolve shows a certificate only devices of the owner trust.
+    #[error("{} shows a certificate of the local authority: only devices that trust it will open it without a warning", host.as_str())]
+    LocalForPublicName {
+        /// The host.
+        host: Host,
+    },
+}

@@ -1,0 +1,243 @@
+//! Refusals and failures as pages for people and as problem documents (RFC 9457) for programs.
+
+use std::time::Duration;
+
+use askama::Template;
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
+
+use crate::base::units::in_words;
+use crate::web::asset;
+use crate::web::audience::Audience;
+use crate::web::page;
+use crate::web::text;
+use crate::wire::body::Body;
+
+/// Why we answer instead of the app, or instead of the page asked for. Every case has one status and one text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal<'a> {
+    /// 400: the request cannot be read.
+    BadRequest,
+    /// 401: for programs only; people are sent to the sign-in page.
+    SignInRequired {
+        /// Where a person would sign in.
+        login_url: &'a str,
+    },
+    /// 403: not for this visitor, and we say so.
+    Forbidden,
+    /// 403: one of our pages asked for by something else than a browser tab.
+    NotATab,
+    /// 403: a form of ours sent by another site.
+    ForeignForm,
+    /// 404: nothing here, or nothing that we admit.
+    NotFound,
+    /// 405.
+    MethodNotAllowed {
+        /// The methods that would do, as in `Allow`.
+        allow: &'static str,
+    },
+    /// 408: the request took too long to arrive.
+    TooSlow,
+    /// 413: the request's body is larger than the app takes.
+    TooLarge,
+    /// 414: the address is too long.
+    AddressTooLong,
+    /// 421: no app answers under this name on this connection.
+    Misdirected,
+    /// 429: too many requests from one network.
+    TooMany {
+        /// How long to wait.
+        wait: Duration,
+    },
+    /// 502: the app's server cannot be reached or answers nonsense.
+    UpstreamDown {
+        /// The app's name.
+        app: &'a str,
+    },
+    /// 503: our own store does not answer, so nobody can be recognised.
+    Unavailable,
+    /// 503: more sign-ins at once than the machine can check.
+    Busy,
+    /// 504: the app's server took too long.
+    UpstreamSlow {
+        /// The app's name.
+        app: &'a str,
+    },
+}
+
+#[derive(Template)]
+#[template(config = ".askama.toml", path = "refusal.html")]
+struct RefusalPage<'a> {
+    heading: &'a str,
+    detail: &'a str,
+    retry: bool,
+    request_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'static str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    instance: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login_url: Option<&'a str>,
+}
+
+impl Refusal<'_> {
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest => StatusCode::BAD_REQUEST,
+            Self::SignInRequired { .. } => StatusCode::UNAUTHORIZED,
+            Self::Forbidden | Self::NotATab | Self::ForeignForm => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::AddressTooLong => StatusCode::URI_TOO_LONG,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::UpstreamDown { .. } => StatusCode::BAD_GATEWAY,
+            Self::Unavailable | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::UpstreamSlow { .. } => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    /// The whole answer. `request_id` is what a visitor can quote and the owner can look for in the log.
+    pub fn answer(&self, audience: Audience, request_id: &str) -> Response<Body> {
+        let (heading, detail) = self.words();
+        let mut response = match audience {
+            Audience::Person => {
+                let retry = self.passes();
+                page::render(self.status(), &RefusalPage { heading, detail: &detail, retry, request_id })
+            }
+            Audience::Program => self.problem(heading, &detail, request_id),
+        };
+        if let Some(wait) = self.wait() {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(wait.as_millis().div_ceil(1000) as u64));
+        }
+        if let Self::MethodNotAllowed { allow } = self {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        response
+    }
+
+    fn problem(&self, title: &str, detail: &str, request_id: &str) -> Response<Body> {
+        let login_url = if let Self::SignInRequired { login_url } = self { Some(*login_url) } else { None };
+        let status = self.status();
+        let problem = Problem { r#type: "about:blank", title, status: status.as_u16(), detail, instance: request_id, login_url };
+        let json = serde_json::to_string(&problem).expect("strings and numbers can be written as JSON");
+        let mut response = page::answer(status, "application/problem+json", json.into());
+        if login_url.is_some() {
+            // RFC 9110 wants a challenge with every 401; an own scheme opens no password box in browsers.
+            let challenge = HeaderValue::from_static("Doorward realm=\"sign-in\"");
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+
+    /// Heading and detail. The detail of an unknown page and of a denied path is one and the same.
+    fn words(&self) -> (&'static str, String) {
+        let (heading, detail) = match self {
+            Self::BadRequest => text::BAD_REQUEST,
+            Self::SignInRequired { .. } => text::SIGN_IN_REQUIRED,
+            Self::Forbidden => text::FORBIDDEN,
+            Self::NotATab => text::NOT_A_TAB,
+            Self::ForeignForm => text::FOREIGN_FORM,
+            Self::NotFound => text::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => text::METHOD_NOT_ALLOWED,
+            Self::TooSlow => text::TOO_SLOW,
+            Self::TooLarge => text::TOO_LARGE,
+            Self::AddressTooLong => text::ADDRESS_TOO_LONG,
+            Self::Misdirected => text::MISDIRECTED,
+            Self::TooMany { wait } => return (text::TOO_MANY, text::wait(&in_words(*wait))),
+            Self::UpstreamDown { app } => return (text::UPSTREAM_DOWN, text::upstream_down(app)),
+            Self::Unavailable => text::UNAVAILABLE,
+            Self::Busy => text::BUSY,
+            Self::UpstreamSlow { app } => return (text::UPSTREAM_SLOW, text::upstream_slow(app)),
+        };
+        (heading, detail.to_owned())
+    }
+
+    /// Whether the same request may succeed a little later.
+    fn passes(&self) -> bool {
+        matches!(
+            self,
+            Self::TooMany { .. }
+                | Self::UpstreamDown { .. }
+                | Self::Unavailable
+                | Self::Busy
+                | Self::UpstreamSlow { .. }
+                | Self::NotATab
+        )
+    }
+
+    fn wait(&self) -> Option<Duration> {
+        if let Self::TooMany { wait } = self {
+            Some((*wait).max(Duration::from_secs(1)))
+        } else if matches!(self, Self::Busy | Self::Unavailable) {
+            Some(Duration::from_secs(2))
+        } else {
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    async fn body(response: Response<Body>) -> String {
+        let bytes = response.into_body().collect().await.expect("in memory").to_bytes();
+        String::from_utf8(bytes.to_vec()).expect("UTF-8")
+    }
+
+    #[tokio::test]
+    async fn programs_get_a_problem_document() {
+        let response = Refusal::SignInRequired { login_url: "/.doorward/login" }.answer(Audience::Program, "r1");
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        assert!(response.headers().contains_key("www-authenticate"));
+        let problem: serde_json::Value = serde_json::from_str(&body(response).await).expect("JSON");
+        assert_eq!(problem["status"], 401);
+        assert_eq!(problem["login_url"], "/.doorward/login");
+        assert_eq!(problem["instance"], "r1");
+        let plain = body(Refusal::NotFound.answer(Audience::Program, "r1")).await;
+        assert!(!plain.contains("login_url"), "{plain}");
+    }
+
+    #[tokio::test]
+    async fn people_get_a_page_that_says_what_happened_and_its_request_id() {
+        let page = body(Refusal::UpstreamDown { app: "Paperless" }.answer(Audience::Person, "r-42")).await;
+        assert!(page.contains("Paperless isn't answering") || page.contains("Paperless isn&#39;t answering"), "{page}");
+        assert!(page.contains("Your sign-in is fine") && page.contains("r-42") && page.contains("Try again"));
+    }
+
+    /// The attack: an app's name or a request id that brings its own markup.
+    #[tokio::test]
+    async fn what_is_shown_is_text() {
+        let page = body(Refusal::UpstreamDown { app: "<script>x</script>" }.answer(Audience::Person, "\"><b>")).await;
+        assert!(!page.contains("<script>") && !page.contains("\"><b>"));
+    }
+
+    #[tokio::test]
+    async fn the_plain_404_names_neither_us_nor_an_app() {
+        let response = Refusal::NotFound.answer(Audience::Person, "r1");
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        let page = body(response).await;
+        assert!(!page.contains("Doorward"), "{page}");
+    }
+
+    #[test]
+    fn waiting_times_are_told_to_machines_too() {
+        let header = |refusal: Refusal<'_>| refusal.answer(Audience::Program, "r").headers()["retry-after"].clone();
+        assert_eq!(header(Refusal::TooMany { wait: Duration::from_millis(1_500) }), "2");
+        assert_eq!(header(Refusal::Busy), "2");
+        let allow = Refusal::MethodNotAllowed { allow: "GET, HEAD" }.answer(Audience::Program, "r");
+        assert_eq!(allow.headers()["allow"], "GET, HEAD");
+    }
+}

@@ -1,0 +1,288 @@
+//! Every text that our pages show, in one place so that other languages can follow.
+//!
+//! Sentence case, second person, verbs on buttons; what happened, what was not lost, what to do next. No "invalid",
+//! "illegal" or "denied".
+
+/// Heading and detail of a refusal.
+type Notice = (&'static str, &'static str);
+
+/// Before the title of a page that shows an error.
+pub const ERROR: &str = "Error";
+/// The link for keyboards and screen readers past everything else.
+pub const SKIP: &str = "Skip to content";
+/// Before a request id.
+pub const REFERENCE: &str = "Reference";
+/// Loads the same page again.
+pub const TRY_AGAIN: &str = "Try again";
+
+// Signing in
+
+/// Heading and button.
+pub const SIGN_IN: &str = "Sign in";
+/// Before the app's name.
+pub const TO_CONTINUE_TO: &str = "to continue to";
+/// Label.
+pub const USER_NAME: &str = "User name";
+/// Label.
+pub const PASSWORD: &str = "Password";
+/// The one answer to a name and password that do not open, whatever the reason.
+pub const WRONG_PASSWORD: &str = "That name and password don't match.";
+/// A form older than its token.
+pub const FORM_TOO_OLD: &str = "That page was open too long. Sign in again.";
+/// A half-done sign-in that is over, or was begun in another browser.
+pub const SIGN_IN_TOO_OLD: &str = "That sign-in took too long or was begun in another browser. Start again.";
+/// After signing out.
+pub const SIGNED_OUT: &str = "You are signed out.";
+/// After a session was ended by somebody.
+pub const SESSION_REVOKED: &str = "Your session was ended. Sign in to continue.";
+/// A session whose strength does not do here.
+pub const STRONGER: &str = "This page asks for a code from your authenticator app as well. Sign in again to enter it.";
+/// The password of a name is closed for good.
+pub const PASSWORD_CLOSED: &str = "There were too many tries for this name. Ask the owner of this server for a new set-up link.";
+
+/// After a session reached its end.
+pub const SIGNED_OUT_EXPIRED: &str =
+    "You were signed out because your session reached its end. Nothing on the page you left was changed.";
+
+/// The box that makes a session last.
+pub fn remember(duration: &str) -> String {
+    format!("Keep me signed in on this device for {duration}")
+}
+
+/// After a session was not used for too long.
+pub fn signed_out_idle(duration: &str) -> String {
+    format!("You were signed out after {duration} without activity. Nothing on the page you left was changed.")
+}
+
+/// Tries came too fast.
+pub fn too_many_tries(wait: &str) -> String {
+    format!("Too many tries. Try again in {wait}.")
+}
+
+/// A form came without our cookie.
+pub fn cookie_refused(host: &str) -> String {
+    format!("Your browser didn't send our cookie back. Allow cookies for {host}, then sign in again.")
+}
+
+// The second step
+
+/// Heading.
+pub const SECOND_STEP: &str = "Enter your code";
+/// Before the user's name.
+pub const SIGNING_IN_AS: &str = "Signing in as";
+/// Link back to the first step.
+pub const ANOTHER_ACCOUNT: &str = "use another account";
+/// Button.
+pub const CONTINUE: &str = "Continue";
+/// Codes of this user are closed for good.
+pub const CODE_CLOSED: &str =
+    "There were too many tries with codes for this account. Ask the owner of this server for a new set-up link.";
+/// The form for the code was older than its token.
+pub const CODE_FORM_TOO_OLD: &str = "That page was open too long. Enter the current code.";
+
+/// Label of the field for the code.
+pub fn code_label(digits: u32) -> String {
+    format!("{digits}-digit code from your authenticator app")
+}
+
+/// The code is none of this authenticator's.
+pub fn wrong_code(issuer: &str) -> String {
+    format!("That code didn't match. Check that you picked {issuer} in your app.")
+}
+
+/// The code was right once.
+pub fn used_code(wait: &str) -> String {
+    format!("That code was already used. Wait for the next one ({wait}).")
+}
+
+/// The code would be right at another time. `seconds` is positive where the phone is ahead.
+pub fn drifted_code(seconds: i64) -> String {
+    let minutes = seconds.unsigned_abs().div_ceil(60).max(1);
+    let direction = if seconds > 0 { "fast" } else { "slow" };
+    let unit = if minutes == 1 { "minute" } else { "minutes" };
+    format!(
+        "Your phone's clock is about {minutes} {unit} {direction}. Set it to automatic time, then enter a new code. \
+         If the phone is right, the server's clock is wrong."
+    )
+}
+
+/// Heading for somebody who has no second factor where one is needed.
+pub const NO_SECOND_FACTOR: &str = "One step is missing";
+
+/// What to do without a second factor.
+pub fn no_second_factor(app: &str) -> String {
+    format!(
+        "{app} asks for a code from an authenticator app, and your account has none yet. \
+         Ask the owner of this server for a set-up link; on the server it is made with:"
+    )
+}
+
+/// The command for that.
+pub fn link_command(user: &str) -> String {
+    format!("doorward user link {user}")
+}
+
+/// Link back to the sign-in page.
+pub const ANOTHER_ACCOUNT_LINK: &str = "Sign in with another account";
+
+// Going on, home, signing out
+
+/// Heading of the page that leads on.
+pub fn opening(app: &str) -> String {
+    format!("Opening {app}…")
+}
+
+/// Link.
+pub fn continue_to(app: &str) -> String {
+    format!("Continue to {app}")
+}
+
+/// Link.
+pub fn open_app(app: &str) -> String {
+    format!("Open {app}")
+}
+
+/// Heading of our home page.
+pub const SIGNED_IN: &str = "You're signed in";
+/// Before the user's name.
+pub const AS: &str = "as";
+/// Heading and button.
+pub const SIGN_OUT: &str = "Sign out";
+/// Heading of the confirmation.
+pub const SIGN_OUT_QUESTION: &str = "Sign out?";
+/// Link instead of signing out.
+pub const STAY: &str = "Stay signed in";
+
+/// What signing out does.
+pub fn sign_out_effect(user: &str, app: &str) -> String {
+    format!(
+        "You are signed in as {user}. Signing out closes every open connection of this browser to {app} \
+         and removes what {app} keeps in this browser."
+    )
+}
+
+// Setting up
+
+/// Heading of step 1.
+pub const CHOOSE_PASSWORD: &str = "Choose a password";
+/// Which step this is.
+pub const STEP_1: &str = "Step 1 of 2";
+/// Which step this is.
+pub const STEP_2: &str = "Step 2 of 2";
+/// Label.
+pub const NEW_PASSWORD: &str = "New password";
+/// Heading of step 2.
+pub const CONNECT_APP: &str = "Connect your authenticator app";
+/// First thing to do in step 2.
+pub const SCAN: &str = "Scan this code with your authenticator app.";
+/// What the picture says to those who cannot see it.
+pub const QR_LABEL: &str = "QR code; use the key below if you can't scan";
+/// For those who hold the phone in their hand.
+pub const OPEN_IN_AUTHENTICATOR: &str = "Open in an authenticator app";
+/// Before the key.
+pub const TYPE_KEY: &str = "Or type this key:";
+/// Opens the fine print.
+pub const DETAILS: &str = "Settings for typing it in";
+/// Button that ends the set-up.
+pub const FINISH: &str = "Finish";
+/// Link back to step 1.
+pub const OTHER_PASSWORD: &str = "Choose another password";
+/// Link to step 2 for somebody who came back.
+pub const KEEP_PASSWORD: &str = "Keep the password you chose and go on";
+/// A form of ours that is too old.
+pub const SETUP_FORM_TOO_OLD: &str = "That page was open too long. Please enter it again.";
+/// Name of a setting.
+pub const ACCOUNT: &str = "Account";
+/// Name of a setting.
+pub const ISSUER: &str = "Issuer";
+/// Name of a setting.
+pub const ALGORITHM: &str = "Algorithm";
+/// Name of a setting.
+pub const DIGITS: &str = "Digits";
+/// Name of a setting.
+pub const PERIOD: &str = "Period";
+
+/// Greets the owner of a set-up link.
+pub fn welcome(user: &str) -> String {
+    format!("Welcome, {user}. Two steps and you're in.")
+}
+
+/// What a password has to be.
+pub fn password_rules(min_length: usize) -> String {
+    format!("At least {min_length} characters. A few random words work well, with spaces if you like.")
+}
+
+/// The password has too few characters.
+pub fn password_too_short(min_length: usize) -> String {
+    format!("Use at least {min_length} characters.")
+}
+
+/// The password has too many bytes.
+pub const PASSWORD_TOO_LONG: &str = "That password is too long. Use a shorter one.";
+/// The password is on the list of common ones.
+pub const PASSWORD_COMMON: &str = "That password is among the first that attackers try. Use several unrelated words.";
+/// The password repeats itself.
+pub const PASSWORD_REPEATED: &str = "That password repeats itself. Use several unrelated words.";
+/// The password runs along the alphabet or the keyboard.
+pub const PASSWORD_SEQUENCE: &str =
+    "That password follows the alphabet, the digits or the keyboard. Use several unrelated words.";
+/// The password is the user's name, the host's, or the app's.
+pub const PASSWORD_ABOUT_YOU: &str = "That password is mostly your name or this site's. Use several unrelated words.";
+
+/// A duration that an authenticator shows a code.
+pub fn period(seconds: u64) -> String {
+    format!("{seconds} seconds")
+}
+
+// Refusals
+
+/// 400.
+pub const BAD_REQUEST: Notice = ("This request can't be read", "Check the address for typing mistakes and try again.");
+/// 401, for programs.
+pub const SIGN_IN_REQUIRED: Notice = ("Sign in required", "This needs a session. A person can sign in at login_url.");
+/// 403.
+pub const FORBIDDEN: Notice = ("This isn't for you", "Your account has no access to this page.");
+/// 403.
+pub const NOT_A_TAB: Notice =
+    ("Open this page in a tab of its own", "It was asked for by another page or a script. Load it again from the address bar.");
+/// 403.
+pub const FOREIGN_FORM: Notice =
+    ("That form came from another site", "Nothing was changed. Open the page on this site and send the form from there.");
+/// 404.
+pub const NOT_FOUND: Notice = ("Not found", "There is nothing at this address. Check it for typing mistakes.");
+/// 405.
+pub const METHOD_NOT_ALLOWED: Notice = ("That doesn't work here", "This page can't be asked for in that way.");
+/// 408.
+pub const TOO_SLOW: Notice = ("That took too long", "The request didn't arrive in time. Try again.");
+/// 413.
+pub const TOO_LARGE: Notice = ("That is too large", "What you sent is larger than this site takes. Nothing was saved.");
+/// 414.
+pub const ADDRESS_TOO_LONG: Notice = ("That address is too long", "Use a shorter one.");
+/// 421.
+pub const MISDIRECTED: Notice = ("Nothing answers here", "No site under this name is served on this connection.");
+/// 429.
+pub const TOO_MANY: &str = "Too many tries from your network";
+/// 502.
+pub const UPSTREAM_DOWN: &str = "The app isn't answering";
+/// 503.
+pub const UNAVAILABLE: Notice =
+    ("We can't check who you are right now", "The sign-in service isn't answering. Nothing you did was lost; try again shortly.");
+/// 503.
+pub const BUSY: Notice = ("Too many people are signing in", "Your password was not checked. Try again in 2 seconds.");
+/// 504.
+pub const UPSTREAM_SLOW: &str = "The app is taking too long";
+
+/// How long to wait.
+pub fn wait(duration: &str) -> String {
+    format!("Wait {duration}, then try again.")
+}
+
+/// Detail of a 502.
+pub fn upstream_down(app: &str) -> String {
+    format!("{app} isn't answering. Your sign-in is fine. Try again in a moment.")
+}
+
+/// Detail of a 504.
+pub fn upstream_slow(app: &str) -> String {
+    format!("{app} isn't answering in time. Your sign-in is fine. Try again in a moment.")
+}

@@ -1,0 +1,127 @@
+//! gateway.toml, docs/configuration.md and the code know the same keys and the same defaults, and every example compiles.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use doorward::config::complaint::{Code, Complaint};
+use doorward::config::document;
+use doorward::plan::compile;
+use doorward::plan::compile::Compiled;
+use doorward::plan::whole::Plan;
+use toml::{Table, Value};
+
+fn reference() -> String {
+    fs::read_to_string("gateway.toml").expect("the reference")
+}
+
+/// The reference with `#key = value` switched on and, if asked for, `#:key = value` too. Prose has a blank behind its `#`.
+fn switched_on(text: &str, examples: bool) -> String {
+    let lines = text.lines().map(|line| match (line.strip_prefix("#:"), line.strip_prefix('#')) {
+        (Some(example), _) if examples => example,
+        (None, Some(rest)) if rest.starts_with(|letter: char| letter.is_ascii_lowercase() || letter == '[') => rest,
+        (_, _) => line,
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn compiled(text: &str) -> Compiled {
+    compile::compile_text(text).unwrap_or_else(|complaints| panic!("{text}\n{complaints:#?}"))
+}
+
+/// A plan as text, without what only one of two equal plans may have.
+fn in_words(plan: &Plan) -> String {
+    let Plan { name, data_dir, listen, tls, session, auth, log, apps, hosts } = plan;
+    assert_eq!(hosts.len(), apps.iter().map(|app| app.hosts.len()).sum::<usize>());
+    format!("{name:?}\n{data_dir:?}\n{listen:#?}\n{tls:#?}\n{session:#?}\n{auth:#?}\n{log:#?}\n{apps:#?}")
+}
+
+#[test]
+fn the_reference_equals_the_defaults_whether_its_lines_are_commented_out_or_not() {
+    let least = "[[app]]\nhost = \"paperless.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n";
+    let defaults = in_words(&compiled(least).plan);
+    let text = reference();
+    let (as_is, on) = (compiled(&text), compiled(&switched_on(&text, false)));
+    assert_eq!(in_words(&as_is.plan), defaults);
+    assert_eq!(in_words(&on.plan), defaults);
+    assert_eq!((as_is.warnings, on.warnings), (vec![], vec![]));
+}
+
+#[test]
+fn the_reference_shows_every_key_there_is_and_no_other() {
+    let text = switched_on(&reference(), true);
+    let document = document::parse(&text).expect("TOML");
+    assert_eq!(document.complaints, []);
+    let mut shown = BTreeSet::new();
+    collect("", &text.parse::<Table>().expect("TOML"), &mut shown);
+    assert_eq!(shown, document::known_keys());
+}
+
+fn collect(path: &str, table: &Table, keys: &mut BTreeSet<String>) {
+    for (key, value) in table {
+        let key = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        match value {
+            Value::Table(inner) => collect(&key, inner, keys),
+            Value::Array(items) => {
+                items.iter().filter_map(Value::as_table).for_each(|inner| collect(&key, inner, keys));
+            }
+            _ => {}
+        }
+        keys.insert(key);
+    }
+}
+
+#[test]
+fn the_manual_lists_every_key_and_every_code_and_no_other() {
+    let manual = fs::read_to_string("docs/configuration.md").expect("the manual");
+    let listed = |head: fn(&str) -> bool| -> BTreeSet<String> {
+        let cells =
+            manual.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` |").map(|(cell, _)| cell.to_owned()));
+        cells.filter(|cell| head(cell)).collect()
+    };
+    let is_code = |cell: &str| cell.starts_with(['E', 'W']);
+    // Tables have a heading instead of a row.
+    let tables = ["listen", "tls", "session", "auth", "auth.totp", "app", "app.rule", "log"];
+    let keys: BTreeSet<String> = document::known_keys().into_iter().filter(|key| !tables.contains(&key.as_str())).collect();
+    assert_eq!(listed(|cell| !cell.starts_with(['E', 'W'])), keys);
+    assert_eq!(listed(is_code), Code::ALL.iter().map(|code| code.name().to_owned()).collect());
+    for code in Code::ALL {
+        let row = format!("| `{}` | {} |", code.name(), code.meaning());
+        assert!(manual.contains(&row), "the manual lacks {row}");
+    }
+}
+
+#[test]
+fn every_example_compiles_without_a_warning() {
+    let mut seen = 0;
+    for entry in fs::read_dir("examples").expect("the folder") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let warnings: Vec<Complaint> = compiled(&fs::read_to_string(&path).expect("readable")).warnings;
+            assert_eq!(warnings, [], "{}", path.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 5, "only {seen} examples");
+}
+
+#[test]
+fn a_strict_profile_changes_the_defaults_and_written_values_win_over_it() {
+    let app = "[[app]]\nhost = \"a.localhost\"\nupstream = \"http://127.0.0.1:1\"\n";
+    let session = |table: &str| compiled(&format!("[session]\n{table}\n{app}")).plan.session;
+    let hours = |hours: u64| std::time::Duration::from_secs(hours * 3_600);
+    let strict = session("profile = \"strict\"");
+    assert_eq!((strict.idle_timeout, strict.absolute_timeout, strict.remember), (hours(1), hours(12), None));
+    let mixed = session("profile = \"strict\"\nremember = \"2d\"\nabsolute_timeout = \"8h\"");
+    assert_eq!((mixed.idle_timeout, mixed.absolute_timeout, mixed.remember), (hours(1), hours(8), Some(hours(48))));
+    // A default gives way to what was written.
+    assert_eq!(session("absolute_timeout = \"6h\"").idle_timeout, hours(6));
+}
+
+#[test]
+fn apps_inherit_what_the_installation_asks_for() {
+    let text = "[auth]\nrequire = \"password\"\n[[app]]\nhost = \"a.localhost\"\nupstream = \"http://127.0.0.1:1\"\n\
+                [[app]]\nhost = \"b.localhost\"\nupstream = \"http://127.0.0.1:1\"\nrequire = \"2fa\"\n";
+    let plan = compiled(text).plan;
+    let asked: Vec<&str> = plan.apps.iter().map(|app| app.rules.requirement.strength.name()).collect();
+    assert_eq!(asked, ["password", "2fa"]);
+}
