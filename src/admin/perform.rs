@@ -54,12 +54,12 @@ impl Desk {
             Wish::UserList => self.list_users().await,
             Wish::UserDisable { name, disabled } => self.disable(&name, disabled).await,
             Wish::UserDelete { name } => self.delete(&name).await,
-            Wish::SessionList => Ok(Answer::Sessions { sessions: self.sessions() }),
+            Wish::SessionList => self.list_sessions().await,
             Wish::SessionEnd { which } => self.end(which).await,
-            Wish::Health => Ok(Answer::Well {
-                version: env!("CARGO_PKG_VERSION").to_owned(),
-                sessions: self.store.list_sessions().len(),
-            }),
+            Wish::Health => {
+                let sessions = self.store.list_sessions().await.map_err(|fault| failed(&fault))?.len();
+                Ok(Answer::Well { version: env!("CARGO_PKG_VERSION").to_owned(), sessions })
+            }
         }
     }
 
@@ -161,12 +161,12 @@ impl Desk {
         Ok(Answer::Ended { ended })
     }
 
-    fn sessions(&self) -> Vec<SessionLine> {
+    async fn list_sessions(&self) -> Result<Answer, Answer> {
         let now = self.clock.now();
-        let mut sessions = self.store.list_sessions();
+        let mut sessions = self.store.list_sessions().await.map_err(|fault| failed(&fault))?;
         sessions.retain(|session| session.check(now).is_ok());
         sessions.sort_by_key(|session| session.created_at);
-        sessions.iter().map(|session| line(session)).collect()
+        Ok(Answer::Sessions { sessions: sessions.iter().map(|session| line(session)).collect() })
     }
 
     async fn find(&self, name: &str) -> Result<User, Answer> {

@@ -91,7 +91,8 @@ fn secret_file(path: &Path) -> Result<Secret<String>, Failure> {
         let mut text = String::new();
         reader.take(LARGEST_SECRET).read_to_string(&mut text).map(|_| text)
     };
-    let text = if path == Path::new("-") { read(&mut io::stdin()) } else { fs::File::open(path).and_then(|mut file| read(&mut file)) };
+    let text =
+        if path == Path::new("-") { read(&mut io::stdin()) } else { fs::File::open(path).and_then(|mut file| read(&mut file)) };
     let mut text = text.map_err(|fault| Failure::Failed(format!("cannot read {}: {fault}", path.display())))?;
     if text.ends_with('\n') {
         text.truncate(text.len() - if text.ends_with("\r\n") { 2 } else { 1 });
@@ -146,14 +147,23 @@ fn users_text(users: &[UserLine]) -> String {
     if users.is_empty() {
         return "there are no users yet; `doorward user add NAME` makes the first".to_owned();
     }
-    let rows: Vec<Vec<String>> = users.iter().map(|user| {
-        let state = match (user.disabled, user.password) {
-            (true, _) => "disabled",
-            (false, false) => "not set up",
-            (false, true) => "active",
-        };
-        vec![user.user.clone(), state.to_owned(), user.authenticators.to_string(), user.sessions.to_string(), ago(user.created_at)]
-    }).collect();
+    let rows: Vec<Vec<String>> = users
+        .iter()
+        .map(|user| {
+            let state = match (user.disabled, user.password) {
+                (true, _) => "disabled",
+                (false, false) => "not set up",
+                (false, true) => "active",
+            };
+            vec![
+                user.user.clone(),
+                state.to_owned(),
+                user.authenticators.to_string(),
+                user.sessions.to_string(),
+                ago(user.created_at),
+            ]
+        })
+        .collect();
     table(&["NAME", "STATE", "AUTHENTICATORS", "SESSIONS", "MADE"], &rows)
 }
 
@@ -161,11 +171,14 @@ fn sessions_text(sessions: &[SessionLine]) -> String {
     if sessions.is_empty() {
         return "nobody is signed in".to_owned();
     }
-    let rows: Vec<Vec<String>> = sessions.iter().map(|session| {
-        let agent: String = session.agent.chars().take(40).collect();
-        let place = [session.user.clone(), session.host.clone(), session.strength.clone(), session.network.clone()];
-        [vec![session.id.clone()], place.to_vec(), vec![ago(session.last_seen), agent]].concat()
-    }).collect();
+    let rows: Vec<Vec<String>> = sessions
+        .iter()
+        .map(|session| {
+            let agent: String = session.agent.chars().take(40).collect();
+            let place = [session.user.clone(), session.host.clone(), session.strength.clone(), session.network.clone()];
+            [vec![session.id.clone()], place.to_vec(), vec![ago(session.last_seen), agent]].concat()
+        })
+        .collect();
     table(&["ID", "USER", "HOST", "BY", "FROM", "LAST SEEN", "BROWSER"], &rows)
 }
 

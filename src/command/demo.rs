@@ -84,6 +84,6 @@ fn wipe(data: &Path) -> Result<(), Failure> {
         return Err(Failure::Failed(format!("{} holds `{stranger}`, which is not ours; nothing was deleted", data.display())));
     }
     // A demo that still runs keeps its lock, and its data.
-    let _lock = Lock::acquire(data).map_err(|fault| Failure::Failed(fault.to_string()))?;
+    let _lock = Lock::take(data).map_err(|fault| Failure::Failed(fault.to_string()))?;
     fs::remove_dir_all(data).map_err(|fault| Failure::Failed(format!("cannot empty {}: {fault}", data.display())))
 }

@@ -46,7 +46,9 @@ enum Verb {
     #[command(after_help = "Examples:\n  doorward demo\n  doorward demo --fresh")]
     Demo(DemoWords),
     /// Run in front of real apps, without a file
-    #[command(after_help = "Examples:\n  doorward up jupyter.localhost=127.0.0.1:8888\n  doorward up docs.home.arpa=8000 --print-config > gateway.toml")]
+    #[command(
+        after_help = "Examples:\n  doorward up jupyter.localhost=127.0.0.1:8888\n  doorward up docs.home.arpa=8000 --print-config > gateway.toml"
+    )]
     Up(UpWords),
     /// Run from a configuration file
     #[command(after_help = "Examples:\n  doorward run\n  doorward run -c /etc/doorward/gateway.toml")]
@@ -77,7 +79,9 @@ enum Verb {
     #[command(after_help = "Examples:\n  doorward version\n  doorward version --json")]
     Version,
     /// Print a completion script for a shell
-    #[command(after_help = "Examples:\n  doorward completions bash > /etc/bash_completion.d/doorward\n  doorward completions fish | source")]
+    #[command(
+        after_help = "Examples:\n  doorward completions bash > /etc/bash_completion.d/doorward\n  doorward completions fish | source"
+    )]
     Completions {
         /// The shell
         shell: Shell,
@@ -124,7 +128,9 @@ pub struct Listen {
 #[derive(Debug, Subcommand)]
 pub enum UserVerb {
     /// Make an account and a set-up link for it
-    #[command(after_help = "Examples:\n  doorward user add alice\n  doorward user add alice --password-file - --totp --json < password.txt")]
+    #[command(
+        after_help = "Examples:\n  doorward user add alice\n  doorward user add alice --password-file - --totp --json < password.txt"
+    )]
     Add(UserAdd),
     /// Make a new set-up link; with it a person sets password and authenticator anew
     #[command(after_help = "Examples:\n  doorward user link alice\n  doorward user link alice --json")]

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::admin::wish::{Answer, Wish};
 use crate::command::exit::Failure;
 use crate::command::output::{Output, terminal_qr};
 use crate::command::wish::block_on;
 use crate::daemon::boot::Gateway;
 use crate::daemon::place::Place;
 use crate::plan::whole::{Plan, origin_of};
-use crate::admin::wish::{Answer, Wish};
 
 /// The account that a new installation begins with, until its owner renames it on the set-up page.
 const FIRST_USER: &str = "owner";
@@ -81,7 +81,10 @@ fn text(ready: &Ready<'_>, plan: &Plan, heading: &str) -> String {
     }
     match &ready.setup_link {
         Some(link) => {
-            text.push_str(&format!("\nCreate your account. This link works once, for 24 hours:\n\n    {link}\n\n{}", terminal_qr(link)));
+            text.push_str(&format!(
+                "\nCreate your account. This link works once, for 24 hours:\n\n    {link}\n\n{}",
+                terminal_qr(link)
+            ));
         }
         None => text.push_str("\nAccounts exist; `doorward user list` shows them.\n"),
     }

@@ -83,7 +83,10 @@ fn warn_of_public_names(plan: &Plan) {
     let public = plan.apps.iter().filter(|app| !own(app)).flat_map(|app| &app.hosts).filter(|host| !host.is_local());
     for host in public {
         let host = host.as_str();
-        warn!(host, "a public name with a certificate of the local authority: browsers elsewhere will warn; set `certificate` and `private_key`");
+        warn!(
+            host,
+            "a public name with a certificate of the local authority: browsers elsewhere will warn; set `certificate` and `private_key`"
+        );
     }
 }
 

@@ -59,20 +59,27 @@ fn install(ca: &LocalCa, output: Output) -> Result<(), Failure> {
     for step in &steps {
         match &step.outcome {
             Outcome::Done => text.push_str(&format!("  done    {}\n", step.what)),
-            Outcome::Failed(why) => text.push_str(&format!("  failed  {}: {why}\n          by hand: {}\n", step.what, step.by_hand)),
+            Outcome::Failed(why) => {
+                text.push_str(&format!("  failed  {}: {why}\n          by hand: {}\n", step.what, step.by_hand))
+            }
         }
     }
     let done = steps.iter().filter(|step| step.outcome == Outcome::Done).count();
     let value = json!({ "authority": ca.name(), "fingerprint": ca.fingerprint(), "done": done, "failed": steps.len() - done });
     output.result(&value, || text.trim_end().to_owned());
-    if done == 0 { Err(Failure::Failed("no store took the certificate; the commands above do it by hand".to_owned())) } else { Ok(()) }
+    if done == 0 {
+        Err(Failure::Failed("no store took the certificate; the commands above do it by hand".to_owned()))
+    } else {
+        Ok(())
+    }
 }
 
 /// Phones fetch it over plain HTTP, since they do not trust us yet; the fingerprint is how a careful person compares.
 fn phone(installation: &Installation, ca: &LocalCa) {
     let port = installation.plan.as_ref().and_then(|plan| plan.listen.http.first()).map_or(80, std::net::SocketAddr::port);
     let host = own_address().map_or_else(|| "THIS-MACHINE".to_owned(), |address| address.to_string());
-    let link = if port == 80 { format!("http://{host}/.doorward/ca.pem") } else { format!("http://{host}:{port}/.doorward/ca.pem") };
+    let link =
+        if port == 80 { format!("http://{host}/.doorward/ca.pem") } else { format!("http://{host}:{port}/.doorward/ca.pem") };
     print(&format!(
         "Open this on the phone while the gateway runs, install the certificate, and compare the fingerprint.\n\n    {link}\n    {}\n\n{}",
         ca.fingerprint(),

@@ -39,9 +39,9 @@ pub fn up(named: &Named, words: &UpWords, output: Output) -> Result<(), Failure>
 /// # Errors
 /// [`Failure::Config`]: two apps with one host, for one.
 pub fn compile_text(text: String) -> Result<Plan, Failure> {
-    compile::compile_text(&text).map(|compiled| compiled.plan).map_err(|complaints| {
-        Failure::Config(Box::new(Report::new(Source::unnamed("(command line)", text), complaints)))
-    })
+    compile::compile_text(&text)
+        .map(|compiled| compiled.plan)
+        .map_err(|complaints| Failure::Config(Box::new(Report::new(Source::unnamed("(command line)", text), complaints))))
 }
 
 /// A terminal shows what the person needs; the line of each request goes to a file.

@@ -69,14 +69,13 @@ impl Installation {
         self.check_owner(make)?;
         let failed = |fault: &dyn std::fmt::Display| Failure::Failed(fault.to_string());
         self.place.prepare().map_err(|fault| failed(&fault))?;
-        let _lock = Lock::acquire(&self.place.data).map_err(|fault| failed(&fault))?;
+        let _lock = Lock::take(&self.place.data).map_err(|fault| failed(&fault))?;
         let (clock, entropy) = (Clock::system(), Entropy);
-        let master = key_file::open_or_create(&self.place.data, entropy).map_err(|fault| failed(&fault))?;
-        let path = self.place.data.join("doorward.db");
-        let store = Store::open(&path, &master, clock.clone(), entropy).map_err(|fault| failed(&fault))?;
+        let master = key_file::read_or_create(&self.place.data, entropy).map_err(|fault| failed(&fault))?;
+        let store = Store::open(&self.place.data, &master, clock.clone(), entropy).map_err(|fault| failed(&fault))?;
         let desk = self.desk(store, clock, entropy);
         let answer = block_on(desk.perform(wish))?;
-        desk.store.close();
+        block_on(desk.store.close())?.map_err(|fault| failed(&fault))?;
         Ok(answer)
     }
 

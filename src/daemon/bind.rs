@@ -39,8 +39,8 @@ pub fn bind(address: SocketAddr, workers: usize) -> Result<Bound, Fault> {
 
 /// Some machines have no IPv6 at all; "every address" then means every IPv4 address.
 fn without_ipv6(address: SocketAddr, fault: io::Error) -> io::Result<TcpListener> {
-    let no_ipv6 = fault.raw_os_error() == Some(nix::errno::Errno::EAFNOSUPPORT as i32)
-        || fault.kind() == io::ErrorKind::AddrNotAvailable;
+    let no_ipv6 =
+        fault.raw_os_error() == Some(nix::errno::Errno::EAFNOSUPPORT as i32) || fault.kind() == io::ErrorKind::AddrNotAvailable;
     if address.ip().is_unspecified() && address.is_ipv6() && no_ipv6 {
         open((Ipv4Addr::UNSPECIFIED, address.port()).into(), false)
     } else {

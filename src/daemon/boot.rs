@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime::Builder as RuntimeBuilder;
+use tracing::warn;
 
 use crate::admin::perform::Desk;
 use crate::base::clock::Clock;
@@ -27,8 +28,8 @@ use crate::listen::door::Door;
 use crate::listen::limit::Slots;
 use crate::observe::access::{AccessLog, Writer};
 use crate::plan::whole::Plan;
-use crate::portal::route::Portal;
-use crate::proxy::pool::Pool;
+use crate::portal::service::Portal;
+use crate::proxy::pool::{Pool, Tunnels};
 use crate::store::key_file;
 use crate::store::lock::Lock;
 use crate::store::open::Store;
@@ -78,17 +79,18 @@ pub struct Gateway {
 pub fn boot(start: Start) -> Result<Gateway, Fault> {
     let Start { plan, place, clock, entropy, workers } = start;
     place.prepare()?;
-    let lock = Lock::acquire(&place.data)?;
-    let master = key_file::open_or_create(&place.data, entropy)?;
-    let store = Store::open(&place.data.join("doorward.db"), &master, clock.clone(), entropy)?;
+    let lock = Lock::take(&place.data)?;
+    let master = key_file::read_or_create(&place.data, entropy)?;
+    let store = Store::open(&place.data, &master, clock.clone(), entropy)?;
     let ca = Arc::new(LocalCa::open_or_create(&place.certs, &clock, entropy).map_err(|fault| Fault::Tls(vec![fault]))?);
-    let directory = Directory::new(Arc::clone(&ca), clock.clone(), Wanted::by(&plan), plan.tls.min_version).map_err(Fault::Tls)?;
+    let directory =
+        Directory::new(Arc::clone(&ca), clock.clone(), Wanted::by(&plan), plan.tls.min_version).map_err(Fault::Tls)?;
     let https = bind_all(&plan.listen.https, workers)?;
     let http = bind_all(&plan.listen.http, workers)?;
     let https_port = https.first().ok_or(Fault::Nowhere)?.address.port();
     let control = control::listen(&place.control).map_err(|source| Fault::Io { path: place.control.clone(), source })?;
     let (access, log) = open_log(&plan)?;
-    let portal = Portal::new(store.clone(), &master, clock.clone(), entropy);
+    let portal = Portal::new(store.clone(), &master, &clock, entropy);
     let desk = Arc::new(desk(&plan, https_port, &store, &clock, entropy));
     let services = Arc::new(Services {
         store,
@@ -132,11 +134,12 @@ impl Gateway {
     ) -> Result<(), Fault> {
         let plan = self.services.plan.get();
         let slots = Slots::new(plan.listen.max_connections, plan.listen.max_connections_per_network);
+        let tunnels = Tunnels::default();
         for (number, sockets) in deal(https, http).into_iter().enumerate() {
             let door = Door {
                 services: Arc::clone(&self.services),
                 directory: Arc::clone(&directory),
-                pool: Pool::new(),
+                pool: Pool::new(self.services.clock.clone(), self.services.entropy, tunnels.clone()),
                 slots: slots.clone(),
                 open: tokio_util::task::TaskTracker::new(),
                 header_timeout: plan.listen.header_timeout,
@@ -169,6 +172,13 @@ impl Gateway {
         self.drain.cut();
     }
 
+    /// Waits until every worker has ended, after [`Gateway::drain`] or [`Gateway::stop`].
+    pub async fn drained(&self) {
+        for worker in &self.workers {
+            worker.ended().await;
+        }
+    }
+
     /// Ends what is still open.
     pub fn stop(&self) {
         self.drain.cut();
@@ -185,7 +195,10 @@ impl Gateway {
             drop(keeper.join());
         }
         let Self { services, desk, log, .. } = self;
-        services.store.close();
+        let closed = RuntimeBuilder::new_current_thread().build().map(|runtime| runtime.block_on(services.store.close()));
+        if !matches!(closed, Ok(Ok(()))) {
+            warn!("the store could not be closed tidily; nothing acknowledged is lost");
+        }
         drop((services, desk));
         if let Some(log) = log {
             log.finish();

@@ -85,7 +85,9 @@ async fn converse(mut stream: UnixStream, desk: &Desk) -> io::Result<()> {
     timeout(PATIENCE, BufReader::new(reading.take(LONGEST_WISH)).read_line(&mut line)).await??;
     let answer = match serde_json::from_str::<Wish>(&line) {
         Ok(wish) => desk.perform(wish).await,
-        Err(fault) => Answer::Refused { kind: RefusedKind::Unfit, message: format!("this gateway does not know the wish: {fault}") },
+        Err(fault) => {
+            Answer::Refused { kind: RefusedKind::Unfit, message: format!("this gateway does not know the wish: {fault}") }
+        }
     };
     let mut text = serde_json::to_vec(&answer)?;
     text.push(b'\n');

@@ -25,7 +25,6 @@ pub async fn sweep(services: Arc<Services>, stop: Lifeline) {
         if let Err(fault) = services.store.sweep(services.clock.now()).await {
             warn!(%fault, "ended sessions could not be cleared away; trying again");
         }
-        services.portal.sweep();
     })
     .await;
 }

@@ -11,13 +11,17 @@ use tokio::runtime::Builder as RuntimeBuilder;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use crate::base::lifeline::Lifeline;
 use crate::base::task;
 use crate::listen::accept::{Kind, accept};
 use crate::listen::door::Door;
 
 /// A running worker.
 #[derive(Debug)]
-pub struct Worker(JoinHandle<()>);
+pub struct Worker {
+    thread: JoinHandle<()>,
+    ended: Lifeline,
+}
 
 /// Starts worker `number` on its sockets.
 ///
@@ -25,14 +29,25 @@ pub struct Worker(JoinHandle<()>);
 /// When the thread or its runtime cannot be made.
 pub fn start(number: usize, door: Door, sockets: Vec<(StdListener, Kind)>, drain_timeout: Duration) -> io::Result<Worker> {
     let runtime = RuntimeBuilder::new_current_thread().enable_all().build()?;
-    let work = move || runtime.block_on(serve(door, sockets, drain_timeout));
-    Ok(Worker(Builder::new().name(format!("worker-{number}")).spawn(work)?))
+    let ended = Lifeline::new();
+    let tell = ended.clone();
+    let work = move || {
+        runtime.block_on(serve(door, sockets, drain_timeout));
+        tell.cut();
+    };
+    let thread = Builder::new().name(format!("worker-{number}")).spawn(work)?;
+    Ok(Worker { thread, ended })
 }
 
 impl Worker {
     /// Waits until the worker has ended.
+    pub async fn ended(&self) {
+        self.ended.severed().await;
+    }
+
+    /// Waits until its thread has ended.
     pub fn join(self) {
-        if self.0.join().is_err() {
+        if self.thread.join().is_err() {
             warn!("a worker had panicked before it ended");
         }
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ALLOW, HOST, LOCATION, USER_AGENT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::uri::Authority;
+use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tracing::{debug, error, warn};
 
@@ -16,55 +17,40 @@ use crate::base::id::Id;
 use crate::gate::handle::Outcome;
 use crate::gate::refusal::{Fault, Refusal};
 use crate::gate::services::Services;
+use crate::gate::upstream;
 use crate::observe::access::AccessLog;
 use crate::observe::record::Record;
 use crate::observe::redact;
-use crate::plan::app::App;
 use crate::plan::whole::Plan;
-use crate::policy::decide::Challenge;
-use crate::policy::host::Host;
-use crate::policy::rule::Redirect;
-use crate::policy::target::Target;
-use crate::portal::challenge;
-use crate::proxy::fault::Fault as UpstreamFault;
+use crate::policy::rule::{DenyStatus, Redirect};
 use crate::web::audience::Audience;
-use crate::web::page;
 use crate::web::refusal::Refusal as Page;
-use crate::web::worker;
 use crate::wire::body::{Body, Fault as BodyFault};
-use crate::wire::connection::{Connection, Protocol};
+use crate::wire::connection::{Connection, InFlight, Protocol};
 use crate::wire::header::REQUEST_ID;
-
-const SERVICE_WORKER: HeaderName = HeaderName::from_static("service-worker");
 
 /// What is kept of a request for its answer and its line, since the request itself goes on its way.
 #[derive(Debug)]
 pub struct Facts {
     record: Record,
-    method: Method,
-    host: Option<Host>,
-    target: Option<Target>,
     audience: Audience,
-    worker_script: bool,
+    in_flight: InFlight,
 }
 
 impl Facts {
     /// Reads them off a request.
-    pub fn of(services: &Services, connection: &Connection, request: &Request<Body>, now: Timestamp) -> Self {
-        let written = written_host(request);
-        let host = written.and_then(|text| crate::policy::host::Authority::parse(text).ok()).map(|authority| authority.host);
-        let raw = request.uri().path_and_query().map_or("*", |target| target.as_str());
-        let plan = services.plan.get();
+    pub fn of(services: &Services, plan: &Plan, connection: &Arc<Connection>, request: &Request<Body>) -> Self {
+        let uri = request.uri().path_and_query().map_or("*", |target| target.as_str());
         let record = Record {
             id: Id::<Record>::draw(services.entropy).as_str().into(),
-            received: now,
+            received: services.clock.now(),
             peer: connection.peer,
             client: connection.peer.ip().to_canonical(),
             sni: connection.sni.clone(),
             protocol: protocol(connection, request.version()),
             method: request.method().as_str().into(),
-            host: host.as_ref().map_or_else(|| written.unwrap_or_default(), Host::as_str).into(),
-            uri: redact::uri(raw, &plan.log.redact_query),
+            host: written_host(request).to_ascii_lowercase().into(),
+            uri: redact::uri(uri, &plan.log.redact_query),
             agent: request.headers().get(USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()).into()),
             app: None,
             user: None,
@@ -73,25 +59,23 @@ impl Facts {
             sent: 0,
             took: Duration::ZERO,
         };
-        Self {
-            record,
-            method: request.method().clone(),
-            target: Target::parse(raw).ok(),
-            host,
-            audience: Audience::of(request.method(), request.headers()),
-            worker_script: request.headers().get(SERVICE_WORKER).is_some_and(|value| value == "script"),
-        }
+        Self { record, audience: Audience::of(request.method(), request.headers()), in_flight: connection.begin() }
     }
 
-    /// The id of the request.
-    pub fn id(&self) -> Box<str> {
-        self.record.id.clone()
+    /// The id of the request, in the log and on every refusal.
+    pub fn id(&self) -> &str {
+        &self.record.id
+    }
+
+    /// When its head was complete; every decision about it is made as of then.
+    pub fn received(&self) -> Timestamp {
+        self.record.received
     }
 }
 
 /// Turns the outcome into an answer whose end writes the line.
-pub fn finish(services: &Services, _plan: &Arc<Plan>, facts: Facts, outcome: Outcome) -> Response<Logged> {
-    let mut record = facts.record.clone();
+pub fn finish(services: &Services, facts: Facts, outcome: Outcome) -> Response<Logged> {
+    let Facts { mut record, audience, in_flight } = facts;
     record.app = outcome.app.as_ref().map(|app| app.name.as_str().into());
     record.user = outcome.identity.session().map(|session| session.user_name.as_str().into());
     let response = match outcome.result {
@@ -99,50 +83,41 @@ pub fn finish(services: &Services, _plan: &Arc<Plan>, facts: Facts, outcome: Out
         Err(refusal) => {
             record.refusal = Some(refusal.name());
             note(&refusal, &record);
-            let mut response = refused(services, &facts, outcome.app.as_deref(), &refusal);
-            if let Ok(id) = HeaderValue::from_str(&record.id) {
-                response.headers_mut().insert(REQUEST_ID, id);
-            }
-            response
+            refused(refusal, audience, &record)
         }
     };
     record.status = response.status().as_u16();
-    response.map(|body| Logged { body, record: Some(record), log: services.access.clone(), clock: services.clock.clone() })
+    let (log, clock) = (services.access.clone(), services.clock.clone());
+    response.map(|body| Logged { body, record: Some(record), log, clock, _in_flight: in_flight })
 }
 
-/// A refusal as the visitor sees it. A person who has to sign in is sent there; everybody else is told.
-fn refused(services: &Services, facts: &Facts, app: Option<&App>, refusal: &Refusal) -> Response<Body> {
-    let name = app.map_or("", |app| app.name.as_str());
-    let id = &*facts.record.id;
-    let page = match refusal {
-        Refusal::SignIn(challenge) => return sign_in(services, facts, challenge),
-        Refusal::Malformed(_) => Page::BadRequest,
+/// A refusal as the visitor sees it, with the id under which the owner finds it in the log.
+fn refused(refusal: Refusal, audience: Audience, record: &Record) -> Response<Body> {
+    let name = record.app.as_deref().unwrap_or_default();
+    let mut response = match refusal {
+        Refusal::SignIn(answer) => *answer,
+        other => page(&other, name).answer(audience, &record.id),
+    };
+    if let Ok(id) = HeaderValue::from_str(&record.id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
+    response
+}
+
+fn page<'a>(refusal: &Refusal, app: &'a str) -> Page<'a> {
+    match refusal {
         Refusal::Unreadable(unreadable) if unreadable.too_long() => Page::AddressTooLong,
-        Refusal::Unreadable(_) => Page::BadRequest,
+        Refusal::Malformed(_) | Refusal::Unreadable(_) => Page::BadRequest,
         Refusal::HeadTooLarge => Page::HeadTooLarge,
         Refusal::Method => Page::MethodNotAllowed { allow: ALLOWED },
         Refusal::Misdirected | Refusal::NoSuchApp => Page::Misdirected,
-        Refusal::Blocked(_) if refusal.status() == StatusCode::FORBIDDEN => Page::Forbidden,
-        Refusal::Blocked(_) => Page::NotFound,
+        Refusal::Blocked(DenyStatus::Forbidden) => Page::Forbidden,
+        Refusal::Blocked(DenyStatus::NotFound) => Page::NotFound,
         Refusal::Unavailable(_) => Page::Unavailable,
-        Refusal::Upstream(fault) => upstream_page(fault, name),
-    };
-    page.answer(facts.audience, id)
-}
-
-fn sign_in(services: &Services, facts: &Facts, challenge: &Challenge) -> Response<Body> {
-    if facts.worker_script {
-        return worker::without_fetch_handler();
+        Refusal::Upstream(fault) => upstream::page(fault, app),
+        // Answered before: a sign-in brings its own answer.
+        Refusal::SignIn(_) => Page::SignInRequired { login_url: "/.doorward/login" },
     }
-    let (Some(target), Some(host)) = (&facts.target, &facts.host) else {
-        return Page::BadRequest.answer(facts.audience, &facts.record.id);
-    };
-    challenge::answer(&services.portal, challenge, &facts.method, target, host, facts.audience, &facts.record)
-}
-
-fn upstream_page<'a>(fault: &UpstreamFault, app: &'a str) -> Page<'a> {
-    let _ = fault;
-    Page::UpstreamDown { app }
 }
 
 /// Methods we take at all; what an app takes of them is its own business.
@@ -173,22 +148,33 @@ fn note(refusal: &Refusal, record: &Record) {
         Fault::Client => debug!(event = "refused", id, app, refusal = refusal.name()),
         Fault::Upstream => {
             let cause = refusal.cause();
-            warn!(event = "upstream.failed", id, app, refusal = refusal.name(), cause, "the app's server did not answer as it should");
+            warn!(
+                event = "upstream.failed",
+                id,
+                app,
+                refusal = refusal.name(),
+                cause,
+                "the app's server did not answer as it should"
+            );
         }
         Fault::Gateway => {
             let cause = refusal.cause();
-            error!(event = "gateway.failed", id, app, refusal = refusal.name(), cause, "the gateway could not judge a request and refused it");
+            error!(
+                event = "gateway.failed",
+                id,
+                app,
+                refusal = refusal.name(),
+                cause,
+                "the gateway could not judge a request and refused it"
+            );
         }
     }
 }
 
-fn written_host(request: &Request<Body>) -> Option<&str> {
-    let in_header = |headers: &HeaderMap| headers.get(HOST).is_some();
-    if in_header(request.headers()) {
-        request.headers().get(HOST).and_then(|host| host.to_str().ok())
-    } else {
-        request.uri().authority().map(|authority| authority.as_str())
-    }
+/// The host as written, for the log alone: decisions use the parsed one.
+fn written_host(request: &Request<Body>) -> &str {
+    let in_header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    in_header.or_else(|| request.uri().authority().map(Authority::as_str)).unwrap_or_default()
 }
 
 fn protocol(connection: &Connection, version: Version) -> &'static str {
@@ -207,6 +193,8 @@ pub struct Logged {
     record: Option<Record>,
     log: AccessLog,
     clock: Clock,
+    // The connection counts as busy until the last byte is sent.
+    _in_flight: InFlight,
 }
 
 impl HttpBody for Logged {

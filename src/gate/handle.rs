@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 
-use crate::base::clock::Timestamp;
 use crate::gate::finish::{self, Facts as RequestFacts, Logged};
 use crate::gate::identify::identify;
 use crate::gate::intake::{Call, Intake, intake};
@@ -17,7 +16,9 @@ use crate::policy::decide::{Verdict, decide};
 use crate::policy::host::Host;
 use crate::policy::rule::DenyStatus;
 use crate::policy::target::Own;
-use crate::portal::route::{self as portal, Visit};
+use crate::portal::call::Visit;
+use crate::portal::challenge::{self, Wanted};
+use crate::portal::route as portal;
 use crate::proxy::forward::{Facts, forward};
 use crate::proxy::pool::Pool;
 use crate::wire::body::Body;
@@ -34,37 +35,44 @@ pub struct Outcome {
     pub result: Result<Response<Body>, Refusal>,
 }
 
+/// What a journey leans on: the same for every step of one request.
+#[derive(Clone, Copy, Debug)]
+struct Scene<'a> {
+    services: &'a Services,
+    plan: &'a Plan,
+    pool: &'a Pool,
+    facts: &'a RequestFacts,
+}
+
 /// Answers one request, whatever happens.
-pub async fn handle(services: &Services, pool: &Pool, connection: &Connection, request: Request<Body>) -> Response<Logged> {
-    let now = services.clock.now();
-    let facts = RequestFacts::of(services, connection, &request, now);
+pub async fn handle(services: &Services, pool: &Pool, connection: &Arc<Connection>, request: Request<Body>) -> Response<Logged> {
     let plan = services.plan.get();
+    let facts = RequestFacts::of(services, &plan, connection, &request);
+    let scene = Scene { services, plan: &plan, pool, facts: &facts };
     let outcome = match intake(request, connection) {
-        Ok(Intake::Call(call)) => journey(services, &plan, pool, connection, Step { call: *call, id: facts.id(), now }).await,
+        Ok(Intake::Call(call)) => journey(scene, connection, *call).await,
         Ok(Intake::ServerOptions) => Outcome::anonymous(Ok(finish::server_options())),
         Err(refusal) => Outcome::anonymous(Err(refusal)),
     };
-    finish::finish(services, &plan, facts, outcome)
+    finish::finish(services, facts, outcome)
 }
 
-/// One call on its way.
-struct Step {
-    call: Call,
-    id: Box<str>,
-    now: Timestamp,
-}
-
-/// Route, identify, then through the door.
-async fn journey(services: &Services, plan: &Arc<Plan>, pool: &Pool, connection: &Connection, step: Step) -> Outcome {
-    let app = match route(plan, connection, &step.call.authority.host) {
+/// Route, identify, then one of our own pages or the door to the app.
+async fn journey(scene: Scene<'_>, connection: &Connection, call: Call) -> Outcome {
+    let host = &call.authority.host;
+    let app = match route(scene.plan, connection, host) {
         Ok(app) => Arc::clone(app),
         Err(refusal) => return Outcome::anonymous(Err(refusal)),
     };
-    let identity = match identify(&services.store, step.call.request.headers(), &step.call.authority.host) {
+    let identity = match identify(&scene.services.store, call.request.headers(), host) {
         Ok(identity) => identity,
         Err(refusal) => return Outcome { app: Some(app), identity: Identity::Anonymous, result: Err(refusal) },
     };
-    let result = enter(services, plan, pool, &app, identity.clone(), step).await;
+    let result = match call.target.own() {
+        Own::Page(_) => Ok(own_page(scene, &app, identity.clone(), call).await),
+        Own::Disguised => Err(Refusal::Blocked(DenyStatus::NotFound)),
+        Own::No => enter(scene, &app, identity.clone(), call).await,
+    };
     Outcome { app: Some(app), identity, result }
 }
 
@@ -77,53 +85,48 @@ fn route<'a>(plan: &'a Plan, connection: &Connection, host: &Host) -> Result<&'a
     if greeted.is_some_and(|greeted| Arc::ptr_eq(greeted, app)) { Ok(app) } else { Err(Refusal::Misdirected) }
 }
 
-/// One of our own pages, or the app if the verdict grants it. Nothing reaches `forward` without the grant.
-async fn enter(
-    services: &Services,
-    plan: &Arc<Plan>,
-    pool: &Pool,
-    app: &Arc<App>,
-    identity: Identity,
-    step: Step,
-) -> Result<Response<Body>, Refusal> {
-    let Step { call, id, now } = step;
-    match call.target.own() {
-        Own::Page(_) => return Ok(own_page(services, plan, app, identity, Step { call, id, now }).await),
-        Own::Disguised => return Err(Refusal::Blocked(DenyStatus::NotFound)),
-        Own::No => {}
-    }
-    let judgement = app.rules.judge(&call.target, call.request.method(), call.client);
-    match decide(judgement, call.target, identity, now) {
+/// Through the door, if the verdict grants it: nothing reaches `forward` without the grant, and only `decide` makes one.
+async fn enter(scene: Scene<'_>, app: &Arc<App>, identity: Identity, call: Call) -> Result<Response<Body>, Refusal> {
+    let Call { request, target, authority, host_header, client } = call;
+    let judgement = app.rules.judge(&target, request.method(), client);
+    match decide(judgement, target, identity, scene.facts.received()) {
         Verdict::Grant(grant) => {
             if let Some(session) = grant.identity().session() {
-                session.seen(now);
+                session.seen(scene.facts.received());
             }
-            let facts = Facts { client: call.client, host: call.host_header, request_id: id, clock: services.clock.clone() };
-            forward(grant, app, pool, call.request, facts).await.map_err(Refusal::Upstream)
+            let facts = Facts { client, host_header, request_id: scene.facts.id() };
+            forward(grant, app, scene.pool, request, facts).await.map_err(Refusal::Upstream)
         }
         Verdict::Redirect(redirect) => Ok(finish::redirected(&redirect)),
-        Verdict::Challenge(challenge) => Err(Refusal::SignIn(challenge)),
+        Verdict::Challenge(challenge) => {
+            let (method, headers, target) = (request.method(), request.headers(), &challenge.target);
+            let wanted = Wanted { method, headers, target, host: &authority.host, request_id: scene.facts.id() };
+            let answer = challenge::answer(&scene.services.portal, wanted, challenge.ended, scene.facts.received());
+            Err(Refusal::SignIn(Box::new(answer)))
+        }
         Verdict::Deny(status) => Err(Refusal::Blocked(status)),
     }
 }
 
-async fn own_page(services: &Services, plan: &Arc<Plan>, app: &Arc<App>, identity: Identity, step: Step) -> Response<Body> {
-    let Step { call, id, now } = step;
+async fn own_page(scene: Scene<'_>, app: &Arc<App>, identity: Identity, call: Call) -> Response<Body> {
+    let Call { request, target, authority, client, .. } = call;
+    let Own::Page(page) = target.own() else { unreachable!("the journey brings only our own pages here") };
     let visit = Visit {
-        request: call.request,
-        target: call.target,
-        authority: call.authority,
+        request,
+        page,
+        host: authority.host,
         app: Arc::clone(app),
-        client: call.client,
+        client,
         identity,
-        request_id: id,
-        now,
+        request_id: scene.facts.id(),
+        now: scene.facts.received(),
     };
-    portal::serve(&services.portal, plan, visit).await
+    portal::serve(&scene.services.portal, scene.plan, visit).await
 }
 
 impl Outcome {
-    fn anonymous(result: Result<Response<Body>, Refusal>) -> Self {
+    /// An outcome of which neither app nor visitor was known.
+    pub fn anonymous(result: Result<Response<Body>, Refusal>) -> Self {
         Self { app: None, identity: Identity::Anonymous, result }
     }
 }

@@ -8,3 +8,4 @@ pub mod intake;
 pub mod plain;
 pub mod refusal;
 pub mod services;
+pub mod upstream;

@@ -1,5 +1,7 @@
 //! Port 80: sends people to HTTPS, and gives phones the local authority's certificate. No app is ever reached through it.
 
+use std::sync::Arc;
+
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 
@@ -13,11 +15,10 @@ use crate::policy::rule::DenyStatus;
 use crate::policy::target::Own;
 use crate::wire::body::Body;
 use crate::wire::connection::Connection;
-use std::sync::Arc;
 
 /// Answers one request on a plain connection.
 pub fn handle(services: &Services, connection: &Arc<Connection>, request: Request<Body>) -> Response<Logged> {
-    let facts = Facts::of(services, connection, &request);
+    let facts = Facts::of(services, &services.plan.get(), connection, &request);
     let result = answer(services, connection, request);
     finish::finish(services, facts, Outcome::anonymous(result))
 }
@@ -28,18 +29,17 @@ fn answer(services: &Services, connection: &Connection, request: Request<Body>) 
         Intake::ServerOptions => return Ok(finish::server_options()),
     };
     let host = &call.authority.host;
+    // A phone may know us by our address only, and the certificate is public.
+    if let Own::Page("ca.pem") = call.target.own() {
+        let readable = matches!(*call.request.method(), Method::GET | Method::HEAD);
+        return if readable { certificate(services) } else { Err(Refusal::Method) };
+    }
     if services.plan.get().app(host).is_none() {
         return Err(Refusal::NoSuchApp);
     }
     match call.target.own() {
-        Own::Page("ca.pem") => {
-            let readable = matches!(*call.request.method(), Method::GET | Method::HEAD);
-            if readable { certificate(services) } else { Err(Refusal::Method) }
-        }
         Own::Disguised => Err(Refusal::Blocked(DenyStatus::NotFound)),
-        Own::Page(_) | Own::No => {
-            Ok(redirect(&format!("{}{}", origin_of(host, services.https_port), call.target.as_str())))
-        }
+        Own::Page(_) | Own::No => Ok(redirect(&format!("{}{}", origin_of(host, services.https_port), call.target.as_str()))),
     }
 }
 

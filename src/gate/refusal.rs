@@ -1,12 +1,15 @@
 //! Every answer that is not the app's, in one closed table: status, whose fault it is, and its stable name in the log.
 
-use http::StatusCode;
+use std::error::Error;
 
-use crate::policy::decide::Challenge;
+use http::{Response, StatusCode};
+
+use crate::gate::upstream;
+use crate::policy::refusal::Unreadable;
 use crate::policy::rule::DenyStatus;
-use crate::policy::target::Unreadable;
-use crate::proxy::fault::Fault as UpstreamFault;
+use crate::proxy::fault::{Fault as UpstreamFault, Side};
 use crate::store::fault::Fault as StoreFault;
+use crate::wire::body::Body;
 
 /// Why a request was not forwarded, or its answer could not be.
 #[derive(Debug)]
@@ -25,8 +28,8 @@ pub enum Refusal {
     NoSuchApp,
     /// A path that nobody gets, or none of ours.
     Blocked(DenyStatus),
-    /// The visitor has to sign in first.
-    SignIn(Challenge),
+    /// The visitor has to sign in first; the answer tells how, in the manner the client can use.
+    SignIn(Box<Response<Body>>),
     /// The store cannot say who this is.
     Unavailable(StoreFault),
     /// The app's server did not take or answer the request.
@@ -67,9 +70,9 @@ impl Refusal {
             Self::Misdirected | Self::NoSuchApp => StatusCode::MISDIRECTED_REQUEST,
             Self::Blocked(DenyStatus::NotFound) => StatusCode::NOT_FOUND,
             Self::Blocked(DenyStatus::Forbidden) => StatusCode::FORBIDDEN,
-            Self::SignIn(_) => StatusCode::UNAUTHORIZED,
+            Self::SignIn(answer) => answer.status(),
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Upstream(fault) => upstream_status(fault),
+            Self::Upstream(fault) => upstream::status(fault),
         }
     }
 
@@ -77,9 +80,11 @@ impl Refusal {
     pub fn whose(&self) -> Fault {
         match self {
             Self::Unavailable(_) => Fault::Gateway,
-            Self::Upstream(fault) if upstream_status(fault).is_server_error() => Fault::Upstream,
-            Self::Upstream(_)
-            | Self::Malformed(_)
+            Self::Upstream(fault) => match fault.side() {
+                Side::Upstream => Fault::Upstream,
+                Side::Client | Side::Session => Fault::Client,
+            },
+            Self::Malformed(_)
             | Self::Unreadable(_)
             | Self::HeadTooLarge
             | Self::Method
@@ -104,7 +109,23 @@ impl Refusal {
             Self::Blocked(_) => "blocked",
             Self::SignIn(_) => "sign_in",
             Self::Unavailable(_) => "store_unavailable",
-            Self::Upstream(fault) => fault.name(),
+            Self::Upstream(fault) => upstream::name(fault),
+        }
+    }
+
+    /// What lies behind it, for the owner's log; never for the client.
+    pub fn cause(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Unavailable(fault) => Some(fault),
+            Self::Upstream(fault) => Some(fault),
+            Self::Unreadable(unreadable) => Some(unreadable),
+            Self::Malformed(_)
+            | Self::HeadTooLarge
+            | Self::Method
+            | Self::Misdirected
+            | Self::NoSuchApp
+            | Self::Blocked(_)
+            | Self::SignIn(_) => None,
         }
     }
 }

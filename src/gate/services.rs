@@ -5,7 +5,7 @@ use crate::base::current::Current;
 use crate::base::entropy::Entropy;
 use crate::observe::access::AccessLog;
 use crate::plan::whole::Plan;
-use crate::portal::route::Portal;
+use crate::portal::service::Portal;
 use crate::store::open::Store;
 
 /// What outlives a request. Shared by all workers; the plan inside is replaced whole, everything else stays.

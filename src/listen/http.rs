@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,6 +21,9 @@ use crate::gate::finish::Logged;
 use crate::gate::handle::handle;
 use crate::gate::plain;
 use crate::listen::door::Door;
+use crate::listen::gated_stream::{GatedStream, hyper_settings};
+use crate::listen::patience::Patience;
+use crate::listen::valve::Valve;
 use crate::wire::body::Body;
 use crate::wire::connection::{Connection, Protocol};
 
@@ -54,7 +57,7 @@ pub async fn serve_plain(door: &Arc<Door>, stream: TcpStream, peer: SocketAddr) 
         })
     };
     let (gated, _valve) = gate(door, stream);
-    let mut serving = pin!(http1_settings().serve_connection(TokioIo::new(gated), service));
+    let mut serving = pin!(hyper_settings().serve_connection(TokioIo::new(gated), service));
     tokio::select! {
         served = &mut serving => note(served),
         () = door.drain.severed() => {
@@ -76,7 +79,7 @@ where
             async move { Ok::<_, Infallible>(answer_http1(&door, &connection, &valve, request).await) }
         })
     };
-    let mut serving = pin!(http1_settings().serve_connection(TokioIo::new(gated), service).with_upgrades());
+    let mut serving = pin!(hyper_settings().serve_connection(TokioIo::new(gated), service).with_upgrades());
     tokio::select! {
         served = &mut serving => note(served),
         () = door.drain.severed() => {
@@ -134,11 +137,11 @@ where
     }
 }
 
-fn http1_settings() -> http1::Builder {
-    let mut settings = http1::Builder::new();
-    // Heads, idle time and framing are the byte gate's business: it sees bytes that hyper only sees once they are whole.
-    settings.half_close(false).max_headers(128).timer(TokioTimer::new()).header_read_timeout(None);
-    settings
+/// The stream behind the byte gate, and the hold on it.
+fn gate<S>(door: &Door, stream: S) -> (GatedStream<S>, Valve) {
+    let gated = GatedStream::new(stream, Patience { head: door.header_timeout, ..Patience::default() });
+    let valve = gated.valve();
+    (gated, valve)
 }
 
 fn http2_settings() -> http2::Builder<TokioExecutor> {

@@ -9,11 +9,16 @@
 //! Limits: HTTP/1 only (h2 judges its own frames), requests only, and only how a request is framed: hosts, targets and
 //! header meanings are judged further up.
 
+pub mod accept;
 pub mod chunks;
+pub mod door;
 pub mod ending;
 pub mod examine;
 pub mod gated_stream;
+pub mod handshake;
 pub mod head;
+pub mod http;
+pub mod limit;
 pub mod lines;
 pub mod patience;
 pub mod valve;

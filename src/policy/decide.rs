@@ -39,8 +39,10 @@ pub enum Verdict {
 }
 
 /// What a visitor has to do before the request can pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
+    /// What was asked for: where the visitor wants to be after signing in.
+    pub target: Target,
     /// The strength that would do.
     pub needs: Strength,
     /// Why the session they came with counts no longer, if they came with one.
@@ -68,7 +70,7 @@ pub fn decide(judgement: Judgement, target: Target, identity: Identity, now: Tim
             Err(ended) => Some(ended),
         },
     };
-    Verdict::Challenge(Challenge { needs, ended })
+    Verdict::Challenge(Challenge { target, needs, ended })
 }
 
 impl Grant {

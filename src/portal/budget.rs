@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use governor::clock::{Clock as Ticking, ReasonablyRealtime};
+use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::StateStore;
 use governor::state::keyed::ShrinkableKeyedStateStore;
@@ -34,17 +35,14 @@ pub struct Budgets {
 /// One budget, kept for each network apart.
 #[derive(Debug)]
 pub struct Budget {
-    limiter: RateLimiter<Network, Bounded, Ticks>,
+    limiter: RateLimiter<Network, Bounded, Ticks, NoOpMiddleware<Duration>>,
     requests: AtomicU32,
 }
 
 impl Budgets {
     /// Full budgets for everybody.
     pub fn new(clock: &Clock) -> Self {
-        Self {
-            sign_in: Budget::new(clock, 20, Duration::from_secs(6)),
-            links: Budget::new(clock, 60, Duration::from_secs(1)),
-        }
+        Self { sign_in: Budget::new(clock, 20, Duration::from_secs(6)), links: Budget::new(clock, 60, Duration::from_secs(1)) }
     }
 }
 

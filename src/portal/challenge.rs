@@ -47,9 +47,7 @@ pub fn answer(portal: &Portal, wanted: Wanted<'_>, ended: Option<Ended>, now: Ti
             let safe = matches!(*wanted.method, Method::GET | Method::HEAD);
             page::redirect(if safe { StatusCode::FOUND } else { StatusCode::SEE_OTHER }, &login_url)
         }
-        Audience::Program => {
-            Refusal::SignInRequired { login_url: &login_url }.answer(Audience::Program, wanted.request_id)
-        }
+        Audience::Program => Refusal::SignInRequired { login_url: &login_url }.answer(Audience::Program, wanted.request_id),
     }
 }
 

@@ -54,9 +54,7 @@ async fn answer(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -> Re
         (Page::Home, _) => Ok(home::show(plan, call)),
         (Page::Session, _) => Ok(home::session(call)),
         (Page::Continue, _) => Ok(arrival::show(portal, plan, call)),
-        (Page::Asset(name), _) => {
-            Ok(asset::answer(name, call.head().uri.query(), call.headers()).ok_or(Refusal::NotFound)?)
-        }
+        (Page::Asset(name), _) => Ok(asset::answer(name, call.head().uri.query(), call.headers()).ok_or(Refusal::NotFound)?),
         (Page::SignIn, Act::Show) => Ok(sign_in::show(portal, plan, call)),
         (Page::SignIn, Act::Submit) => sign_in::submit(portal, plan, call, body).await,
         (Page::SecondFactor, Act::Show) => second_factor::show(portal, plan, call).await,

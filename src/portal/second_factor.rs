@@ -157,13 +157,7 @@ async fn tries(portal: &Portal, call: &Call<'_>, half_done: &HalfDone) -> Result
 }
 
 /// Asks every authenticator of the user; the kindest answer counts.
-async fn judge(
-    portal: &Portal,
-    plan: &Plan,
-    call: &Call<'_>,
-    half_done: &HalfDone,
-    code: &str,
-) -> Result<Outcome, Stop> {
+async fn judge(portal: &Portal, plan: &Plan, call: &Call<'_>, half_done: &HalfDone, code: &str) -> Result<Outcome, Stop> {
     let mut alert = Alert::new("code", text::wrong_code(&plan.auth.totp_issuer));
     for totp in &half_done.facts.totps {
         match totp::check(totp, code, call.now) {

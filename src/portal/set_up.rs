@@ -90,12 +90,7 @@ pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>, token: &str) ->
 ///
 /// # Errors
 /// As [`show`], and for a foreign or unreadable form.
-pub async fn submit(
-    portal: &Portal,
-    plan: &Plan,
-    call: &Call<'_>,
-    (token, body): (&str, Body),
-) -> Result<Response<Body>, Stop> {
+pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, (token, body): (&str, Body)) -> Result<Response<Body>, Stop> {
     let set_up = open(portal, call, token).await?;
     let sent = guard::read(call, body).await?;
     let second = sent.text("step") == "2";
@@ -247,6 +242,6 @@ fn weakness(weak: WeakPassword) -> String {
 impl SetUp {
     /// The authenticator that waits beside the link, once a password was chosen.
     fn staged(&self) -> Option<&Totp> {
-        self.link.stage.as_ref().map(|stage| &stage.totp)
+        self.link.pending.as_ref().map(|pending| &pending.totp)
     }
 }

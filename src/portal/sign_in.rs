@@ -27,6 +27,7 @@ use crate::store::credentials::SignInFacts;
 use crate::web::asset;
 use crate::web::form::Form;
 use crate::web::page::{self, Alert};
+use crate::web::refusal::Refusal;
 use crate::web::return_to::Destination;
 use crate::web::text;
 use crate::wire::body::Body;
@@ -205,7 +206,7 @@ async fn proceed(
     let user = &facts.user;
     if !facts.totps.is_empty() {
         let id = Token::draw(portal.entropy);
-        let visitor = call.visitor().ok_or(crate::web::refusal::Refusal::BadRequest)?;
+        let visitor = call.visitor().ok_or(Refusal::BadRequest)?;
         let ceremony = Ceremony {
             id: id.hash(),
             visitor: visitor.hash(),
@@ -227,7 +228,8 @@ async fn proceed(
     }
     let proven = Proven { user: user.id, strength: Strength::Password, remember };
     let (ticket, session) = arrival::prepare(portal, plan, call, proven);
-    let session = portal.store.open_session(session).await?;
+    // Deleted or disabled this very moment.
+    let session = portal.store.open_session(session).await?.ok_or(Refusal::Forbidden)?;
     arrival::arrive(portal, call, ticket, &session, &to).await
 }
 

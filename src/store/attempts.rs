@@ -47,7 +47,8 @@ impl Store {
                 return Ok(Err(wait));
             }
             let user = users::find(database, &key.0)?.map(|user| user.id);
-            if tries.is_none() && user.is_none() {
+            // For names that exist as well: they must not be told apart by the work done.
+            if tries.is_none() {
                 make_room(database)?;
             }
             let counted = throttle::counted(tries.unwrap_or_default(), now);
@@ -108,4 +109,120 @@ pub(super) fn forget(database: &Database, before: Timestamp, most: u32) -> Resul
         database.execute("DELETE FROM attempt WHERE name = ?1 AND factor = ?2", params![name, factor])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::task;
+    use crate::store::kit::{Kit, name};
+
+    fn key(text: &str) -> AttemptKey {
+        AttemptKey::of(&name(text))
+    }
+
+    async fn tried(kit: &Kit, text: &str, factor: Factor) -> Result<(), Wait> {
+        kit.store.try_factor(key(text), factor).await.unwrap()
+    }
+
+    /// The attack: many guesses at the same moment, each judged before any is counted.
+    #[tokio::test]
+    async fn of_two_hundred_codes_at_once_five_are_looked_at() {
+        let kit = Kit::new();
+        kit.enrolled("alice").await;
+        let tries: Vec<_> = (0..200)
+            .map(|_| {
+                let store = kit.store.clone();
+                task::start("guess", async move { store.try_factor(key("alice"), Factor::Code).await.unwrap().is_ok() })
+            })
+            .collect();
+        let mut allowed = 0;
+        for attempt in tries {
+            allowed += usize::from(attempt.await.unwrap());
+        }
+        assert_eq!(allowed, 5);
+    }
+
+    /// The attack: crashing or restarting the gateway to be forgiven.
+    #[tokio::test]
+    async fn a_restart_forgives_nobody_and_a_success_only_its_own_factor() {
+        let kit = Kit::new();
+        kit.enrolled("alice").await;
+        for _ in 0..5 {
+            assert_eq!(tried(&kit, "alice", Factor::Code).await, Ok(()));
+            assert_eq!(tried(&kit, "alice", Factor::Password).await, Ok(()));
+        }
+        let kit = kit.reopened().await;
+        assert_eq!(tried(&kit, "alice", Factor::Code).await, Err(Wait::For(Duration::from_secs(900))));
+        assert_eq!(tried(&kit, "alice", Factor::Password).await, Err(Wait::For(Duration::from_secs(2))));
+        kit.store.factor_succeeded(key("alice"), Factor::Password).await.unwrap();
+        assert_eq!(tried(&kit, "alice", Factor::Password).await, Ok(()));
+        assert!(tried(&kit, "alice", Factor::Code).await.is_err());
+    }
+
+    /// The attack: telling names that exist by how their failures are counted.
+    #[tokio::test]
+    async fn unknown_names_are_answered_like_known_ones() {
+        let kit = Kit::new();
+        kit.enrolled("alice").await;
+        for _ in 0..40 {
+            for factor in [Factor::Password, Factor::Code] {
+                assert_eq!(tried(&kit, "alice", factor).await, tried(&kit, "nobody", factor).await);
+            }
+            kit.clock.advance(Duration::from_secs(47));
+            kit.store.sweep(kit.clock.now()).await.unwrap();
+        }
+    }
+
+    /// The attack: filling the store with names that nobody has.
+    #[tokio::test]
+    async fn counts_of_unknown_names_are_bounded_and_those_of_people_stay() {
+        let kit = Kit::new();
+        kit.enrolled("alice").await;
+        assert!(tried(&kit, "alice", Factor::Password).await.is_ok());
+        let mut raw = kit.raw();
+        let fill = raw.transaction().unwrap();
+        for n in 0..MOST_UNKNOWN {
+            let insert =
+                "INSERT INTO attempt (name, factor, consecutive, in_window, in_day, last_at) VALUES (?1, 'code', 1, 1, 1, ?2)";
+            let name: Vec<u8> = n.to_be_bytes().into_iter().chain([0; 24]).collect();
+            fill.execute(insert, params![name, i64::try_from(n).unwrap()]).unwrap();
+        }
+        fill.commit().unwrap();
+        for text in ["x", "y", "z"] {
+            assert!(tried(&kit, text, Factor::Password).await.is_ok());
+        }
+        let held: i64 = raw.query_one("SELECT count(*) FROM attempt WHERE account_id IS NULL", [], |row| row.get(0)).unwrap();
+        assert_eq!(held, MOST_UNKNOWN as i64);
+        let oldest: i64 = raw.query_one("SELECT min(last_at) FROM attempt", [], |row| row.get(0)).unwrap();
+        assert_eq!(oldest, 3);
+        assert_eq!(kit.count("attempt"), MOST_UNKNOWN as usize + 1);
+        kit.store.sweep(kit.clock.now()).await.unwrap();
+        assert_eq!(kit.count("attempt"), MOST_UNKNOWN as usize + 1 - 1_000, "some at a time");
+    }
+
+    /// The attack: closing a name before its owner gets their account.
+    #[tokio::test]
+    async fn a_new_account_starts_afresh() {
+        let kit = Kit::new();
+        for _ in 0..6 {
+            let _ = tried(&kit, "carol", Factor::Password).await;
+        }
+        assert!(tried(&kit, "carol", Factor::Password).await.is_err());
+        kit.store.add_user(&name("carol")).await.unwrap();
+        assert!(tried(&kit, "carol", Factor::Password).await.is_ok());
+    }
+
+    /// The attack: reading the names (and the passwords typed in their place) out of a stolen database.
+    #[tokio::test]
+    async fn names_tried_are_not_in_the_file() {
+        let kit = Kit::new();
+        let _ = tried(&kit, "hunter2-typed-here", Factor::Password).await;
+        for file in std::fs::read_dir(kit.dir.path()).unwrap() {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            assert!(!bytes.windows(7).any(|part| part == b"hunter2"));
+        }
+    }
 }

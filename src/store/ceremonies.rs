@@ -127,3 +127,95 @@ fn make_room(database: &Database, user: UserId) -> Result<(), Fault> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::task;
+    use crate::store::kit::{Kit, hash};
+
+    #[tokio::test]
+    async fn a_half_done_sign_in_survives_a_restart_and_is_finished_once() {
+        let kit = Kit::new();
+        let (alice, totp) = kit.enrolled("alice").await;
+        let begun = kit.ceremony(alice.id);
+        assert!(kit.store.begin_ceremony(begun.clone()).await.unwrap());
+        let kit = kit.reopened().await;
+        assert_eq!(kit.store.ceremony(begun.id).await.unwrap(), Some(begun.clone()));
+        let new = kit.session(alice.id);
+        let session = kit.store.finish_sign_in(begun.id, totp.id, 7, new.clone()).await.unwrap().unwrap();
+        assert_eq!((session.user, &session.user_name, &*session.host), (alice.id, &alice.name, "a.example"));
+        assert!(kit.store.ceremony(begun.id).await.unwrap().is_none());
+        assert!(kit.store.finish_sign_in(begun.id, totp.id, 8, kit.session(alice.id)).await.unwrap().is_none());
+        let kit = kit.reopened().await;
+        assert_eq!(kit.store.session(&new.token).unwrap().unwrap().id, session.id);
+        assert!(!kit.store.burn_step(totp.id, 7).await.unwrap());
+    }
+
+    /// The attack: one code, seen while it was typed, is submitted at the same moment in another sign-in.
+    #[tokio::test]
+    async fn of_two_who_finish_with_one_code_one_wins() {
+        let kit = Kit::new();
+        let (alice, totp) = kit.enrolled("alice").await;
+        let mut finished = vec![];
+        for _ in 0..2 {
+            let ceremony = kit.ceremony(alice.id);
+            kit.store.begin_ceremony(ceremony.clone()).await.unwrap();
+            let (store, session, totp) = (kit.store.clone(), kit.session(alice.id), totp.id);
+            let finish = async move { store.finish_sign_in(ceremony.id, totp, 7, session).await.unwrap().is_some() };
+            finished.push(task::start("finish", finish));
+        }
+        let mut won = 0;
+        for finish in finished {
+            won += usize::from(finish.await.unwrap());
+        }
+        assert_eq!((won, kit.count("session"), kit.count("ceremony")), (1, 1, 1), "the loser may try the next code");
+    }
+
+    /// The attack: a valid code of one's own account finishes somebody else's sign-in.
+    #[tokio::test]
+    async fn authenticator_session_and_ceremony_must_be_of_one_user() {
+        let kit = Kit::new();
+        let (alice, hers) = kit.enrolled("alice").await;
+        let (mallory, his) = kit.enrolled("mallory").await;
+        let begun = kit.ceremony(alice.id);
+        kit.store.begin_ceremony(begun.clone()).await.unwrap();
+        assert!(kit.store.finish_sign_in(begun.id, his.id, 7, kit.session(alice.id)).await.unwrap().is_none());
+        assert!(kit.store.finish_sign_in(begun.id, hers.id, 7, kit.session(mallory.id)).await.unwrap().is_none());
+        assert!(kit.store.finish_sign_in(hash(), hers.id, 7, kit.session(alice.id)).await.unwrap().is_none());
+        assert!(kit.store.burn_step(his.id, 7).await.unwrap(), "a refusal burns nothing");
+        assert!(kit.store.finish_sign_in(begun.id, hers.id, 7, kit.session(alice.id)).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn an_old_ceremony_counts_no_more() {
+        let kit = Kit::new();
+        let (alice, totp) = kit.enrolled("alice").await;
+        let begun = kit.ceremony(alice.id);
+        kit.store.begin_ceremony(begun.clone()).await.unwrap();
+        kit.clock.advance(Duration::from_secs(3600));
+        assert!(kit.store.ceremony(begun.id).await.unwrap().is_none());
+        assert!(kit.store.finish_sign_in(begun.id, totp.id, 7, kit.session(alice.id)).await.unwrap().is_none());
+    }
+
+    /// The attack: filling the store with sign-ins that are never finished.
+    #[tokio::test]
+    async fn the_oldest_of_too_many_gives_way() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let mut ids = vec![];
+        for n in 0..20 {
+            let return_to = if n == 19 { format!("/{}", "x".repeat(8 * 1024)) } else { "/".to_owned() };
+            let ceremony = Ceremony { return_to, ..kit.ceremony(alice.id) };
+            ids.push(ceremony.id);
+            kit.clock.advance(Duration::from_millis(1));
+            assert!(kit.store.begin_ceremony(ceremony).await.unwrap());
+        }
+        assert_eq!(kit.count("ceremony"), MOST_PER_USER);
+        assert!(kit.store.ceremony(ids[3]).await.unwrap().is_none());
+        assert!(kit.store.ceremony(ids[4]).await.unwrap().is_some());
+        assert_eq!(kit.store.ceremony(ids[19]).await.unwrap().unwrap().return_to, "/");
+    }
+}

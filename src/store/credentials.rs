@@ -134,3 +134,100 @@ fn totp(row: &Record<'_>, keys: &Keys) -> Result<Totp, Fault> {
 fn place(id: TotpId) -> String {
     format!("totp|seed|{id}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::base::task;
+    use crate::store::kit::{Kit, hash, name, password};
+
+    #[tokio::test]
+    async fn what_was_provisioned_is_read_back_after_a_restart() {
+        let kit = Kit::new();
+        let (alice, totp) = kit.enrolled("alice").await;
+        let kit = kit.reopened().await;
+        let facts = kit.store.sign_in_facts(&alice.name).await.unwrap().unwrap();
+        assert_eq!(facts.user, alice);
+        assert_eq!(facts.password.unwrap().0.expose(), password("first").0.expose());
+        let [read] = &facts.totps[..] else { unreachable!("one authenticator") };
+        assert_eq!((read.id, read.recipe, read.last_step, read.created_at), (totp.id, totp.recipe, 0, totp.created_at));
+        assert!(read.seed.same_as(totp.seed.expose()));
+        assert!(kit.store.sign_in_facts(&name("nobody")).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn provisioning_replaces_what_is_given_and_ends_what_was_open() {
+        let kit = Kit::new();
+        let (alice, old) = kit.enrolled("alice").await;
+        let session = kit.store.open_session(kit.session(alice.id)).await.unwrap().unwrap();
+        let link = hash();
+        kit.store.issue_link(alice.id, link, kit.in_an_hour()).await.unwrap();
+        assert!(kit.store.provision(alice.id, Some(password("second")), None).await.unwrap());
+        assert!(session.lifeline.is_cut());
+        assert!(kit.store.link(link).await.unwrap().is_none());
+        let facts = kit.store.sign_in_facts(&alice.name).await.unwrap().unwrap();
+        assert_eq!(facts.password.unwrap().0.expose(), password("second").0.expose());
+        assert_eq!(facts.totps[0].id, old.id);
+        let new = kit.totp();
+        assert!(kit.store.provision(alice.id, None, Some(new.clone())).await.unwrap());
+        let facts = kit.store.sign_in_facts(&alice.name).await.unwrap().unwrap();
+        assert_eq!(facts.totps.iter().map(|totp| totp.id).collect::<Vec<_>>(), [new.id]);
+        assert!(facts.password.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_step_is_burnt_once_and_takes_all_before_it_along() {
+        let kit = Kit::new();
+        let (_, totp) = kit.enrolled("alice").await;
+        for (step, burnt) in [(10, true), (10, false), (9, false), (11, true), (u64::MAX, true), (u64::MAX, false)] {
+            assert_eq!(kit.store.burn_step(totp.id, step).await.unwrap(), burnt, "{step}");
+        }
+        let kit = kit.reopened().await;
+        assert!(!kit.store.burn_step(totp.id, 12).await.unwrap());
+    }
+
+    /// The attack: one code sent many times at the same moment.
+    #[tokio::test]
+    async fn of_many_who_burn_one_step_one_succeeds() {
+        let kit = Kit::new();
+        let (_, totp) = kit.enrolled("alice").await;
+        let burns = (0..50).map(|_| {
+            let (store, id) = (kit.store.clone(), totp.id);
+            task::start("burn", async move { store.burn_step(id, 7).await.unwrap() })
+        });
+        let mut won = 0;
+        for burn in burns.collect::<Vec<_>>() {
+            won += usize::from(burn.await.unwrap());
+        }
+        assert_eq!(won, 1);
+    }
+
+    /// The attack: a database or backup is stolen.
+    #[tokio::test]
+    async fn seeds_are_not_in_the_files() {
+        let kit = Kit::new();
+        let (alice, totp) = kit.enrolled("alice").await;
+        let (link, pending) = (hash(), kit.totp());
+        kit.store.issue_link(alice.id, link, kit.in_an_hour()).await.unwrap();
+        kit.store.stage_password(link, password("second"), pending.clone()).await.unwrap();
+        let held = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
+        for file in fs::read_dir(kit.dir.path()).unwrap() {
+            let bytes = fs::read(file.unwrap().path()).unwrap();
+            assert!(!held(&bytes, totp.seed.expose()) && !held(&bytes, pending.seed.expose()));
+        }
+    }
+
+    /// The attack: who can write to the database puts the sealed seed of their own authenticator into somebody else's row.
+    #[tokio::test]
+    async fn a_sealed_seed_opens_in_its_own_row_only() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let (mallory, _) = kit.enrolled("mallory").await;
+        let swap = "UPDATE totp SET seed = (SELECT seed FROM totp WHERE account_id = ?2) WHERE account_id = ?1";
+        kit.raw().execute(swap, params![alice.id.as_str(), mallory.id.as_str()]).unwrap();
+        assert!(matches!(kit.store.sign_in_facts(&alice.name).await, Err(Fault::Sealed(_))));
+        assert!(kit.store.sign_in_facts(&mallory.name).await.is_ok());
+    }
+}

@@ -144,3 +144,132 @@ fn pending(row: &Record<'_>, keys: &Keys, token: TokenHash) -> Result<Pending, F
 fn place(token: TokenHash) -> String {
     format!("link|totp_seed|{token}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::task;
+    use crate::model::attempt::Factor;
+    use crate::store::attempts::AttemptKey;
+    use crate::store::kit::{Kit, hash, name, password};
+
+    async fn issued(kit: &Kit, user: UserId) -> TokenHash {
+        let token = hash();
+        assert!(kit.store.issue_link(user, token, kit.in_an_hour()).await.unwrap());
+        token
+    }
+
+    #[tokio::test]
+    async fn a_link_leads_from_nothing_to_a_session() {
+        let kit = Kit::new();
+        let alice = kit.store.add_user(&name("alice")).await.unwrap();
+        let token = issued(&kit, alice.id).await;
+        let link = kit.store.link(token).await.unwrap().unwrap();
+        assert_eq!((&link.user, link.expires_at), (&alice, kit.in_an_hour()));
+        assert!(link.pending.is_none());
+        assert!(kit.store.complete_link(token, 1, kit.session(alice.id)).await.unwrap().is_none(), "nothing pending");
+
+        let totp = kit.totp();
+        assert!(kit.store.stage_password(token, password("chosen"), totp.clone()).await.unwrap());
+        assert!(kit.store.sign_in_facts(&alice.name).await.unwrap().unwrap().password.is_none(), "nothing counts yet");
+        let kit = kit.reopened().await;
+        let new = kit.session(alice.id);
+        let session = kit.store.complete_link(token, 5, new.clone()).await.unwrap().unwrap();
+        assert_eq!(kit.store.session(&new.token).unwrap().unwrap().id, session.id);
+        assert!(kit.store.link(token).await.unwrap().is_none(), "consumed");
+
+        let kit = kit.reopened().await;
+        assert!(kit.store.session(&new.token).unwrap().is_some());
+        let facts = kit.store.sign_in_facts(&alice.name).await.unwrap().unwrap();
+        assert_eq!(facts.password.unwrap().0.expose(), password("chosen").0.expose());
+        assert!(facts.totps[0].seed.same_as(totp.seed.expose()));
+        assert_eq!(facts.totps[0].last_step, 5);
+        assert!(!kit.store.burn_step(totp.id, 5).await.unwrap(), "the code that proved it does not sign in");
+    }
+
+    #[tokio::test]
+    async fn loading_the_page_again_shows_the_same_code_and_the_last_password_counts() {
+        let kit = Kit::new();
+        let alice = kit.store.add_user(&name("alice")).await.unwrap();
+        let token = issued(&kit, alice.id).await;
+        let first = kit.totp();
+        kit.store.stage_password(token, password("one"), first.clone()).await.unwrap();
+        kit.store.stage_password(token, password("two"), kit.totp()).await.unwrap();
+        let pending = kit.store.link(token).await.unwrap().unwrap().pending.unwrap();
+        assert_eq!(pending.totp.id, first.id);
+        assert!(pending.totp.seed.same_as(first.seed.expose()));
+        assert_eq!(pending.password.0.expose(), password("two").0.expose());
+    }
+
+    /// The attack: an old link, found in a mailbox, is used after a new one was sent, or after its time.
+    #[tokio::test]
+    async fn older_links_die_and_links_end() {
+        let kit = Kit::new();
+        let alice = kit.store.add_user(&name("alice")).await.unwrap();
+        let (old, new) = (issued(&kit, alice.id).await, issued(&kit, alice.id).await);
+        assert!(kit.store.link(old).await.unwrap().is_none());
+        assert!(!kit.store.stage_password(old, password("x"), kit.totp()).await.unwrap());
+        assert!(kit.store.stage_password(new, password("x"), kit.totp()).await.unwrap());
+        kit.clock.advance(Duration::from_secs(3600));
+        assert!(kit.store.link(new).await.unwrap().is_none());
+        assert!(!kit.store.stage_password(new, password("y"), kit.totp()).await.unwrap());
+        assert!(kit.store.complete_link(new, 1, kit.session(alice.id)).await.unwrap().is_none());
+    }
+
+    /// The attack: one link is completed twice at the same moment, for two sessions.
+    #[tokio::test]
+    async fn of_two_who_complete_a_link_one_wins() {
+        let kit = Kit::new();
+        let alice = kit.store.add_user(&name("alice")).await.unwrap();
+        let token = issued(&kit, alice.id).await;
+        kit.store.stage_password(token, password("x"), kit.totp()).await.unwrap();
+        let complete = || {
+            let (store, session) = (kit.store.clone(), kit.session(alice.id));
+            task::start("complete", async move { store.complete_link(token, 1, session).await.unwrap().is_some() })
+        };
+        let (one, two) = (complete(), complete());
+        assert!(one.await.unwrap() != two.await.unwrap());
+        assert_eq!(kit.store.list_sessions().await.unwrap().len(), 1);
+    }
+
+    /// The attack: a link of one's own opens a session of somebody else.
+    #[tokio::test]
+    async fn a_link_opens_a_session_of_its_user_only() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let mallory = kit.store.add_user(&name("mallory")).await.unwrap();
+        let token = issued(&kit, mallory.id).await;
+        kit.store.stage_password(token, password("x"), kit.totp()).await.unwrap();
+        assert!(kit.store.complete_link(token, 1, kit.session(alice.id)).await.unwrap().is_none());
+        assert!(kit.store.link(token).await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn setting_up_anew_ends_the_sessions_of_before_and_opens_closed_factors() {
+        let kit = Kit::new();
+        let (alice, old) = kit.enrolled("alice").await;
+        let (bob, _) = kit.enrolled("bob").await;
+        let before = kit.store.open_session(kit.session(alice.id)).await.unwrap().unwrap();
+        let others = kit.store.open_session(kit.session(bob.id)).await.unwrap().unwrap();
+        let key = AttemptKey::of(&alice.name);
+        let closed = "UPDATE attempt SET consecutive = 100";
+        for reopens in ["issue", "complete"] {
+            let token = if reopens == "complete" { issued(&kit, alice.id).await } else { hash() };
+            kit.store.try_factor(key.clone(), Factor::Code).await.unwrap().unwrap();
+            kit.raw().execute(closed, []).unwrap();
+            assert!(kit.store.try_factor(key.clone(), Factor::Code).await.unwrap().is_err());
+            if reopens == "issue" {
+                kit.store.issue_link(alice.id, token, kit.in_an_hour()).await.unwrap();
+            } else {
+                kit.store.stage_password(token, password("x"), kit.totp()).await.unwrap();
+                kit.store.complete_link(token, 1, kit.session(alice.id)).await.unwrap().unwrap();
+            }
+            assert!(kit.store.try_factor(key.clone(), Factor::Code).await.unwrap().is_ok(), "{reopens}");
+            kit.store.factor_succeeded(key.clone(), Factor::Code).await.unwrap();
+        }
+        assert!(before.lifeline.is_cut() && !others.lifeline.is_cut());
+        assert!(!kit.store.burn_step(old.id, 99).await.unwrap(), "the old authenticator is gone");
+    }
+}

@@ -10,6 +10,8 @@ pub mod credentials;
 pub mod database;
 pub mod fault;
 pub mod key_file;
+#[cfg(test)]
+pub mod kit;
 pub mod links;
 pub mod live;
 pub mod lock;

@@ -127,3 +127,81 @@ fn recognise(database: &Database, sealer: &Sealer, now: Timestamp) -> Result<(),
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::kit::{Kit, name, open};
+
+    #[tokio::test]
+    async fn only_the_owner_can_read_the_files() {
+        let kit = Kit::new();
+        kit.store.add_user(&name("alice")).await.unwrap();
+        fs::set_permissions(kit.dir.path().join(DATABASE), fs::Permissions::from_mode(0o644)).unwrap();
+        let kit = kit.reopened().await;
+        kit.store.add_user(&name("bob")).await.unwrap();
+        let mut names = vec![];
+        for file in fs::read_dir(kit.dir.path()).unwrap() {
+            let file = file.unwrap();
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.file_name());
+            names.push(file.file_name().into_string().unwrap());
+        }
+        names.sort();
+        assert_eq!(names, ["doorward.db", "doorward.db-shm", "doorward.db-wal"]);
+    }
+
+    #[tokio::test]
+    async fn what_was_acknowledged_is_in_a_copy_made_at_that_moment() {
+        let kit = Kit::new();
+        let (alice, totp) = kit.enrolled("alice").await;
+        let new = kit.session(alice.id);
+        kit.store.open_session(new.clone()).await.unwrap().unwrap();
+        let ended = kit.session(alice.id);
+        let gone = kit.store.open_session(ended.clone()).await.unwrap().unwrap();
+        assert!(kit.store.end_session(gone.id).await.unwrap());
+        assert!(kit.store.burn_step(totp.id, 7).await.unwrap());
+        let copy = tempfile::tempdir().unwrap();
+        for file in [DATABASE, "doorward.db-wal"] {
+            fs::copy(kit.dir.path().join(file), copy.path().join(file)).unwrap();
+        }
+        let store = open(&copy, &kit.clock).unwrap();
+        assert!(store.session(&new.token).unwrap().is_some());
+        assert!(store.session(&ended.token).unwrap().is_none());
+        assert!(!store.burn_step(totp.id, 7).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn another_key_is_refused() {
+        let kit = Kit::new();
+        kit.store.close().await.unwrap();
+        let key = MasterKey::from_bytes(&[8; 32]).unwrap();
+        let refused = Store::open(kit.dir.path(), &key, kit.clock.clone(), Entropy);
+        assert!(matches!(refused, Err(Fault::KeyWrong)), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn a_database_of_a_newer_version_or_no_database_is_refused() {
+        let kit = Kit::new();
+        kit.store.close().await.unwrap();
+        kit.raw().execute("INSERT INTO migration (version, checksum, applied_at) VALUES (99, x'00', 0)", []).unwrap();
+        assert!(matches!(open(&kit.dir, &kit.clock), Err(Fault::Newer { found: 99, .. })));
+        fs::write(kit.dir.path().join(DATABASE), "x".repeat(8192)).unwrap();
+        assert!(matches!(open(&kit.dir, &kit.clock), Err(Fault::Sqlite(_))));
+        let nowhere = kit.dir.path().join("nowhere");
+        let key = MasterKey::from_bytes(&[7; 32]).unwrap();
+        assert!(matches!(Store::open(&nowhere, &key, kit.clock.clone(), Entropy), Err(Fault::Io { .. })));
+    }
+
+    #[test]
+    fn the_engine_is_set_to_lose_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(DATABASE);
+        protect(dir.path(), &path).unwrap();
+        let database = Database::open(&path).unwrap();
+        for (pragma, value) in [("synchronous", 2), ("foreign_keys", 1), ("secure_delete", 1), ("trusted_schema", 0)] {
+            let read = database.one(&format!("PRAGMA {pragma}"), [], |row| row.integer(0)).unwrap();
+            assert_eq!(read, Some(value), "{pragma}");
+        }
+        assert_eq!(database.one("PRAGMA journal_mode", [], |row| row.text(0)).unwrap().as_deref(), Some("wal"));
+    }
+}

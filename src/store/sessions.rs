@@ -256,3 +256,129 @@ fn record(row: &Record<'_>) -> Result<SessionRecord, Fault> {
 fn shortened(text: &str, most: usize) -> Box<str> {
     text.char_indices().nth(most).map_or(text, |(end, _)| &text[..end]).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::session::Ended;
+    use crate::store::kit::{Kit, hash};
+
+    async fn opened(kit: &Kit, new: NewSession) -> Arc<Session> {
+        kit.store.open_session(new).await.unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_session_is_found_by_its_token_until_it_is_ended() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let new = kit.session(alice.id);
+        let session = opened(&kit, new.clone()).await;
+        assert!(kit.store.session(&hash()).unwrap().is_none());
+        let kit = kit.reopened().await;
+        let found = kit.store.session(&new.token).unwrap().unwrap();
+        assert_eq!((found.id, found.strength, found.expires_at), (session.id, new.strength, new.expires_at));
+        assert_eq!((&found.user_name, found.idle_timeout, &found.network), (&alice.name, new.idle_timeout, &new.network));
+        assert!(kit.store.end_session(found.id).await.unwrap());
+        assert!(!kit.store.end_session(found.id).await.unwrap());
+        assert_eq!(found.check(kit.clock.now()), Err(Ended::Revoked));
+        assert!(kit.store.session(&new.token).unwrap().is_none());
+        let kit = kit.reopened().await;
+        assert!(kit.store.session(&new.token).unwrap().is_none(), "a restart revives nothing");
+    }
+
+    #[tokio::test]
+    async fn all_of_a_user_and_all_of_everybody_are_ended() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let (bob, _) = kit.enrolled("bob").await;
+        let first = opened(&kit, kit.session(alice.id)).await;
+        opened(&kit, kit.session(alice.id)).await;
+        let his = opened(&kit, kit.session(bob.id)).await;
+        assert_eq!(kit.store.end_sessions_of(alice.id).await.unwrap(), 2);
+        assert!(first.lifeline.is_cut() && !his.lifeline.is_cut());
+        assert_eq!(kit.store.list_sessions().await.unwrap().iter().map(|session| session.id).collect::<Vec<_>>(), [his.id]);
+        assert_eq!(kit.store.end_all().await.unwrap(), 1);
+        assert!(his.lifeline.is_cut());
+        assert!(kit.reopened().await.store.list_sessions().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_has_run_out_is_not_loaded() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let idle = kit.session(alice.id);
+        let kept = NewSession { idle_timeout: None, ..kit.session(alice.id) };
+        opened(&kit, idle.clone()).await;
+        opened(&kit, kept.clone()).await;
+        kit.clock.advance(Duration::from_secs(1200));
+        let kit = kit.reopened().await;
+        assert!(kit.store.session(&idle.token).unwrap().is_none());
+        assert!(kit.store.session(&kept.token).unwrap().is_some());
+        assert_eq!(kit.count("session"), 1);
+        kit.clock.advance(Duration::from_secs(2400));
+        let kit = kit.reopened().await;
+        assert!(kit.store.session(&kept.token).unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn the_oldest_of_too_many_ends() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let mut sessions = vec![];
+        for _ in 0..=MOST_PER_USER {
+            kit.clock.advance(Duration::from_millis(1));
+            sessions.push(opened(&kit, kit.session(alice.id)).await);
+        }
+        assert_eq!(sessions.iter().filter(|session| session.lifeline.is_cut()).count(), 1);
+        assert!(sessions[0].lifeline.is_cut());
+        assert_eq!(kit.count("session"), MOST_PER_USER);
+    }
+
+    #[tokio::test]
+    async fn what_clients_say_of_themselves_is_shortened() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let session = opened(&kit, NewSession { agent: "ä".repeat(1 << 20).into(), ..kit.session(alice.id) }).await;
+        assert_eq!(&*session.agent, "ä".repeat(200));
+    }
+
+    #[tokio::test]
+    async fn use_is_noted_after_a_minute_and_at_the_end() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let new = kit.session(alice.id);
+        let session = opened(&kit, new.clone()).await;
+        let noted = |kit: &Kit| -> i64 { kit.raw().query_one("SELECT last_seen FROM session", [], |row| row.get(0)).unwrap() };
+        for (seconds, written) in [(59, false), (1, true), (59, false), (1, true)] {
+            kit.clock.advance(Duration::from_secs(seconds));
+            session.seen(kit.clock.now());
+            kit.store.flush_seen().await.unwrap();
+            assert_eq!(noted(&kit) == kit.clock.now().millis(), written);
+        }
+        kit.clock.advance(Duration::from_secs(7));
+        session.seen(kit.clock.now());
+        let seen = session.last_seen();
+        let kit = kit.reopened().await;
+        assert_eq!(kit.store.session(&new.token).unwrap().unwrap().last_seen(), seen);
+    }
+
+    /// The attack: a session that was ended lives on because the disk was full at that moment.
+    #[tokio::test]
+    async fn what_cannot_be_deleted_ends_all_the_same_and_is_deleted_later() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let (one, two, three) = (kit.session(alice.id), kit.session(alice.id), kit.session(alice.id));
+        let sessions = [opened(&kit, one).await, opened(&kit, two).await, opened(&kit, three.clone()).await];
+        kit.raw().execute_batch("CREATE TRIGGER full BEFORE DELETE ON session BEGIN SELECT RAISE(ABORT, 'full'); END").unwrap();
+        assert!(kit.store.end_session(sessions[0].id).await.is_err());
+        assert!(sessions[0].lifeline.is_cut() && !sessions[1].lifeline.is_cut());
+        assert!(kit.store.set_disabled(&alice.name, true).await.is_err());
+        assert!(sessions.iter().all(|session| session.lifeline.is_cut()));
+        assert!(kit.store.session(&three.token).unwrap().is_none());
+        assert!(!kit.store.is_broken(), "others go on");
+        assert!(kit.store.sweep(kit.clock.now()).await.is_err());
+        kit.raw().execute_batch("DROP TRIGGER full").unwrap();
+        assert_eq!((kit.count("session"), kit.store.sweep(kit.clock.now()).await.unwrap()), (3, 0));
+        assert_eq!(kit.count("session"), 0);
+    }
+}

@@ -50,3 +50,29 @@ fn clear(database: &Database, table: &str, key: &str, now: Timestamp) -> Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::kit::{Kit, hash};
+
+    #[tokio::test]
+    async fn what_has_run_out_is_cleared_and_cut_off_and_the_rest_stays() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let session = kit.store.open_session(kit.session(alice.id)).await.unwrap().unwrap();
+        kit.store.begin_ceremony(kit.ceremony(alice.id)).await.unwrap();
+        kit.store.issue_link(alice.id, hash(), kit.in_an_hour()).await.unwrap();
+        assert_eq!(kit.store.sweep(kit.clock.now()).await.unwrap(), 0);
+        assert_eq!((kit.count("session"), kit.count("ceremony"), kit.count("link")), (1, 1, 1));
+
+        kit.clock.advance(Duration::from_secs(1200));
+        assert_eq!(kit.store.sweep(kit.clock.now()).await.unwrap(), 1);
+        assert!(session.lifeline.is_cut());
+        assert_eq!((kit.count("session"), kit.count("ceremony"), kit.count("link")), (0, 1, 1));
+
+        kit.clock.advance(Duration::from_secs(2400));
+        assert_eq!(kit.store.sweep(kit.clock.now()).await.unwrap(), 0);
+        assert_eq!((kit.count("ceremony"), kit.count("link"), kit.count("account")), (0, 0, 1));
+    }
+}

@@ -133,3 +133,86 @@ pub(super) fn user(row: &Record<'_>) -> Result<User, Fault> {
 pub(super) fn name(row: &Record<'_>, column: usize) -> Result<UserName, Fault> {
     row.text(column)?.parse().map_err(|_| Fault::Unreadable { column: "account.name" })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::kit::{Kit, hash, name};
+
+    #[tokio::test]
+    async fn a_name_is_one_account_and_survives_a_restart() {
+        let kit = Kit::new();
+        let alice = kit.store.add_user(&name("alice")).await.unwrap();
+        assert!(matches!(kit.store.add_user(&name("ALICE")).await, Err(Fault::Taken)));
+        let kit = kit.reopened().await;
+        assert_eq!(kit.store.user(&name("alice")).await.unwrap(), Some(alice));
+        assert_eq!(kit.store.user(&name("bob")).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn the_overview_tells_what_each_has() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let bob = kit.store.add_user(&name("bob")).await.unwrap();
+        kit.store.open_session(kit.session(alice.id)).await.unwrap().unwrap();
+        let overview =
+            |user, has_password, authenticators, sessions| UserOverview { user, has_password, authenticators, sessions };
+        assert_eq!(kit.store.users().await.unwrap(), [overview(alice, true, 1, 1), overview(bob, false, 0, 0)]);
+    }
+
+    /// The attack: somebody just dismissed goes on with what was open.
+    #[tokio::test]
+    async fn disabling_ends_sessions_links_and_half_done_sign_ins() {
+        let kit = Kit::new();
+        let (alice, totp) = kit.enrolled("alice").await;
+        let (new, ceremony, link) = (kit.session(alice.id), kit.ceremony(alice.id), hash());
+        let session = kit.store.open_session(new.clone()).await.unwrap().unwrap();
+        assert!(kit.store.begin_ceremony(ceremony.clone()).await.unwrap());
+        assert!(kit.store.issue_link(alice.id, link, kit.in_an_hour()).await.unwrap());
+
+        assert!(kit.store.set_disabled(&alice.name, true).await.unwrap());
+        assert!(session.lifeline.is_cut());
+        assert!(kit.store.session(&new.token).unwrap().is_none());
+        assert!(kit.store.link(link).await.unwrap().is_none());
+        assert!(kit.store.ceremony(ceremony.id).await.unwrap().is_none());
+        assert!(!kit.store.begin_ceremony(kit.ceremony(alice.id)).await.unwrap());
+        assert!(kit.store.open_session(kit.session(alice.id)).await.unwrap().is_none());
+        let facts = kit.store.sign_in_facts(&alice.name).await.unwrap().unwrap();
+        assert!(facts.user.disabled && facts.password.is_some() && facts.totps.len() == 1);
+
+        assert!(kit.store.set_disabled(&alice.name, false).await.unwrap());
+        assert!(kit.store.session(&new.token).unwrap().is_none(), "enabling revives nothing");
+        assert!(kit.store.begin_ceremony(ceremony.clone()).await.unwrap());
+        assert!(kit.store.finish_sign_in(ceremony.id, totp.id, 1, kit.session(alice.id)).await.unwrap().is_some());
+        assert!(!kit.store.set_disabled(&name("nobody"), true).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_link_of_a_disabled_user_opens_nothing() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        kit.store.set_disabled(&alice.name, true).await.unwrap();
+        let link = hash();
+        assert!(kit.store.issue_link(alice.id, link, kit.in_an_hour()).await.unwrap());
+        assert!(kit.store.link(link).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn deleting_leaves_nothing_behind() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let session = kit.store.open_session(kit.session(alice.id)).await.unwrap().unwrap();
+        kit.store.begin_ceremony(kit.ceremony(alice.id)).await.unwrap();
+        kit.store.issue_link(alice.id, hash(), kit.in_an_hour()).await.unwrap();
+        assert!(kit.store.delete_user(&alice.name).await.unwrap());
+        assert!(!kit.store.delete_user(&alice.name).await.unwrap());
+        assert!(session.lifeline.is_cut());
+        for table in ["account", "totp", "session", "link", "ceremony", "attempt"] {
+            assert_eq!(kit.count(table), 0, "{table}");
+        }
+        let again = kit.store.add_user(&alice.name).await.unwrap();
+        assert_ne!(again.id, alice.id);
+        assert!(!kit.store.issue_link(alice.id, hash(), kit.in_an_hour()).await.unwrap());
+        assert!(!kit.store.provision(alice.id, None, None).await.unwrap());
+    }
+}

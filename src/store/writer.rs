@@ -178,3 +178,160 @@ fn log(outcome: Result<(), Fault>, alarm: &Alarm) -> bool {
     }
     outcome.is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+    use std::task::{Context, Waker};
+
+    use rusqlite::ffi;
+
+    use super::*;
+    use crate::base::task;
+    use crate::store::kit::{Kit, hash, name};
+
+    /// Holds the writer's thread until the sender is dropped, so that work queues up behind it.
+    fn held(kit: &Kit) -> std::sync::mpsc::Sender<()> {
+        let (release, wait) = channel::<()>();
+        let store = kit.store.clone();
+        task::start("hold", async move {
+            let _ = store.ask(move |_| Ok(wait.recv().is_ok())).await;
+        });
+        release
+    }
+
+    #[tokio::test]
+    async fn a_failure_takes_back_itself_and_not_its_neighbours() {
+        let kit = Kit::new();
+        kit.store.add_user(&name("taken")).await.unwrap();
+        let release = held(&kit);
+        let adds: Vec<_> = ["a", "taken", "b", "c", "taken", "d"]
+            .into_iter()
+            .map(|text| {
+                let store = kit.store.clone();
+                task::start("add", async move { store.add_user(&name(text)).await.is_ok() })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        drop(release);
+        let mut added = vec![];
+        for add in adds {
+            added.push(add.await.unwrap());
+        }
+        assert_eq!(added, [true, false, true, true, false, true]);
+        let kit = kit.reopened().await;
+        assert_eq!(kit.store.users().await.unwrap().len(), 5);
+    }
+
+    /// The attack: the browser closes the connection while a sign-out waits for the disk.
+    #[tokio::test]
+    async fn what_was_asked_for_is_done_even_if_nobody_waits_any_more() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let new = kit.session(alice.id);
+        let session = kit.store.open_session(new.clone()).await.unwrap().unwrap();
+        let release = held(&kit);
+        {
+            let mut end = Box::pin(kit.store.end_session(session.id));
+            assert!(end.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        }
+        drop(release);
+        assert!(kit.store.list_sessions().await.unwrap().is_empty());
+        assert!(session.lifeline.is_cut() && kit.store.session(&new.token).unwrap().is_none());
+    }
+
+    /// The attack: breaking the store so that sessions are "not found", or found for ever.
+    #[tokio::test]
+    async fn a_store_whose_thread_is_gone_says_nothing() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let new = kit.session(alice.id);
+        let session = kit.store.open_session(new.clone()).await.unwrap().unwrap();
+        let gone: Result<(), Fault> = kit.store.ask(|_| panic!("on purpose")).await;
+        assert!(matches!(gone, Err(Fault::Broken)));
+        while !kit.store.is_broken() {
+            tokio::task::yield_now().await;
+        }
+        assert!(matches!(kit.store.session(&new.token), Err(Fault::Broken)));
+        assert!(matches!(kit.store.session(&hash()), Err(Fault::Broken)));
+        assert!(matches!(kit.store.user(&alice.name).await, Err(Fault::Broken)));
+        assert!(matches!(kit.store.end_session(session.id).await, Err(Fault::Broken)));
+        assert!(session.lifeline.is_cut());
+    }
+
+    #[tokio::test]
+    async fn a_closed_store_says_nothing() {
+        let kit = Kit::new();
+        kit.store.close().await.unwrap();
+        assert!(matches!(kit.store.session(&hash()), Err(Fault::Broken)));
+        assert!(matches!(kit.store.users().await, Err(Fault::Broken)));
+        assert!(matches!(kit.store.close().await, Err(Fault::Broken)));
+    }
+
+    #[tokio::test]
+    async fn a_failing_disk_breaks_the_store_and_a_full_one_does_not() {
+        for (code, lasting) in [
+            (ffi::SQLITE_FULL, false),
+            (ffi::SQLITE_BUSY, false),
+            (ffi::SQLITE_CONSTRAINT, false),
+            (ffi::SQLITE_IOERR, true),
+            (ffi::SQLITE_CORRUPT, true),
+            (ffi::SQLITE_NOTADB, true),
+            (ffi::SQLITE_READONLY, true),
+        ] {
+            let kit = Kit::new();
+            let fails = move |_: &Database| -> Result<(), Fault> {
+                Err(Fault::Sqlite(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)))
+            };
+            assert!(kit.store.ask(fails).await.is_err());
+            assert_eq!((kit.store.is_broken(), kit.store.session(&hash()).is_err()), (lasting, lasting), "{code}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_the_engine_ended_is_acknowledged_to_nobody() {
+        let kit = Kit::new();
+        let release = held(&kit);
+        let add = |text: &'static str| {
+            let store = kit.store.clone();
+            task::start("add", async move { store.add_user(&name(text)).await })
+        };
+        let before = add("before");
+        let store = kit.store.clone();
+        let lost = task::start("lose", async move { store.ask(|database| database.batch("ROLLBACK")).await });
+        let after = add("after");
+        tokio::task::yield_now().await;
+        drop(release);
+        assert!(lost.await.unwrap().is_err());
+        for add in [before, after] {
+            assert!(matches!(add.await.unwrap(), Err(Fault::NotKept)));
+        }
+        assert!(kit.store.users().await.unwrap().is_empty());
+        kit.store.add_user(&name("later")).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_refuses_what_does_not_fit_and_keeps_what_was_acknowledged() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let session = kit.store.open_session(kit.session(alice.id)).await.unwrap().unwrap();
+        let room =
+            |pages: &'static str| kit.store.ask(move |database| database.batch(&format!("PRAGMA max_page_count = {pages}")));
+        room("1").await.unwrap();
+        let mut kept = 1;
+        let refused = loop {
+            match kit.store.add_user(&name(&format!("user{kept}"))).await {
+                Ok(_) => kept += 1,
+                Err(fault) => break fault,
+            }
+        };
+        assert!(matches!(refused, Fault::Sqlite(_)), "{refused:?}");
+        assert!(!kit.store.is_broken());
+        assert!(kit.store.end_session(session.id).await.unwrap(), "ending needs no room");
+        room("1000000").await.unwrap();
+        kit.store.add_user(&name("later")).await.unwrap();
+        let kit = kit.reopened().await;
+        assert_eq!(kit.store.users().await.unwrap().len(), kept + 1);
+        assert!(kit.store.list_sessions().await.unwrap().is_empty());
+    }
+}

@@ -43,6 +43,8 @@ pub enum Refusal<'a> {
     TooLarge,
     /// 414: the address is too long.
     AddressTooLong,
+    /// 431: too many header fields.
+    HeadTooLarge,
     /// 421: no app answers under this name on this connection.
     Misdirected,
     /// 429: too many requests from one network.
@@ -98,6 +100,7 @@ impl Refusal<'_> {
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::AddressTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::UpstreamDown { .. } => StatusCode::BAD_GATEWAY,
@@ -152,6 +155,7 @@ impl Refusal<'_> {
             Self::TooSlow => text::TOO_SLOW,
             Self::TooLarge => text::TOO_LARGE,
             Self::AddressTooLong => text::ADDRESS_TOO_LONG,
+            Self::HeadTooLarge => text::HEAD_TOO_LARGE,
             Self::Misdirected => text::MISDIRECTED,
             Self::TooMany { wait } => return (text::TOO_MANY, text::wait(&in_words(*wait))),
             Self::UpstreamDown { app } => return (text::UPSTREAM_DOWN, text::upstream_down(app)),

@@ -258,6 +258,9 @@ pub const TOO_SLOW: Notice = ("That took too long", "The request didn't arrive i
 pub const TOO_LARGE: Notice = ("That is too large", "What you sent is larger than this site takes. Nothing was saved.");
 /// 414.
 pub const ADDRESS_TOO_LONG: Notice = ("That address is too long", "Use a shorter one.");
+/// 431.
+pub const HEAD_TOO_LARGE: Notice =
+    ("That request carries too much", "It has more header fields than any browser sends. Clearing this site's cookies may help.");
 /// 421.
 pub const MISDIRECTED: Notice = ("Nothing answers here", "No site under this name is served on this connection.");
 /// 429.
