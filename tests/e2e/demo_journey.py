@@ -34,6 +34,7 @@ def set_up(scene, gateway, page, base):
     kit.page_is_sound(page, "setup-code", scene.outdir)
     uri = page.locator("a[href^='otpauth:']").first.get_attribute("href")
     authenticator = kit.Authenticator(uri)
+    kit.check(uri in kit.qr_codes(page, scene), "the picture holds the same URI as the link")
     grouped = re.sub(r"\s", "", page.locator("main").inner_text())
     kit.check(authenticator.key.rstrip("=") in grouped, "the key can be read from the page without a camera")
     kit.check(authenticator.agrees_with_oathtool(), "oathtool computes the same code")
@@ -119,7 +120,7 @@ def by_keyboard_alone(page, authenticator, base, name):
     page.keyboard.type("not the password at all")
     page.keyboard.press("Enter")
     page.locator("[role=alert]").wait_for()
-    kit.check(page.title().startswith("Error"), f"a wrong password is told in title and alert ({page.title()})")
+    kit.check(page.title().startswith("Error: Sign in — "), f"a wrong password is told in title and alert ({page.title()})")
     kit.check(page.locator("input[name=name]").input_value() == name, "the name that was typed stays")
     kit.check(page.locator("input[name=password]").input_value() == "", "the password does not")
     focus(page, "password")
@@ -164,12 +165,14 @@ def journey(scene):
 
     page.goto(base + "/")
     kit.check("/.doorward/login" in page.url, "a stranger is led to sign-in")
+    kit.check("to continue to Sample app, localhost" in page.locator("main").inner_text(), "which says for which app")
     kit.page_is_sound(page, "sign-in", scene.outdir)
     authenticator = set_up(scene, gateway, page, base)
     name = gateway.command("session", "list")["sessions"][0]["user"]
     the_app_works(scene, gateway, page, sockets)
     admin_is_for_nobody(scene, page, base)
 
+    session = next(c["value"] for c in page.context.cookies() if c["name"] == "__Host-doorward")
     page.locator("#sw-status", has_text="active").wait_for()
     page.goto(base + "/")
     kit.check(page.evaluate("!!navigator.serviceWorker.controller"), "the sample app's service worker controls the page")
@@ -186,6 +189,9 @@ def journey(scene):
     kit.page_is_sound(page, "code", scene.outdir)
     kit.check(browser.hosts <= {"localhost", "", None}, f"no request went to another host {browser.hosts}")
     kit.check(not browser.policy_complaints(), f"no error on any console {browser.policy_complaints() or ''}")
+    token = gateway.ready["setup_link"].rsplit("/", 1)[1]
+    gateway.keeps_secrets(token, PASSWORD, authenticator.key, session)
+    gateway.ends_well()
 
 
 if __name__ == "__main__":

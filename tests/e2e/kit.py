@@ -180,6 +180,20 @@ class Gateway:
         return [entry for entry in parsed if entry.get("event") != "ready"]
 
 
+    def keeps_secrets(self, *secrets):
+        """Neither the access log nor the program's own lines may hold any of these."""
+        lines = [line for line in self.process.lines() if '"ready"' not in line]
+        said = "\n".join(lines) + self.process.err.read_text(errors="replace")
+        check(len(lines) > 10, f"the access log has lines ({len(lines)})")
+        check(not [s for s in secrets if s in said], f"none of {len(secrets)} secrets is in the logs")
+
+    def ends_well(self):
+        """SIGTERM with connections open: an orderly end, soon."""
+        began = time.monotonic()
+        code = self.process.stop(seconds=20)
+        check(code == 0, f"doorward ended on SIGTERM with code {code} after {time.monotonic() - began:.1f} s")
+
+
 # ---------------------------------------------------------------- one-time codes
 
 
@@ -479,6 +493,21 @@ def page_is_sound(page, name, folder):
     wide = page.evaluate("document.documentElement.scrollWidth")
     check(wide <= 320, f"{name}: fits into 320 px ({wide})")
     page.set_viewport_size(before)
+
+
+def qr_codes(page, scene):
+    """What a phone's camera would read from the page, in both themes."""
+    import zxingcpp
+    from PIL import Image
+
+    read = []
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        picture = scene.folder / f"qr{scene.count()}.png"
+        page.screenshot(path=picture, full_page=True)
+        read.append({code.text for code in zxingcpp.read_barcodes(Image.open(picture))})
+    page.emulate_media(color_scheme="light")
+    return read[0] & read[1]
 
 
 # ---------------------------------------------------------------- the frame of a scenario
