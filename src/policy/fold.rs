@@ -23,7 +23,8 @@ fn fold_beyond_ascii(text: &str) -> String {
     text.chars()
         .filter(|c| !is_ignorable(*c))
         .nfkc()
-        // Upper and then lower case is Unicode's full case folding in effect, and turns the dotless i into i on the way.
+        // Lower, upper, lower is Unicode's full case folding in effect, and turns the dotless i into i on the way.
+        .flat_map(char::to_lowercase)
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
         .nfkd()
@@ -34,6 +35,10 @@ fn fold_beyond_ascii(text: &str) -> String {
 
 /// Without the blanks around a segment and the dots and blanks at its end, which Windows and others drop from names.
 pub fn trim(segment: &str) -> &str {
+    let kept = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    if kept(segment.as_bytes().first()) && kept(segment.as_bytes().last()) {
+        return segment;
+    }
     segment.trim_start_matches(is_blank).trim_end_matches(|c| is_blank(c) || c == '.')
 }
 

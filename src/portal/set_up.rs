@@ -196,7 +196,7 @@ async fn stage(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, se
     if !portal.store.stage_password(set_up.hash, hash, totp).await? {
         return Err(Refusal::NotFound.into());
     }
-    Ok(page::redirect(StatusCode::SEE_OTHER, &format!("{}?step=2", set_up.path)))
+    Ok(call.redirect(&format!("{}?step=2", set_up.path)))
 }
 
 /// The code of the last step uses the link up and opens the first session.
