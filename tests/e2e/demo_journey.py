@@ -68,7 +68,7 @@ def the_app_works(scene, gateway, page, sockets):
     seen = page.locator("#headers", has_text="host:").inner_text().lower()
     kit.check("__host-doorward" not in seen, "the app does not see our cookie")
     kit.check(f"localhost:{gateway.port}" in seen, "the app sees the host of the browser")
-    page.screenshot(path=scene.outdir / "app.png", full_page=True)
+    kit.page_is_sound(page, "app", scene.outdir)
 
 
 def admin_is_for_nobody(scene, page, base):
