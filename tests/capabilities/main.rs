@@ -2,4 +2,5 @@
 //! client that behaves and misbehaves and an app that records what reaches it. One file per capability.
 
 mod kit;
+mod no_way_around;
 mod proxying;

@@ -4,6 +4,7 @@
 pub mod app;
 pub mod corpus;
 pub mod form;
+pub mod frames;
 pub mod gateway;
 pub mod line;
 pub mod visitor;

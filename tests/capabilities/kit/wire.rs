@@ -26,6 +26,11 @@ impl Wire {
         Self { stream: Box::new(Self::shake(reach, HOST, &[b"http/1.1"]).await.expect("a handshake")) }
     }
 
+    /// Over a stream that is there already.
+    pub fn over(stream: TlsStream<TcpStream>) -> Self {
+        Self { stream: Box::new(stream) }
+    }
+
     /// Inside TLS, with this name and these protocols; the fault if the gateway does not agree.
     pub async fn shake(reach: &Reach, name: &str, alpn: &[&[u8]]) -> io::Result<TlsStream<TcpStream>> {
         let connector = TlsConnector::from(Arc::new(reach.tls(alpn)));
@@ -80,11 +85,10 @@ impl Wire {
         all
     }
 
-    /// Reads exactly so many bytes.
-    pub async fn exactly(&mut self, count: usize) -> Vec<u8> {
+    /// Reads exactly so many bytes; `None` if the gateway closes before.
+    pub async fn some(&mut self, count: usize) -> Option<Vec<u8>> {
         let mut all = vec![0; count];
-        within("bytes", self.stream.read_exact(&mut all)).await.expect("bytes");
-        all
+        within("bytes", self.stream.read_exact(&mut all)).await.ok().map(|_| all)
     }
 }
 
