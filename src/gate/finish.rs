@@ -51,7 +51,7 @@ impl Facts {
             method: request.method().as_str().into(),
             host: written_host(request).to_ascii_lowercase().into(),
             uri: redact::uri(uri, &plan.log.redact_query),
-            agent: request.headers().get(USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()).into()),
+            agent: request.headers().get(USER_AGENT).map(|agent| redact::harmless(agent.as_bytes())),
             app: None,
             user: None,
             refusal: None,

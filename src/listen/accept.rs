@@ -12,7 +12,12 @@ use crate::base::task;
 use crate::listen::door::Door;
 use crate::listen::handshake;
 use crate::listen::http;
+use crate::listen::stall::StallGuard;
 use crate::wire::client::Network;
+
+/// A client that has read nothing for this long while we have something for it is gone. As long as an app's default
+/// `idle_timeout`.
+const WRITE_STALL: Duration = Duration::from_secs(600);
 
 /// What is spoken on a listening socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,9 +56,11 @@ fn admit(door: &Arc<Door>, stream: TcpStream, peer: SocketAddr, kind: Kind) {
         if stream.set_nodelay(true).is_err() {
             return;
         }
+        let Ok(local) = stream.local_addr() else { return };
+        let stream = StallGuard::new(stream, WRITE_STALL);
         match kind {
-            Kind::Https => handshake::serve(&door, stream, peer).await,
-            Kind::Http => http::serve_plain(&door, stream, peer).await,
+            Kind::Https => handshake::serve(&door, stream, (peer, local)).await,
+            Kind::Http => http::serve_plain(&door, stream, (peer, local)).await,
         }
     };
     task::start("connection", tracked.track_future(serving));

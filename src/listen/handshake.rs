@@ -13,13 +13,13 @@ use tracing::debug;
 
 use crate::listen::door::Door;
 use crate::listen::http;
+use crate::listen::stall::StallGuard;
 use crate::tls::alert;
 use crate::wire::connection::{Connection, Protocol};
 
 /// Shakes hands and serves what is then spoken. A name that no app owns gets the alert that says so, and nothing else: there
 /// is no default app.
-pub async fn serve(door: &Arc<Door>, stream: TcpStream, peer: SocketAddr) {
-    let Ok(local) = stream.local_addr() else { return };
+pub async fn serve(door: &Arc<Door>, stream: Stream, (peer, local): (SocketAddr, SocketAddr)) {
     match timeout(door.header_timeout, shake(door, stream, local)).await {
         Ok(Some((stream, sni))) => {
             let protocol = if stream.get_ref().1.alpn_protocol() == Some(b"h2") { Protocol::Http2 } else { Protocol::Http1 };
@@ -31,9 +31,12 @@ pub async fn serve(door: &Arc<Door>, stream: TcpStream, peer: SocketAddr) {
     }
 }
 
-type Shaken = (TlsStream<TcpStream>, Option<Box<str>>);
+/// A TCP connection as it was taken.
+pub type Stream = StallGuard<TcpStream>;
 
-async fn shake(door: &Door, stream: TcpStream, local: SocketAddr) -> Option<Shaken> {
+type Shaken = (TlsStream<Stream>, Option<Box<str>>);
+
+async fn shake(door: &Door, stream: Stream, local: SocketAddr) -> Option<Shaken> {
     let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), stream);
     let start = match (&mut acceptor).await {
         Ok(start) => start,

@@ -13,7 +13,6 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
@@ -22,6 +21,7 @@ use crate::gate::handle::handle;
 use crate::gate::plain;
 use crate::listen::door::Door;
 use crate::listen::gated_stream::{GatedStream, hyper_settings};
+use crate::listen::handshake::Stream;
 use crate::listen::patience::Patience;
 use crate::listen::valve::Valve;
 use crate::wire::body::Body;
@@ -38,7 +38,7 @@ const CONNECTION_WINDOW: u32 = 1024 * 1024;
 const HTTP2_IDLE: Duration = Duration::from_secs(180);
 
 /// Serves one TLS connection until it ends or the door drains.
-pub async fn serve(door: &Arc<Door>, stream: TlsStream<TcpStream>, connection: Arc<Connection>) {
+pub async fn serve(door: &Arc<Door>, stream: TlsStream<Stream>, connection: Arc<Connection>) {
     match connection.protocol {
         Protocol::Http1 => http1(door, stream, connection).await,
         Protocol::Http2 => http2(door, stream, connection).await,
@@ -46,8 +46,7 @@ pub async fn serve(door: &Arc<Door>, stream: TlsStream<TcpStream>, connection: A
 }
 
 /// Serves one plain connection: HTTP/1 only, behind the same byte gate.
-pub async fn serve_plain(door: &Arc<Door>, stream: TcpStream, peer: SocketAddr) {
-    let Ok(local) = stream.local_addr() else { return };
+pub async fn serve_plain(door: &Arc<Door>, stream: Stream, (peer, local): (SocketAddr, SocketAddr)) {
     let connection = Arc::new(Connection::new(peer, local, None, Protocol::Http1));
     let service = {
         let (door, connection) = (Arc::clone(door), Arc::clone(&connection));

@@ -21,5 +21,6 @@ pub mod http;
 pub mod limit;
 pub mod lines;
 pub mod patience;
+pub mod stall;
 pub mod valve;
 pub mod violation;

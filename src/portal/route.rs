@@ -107,3 +107,6 @@ fn without_body(mut response: Response<Body>) -> Response<Body> {
     *response.body_mut() = Body::Empty;
     response
 }
+
+#[cfg(test)]
+mod tests;

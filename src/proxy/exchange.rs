@@ -69,7 +69,7 @@ impl<'a> Exchange<'a> {
             let spare = spare(&request);
             match self.attempt(lease, request).await {
                 Ok(answer) => return Ok(answer),
-                Err(failure) => request = failure.to_repeat(spare)?,
+                Err(failure) => request = failure.repeatable(spare)?,
             }
         }
         let lease = self.pool.connect(self.app).await?;
@@ -113,7 +113,7 @@ impl<'a> Exchange<'a> {
 
 impl Failure {
     /// The request to send once more, or the fault if it must not be repeated.
-    fn to_repeat(self, spare: Option<Request<Body>>) -> Result<Request<Body>, Fault> {
+    fn repeatable(self, spare: Option<Request<Body>>) -> Result<Request<Body>, Fault> {
         match (self.unsent, spare) {
             (Some(unsent), _) => Ok(unsent),
             (None, Some(spare)) if self.unheard => Ok(spare),

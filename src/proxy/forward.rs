@@ -57,3 +57,6 @@ pub async fn forward(
     }
     response::pass(response, lease, &exchange)
 }
+
+#[cfg(test)]
+mod tests;

@@ -243,3 +243,6 @@ impl HttpBody for Guarded {
         self.inner.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests;

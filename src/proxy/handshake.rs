@@ -85,11 +85,15 @@ pub fn ask(headers: &mut HeaderMap, key: HeaderValue) {
     headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
 }
 
+/// What a server that understood the handshake answers to its key.
+pub fn answer(key: &HeaderValue) -> String {
+    BASE64.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), GUID].concat()).as_ref())
+}
+
 /// Whether the headers of a 101 agree to the handshake with this key.
 pub fn agrees(headers: &HeaderMap, key: &HeaderValue) -> bool {
-    let accept = BASE64.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), GUID].concat()).as_ref());
     single(headers, &UPGRADE).is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(WEBSOCKET.as_bytes()))
-        && single(headers, &SEC_WEBSOCKET_ACCEPT).is_some_and(|given| given == accept.as_str())
+        && single(headers, &SEC_WEBSOCKET_ACCEPT).is_some_and(|given| given == answer(key).as_str())
 }
 
 /// Writes the lines of a 101 that belong to the connection.
@@ -102,4 +106,96 @@ pub fn agree(headers: &mut HeaderMap) {
 fn single<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a HeaderValue> {
     let mut lines = headers.get_all(name).iter();
     lines.next().filter(|_| lines.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::body::Body;
+
+    const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
+    fn request(method: Method, lines: &[(&'static str, &'static str)]) -> Request<Body> {
+        let mut request = Request::new(Body::Empty);
+        *request.method_mut() = method;
+        for (name, value) in lines {
+            request.headers_mut().append(*name, HeaderValue::from_static(value));
+        }
+        request
+    }
+
+    const GOOD: [(&str, &str); 4] = [
+        ("connection", "keep-alive, Upgrade"),
+        ("upgrade", "WebSocket"),
+        ("sec-websocket-key", KEY),
+        ("sec-websocket-version", "13"),
+    ];
+
+    #[test]
+    fn the_example_of_the_rfc_is_answered_as_there() {
+        assert_eq!(answer(&HeaderValue::from_static(KEY)), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(asked(&request(Method::GET, &GOOD)).expect("fine"), Some(Asked::Upgrade(HeaderValue::from_static(KEY))));
+    }
+
+    /// The attack: an upgrade to something else, or a handshake only half right, opens a raw tunnel past all rules
+    /// (h2c smuggling).
+    #[test]
+    fn anything_else_that_says_upgrade_is_an_ordinary_request() {
+        let cases: &[(usize, &str)] = &[
+            (0, "close"),
+            (1, "h2c"),
+            (1, "websocket, h2c"),
+            (1, "websocket/13"),
+            (2, "short"),
+            (2, "dGhlIHNhbXBsZSBub25jZSE9PQ=="),
+            (2, "dGhlIHNhbXBsZSBub25jZQ"),
+            (3, "8"),
+            (3, "13, 8"),
+        ];
+        for (at, value) in cases {
+            let mut lines = GOOD;
+            lines[*at].1 = value;
+            assert_eq!(asked(&request(Method::GET, &lines)).expect("ordinary"), None, "{value}");
+            let twice = [GOOD[0], GOOD[1], GOOD[2], GOOD[3], ("upgrade", "h2c"), ("sec-websocket-key", KEY)];
+            assert_eq!(asked(&request(Method::GET, &twice[..5 + at % 2])).expect("ordinary"), None);
+        }
+        assert_eq!(asked(&request(Method::POST, &GOOD)).expect("ordinary"), None);
+        let mut old = request(Method::GET, &GOOD);
+        *old.version_mut() = Version::HTTP_10;
+        assert_eq!(asked(&old).expect("ordinary"), None);
+        let (parts, ()) = request(Method::GET, &GOOD).map(|_| ()).into_parts();
+        assert_eq!(asked(&Request::from_parts(parts, Body::from("a body"))).expect("ordinary"), None);
+    }
+
+    #[test]
+    fn connect_is_for_websockets_alone() {
+        let version = [("sec-websocket-version", "13")];
+        assert!(matches!(asked(&request(Method::CONNECT, &version)), Err(Fault::BadMethod)));
+        let mut extended = request(Method::CONNECT, &version);
+        extended.extensions_mut().insert(Protocol::from_static("connect-udp"));
+        assert!(matches!(asked(&extended), Err(Fault::BadMethod)));
+        extended.extensions_mut().insert(Protocol::from_static("websocket"));
+        assert!(matches!(asked(&extended), Ok(Some(Asked::Connect))));
+        extended.headers_mut().clear();
+        assert!(matches!(asked(&extended), Err(Fault::BadHandshake)));
+    }
+
+    /// The attack: a page elsewhere opens a WebSocket to the app, and the browser sends the visitor's cookies with it.
+    #[test]
+    fn only_the_apps_own_origin_opens_websockets() {
+        let is_fine = |host: &'static str, origins: &[&'static str]| {
+            let headers = origins.iter().map(|origin| (ORIGIN, HeaderValue::from_static(origin))).collect();
+            check_origin(&headers, &HeaderValue::from_static(host)).is_ok()
+        };
+        assert!(is_fine("a.example", &[]));
+        assert!(is_fine("a.example", &["https://a.example"]));
+        assert!(is_fine("A.example:443", &["https://a.example"]));
+        assert!(is_fine("a.example:8443", &["https://a.example:8443"]));
+        for origin in
+            ["https://b.example", "http://a.example", "null", "https://a.example:8443", "https://a.example.evil", "a.example", ""]
+        {
+            assert!(!is_fine("a.example", &[origin]), "{origin}");
+        }
+        assert!(!is_fine("a.example", &["https://a.example", "https://a.example"]));
+    }
 }

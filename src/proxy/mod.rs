@@ -17,4 +17,6 @@ pub mod relay;
 pub mod request;
 pub mod response;
 pub mod socket;
+#[cfg(test)]
+pub mod testbed;
 pub mod tunnel;

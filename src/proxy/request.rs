@@ -94,3 +94,29 @@ fn frame(headers: &mut HeaderMap, method: &Method, body: &Body, announced: bool)
         None => headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked")),
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The attack: a target that is judged in one spelling and written on the request line in another.
+    #[test]
+    fn what_was_judged_is_what_is_written() {
+        let printable = (0x21..0x7f_u8).map(char::from);
+        let mut texts: Vec<String> =
+            printable.flat_map(|sign| [format!("/a{sign}b"), format!("/a?b{sign}c"), format!("/{sign}")]).collect();
+        texts.extend(["/", "//a//b", "/a?", "/?", "/a??", "/%2f%5c%25", "/@evil.example/", "/a:80", "/*"].map(str::to_owned));
+        let mut written = 0;
+        for target in texts.iter().filter_map(|text| Target::parse(text).ok()) {
+            match origin_form(&target) {
+                Ok(uri) => {
+                    assert_eq!(uri.to_string(), target.as_str());
+                    written += 1;
+                }
+                // What cannot be written could not have been received by hyper either.
+                Err(_) => assert!(target.as_str().parse::<Uri>().is_err(), "{}", target.as_str()),
+            }
+        }
+        assert!(written > 200, "{written}");
+    }
+}

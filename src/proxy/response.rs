@@ -55,7 +55,10 @@ fn is_chunked(headers: &HeaderMap) -> Result<bool, Fault> {
 
 /// Leaves one well-formed length or none.
 fn settle_length(headers: &mut HeaderMap, status: StatusCode) -> Result<(), Fault> {
-    if !headers.contains_key(CONTENT_LENGTH) {
+    let mut lines = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(line) = lines.next() else { return Ok(()) };
+    let plain = lines.next().is_none() && !line.is_empty() && line.as_bytes().iter().all(u8::is_ascii_digit);
+    if plain && status != StatusCode::NO_CONTENT {
         return Ok(());
     }
     let length = single_length(headers)?;

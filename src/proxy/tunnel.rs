@@ -88,3 +88,6 @@ fn decline(
     }
     Ok(response)
 }
+
+#[cfg(test)]
+mod tests;
