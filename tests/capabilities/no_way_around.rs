@@ -259,7 +259,6 @@ async fn nothing_but_a_session_opens_the_door() {
     }
     assert!(tally.total() > 10_000, "{tally:?}");
     assert!(tally.count(0) < 50, "{tally:?}");
-    println!("{tally:#?}");
     assert_eq!(app.connections(), 0, "not even a connection to the app");
 }
 
