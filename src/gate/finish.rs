@@ -24,6 +24,7 @@ use crate::observe::redact;
 use crate::plan::whole::Plan;
 use crate::policy::rule::{DenyStatus, Redirect};
 use crate::web::audience::Audience;
+use crate::web::page::without_body;
 use crate::web::refusal::Refusal as Page;
 use crate::wire::body::{Body, Fault as BodyFault};
 use crate::wire::connection::{Connection, InFlight, Protocol};
@@ -101,7 +102,7 @@ fn refused(refusal: Refusal, audience: Audience, record: &Record) -> Response<Bo
     if let Ok(id) = HeaderValue::from_str(&record.id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    response
+    if &*record.method == "HEAD" { without_body(response) } else { response }
 }
 
 fn page<'a>(refusal: &Refusal, app: &'a str) -> Page<'a> {
