@@ -121,6 +121,29 @@ fn page<'a>(refusal: &Refusal, app: &'a str) -> Page<'a> {
     }
 }
 
+/// Writes the line of what was refused before it became a request: nothing of it could be read, so nothing of it is told.
+pub fn note_unread(services: &Services, connection: &Connection, id: &str, (refusal, status): (&'static str, StatusCode)) {
+    let record = Record {
+        id: id.into(),
+        received: services.clock.now(),
+        peer: connection.peer,
+        client: connection.peer.ip().to_canonical(),
+        sni: connection.sni.clone(),
+        protocol: protocol(connection, Version::HTTP_11),
+        method: "-".into(),
+        host: connection.sni.clone().unwrap_or_default(),
+        uri: "-".into(),
+        agent: None,
+        app: None,
+        user: None,
+        refusal: Some(refusal),
+        status: status.as_u16(),
+        sent: 0,
+        took: Duration::ZERO,
+    };
+    services.access.write(record);
+}
+
 /// Methods we take at all; what an app takes of them is its own business.
 const ALLOWED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
