@@ -10,11 +10,10 @@ use tracing::{info, warn};
 use crate::base::lifeline::Lifeline;
 use crate::gate::services::Services;
 use crate::tls::directory::Directory;
+use crate::tls::files::LOOK_EVERY;
 
 /// How often session times are written and ended things cleared away.
 const SWEEP: Duration = Duration::from_secs(30);
-/// How often certificate files are looked at.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// Sweeps until `stop` is cut.
 pub async fn sweep(services: Arc<Services>, stop: Lifeline) {
@@ -31,7 +30,7 @@ pub async fn sweep(services: Arc<Services>, stop: Lifeline) {
 
 /// Takes up certificate files that changed on disk. A bad new file changes nothing and is reported once.
 pub async fn watch_certificates(directory: Arc<Directory>, stop: Lifeline) {
-    every(LOOK, stop, || async {
+    every(LOOK_EVERY, stop, || async {
         for (files, result) in directory.reread_changed_files() {
             let file = files.certificate.display();
             match result {
