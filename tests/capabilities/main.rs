@@ -5,4 +5,5 @@ mod identity_headers;
 mod kit;
 mod no_way_around;
 mod proxying;
+mod sign_in;
 mod websockets;
