@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::{Method, Request, Response};
 
 use crate::gate::finish::{self, Facts as RequestFacts, Logged};
 use crate::gate::identify::identify;
@@ -88,7 +88,9 @@ fn route<'a>(plan: &'a Plan, connection: &Connection, host: &Host) -> Result<&'a
 /// Through the door, if the verdict grants it: nothing reaches `forward` without the grant, and only `decide` makes one.
 async fn enter(scene: Scene<'_>, app: &Arc<App>, identity: Identity, call: Call) -> Result<Response<Body>, Refusal> {
     let Call { request, target, authority, host_header, client } = call;
-    let judgement = app.rules.judge(&target, request.method(), client);
+    // A WebSocket asked for over HTTP/2 (RFC 8441) is the GET it would be over HTTP/1.
+    let method = if request.method() == Method::CONNECT { &Method::GET } else { request.method() };
+    let judgement = app.rules.judge(&target, method, client);
     match decide(judgement, target, identity, scene.facts.received()) {
         Verdict::Grant(grant) => {
             if let Some(session) = grant.identity().session() {

@@ -4,6 +4,8 @@
 const TOKEN_PATHS: &[&str] = &["/.doorward/setup/"];
 /// Query parameters of our own that open something, on top of the configured ones.
 const OWN_PARAMETERS: &[&str] = &["go", "c"];
+/// Characters kept of what a client wrote about itself.
+const LONGEST: usize = 300;
 const REDACTED: &str = "REDACTED";
 
 /// The target as it may be logged: values of the named query parameters (given in lower case) and tokens in our own paths are
@@ -19,6 +21,13 @@ pub fn uri(target: &str, parameters: &[String]) -> Box<str> {
     let Some(query) = query else { return path.into() };
     let query: Vec<String> = query.split('&').map(|pair| parameter(pair, parameters, own)).collect();
     format!("{path}?{}", query.join("&")).into()
+}
+
+/// What a client wrote about itself, short and without control characters: JSON escapes only some of them, and those of
+/// U+0080 to U+009F steer terminals too.
+pub fn harmless(bytes: &[u8]) -> Box<str> {
+    let text = String::from_utf8_lossy(bytes);
+    text.chars().take(LONGEST).map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }
 
 fn parameter(pair: &str, parameters: &[String], own: bool) -> String {
@@ -42,6 +51,14 @@ mod tests {
         assert_eq!(redacted("/a?TOKEN=abc&%61pi_key=s"), "/a?TOKEN=REDACTED&%61pi_key=REDACTED");
         assert_eq!(redacted("/token=abc"), "/token=abc");
         assert_eq!(redacted("/a?tokens=1"), "/a?tokens=1");
+    }
+
+    /// The attack: an agent that colours or clears the terminal of whoever reads the log.
+    #[test]
+    fn control_characters_of_every_kind_are_replaced() {
+        let text = harmless("a\u{1b}[31m\u{9b}2J\n\u{7f}b".as_bytes());
+        assert!(!text.chars().any(char::is_control) && text.starts_with('a') && text.ends_with('b'), "{text}");
+        assert_eq!(harmless(&[b'x'; 1000]).len(), LONGEST);
     }
 
     #[test]

@@ -94,3 +94,136 @@ impl Grant {
         self.public
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::entropy::Entropy;
+    use crate::base::id::Id;
+    use crate::model::session::{Session, SessionRecord};
+    use crate::policy::requirement::Requirement;
+
+    const START: Timestamp = Timestamp::from_secs(1_000);
+    const SOON: Timestamp = Timestamp::from_secs(1_010);
+
+    fn session(strength: Strength) -> Arc<Session> {
+        Arc::new(Session::from(SessionRecord {
+            id: Id::draw(Entropy),
+            user: Id::draw(Entropy),
+            user_name: "alice".parse().expect("a name"),
+            host: "a.example".into(),
+            strength,
+            created_at: START,
+            expires_at: START.plus(Duration::from_secs(1_000)),
+            idle_timeout: Some(Duration::from_secs(100)),
+            network: "192.0.2.1".into(),
+            agent: "test".into(),
+            last_seen: START,
+        }))
+    }
+
+    fn required(strength: Strength) -> Judgement {
+        Judgement::Required(Requirement { strength })
+    }
+
+    fn target() -> Target {
+        Target::parse("/a%2Fb?c").expect("a target")
+    }
+
+    fn verdict(judgement: Judgement, identity: Identity, now: Timestamp) -> Verdict {
+        decide(judgement, target(), identity, now)
+    }
+
+    fn granted(verdict: Verdict) -> Grant {
+        let Verdict::Grant(grant) = verdict else { panic!("not granted: {verdict:?}") };
+        grant
+    }
+
+    fn challenge(verdict: Verdict) -> Challenge {
+        let Verdict::Challenge(challenge) = verdict else { panic!("not challenged: {verdict:?}") };
+        challenge
+    }
+
+    #[test]
+    fn a_session_strong_enough_passes_with_the_target_that_was_judged() {
+        for (held, needed) in [
+            (Strength::TwoFactor, Strength::TwoFactor),
+            (Strength::TwoFactor, Strength::Password),
+            (Strength::Password, Strength::Password),
+        ] {
+            let grant = granted(verdict(required(needed), Identity::User(session(held)), SOON));
+            assert_eq!(*grant.target(), target());
+            assert!(!grant.is_public());
+            assert!(grant.identity().session().is_some());
+        }
+    }
+
+    /// The attack: a password alone where two factors are asked for.
+    #[test]
+    fn a_weaker_session_is_asked_for_more_and_not_told_it_ended() {
+        let asked = challenge(verdict(required(Strength::TwoFactor), Identity::User(session(Strength::Password)), SOON));
+        assert_eq!(asked, Challenge { target: target(), needs: Strength::TwoFactor, ended: None });
+    }
+
+    #[test]
+    fn a_stranger_is_asked_to_sign_in() {
+        let asked = challenge(verdict(required(Strength::TwoFactor), Identity::Anonymous, SOON));
+        assert_eq!(asked, Challenge { target: target(), needs: Strength::TwoFactor, ended: None });
+    }
+
+    /// The attack: going on with a session after its end, in the very moment of its end, or after it was revoked.
+    #[test]
+    fn a_session_that_ended_opens_nothing() {
+        let active = session(Strength::TwoFactor);
+        active.seen(Timestamp::from_secs(1_950));
+        let revoked = session(Strength::TwoFactor);
+        revoked.lifeline.cut();
+        for (session, now, ended) in [
+            (session(Strength::TwoFactor), Timestamp::from_secs(1_100), Ended::Idle),
+            (active, Timestamp::from_secs(2_000), Ended::Expired),
+            (revoked, SOON, Ended::Revoked),
+        ] {
+            let asked = challenge(verdict(required(Strength::Password), Identity::User(session), now));
+            assert_eq!(asked, Challenge { target: target(), needs: Strength::Password, ended: Some(ended) });
+        }
+    }
+
+    #[test]
+    fn denied_and_redirected_paths_are_so_for_everybody() {
+        let redirect = Redirect { to: "/z".to_owned(), status: 302 };
+        for identity in [Identity::Anonymous, Identity::User(session(Strength::TwoFactor))] {
+            for status in [DenyStatus::NotFound, DenyStatus::Forbidden] {
+                assert!(
+                    matches!(verdict(Judgement::Denied(status), identity.clone(), SOON), Verdict::Deny(given) if given == status)
+                );
+            }
+            let sent = verdict(Judgement::Redirected(redirect.clone()), identity, SOON);
+            assert!(matches!(sent, Verdict::Redirect(to) if to == redirect));
+        }
+    }
+
+    #[test]
+    fn a_public_path_passes_anybody_and_hangs_on_no_session() {
+        for identity in [Identity::Anonymous, Identity::User(session(Strength::Password))] {
+            let signed_in = identity.session().is_some();
+            let grant = granted(verdict(Judgement::Open, identity, Timestamp::from_secs(9_999)));
+            assert!(grant.is_public());
+            assert!(grant.lifeline().is_none());
+            assert_eq!(grant.identity().session().is_some(), signed_in);
+        }
+    }
+
+    /// The attack: a stream opened under a session that goes on after sign-out.
+    #[test]
+    fn a_stream_can_hold_on_to_the_session_that_permits_it() {
+        let session = session(Strength::TwoFactor);
+        let grant = granted(verdict(required(Strength::TwoFactor), Identity::User(Arc::clone(&session)), SOON));
+        let lifeline = grant.lifeline().expect("a session permits it").clone();
+        assert!(!lifeline.is_cut());
+        session.lifeline.cut();
+        assert!(lifeline.is_cut());
+    }
+}

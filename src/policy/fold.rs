@@ -19,11 +19,23 @@ pub fn fold(text: &str) -> Cow<'_, str> {
     Cow::Borrowed(text)
 }
 
+/// The text folded name by name, where only a true `/` separates: to some upstreams a `\` or a fullwidth slash is part of a name.
+/// `None` if that makes no difference.
+pub fn fold_names(text: &str) -> Option<String> {
+    let slashes = |text: &str| text.bytes().filter(|byte| *byte == b'/').count();
+    if slashes(&fold(text)) == slashes(text) {
+        return None;
+    }
+    let names: Vec<String> = text.split('/').map(|name| fold(name).replace('/', "\\")).collect();
+    Some(names.join("/"))
+}
+
 fn fold_beyond_ascii(text: &str) -> String {
     text.chars()
         .filter(|c| !is_ignorable(*c))
         .nfkc()
-        // Upper and then lower case is Unicode's full case folding in effect, and turns the dotless i into i on the way.
+        // Lower, upper, lower is Unicode's full case folding in effect, and turns the dotless i into i on the way.
+        .flat_map(char::to_lowercase)
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
         .nfkd()
@@ -34,6 +46,10 @@ fn fold_beyond_ascii(text: &str) -> String {
 
 /// Without the blanks around a segment and the dots and blanks at its end, which Windows and others drop from names.
 pub fn trim(segment: &str) -> &str {
+    let kept = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    if kept(segment.as_bytes().first()) && kept(segment.as_bytes().last()) {
+        return segment;
+    }
     segment.trim_start_matches(is_blank).trim_end_matches(|c| is_blank(c) || c == '.')
 }
 
@@ -99,6 +115,12 @@ mod tests {
             assert_eq!(trim(segment), "admin", "{segment:?}");
         }
         assert_eq!(trim(".git"), ".git");
+    }
+
+    #[test]
+    fn a_slash_in_disguise_may_be_part_of_a_name() {
+        assert_eq!(fold_names("/A\\B/C／D").as_deref(), Some("/a\\b/c\\d"));
+        assert_eq!(fold_names("/A/É"), None);
     }
 
     #[test]

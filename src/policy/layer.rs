@@ -13,34 +13,36 @@ pub const MAX_SEGMENTS: usize = 256;
 const MAX_ROUNDS: usize = 4;
 
 /// Whether a path has just one text, one fold but for letter case, and nothing to refuse: visible ASCII, no escape, no `;`, no
-/// `\`, no empty segment except at the end, no segment that ends with a dot or a `+`.
+/// `\`, no empty segment except at the end, no segment that ends with a dot or has a `+` at either end.
 ///
 /// Most requests are plain, and they are judged without allocating.
 pub fn is_plain(path: &str) -> bool {
-    let mut before = b'.';
+    let mut before = b' ';
     let mut segments = 0;
     for byte in path.bytes() {
-        match byte {
-            b'%' | b';' | b'\\' | 0..=b' ' | 0x7f.. => return false,
-            b'/' if segments > 0 && matches!(before, b'/' | b'.' | b'+') => return false,
-            b'/' => segments += 1,
+        match (before, byte) {
+            (_, b'%' | b';' | b'\\' | 0..=b' ' | 0x7f..) | (b'/', b'/' | b'+') | (b'.' | b'+', b'/') => return false,
+            (_, b'/') => segments += 1,
             _ => {}
         }
         before = byte;
     }
-    !matches!(before, b'.' | b'+') && segments <= MAX_SEGMENTS
+    !matches!(before, b' ' | b'.' | b'+') && segments <= MAX_SEGMENTS
 }
 
-/// Every text a path may stand for, the one as written first; no two are equal, and at most eleven.
+/// Every text a path may stand for, the one as written first; no two are equal, and at most sixteen.
 ///
 /// # Errors
 /// [`Unreadable`] if any of them holds something no honest client sends.
 pub fn texts(path: &str) -> Result<Vec<String>, Unreadable> {
     let layers = layers(path)?;
-    let mut texts = vec![as_written(path)?];
+    let mut texts = vec![decoded_where(path, has_no_other_spelling)?];
+    // Many routers decode names but leave `%2F` alone, so that it is part of a name.
+    let whole_names =
+        layers.iter().filter(|layer| layer.contains('%')).map(|layer| decoded_where(layer, |byte| !is_separator(byte)));
     // Tomcat and Jetty drop parameters before they decode `%2f`, so "drop, then decode" is a text of its own.
     let stripped = layers.iter().filter(|layer| layer.contains(';')).map(|layer| decoded_fully(&without_parameters(layer)));
-    for text in layers.iter().skip(1).map(|layer| Ok(layer.clone())).chain(stripped).chain(widened(&layers)) {
+    for text in layers.iter().skip(1).map(|layer| Ok(layer.clone())).chain(whole_names).chain(stripped).chain(widened(&layers)) {
         let text = text?;
         if !texts.contains(&text) {
             texts.push(text);
@@ -67,19 +69,27 @@ fn layers(path: &str) -> Result<Vec<String>, Unreadable> {
     }
 }
 
-/// A path with only those escapes decoded that have no other spelling (space and all beyond ASCII): `/caf%C3%A9` is simply how
-/// `/café` is written, not a disguise.
-fn as_written(path: &str) -> Result<String, Unreadable> {
+/// Whether a byte can only be sent as an escape: `/caf%C3%A9` is simply how `/café` is written, not a disguise.
+fn has_no_other_spelling(byte: u8) -> bool {
+    matches!(byte, b' ' | 0x80..)
+}
+
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b'/' | b'\\')
+}
+
+/// One round of decoding of those bytes only that `chosen` picks.
+fn decoded_where(path: &str, chosen: impl Fn(u8) -> bool) -> Result<String, Unreadable> {
     let mut text = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let Some((first, behind)) = rest.split_first() {
         let escaped = if *first == b'%' { behind.get(..2).and_then(hex_byte) } else { None };
-        match escaped {
-            Some(byte @ (b' ' | 0x80..)) => {
+        match escaped.filter(|byte| chosen(*byte)) {
+            Some(byte) => {
                 text.push(byte);
                 rest = &behind[2..];
             }
-            _ => {
+            None => {
                 text.push(*first);
                 rest = behind;
             }
@@ -166,4 +176,102 @@ fn has_dot_segment(folded: &str) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_without_another_spelling_make_no_second_text() {
+        for (path, text) in [("/caf%C3%A9", "/café"), ("/a%20b", "/a b"), ("/plain", "/plain")] {
+            assert_eq!(texts(path), Ok(vec![text.to_owned()]), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_round_of_decoding_is_a_text_up_to_four() {
+        assert_eq!(texts("/a%25252541").map(|texts| texts.len()), Ok(5));
+        assert_eq!(texts("/a%2525252541"), Err(Unreadable::TooManyLayers));
+        assert_eq!(texts("/100%25.txt"), Ok(vec!["/100%25.txt".to_owned(), "/100%.txt".to_owned()]));
+    }
+
+    /// The attack: a router that decodes names but not slashes, so that our `*` and its parameter are not the same.
+    #[test]
+    fn an_encoded_slash_may_be_part_of_a_name() {
+        let texts = texts("/a/x%2Fy/%61dmin").expect("readable");
+        assert_eq!(texts, ["/a/x%2Fy/%61dmin", "/a/x/y/admin", "/a/x%2Fy/admin"]);
+    }
+
+    /// The attack: Tomcat drops `;…` and then decodes; read the other way round, the slash belongs to the parameter.
+    #[test]
+    fn parameters_are_also_dropped_before_decoding() {
+        let texts = texts("/;a=b%2fx/%2fadmin").expect("readable");
+        assert!(texts.iter().any(|text| text == "///admin"), "{texts:?}");
+    }
+
+    /// The attack: a parent folder in a spelling that only the upstream recognises.
+    #[test]
+    fn dot_segments_are_refused_in_every_disguise() {
+        for path in [
+            "/.",
+            "/..",
+            "/./a",
+            "/a/../b",
+            "/%2e%2e/a",
+            "/a%2f..%2fb",
+            "/..;/a",
+            "/..;x",
+            "/.%20/a",
+            "/%c2%a0../a",
+            "/a/.%e2%80%8b./b",
+            "/..%5ca",
+            "/%252e%252e/a",
+            "/%e2%80%a5/a",
+            "/%ef%bc%8e%ef%bc%8e/a",
+            "/a../b",
+            "/a..;x/b",
+            "/...%2fb",
+            "/..%3fx",
+            "/..%23",
+            "/a%3b/../b",
+            "/;%2f../a",
+            "/.%20./a",
+            "/..+/a",
+            "/+./a",
+            "/a/%E3%80%82%E3%80%82",
+            "/%EF%BC%852e%EF%BC%852e/a",
+            "/.%CC%81/a",
+        ] {
+            assert_eq!(texts(path), Err(Unreadable::DotSegment), "{path}");
+            assert!(!is_plain(path), "{path}");
+        }
+        for path in ["/a..b/c", "/...a", "/a/..b", "/a/b..", "/a/...", "/.a", "/a./b"] {
+            assert!(texts(path).is_ok(), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_with_its_reason() {
+        for (path, why) in [
+            ("/%", Unreadable::BadEscape),
+            ("/%4", Unreadable::BadEscape),
+            ("/%zz", Unreadable::BadEscape),
+            ("/%u002f", Unreadable::BadEscape),
+            ("/%25u002f", Unreadable::BadEscape),
+            ("/a%00", Unreadable::EncodedControl),
+            ("/a%250a", Unreadable::EncodedControl),
+            ("/a%7f", Unreadable::EncodedControl),
+            ("/a%E9", Unreadable::NotUtf8),
+            ("/a%25E9", Unreadable::NotUtf8),
+            ("/a%c0%af", Unreadable::NotUtf8),
+            ("/a%ed%a0%80", Unreadable::NotUtf8),
+        ] {
+            assert_eq!(texts(path), Err(why), "{path}");
+        }
+        assert_eq!(texts(&"/%61".repeat(257)), Err(Unreadable::TooDeep));
+        assert_eq!(texts(&"%2f".repeat(257)), Err(Unreadable::TooDeep));
+        assert!(texts(&"/%61".repeat(256)).is_ok());
+        assert!(is_plain(&"/a".repeat(256)) && !is_plain(&"/a".repeat(257)));
+    }
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use globset::{GlobBuilder, GlobMatcher};
 use regex::{Regex, RegexBuilder};
 
-use crate::policy::fold::{fold, is_blank, trim};
-use crate::policy::reading::{Form, Reading};
+use crate::policy::fold::{fold, trim};
+use crate::policy::reading::{Form, Reading, without_junk};
 
 /// The longest pattern in bytes.
 const MAX_PATTERN: usize = 1024;
@@ -17,6 +17,8 @@ const MAX_REGEX: usize = 1 << 20;
 /// expression.
 #[derive(Clone, Debug)]
 pub struct Pattern {
+    /// The lower-case byte that every first name it covers begins with, where there is one.
+    begins: Option<u8>,
     written: Box<str>,
     matcher: Matcher,
 }
@@ -101,7 +103,8 @@ impl Pattern {
         let split = names.split('/').filter(|_| !rest.is_empty());
         let mut pieces = split.map(Piece::parse).collect::<Result<Vec<_>, _>>()?;
         pieces.dedup_by(|next, before| matches!((next, before), (Piece::Deep, Piece::Deep)));
-        Ok(Self { written: text.into(), matcher: Matcher::Pieces { pieces: pieces.into(), below } })
+        let begins = pieces.first().and_then(Piece::begins);
+        Ok(Self { begins, written: text.into(), matcher: Matcher::Pieces { pieces: pieces.into(), below } })
     }
 
     /// Reads a regular expression over the whole path; it is anchored at both ends.
@@ -122,11 +125,14 @@ impl Pattern {
         };
         let failed = |error: regex::Error| BadPattern::Regex(error.to_string());
         let matcher = Matcher::Regex { exact: compile(false).map_err(failed)?, folded: compile(true).map_err(failed)? };
-        Ok(Self { written: text.into(), matcher })
+        Ok(Self { begins: None, written: text.into(), matcher })
     }
 
     /// Whether a reading falls under the pattern.
     pub fn covers(&self, reading: &Reading<'_>, root: Root) -> bool {
+        if self.begins.is_some_and(|byte| !reading.may_begin_with(byte)) {
+            return false;
+        }
         match &self.matcher {
             Matcher::Pieces { pieces, below: _ } if pieces.is_empty() => root == Root::Everything || reading.first().is_none(),
             Matcher::Pieces { pieces, below } => may_begin(pieces, reading) && walk(pieces, *below, reading),
@@ -190,6 +196,13 @@ impl Piece {
         }
     }
 
+    /// The byte a matching name begins with; only a letter or digit, which every form of comparison keeps in place.
+    fn begins(&self) -> Option<u8> {
+        let Self::Name { exact, folded } = self else { return None };
+        let first = |name: &str| name.bytes().next().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase());
+        first(exact).filter(|byte| first(folded) == Some(*byte))
+    }
+
     fn matches(&self, segment: &str, form: Form, last: bool) -> bool {
         let loose = form == Form::Loose && last;
         match self {
@@ -197,10 +210,11 @@ impl Piece {
             Self::Name { folded, .. } if loose => begins_name(segment, folded) || begins_name(without_junk(segment), folded),
             Self::Name { folded, .. } => folded.eq_ignore_ascii_case(segment),
             Self::Wild { exact, .. } if form == Form::Exact => exact.is_match(segment),
-            Self::Wild { folded, .. } => {
-                folded.is_match(segment)
-                    || (loose && (folded.is_match(stem(segment)) || folded.is_match(stem(without_junk(segment)))))
+            Self::Wild { folded, .. } if loose => {
+                let name = without_junk(segment);
+                [segment, name, stem(name), without_last_suffix(name)].iter().any(|name| folded.is_match(name))
             }
+            Self::Wild { folded, .. } => folded.is_match(segment),
             Self::Deep => true,
         }
     }
@@ -213,7 +227,7 @@ fn glob(segment: &str, fold_case: bool) -> Result<GlobMatcher, BadPattern> {
     glob.map(|glob| glob.compile_matcher()).map_err(|error| BadPattern::Glob(error.kind().to_string()))
 }
 
-/// A quick no for most rules: the first name is compared before anything else is looked at.
+/// Compares the first name before anything else is looked at, which is all that most rules need.
 fn may_begin(pieces: &[Piece], reading: &Reading<'_>) -> bool {
     match (&pieces[0], reading.first()) {
         (Piece::Deep, _) => true,
@@ -277,20 +291,161 @@ fn regex_covers(exact: &Regex, folded: &Regex, reading: &Reading<'_>) -> bool {
 /// Whether a segment is `name`, or `name` and a suffix.
 fn begins_name(segment: &str, name: &str) -> bool {
     let same = segment.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name));
-    same && segment[name.len()..].chars().next().is_none_or(ends_name)
+    same && is_suffix(&segment[name.len()..])
 }
 
-/// The segment up to its suffix.
+/// The segment without any of its suffixes.
 fn stem(segment: &str) -> &str {
-    let end = segment.char_indices().skip(1).find(|(_, c)| ends_name(*c)).map_or(segment.len(), |(at, _)| at);
-    &segment[..end]
+    &segment[..suffixes(segment).next().unwrap_or(segment.len())]
 }
 
-/// What begins a suffix: anything but letters, digits, `-` and `_`, so that `/admin.json` is `/admin` and `/admin-guide` is not.
-fn ends_name(c: char) -> bool {
-    !c.is_alphanumeric() && c != '-' && c != '_'
+fn without_last_suffix(segment: &str) -> &str {
+    &segment[..suffixes(segment).last().unwrap_or(segment.len())]
 }
 
-fn without_junk(segment: &str) -> &str {
-    segment.trim_start_matches(|c| matches!(c, '.' | '~' | '+') || is_blank(c))
+/// Where suffixes begin.
+fn suffixes(segment: &str) -> impl Iterator<Item = usize> {
+    segment.char_indices().map(|(at, _)| at).skip(1).filter(|at| is_suffix(&segment[*at..]))
+}
+
+/// Whether `rest` is nothing, or begins like a suffix: with anything but a letter, a digit, `-` or `_`, so that `/admin.json` is
+/// `/admin` and `/admin-guide` is not. An escape is whatever it decodes to, and that is a reading of its own.
+fn is_suffix(rest: &str) -> bool {
+    let escape = |rest: &str| rest.as_bytes().get(1..3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+    match rest.chars().next() {
+        None => true,
+        Some('%') => !escape(rest),
+        Some(c) => !c.is_alphanumeric() && c != '-' && c != '_',
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::*;
+    use crate::policy::layer::is_plain;
+    use crate::policy::reading::each;
+
+    /// Whether the pattern covers some reading of that form.
+    fn covers(pattern: &Pattern, path: &str, form: Form) -> bool {
+        let mut seek = |reading: &Reading<'_>| {
+            let found = reading.form() == form
+                && reading.is_proper() | (form == Form::Loose)
+                && pattern.covers(reading, Root::Everything);
+            if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        each(path, is_plain(path), &mut seek).is_break()
+    }
+
+    fn check(pattern: &str, form: Form, inside: &[&str], outside: &[&str]) {
+        let pattern = Pattern::parse(pattern).expect(pattern);
+        for path in inside {
+            assert!(covers(&pattern, path, form), "{pattern} covers {path}");
+        }
+        for path in outside {
+            assert!(!covers(&pattern, path, form), "{pattern} does not cover {path}");
+        }
+    }
+
+    #[test]
+    fn patterns_keep_to_segment_boundaries() {
+        check("/admin/", Form::Exact, &["/admin", "/admin/", "/admin/x/y"], &["/", "/admins", "/x/admin", "/Admin", "/admin.x"]);
+        check("/health", Form::Exact, &["/health"], &["/health/", "/health/x", "/healthy", "/"]);
+        check("/a/b/", Form::Exact, &["/a/b", "/a/b/c"], &["/a", "/a/bc"]);
+        check("/", Form::Exact, &["/", "/a", "/a/b/"], &[]);
+        check("/a[b]{c}/", Form::Exact, &["/a[b]{c}/x"], &["/ab", "/abc"]);
+    }
+
+    #[test]
+    fn stars_stay_within_a_segment_and_double_stars_cross() {
+        check("/u/*/keys", Form::Exact, &["/u/bob/keys", "/u/b.c/keys"], &["/u/keys", "/u/a/b/keys", "/u/bob/keys/x"]);
+        check("/*.php", Form::Exact, &["/x.php", "/.php"], &["/x/y.php", "/x.phps"]);
+        check("/v?/*/", Form::Exact, &["/v1/x", "/v2/x/y"], &["/v/x", "/v10/x", "/v1"]);
+        check("/a/**", Form::Exact, &["/a/b", "/a/b/c", "/a/"], &["/a", "/ab"]);
+        check("/**", Form::Exact, &["/a", "/a/b"], &["/"]);
+        check("/**/keys", Form::Exact, &["/keys", "/a/keys", "/a/b/keys"], &["/keys/x", "/a/keysx"]);
+        check("/a/**/b/**/c", Form::Exact, &["/a/b/c", "/a/x/b/y/z/c", "/a/b/b/c/c"], &["/a/c/b", "/a/b", "/a/x/c"]);
+        check("/**/*.bak/", Form::Exact, &["/a/x.bak", "/x.bak/y"], &["/a/x.bakk", "/"]);
+        check("/{a,b}/[x]*", Form::Exact, &["/{a,b}/[x]y"], &["/a/x", "/b/xy"]);
+    }
+
+    #[test]
+    fn folded_names_ignore_case_width_and_accents() {
+        check("/Café/", Form::Folded, &["/CAF%C3%89/x", "/cafe", "/CAFE/", "/caf%65%CC%81"], &["/cafes"]);
+        check("/a/*.TXT", Form::Folded, &["/A/x.txt", "/a/%EF%BD%98.Txt"], &["/a/x.txts"]);
+    }
+
+    #[test]
+    fn loose_names_ignore_suffixes_and_junk_on_the_last_name_only() {
+        check(
+            "/a/b/",
+            Form::Loose,
+            &["/a/b.json/x", "/a/b:1", "/a/~b", "/a/.b~1", "/a/b@", "/a/b%20c"],
+            &["/a.x/b", "/a/b-c", "/a/b_c", "/a/bc"],
+        );
+        check("/v1.0/*.d", Form::Loose, &["/v1.0/x.d", "/v1.0/x.d.json"], &["/v1/x.d"]);
+        check("/a/**", Form::Loose, &["/a", "/a.x/y"], &["/b"]);
+    }
+
+    #[test]
+    fn regular_expressions_see_the_whole_path() {
+        let pattern = Pattern::regex(r"/(admin|root)(/.*)?").expect("a regular expression");
+        assert!(covers(&pattern, "/admin/x", Form::Exact) && covers(&pattern, "/root", Form::Exact));
+        assert!(
+            !covers(&pattern, "/x/admin", Form::Exact)
+                && !covers(&pattern, "/Admin", Form::Exact)
+                && !covers(&pattern, "/adminx", Form::Exact)
+        );
+        assert!(covers(&pattern, "/ADMIN/", Form::Folded) && covers(&pattern, "/admin.json", Form::Loose));
+        let commented = Pattern::regex("(?x) /a b # no more").expect("a regular expression");
+        assert!(covers(&commented, "/ab", Form::Exact) && !covers(&commented, "/abc", Form::Exact));
+    }
+
+    /// The attack: a pattern that closes our anchoring bracket, or takes for ever, or can never match and protects nothing.
+    #[test]
+    fn regular_expressions_cannot_escape_or_explode() {
+        for text in ["/a)|(?:/b", "/(", "/a{1000}{1000}{1000}"] {
+            assert!(matches!(Pattern::regex(text), Err(BadPattern::Regex(_))), "{text}");
+        }
+        assert_eq!(Pattern::regex("admin"), Err(BadPattern::NoSlash));
+        assert_eq!(Pattern::regex(""), Err(BadPattern::NoSlash));
+        assert_eq!(Pattern::regex(&"/a".repeat(600)), Err(BadPattern::TooLong));
+    }
+
+    #[test]
+    fn what_is_not_a_pattern_is_refused_with_its_reason() {
+        for (text, why) in [
+            ("", BadPattern::NoSlash),
+            ("admin/", BadPattern::NoSlash),
+            ("/a?b=c", BadPattern::Query),
+            ("/a#b", BadPattern::Query),
+            ("/a%20b", BadPattern::Escape),
+            ("/a;b", BadPattern::Parameters),
+            ("/a\\b", BadPattern::Character),
+            ("/a\n", BadPattern::Character),
+            ("//", BadPattern::EmptySegment),
+            ("/a//b", BadPattern::EmptySegment),
+            ("/../a", BadPattern::DotSegment),
+            ("/a/./", BadPattern::DotSegment),
+            ("/+/", BadPattern::DotSegment),
+            ("/℅/", BadPattern::DotSegment),
+            ("/a**", BadPattern::Stars),
+            ("/***", BadPattern::Stars),
+        ] {
+            assert_eq!(Pattern::parse(text), Err(why), "{text:?}");
+        }
+        assert_eq!(Pattern::parse(&format!("/{}", "a".repeat(1024))), Err(BadPattern::TooLong));
+    }
+
+    #[test]
+    fn a_pattern_is_shown_as_it_was_written() {
+        let (plain, regex) = (Pattern::parse("/a.b"), Pattern::regex("/a.b"));
+        assert_eq!(plain.as_ref().map(ToString::to_string), Ok("/a.b".to_owned()));
+        assert_eq!(plain, Pattern::parse("/a.b"));
+        assert_ne!(plain, regex);
+        assert!(
+            Pattern::parse("/a/").is_ok_and(|pattern| pattern.is_folder()) && !plain.is_ok_and(|pattern| pattern.is_folder())
+        );
+    }
 }

@@ -6,7 +6,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::policy::fold::{fold, trim};
+use crate::policy::fold::{fold, fold_names, is_blank, trim};
 use crate::policy::layer;
 
 /// Leading segments that may be a script or a cookieless session; more than two in a row is nobody's.
@@ -36,6 +36,8 @@ pub struct Reading<'a> {
     form: Form,
     shape: Shape,
     first: Option<&'a str>,
+    /// How the first name begins, in lower case: as it is, and after what [`without_junk`] drops.
+    begins: [u8; 2],
 }
 
 /// The choices that need no text of their own.
@@ -51,8 +53,10 @@ pub type Visitor<'v> = dyn FnMut(&Reading<'_>) -> ControlFlow<()> + 'v;
 
 impl<'a> Reading<'a> {
     fn new(rest: &'a str, form: Form, shape: Shape) -> Self {
-        let mut reading = Self { rest, form, shape, first: None };
+        let mut reading = Self { rest, form, shape, first: None, begins: [0; 2] };
         reading.first = reading.segments().next();
+        let begins = |name: &str| name.as_bytes().first().map_or(0, u8::to_ascii_lowercase);
+        reading.begins = reading.first.map_or([0; 2], |first| [begins(first), begins(without_junk(first))]);
         reading
     }
 
@@ -71,6 +75,11 @@ impl<'a> Reading<'a> {
     /// The first name.
     pub fn first(&self) -> Option<&'a str> {
         self.first
+    }
+
+    /// Whether the first name might begin with this lower-case byte: a quick no for most rules.
+    pub fn may_begin_with(&self, byte: u8) -> bool {
+        self.begins.contains(&byte)
     }
 
     /// How firmly names are compared.
@@ -105,19 +114,32 @@ impl<'a> Reading<'a> {
 /// A path that [`layer::texts`] refuses has no readings; a `Target` never holds one.
 pub fn each(path: &str, plain: bool, visit: &mut Visitor<'_>) -> ControlFlow<()> {
     if plain {
+        // Its fold differs in letter case at most, which comparing folded names ignores anyway.
         return each_of_text(path, path, visit);
     }
     let texts = layer::texts(path).unwrap_or_default();
-    texts.iter().try_for_each(|text| each_of_text(text, &fold(text), visit))
+    for text in &texts {
+        each_of_text(text, &fold(text), visit)?;
+        if let Some(folded) = fold_names(text) {
+            each_of_form(&folded, Form::Folded, visit)?;
+            each_of_form(&folded, Form::Loose, visit)?;
+        }
+    }
+    ControlFlow::Continue(())
 }
 
-/// Whether the first name of any reading is `name`, which must be given folded.
-pub fn any_begins_with(path: &str, plain: bool, name: &str) -> bool {
+/// Whether the first name of any reading of this text is `name`; both must be given folded, but for ASCII letter case.
+pub fn any_begins_with(folded: &str, name: &str) -> bool {
     let mut begins = |reading: &Reading<'_>| {
-        let same = reading.form == Form::Folded && reading.first.is_some_and(|first| first.eq_ignore_ascii_case(name));
+        let same = reading.first.is_some_and(|first| first.eq_ignore_ascii_case(name));
         if same { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    each(path, plain, &mut begins).is_break()
+    each_of_form(folded, Form::Folded, &mut begins).is_break()
+}
+
+/// What some routers skip at the front of a name.
+pub fn without_junk(segment: &str) -> &str {
+    segment.trim_start_matches(|c| matches!(c, '.' | '~') || is_blank(c))
 }
 
 fn each_of_text(exact: &str, folded: &str, visit: &mut Visitor<'_>) -> ControlFlow<()> {
@@ -154,28 +176,98 @@ fn each_of_rest(rest: &str, form: Form, visit: &mut Visitor<'_>) -> ControlFlow<
 }
 
 fn each_of_slashes(rest: &str, form: Form, shape: Shape, visit: &mut Visitor<'_>) -> ControlFlow<()> {
-    let kept = Reading::new(rest, form, shape);
-    visit(&kept)?;
-    let shape = Shape { merge_slashes: true, ..shape };
-    if kept.segments().any(str::is_empty) {
-        visit(&Reading::new(rest, form, shape))?;
+    let mut reading = Reading::new(rest, form, shape);
+    visit(&reading)?;
+    if reading.segments().any(str::is_empty) {
+        reading = Reading::new(rest, form, Shape { merge_slashes: true, ..shape });
+        visit(&reading)?;
     }
     for skip in 1..=MAX_LEADERS {
-        let before = Reading::new(rest, form, Shape { skip: skip - 1, ..shape });
-        if !before.first.is_some_and(is_leader) {
+        if !reading.first.is_some_and(is_leader) {
             break;
         }
-        visit(&Reading::new(rest, form, Shape { skip, ..shape }))?;
+        reading = Reading::new(rest, form, Shape { merge_slashes: true, skip, ..shape });
+        visit(&reading)?;
     }
     ControlFlow::Continue(())
 }
 
-/// A front controller (`index.php`) or an ASP.NET cookieless session (`(S(x))`).
+/// A front controller (`index.php`) or an ASP.NET cookieless session (`(S(x))`). What is still escaped is no file's name.
 fn is_leader(segment: &str) -> bool {
     let ending = segment.rfind('.').map_or("", |dot| &segment[dot..]);
-    SCRIPTS.iter().any(|script| script.eq_ignore_ascii_case(ending)) || (segment.starts_with('(') && segment.ends_with(')'))
+    let is_script = !segment.contains('%') && SCRIPTS.iter().any(|script| script.eq_ignore_ascii_case(ending));
+    is_script || (segment.starts_with('(') && segment.ends_with(')'))
 }
 
 fn before(text: &str, stop: char) -> &str {
     text.split(stop).next().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn readings(path: &str, form: Form) -> Vec<String> {
+        let mut readings = Vec::new();
+        let _all = each(path, layer::is_plain(path), &mut |reading| {
+            let text = reading.joined();
+            if reading.form() == form && !readings.contains(&text) {
+                readings.push(text);
+            }
+            ControlFlow::Continue(())
+        });
+        readings
+    }
+
+    #[test]
+    fn a_plain_path_reads_as_it_stands() {
+        for path in ["/", "/a", "/a/b.js", "/...x", "/a..b/c", "/@fs/~x:y", "/a+b"] {
+            assert!(layer::is_plain(path), "{path}");
+            assert_eq!(readings(path, Form::Exact), [path]);
+        }
+        assert_eq!(readings("/a/", Form::Exact), ["/a/", "/a"]);
+    }
+
+    /// The attack: a path whose meaning depends on who reads it.
+    #[test]
+    fn every_choice_of_an_upstream_is_a_reading() {
+        for (path, expected) in [
+            ("/a%2Fb", &["/a%2Fb", "/a/b"][..]),
+            ("/a%252Fb", &["/a%252Fb", "/a%2Fb", "/a/b"]),
+            ("//h/a", &["//h/a", "/h/a", "/a"]),
+            ("/a;x/b", &["/a;x/b", "/a/b"]),
+            ("/a%3Fb", &["/a%3Fb", "/a?b", "/a"]),
+            ("/a;%2Fb", &["/a;%2Fb", "/a", "/a;/b", "/a/b"]),
+            ("/index.php/a", &["/index.php/a", "/a"]),
+            ("/(S(x))/x.aspx/a", &["/(S(x))/x.aspx/a", "/x.aspx/a", "/a"]),
+            ("/%EF%BC%852fa", &["/\u{ff05}2fa", "//a", "/a", "/"]),
+        ] {
+            assert_eq!(readings(path, Form::Exact), expected, "{path}");
+        }
+        assert_eq!(readings("/A%5CB./%EF%BC%A3", Form::Folded), ["/a%5cb/c", "/a/b/c", "/a\\b/c"]);
+    }
+
+    #[test]
+    fn what_drops_a_script_or_a_suffix_is_not_the_path_proper() {
+        let mut proper = Vec::new();
+        let _all = each("/x.php/A/", true, &mut |reading| {
+            if reading.is_proper() {
+                assert!(!reading.is_aside());
+                proper.push((reading.form(), reading.joined()));
+            }
+            ControlFlow::Continue(())
+        });
+        assert_eq!(proper, [(Form::Exact, "/x.php/A/".to_owned()), (Form::Folded, "/x.php/A/".to_owned())]);
+    }
+
+    #[test]
+    fn the_walk_stops_when_told() {
+        let mut count = 0;
+        let stopped = each("//a;b/%2F", false, &mut |_| {
+            count += 1;
+            ControlFlow::Break(())
+        });
+        assert!(stopped.is_break());
+        assert_eq!(count, 1);
+    }
 }

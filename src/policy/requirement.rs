@@ -23,3 +23,22 @@ impl Default for Requirement {
         Self { strength: Strength::TwoFactor }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_requirements_the_stronger_holds() {
+        let [weak, strong] = [Strength::Password, Strength::TwoFactor].map(|strength| Requirement { strength });
+        for (one, two) in [(weak, strong), (strong, weak), (strong, strong)] {
+            assert_eq!(one.and(two), strong);
+        }
+        assert_eq!(weak.and(weak), weak);
+    }
+
+    #[test]
+    fn saying_nothing_asks_for_two_factors() {
+        assert_eq!(Requirement::default().strength, Strength::TwoFactor);
+    }
+}

@@ -7,7 +7,7 @@ use http::Method;
 use ipnet::IpNet;
 
 use crate::policy::pattern::{Pattern, Root};
-use crate::policy::reading::{Form, Reading};
+use crate::policy::reading::Reading;
 use crate::policy::requirement::Requirement;
 use crate::policy::target::Target;
 
@@ -106,25 +106,30 @@ struct Call<'a> {
 
 impl RuleSet {
     /// What the rules say of a request: the whole list once per reading of its path, and the strictest answer wins.
+    ///
+    /// A HEAD is read both as what it is and as the GET that most apps make of it: what GET takes away HEAD does too, and what
+    /// opens GET alone opens no HEAD.
     pub fn judge(&self, target: &Target, method: &Method, client: IpAddr) -> Judgement {
         let call = Call { method, client: client.to_canonical() };
-        let mut strictest = Opinion::Open;
-        let mut heard = false;
-        let _stopped = target.each_reading(&mut |reading| {
-            if let Some(opinion) = self.opinion(reading, call) {
-                heard = true;
-                strictest = strictest.stricter(opinion);
-            }
-            if matches!(strictest, Opinion::Deny) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
+        let as_get = (method == Method::HEAD).then_some(Call { method: &Method::GET, ..call });
+        let strictest = std::iter::once(call).chain(as_get).fold(None, |strictest, call| self.strictest(strictest, target, call));
         match strictest {
-            Opinion::Deny => Judgement::Denied(self.deny_status),
-            Opinion::Redirect(redirect) => Judgement::Redirected(redirect.clone()),
-            Opinion::Require(requirement) => Judgement::Required(requirement),
-            Opinion::Open if heard => Judgement::Open,
-            // Every target has a reading; should one ever have none, nothing spoke for opening it.
-            Opinion::Open => Judgement::Denied(self.deny_status),
+            // Every target has a reading; should one ever have none, then nothing spoke for opening it.
+            Some(Opinion::Deny) | None => Judgement::Denied(self.deny_status),
+            Some(Opinion::Redirect(redirect)) => Judgement::Redirected(redirect.clone()),
+            Some(Opinion::Require(requirement)) => Judgement::Required(requirement),
+            Some(Opinion::Open) => Judgement::Open,
         }
+    }
+
+    fn strictest<'a>(&'a self, so_far: Option<Opinion<'a>>, target: &Target, call: Call<'_>) -> Option<Opinion<'a>> {
+        let mut strictest = so_far;
+        let _stopped = target.each_reading(&mut |reading| {
+            let heard = self.opinion(reading, call);
+            strictest = strictest.map_or(heard, |known| Some(heard.map_or(known, |heard| known.stricter(heard))));
+            if matches!(strictest, Some(Opinion::Deny)) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        strictest
     }
 
     /// What the rules say of one reading. `None` if they say nothing and the reading can only take away.
@@ -158,7 +163,7 @@ impl Rule {
             Action::Require(_) | Action::Bypass | Action::Deny => pattern.covers(reading, Root::Everything),
         };
         self.paths.iter().any(covers)
-            && (self.methods.is_empty() || self.methods.iter().any(|method| same_method(method, call.method, reading.form())))
+            && (self.methods.is_empty() || self.methods.contains(call.method))
             && (self.networks.is_empty() || self.networks.iter().any(|network| within(network, call.client)))
     }
 }
@@ -191,12 +196,6 @@ fn sends(from: &Pattern, reading: &Reading<'_>, root: Root) -> bool {
     (from.is_folder() || reading.is_proper()) && from.covers(reading, root)
 }
 
-/// A HEAD is a GET to most apps, so what GET takes away HEAD does too; but a rule that opens GET opens GET alone. Only the exact
-/// forms of a path can open anything, hence the distinction.
-fn same_method(listed: &Method, asked: &Method, form: Form) -> bool {
-    listed == asked || (form != Form::Exact && *listed == Method::GET && *asked == Method::HEAD)
-}
-
 /// Whether a client is in a network; an IPv4 client also in an IPv4 network that is written as IPv6 (`::ffff:192.0.2.0/120`).
 fn within(network: &IpNet, client: IpAddr) -> bool {
     match (network, client) {
@@ -204,3 +203,6 @@ fn within(network: &IpNet, client: IpAddr) -> bool {
         (network, client) => network.contains(&client),
     }
 }
+
+#[cfg(test)]
+mod tests;

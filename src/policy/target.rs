@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use crate::policy::fold::fold;
 use crate::policy::host::Authority;
 use crate::policy::layer;
 use crate::policy::reading::{self, Form, Visitor};
@@ -54,13 +55,19 @@ impl Target {
         let path_length = origin_form.find('?').unwrap_or(origin_form.len());
         let path = &origin_form[..path_length];
         let plain = layer::is_plain(path);
-        if !plain {
-            if path.contains('\\') {
-                return Err(Unreadable::Backslash);
-            }
-            layer::texts(path)?;
-        }
-        Ok(Self { path_length, plain, whose: whose(path, plain), text: origin_form.into() })
+        let disguised = if plain {
+            reading::any_begins_with(path, OWN_SEGMENT)
+        } else if path.contains('\\') {
+            return Err(Unreadable::Backslash);
+        } else {
+            layer::texts(path)?.iter().any(|text| reading::any_begins_with(&fold(text), OWN_SEGMENT))
+        };
+        let whose = match path.starts_with(OWN_PREFIX) {
+            true => Whose::Ours,
+            false if disguised => Whose::Disguised,
+            false => Whose::App,
+        };
+        Ok(Self { text: origin_form.into(), path_length, plain, whose })
     }
 
     /// Parses a target from raw bytes; bytes beyond ASCII are refused like in [`Target::parse`].
@@ -134,16 +141,6 @@ impl Target {
     }
 }
 
-fn whose(path: &str, plain: bool) -> Whose {
-    if path.starts_with(OWN_PREFIX) {
-        Whose::Ours
-    } else if reading::any_begins_with(path, plain, OWN_SEGMENT) {
-        Whose::Disguised
-    } else {
-        Whose::App
-    }
-}
-
 fn check_length(target: &[u8]) -> Result<(), Unreadable> {
     if target.len() > MAX_TARGET { Err(Unreadable::TooLong) } else { Ok(()) }
 }
@@ -162,4 +159,141 @@ fn check_bytes(target: &[u8]) -> Result<(), Unreadable> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Target {
+        Target::parse(text).expect(text)
+    }
+
+    #[test]
+    fn a_target_is_a_path_and_perhaps_a_query() {
+        for (text, path, query) in [
+            ("/a", "/a", None),
+            ("/a?", "/a", Some("")),
+            ("/a?b?c=/../%zz\\", "/a", Some("b?c=/../%zz\\")),
+            ("/?", "/", Some("")),
+        ] {
+            let target = parse(text);
+            assert_eq!((target.as_str(), target.path(), target.query()), (text, path, query));
+        }
+    }
+
+    /// The attack: bytes that some parser between us and the app cuts, drops or splits at.
+    #[test]
+    fn what_no_honest_client_sends_is_refused() {
+        for (text, why) in [
+            ("", Unreadable::NotOriginForm),
+            ("*", Unreadable::NotOriginForm),
+            ("a/b", Unreadable::NotOriginForm),
+            ("?a", Unreadable::NotOriginForm),
+            ("http://h/a", Unreadable::NotOriginForm),
+            ("/a b", Unreadable::RawByte),
+            ("/a\r\nX: y", Unreadable::RawByte),
+            ("/a?b c", Unreadable::RawByte),
+            ("/é", Unreadable::RawByte),
+            ("/a?é", Unreadable::RawByte),
+            ("/a\u{7f}", Unreadable::RawByte),
+            ("/a#b", Unreadable::Fragment),
+            ("/a?b#c", Unreadable::Fragment),
+            ("/a\\b", Unreadable::Backslash),
+            ("/a/../b", Unreadable::DotSegment),
+        ] {
+            assert_eq!(Target::parse(text), Err(why), "{text:?}");
+        }
+        assert_eq!(Target::parse_bytes(b"/a\xe9"), Err(Unreadable::RawByte));
+        assert_eq!(Target::parse_bytes(b"/a"), Ok(parse("/a")));
+    }
+
+    #[test]
+    fn length_counts_the_whole_target_and_is_the_only_414() {
+        let longest = format!("/{}", "a".repeat(MAX_TARGET - 1));
+        assert!(Target::parse(&longest).is_ok());
+        let longer = Target::parse(&(longest + "?")).expect_err("too long");
+        assert!(longer.too_long());
+        assert!(!Unreadable::DotSegment.too_long());
+        assert_eq!(longer.name(), "too-long");
+    }
+
+    /// The attack: absolute-form, whose authority many servers ignore, to name one host and reach another.
+    #[test]
+    fn absolute_form_counts_only_for_this_very_host() {
+        let own = |text: &str| Authority::parse(text).expect(text);
+        for (text, host, path) in [
+            ("https://a.example/x?y", "a.example", "/x?y"),
+            ("HTTPS://A.Example:443/", "a.example", "/"),
+            ("https://a.example", "a.example:443", "/"),
+            ("https://a.example?x", "a.example", "/?x"),
+            ("https://a.example:8443/x", "a.example:8443", "/x"),
+        ] {
+            assert_eq!(Target::parse_absolute(text, &own(host)), Ok(parse(path)), "{text}");
+        }
+        for text in [
+            "http://a.example/",
+            "https://b.example/",
+            "https://a.example:8443/",
+            "https://u@a.example/",
+            "https:/a.example/",
+            "https:///x",
+            "//a.example/",
+            "ftp://a.example/",
+            "https://a.example@b/",
+            "/x",
+            "",
+        ] {
+            assert_eq!(Target::parse_absolute(text, &own("a.example")), Err(Unreadable::NotOriginForm), "{text}");
+        }
+        assert_eq!(Target::parse_absolute("https://a.example\\x", &own("a.example")), Err(Unreadable::Backslash));
+        assert_eq!(Target::parse_absolute("https://a.example#x", &own("a.example")), Err(Unreadable::Fragment));
+        assert_eq!(Target::parse_absolute("https://a.example//b/../x", &own("a.example")), Err(Unreadable::DotSegment));
+    }
+
+    #[test]
+    fn our_pages_are_ours_in_exactly_one_spelling() {
+        for (text, page) in [("/.doorward/", ""), ("/.doorward/login?go=x", "login"), ("/.doorward/a//b%2Fc", "a//b%2Fc")] {
+            assert_eq!(parse(text).own(), Own::Page(page), "{text}");
+        }
+        for text in
+            ["/", "/doorward/", "/.doorwards/", "/x/.doorward/", "/?/.doorward/", "/.well-known/acme-challenge/x", "/.doorward-x"]
+        {
+            assert_eq!(parse(text).own(), Own::No, "{text}");
+        }
+        assert_eq!(Target::parse("/.doorward/../x"), Err(Unreadable::DotSegment));
+    }
+
+    /// The attack: a spelling of our prefix that the app serves as its own page, with our name in the address bar.
+    #[test]
+    fn disguises_of_our_prefix_are_nobodys() {
+        for text in [
+            "/.doorward",
+            "/.Doorward/",
+            "//.doorward/login",
+            "/%2edoorward/",
+            "/.doorward%2Flogin",
+            "/.doorward;x/",
+            "/;/.doorward/",
+            "//h/.doorward/",
+            "/.door%77ard/",
+            "/.doorward%20/",
+            "/.doorward./",
+            "/.doorward%5C",
+            "/.doorward%3Fx",
+            "/%252edoorward/",
+            "/.%EF%BD%84oorward/",
+            "/index.php/.doorward/",
+            "/%EF%BC%8Edoorward/x",
+            "/.doorward%E2%80%8B/",
+        ] {
+            assert_eq!(parse(text).own(), Own::Disguised, "{text}");
+        }
+    }
+
+    #[test]
+    fn readings_are_told_for_explanation() {
+        assert_eq!(parse("/a/b?c").readings(), ["/a/b"]);
+        assert_eq!(parse("/a%2Fb").readings(), ["/a%2Fb", "/a/b"]);
+    }
 }

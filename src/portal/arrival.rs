@@ -79,8 +79,9 @@ pub async fn arrive(
     if let Some(former) = call.session().filter(|former| former.id != session.id) {
         portal.store.end_session(former.id).await?;
     }
-    let (user, host, method) = (&session.user_name, &session.host, session.strength.name());
-    tracing::info!(event = Event::SignedIn.name(), %user, host, ip = %call.client, method, session = %session.id, request = call.request_id);
+    let (user, method, id) = (&session.user_name, session.strength.name(), session.id);
+    let (host, request) = (call.host.as_str(), call.request_id);
+    tracing::info!(event = Event::SignedIn.name(), %user, host, ip = %call.client, method, session = %id, request);
     let mut response = leave(portal, call, to);
     let headers = response.headers_mut();
     cookie::attach(headers, cookie::set(cookie::SESSION, ticket.token.to_text().expose(), ticket.max_age));
@@ -92,7 +93,7 @@ pub async fn arrive(
 /// Leads on to `to` by way of our own page: after a form, browsers would apply our `form-action` to the app's redirects too.
 pub fn leave(portal: &Portal, call: &Call<'_>, to: &Destination) -> Response<Body> {
     let go = portal.returns.seal(&call.host, to.target(), call.now);
-    page::redirect(StatusCode::SEE_OTHER, &format!("/.doorward/continue?go={go}"))
+    call.redirect(&format!("/.doorward/continue?go={go}"))
 }
 
 /// The page that leads on by itself, and by a link where it does not.

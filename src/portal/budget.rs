@@ -28,7 +28,7 @@ const SWEEP_EVERY: u32 = 1_024;
 pub struct Budgets {
     /// Forms that try a password or a code: 20 at once, then one every 6 seconds.
     pub sign_in: Budget,
-    /// Looks at set-up links: 60 at once, then one a second.
+    /// Tokens in URLs (set-up links, half-done sign-ins) that the store is asked for: 60 at once, then one a second.
     pub links: Budget,
 }
 

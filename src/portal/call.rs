@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::header::USER_AGENT;
 use http::request::Parts;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use crate::auth::token::Token;
 use crate::base::clock::Timestamp;
@@ -17,6 +17,7 @@ use crate::policy::host::Host;
 use crate::policy::rule::Judgement;
 use crate::web::audience::Audience;
 use crate::web::form::{self, Form};
+use crate::web::page;
 use crate::web::return_to::Destination;
 use crate::wire::body::Body;
 use crate::wire::client::Network;
@@ -90,6 +91,12 @@ impl Call<'_> {
         Audience::of(&self.head.method, &self.head.headers)
     }
 
+    /// A redirect to a path of ours or to a judged one: 302 after GET and HEAD, else 303, which makes a GET of it.
+    pub fn redirect(&self, location: &str) -> Response<Body> {
+        let safe = matches!(self.head.method, Method::GET | Method::HEAD);
+        page::redirect(if safe { StatusCode::FOUND } else { StatusCode::SEE_OTHER }, location)
+    }
+
     /// The fields of the query; none if it cannot be read.
     pub fn query(&self) -> Form {
         self.head.uri.query().and_then(|query| form::parse(query).ok()).unwrap_or_default()
@@ -125,7 +132,7 @@ impl Call<'_> {
     /// Asked before a sign-in is called enough and before a signed-in visitor is sent on: otherwise a session too weak for
     /// its target would be sent to and fro for ever.
     pub fn needs(&self, to: &Destination) -> Strength {
-        match self.app.rules.judge(to.target(), &http::Method::GET, self.client) {
+        match self.app.rules.judge(to.target(), &Method::GET, self.client) {
             Judgement::Required(requirement) => requirement.strength,
             Judgement::Denied(_) | Judgement::Redirected(_) | Judgement::Open => self.app.rules.requirement.strength,
         }

@@ -40,12 +40,13 @@ pub struct Slot {
 pub struct Busy;
 
 impl Hasher {
-    /// One run at a time for each core of this machine.
+    /// As many runs at once as this machine has cores.
     pub fn new() -> Self {
         Self::with_cores(available_parallelism().map_or(1, usize::from))
     }
 
-    fn with_cores(cores: usize) -> Self {
+    /// As many runs at once as `cores`.
+    pub(super) fn with_cores(cores: usize) -> Self {
         Self {
             cores: Arc::new(Semaphore::new(cores)),
             queue: Arc::new(Semaphore::new(cores + QUEUE)),
@@ -105,6 +106,10 @@ impl Slot {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::pin::Pin;
+    use std::task::Poll;
+
     use super::*;
 
     /// The attack: more sign-ins at once than the machine can hash.
@@ -121,16 +126,15 @@ mod tests {
     async fn the_queue_is_short() {
         let hasher = Hasher::with_cores(1);
         let _held = hasher.slot().await.expect("the first gets the core");
-        let waiting: Vec<_> = (0..QUEUE + 1).map(|_| Box::pin(hasher.slot())).collect();
-        let mut waiting = waiting;
+        let mut waiting: Vec<_> = (0..=QUEUE).map(|_| Box::pin(hasher.slot())).collect();
         for one in &mut waiting {
-            assert!(futures_pending(one).await);
+            assert!(is_pending(one).await);
         }
         assert_eq!(hasher.slot().await.map(|_| ()), Err(Busy), "at once: the queue is full");
     }
 
-    async fn futures_pending<F: Future + Unpin>(future: &mut F) -> bool {
-        std::future::poll_fn(|context| std::task::Poll::Ready(std::pin::Pin::new(&mut *future).poll(context).is_pending())).await
+    async fn is_pending<F: Future + Unpin>(future: &mut F) -> bool {
+        poll_fn(|context| Poll::Ready(Pin::new(&mut *future).poll(context).is_pending())).await
     }
 
     #[tokio::test]

@@ -34,7 +34,7 @@ struct SessionAnswer<'a> {
 
 /// Who the visitor is and where they can go. Strangers are shown nothing but the way to sign in.
 pub fn show(plan: &Plan, call: &Call<'_>) -> Response<Body> {
-    let Some(session) = call.session() else { return page::redirect(StatusCode::SEE_OTHER, SIGN_IN) };
+    let Some(session) = call.session() else { return call.redirect(SIGN_IN) };
     let page =
         HomePage { installation: &plan.name, app: &call.app.name, host: call.host.as_str(), user: session.user_name.as_str() };
     page::render(StatusCode::OK, &page)

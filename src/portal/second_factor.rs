@@ -26,12 +26,17 @@ use crate::store::credentials::SignInFacts;
 use crate::web::asset;
 use crate::web::form::Form;
 use crate::web::page::{self, Alert};
+use crate::web::refusal::Refusal;
 use crate::web::return_to::Destination;
 use crate::web::text;
 use crate::wire::body::Body;
 
 /// What the token of this form is good for.
 const PURPOSE: &str = "code";
+// How the log names what happens here.
+const METHOD: &str = "code";
+const FAILED: &str = Event::SignInFailed.name();
+const THROTTLED: &str = Event::Throttled.name();
 
 #[derive(Template)]
 #[template(config = ".askama.toml", path = "code.html")]
@@ -87,7 +92,8 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
         return Ok(answer(StatusCode::FORBIDDEN, Alert::new("code", text::CODE_FORM_TOO_OLD)));
     }
     if let Err(wait) = tries(portal, call, &half_done).await? {
-        tracing::warn!(event = Event::Throttled.name(), user = %half_done.facts.user.name, ip = %call.client, method = "code", request = call.request_id);
+        let user = &half_done.facts.user.name;
+        tracing::warn!(event = THROTTLED, %user, ip = %call.client, method = METHOD, request = call.request_id);
         return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(wait)), wait));
     }
     let alert = match judge(portal, plan, call, &half_done, sent.text("code")).await? {
@@ -97,7 +103,8 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
             None => Alert::new("code", text::used_code(&in_words(next_code(&half_done.facts.totps, call)))),
         },
     };
-    tracing::warn!(event = Event::SignInFailed.name(), user = %half_done.facts.user.name, ip = %call.client, method = "code", request = call.request_id);
+    let user = &half_done.facts.user.name;
+    tracing::warn!(event = FAILED, %user, ip = %call.client, method = METHOD, request = call.request_id);
     Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, alert))
 }
 
@@ -125,6 +132,9 @@ fn form(
 /// alone opens nothing, so it may stand in a URL.
 async fn half_done(portal: &Portal, call: &Call<'_>, sent: &Form) -> Result<Option<HalfDone>, Stop> {
     let (Some(visitor), Some(token)) = (call.visitor(), Token::parse(sent.text("c"))) else { return Ok(None) };
+    if let Err(wait) = portal.budgets.links.spend(call.network()) {
+        return Err(Refusal::TooMany { wait }.into());
+    }
     let Some(ceremony) = portal.store.ceremony(token.hash()).await? else { return Ok(None) };
     let ours = ceremony.visitor == visitor.hash() && *ceremony.host == *call.host.as_str();
     if !ours || call.now >= ceremony.expires_at {

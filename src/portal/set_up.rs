@@ -15,12 +15,14 @@ use crate::base::units::in_words;
 use crate::model::credential::{Totp, TotpRecipe};
 use crate::model::event::Event;
 use crate::model::strength::Strength;
+use crate::model::user::UserName;
 use crate::plan::whole::Plan;
 use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
 use crate::portal::guard::{self, Unproven};
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
+use crate::store::fault::Fault;
 use crate::store::links::Link;
 use crate::web::asset;
 use crate::web::form::Form;
@@ -44,6 +46,13 @@ struct PasswordPage<'a> {
     token: String,
     min_length: usize,
     staged: bool,
+    may_choose_name: bool,
+}
+
+impl PasswordPage<'_> {
+    fn blames(&self, field: &str) -> bool {
+        self.alert.as_ref().is_some_and(|alert| alert.field == field)
+    }
 }
 
 #[derive(Template)]
@@ -152,6 +161,7 @@ fn password_page(plan: &Plan, set_up: &SetUp, token: String, shown: Shown) -> Re
         token,
         min_length: plan.auth.password_min_length,
         staged: set_up.staged().is_some(),
+        may_choose_name: set_up.link.is_first,
     };
     page::render(shown.status, &page)
 }
@@ -177,9 +187,15 @@ fn authenticator_page(plan: &Plan, set_up: &SetUp, totp: &Totp, token: String, s
 
 /// Keeps the password beside the link. An authenticator that waits there already stays: it may have been scanned.
 async fn stage(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, sent: &Form) -> Result<Response<Body>, Stop> {
-    let name = set_up.link.user.name.as_str();
+    let name = match name(portal, set_up, sent).await? {
+        Ok(name) => name,
+        Err(alert) => {
+            let shown = Shown { second: false, status: StatusCode::UNPROCESSABLE_ENTITY, alert: Some(alert) };
+            return Ok(page(portal, plan, call, set_up, shown));
+        }
+    };
     let chosen = sent.secret("password");
-    let context = [name, call.host.as_str(), &call.app.name, &plan.name];
+    let context = [name.as_str(), call.host.as_str(), &call.app.name, &plan.name];
     if let Err(weak) = password::judge(chosen.expose(), plan.auth.password_min_length, &context) {
         let alert = Some(Alert::new("password", weakness(weak)));
         let shown = Shown { second: false, status: StatusCode::UNPROCESSABLE_ENTITY, alert };
@@ -196,7 +212,25 @@ async fn stage(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, se
     if !portal.store.stage_password(set_up.hash, hash, totp).await? {
         return Err(Refusal::NotFound.into());
     }
-    Ok(page::redirect(StatusCode::SEE_OTHER, &format!("{}?step=2", set_up.path)))
+    Ok(call.redirect(&format!("{}?step=2", set_up.path)))
+}
+
+/// The name of the account: as its holder wants it while the account is new, else as it is.
+async fn name(portal: &Portal, set_up: &SetUp, sent: &Form) -> Result<Result<UserName, Alert>, Stop> {
+    let current = &set_up.link.user.name;
+    let Some(typed) = sent.get("username").filter(|_| set_up.link.is_first) else { return Ok(Ok(current.clone())) };
+    let Ok(wanted) = typed.parse::<UserName>() else {
+        return Ok(Err(Alert::new("name", text::BAD_USER_NAME.to_owned())));
+    };
+    if wanted == *current {
+        return Ok(Ok(wanted));
+    }
+    match portal.store.name_new_account(set_up.link.user.id, &wanted).await {
+        Ok(true) => Ok(Ok(wanted)),
+        Ok(false) => Ok(Ok(current.clone())),
+        Err(Fault::Taken) => Ok(Err(Alert::new("name", text::NAME_TAKEN.to_owned()))),
+        Err(other) => Err(other.into()),
+    }
 }
 
 /// The code of the last step uses the link up and opens the first session.

@@ -35,6 +35,12 @@ use crate::wire::cookie;
 
 /// What the token of this form is good for.
 const PURPOSE: &str = "sign in";
+// How the log names what happens here.
+const METHOD: &str = "password";
+const FAILED: &str = Event::SignInFailed.name();
+const THROTTLED: &str = Event::Throttled.name();
+/// What somebody waits for a free core; as [`text::BUSY`] says.
+const BUSY_WAIT: Duration = Duration::from_secs(2);
 /// How long somebody has for the second step.
 const CEREMONY: Duration = Duration::from_secs(30 * 60);
 
@@ -80,8 +86,10 @@ pub struct Shown<'a> {
 /// What the password check came to.
 enum Checked {
     Right(Box<SignInFacts>),
-    Wrong,
+    /// With the name if there is such an account. Other names stay out of the log: people mistype passwords into that field.
+    Wrong(Option<UserName>),
     Wait(Wait),
+    Busy,
 }
 
 /// The form, or straight on for somebody who is signed in well enough already.
@@ -90,7 +98,7 @@ pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
     let to = portal.returns.open(&call.host, query.text("go"), call.now);
     let session = call.session();
     if session.is_some_and(|session| session.strength >= call.needs(&to)) {
-        return arrival::leave(portal, call, &to);
+        return call.redirect(to.as_str());
     }
     let notice = if session.is_some() { Some(text::STRONGER.to_owned()) } else { notice(plan, query.text("why")) };
     form(portal, plan, call, &to, Shown { notice, ..Shown::default() })
@@ -111,18 +119,23 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
         return Ok(unproven_form(portal, plan, call, &to, (unproven, typed(&sent))));
     }
     if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
-        tracing::warn!(event = Event::Throttled.name(), ip = %call.client, method = "password", request = call.request_id);
+        tracing::warn!(event = THROTTLED, ip = %call.client, method = METHOD, request = call.request_id);
         return Ok(later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(Wait::For(wait))), Wait::For(wait)));
     }
     match check(portal, &sent).await? {
         Checked::Right(facts) => proceed(portal, plan, call, &sent, (*facts, to)).await,
-        Checked::Wrong => {
-            tracing::warn!(event = Event::SignInFailed.name(), ip = %call.client, method = "password", request = call.request_id);
+        Checked::Wrong(user) => {
+            let user = user.as_ref().map(UserName::as_str);
+            tracing::warn!(event = FAILED, user, ip = %call.client, method = METHOD, request = call.request_id);
             Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, Alert::new("password", text::WRONG_PASSWORD)))
         }
         Checked::Wait(wait) => {
-            tracing::warn!(event = Event::Throttled.name(), ip = %call.client, method = "password", request = call.request_id);
+            tracing::warn!(event = THROTTLED, ip = %call.client, method = METHOD, request = call.request_id);
             Ok(later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(wait)), wait))
+        }
+        Checked::Busy => {
+            let alert = Alert::new("password", text::BUSY.1);
+            Ok(later(answer(StatusCode::SERVICE_UNAVAILABLE, alert), Wait::For(BUSY_WAIT)))
         }
     }
 }
@@ -172,11 +185,11 @@ fn unproven_form(
 ///
 /// The try is counted before it is verified, so tries made at the same moment cannot slip past each other.
 async fn check(portal: &Portal, sent: &Form) -> Result<Checked, Stop> {
-    let slot = portal.hasher.slot().await?;
+    let Ok(slot) = portal.hasher.slot().await else { return Ok(Checked::Busy) };
     let password: Secret<String> = sent.secret("password");
     let Ok(name) = sent.text("name").parse::<UserName>() else {
         slot.verify(password::decoy().clone(), password).await;
-        return Ok(Checked::Wrong);
+        return Ok(Checked::Wrong(None));
     };
     let key = AttemptKey::of(&name);
     if let Err(wait) = portal.store.try_factor(key.clone(), Factor::Password).await? {
@@ -190,7 +203,8 @@ async fn check(portal: &Portal, sent: &Form) -> Result<Checked, Stop> {
             portal.store.factor_succeeded(key, Factor::Password).await?;
             Ok(Checked::Right(Box::new(facts)))
         }
-        Some(_) | None => Ok(Checked::Wrong),
+        Some(facts) => Ok(Checked::Wrong(Some(facts.user.name))),
+        None => Ok(Checked::Wrong(None)),
     }
 }
 
@@ -219,7 +233,7 @@ async fn proceed(
         portal.store.begin_ceremony(ceremony).await?;
         let go = portal.returns.seal(&call.host, to.target(), call.now);
         let location = format!("/.doorward/login/code?c={}&go={go}", id.to_text().expose());
-        return Ok(page::redirect(StatusCode::SEE_OTHER, &location));
+        return Ok(call.redirect(&location));
     }
     if call.needs(&to) > Strength::Password {
         let go = portal.returns.seal(&call.host, to.target(), call.now);

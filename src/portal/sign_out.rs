@@ -38,7 +38,7 @@ struct SignOutPage<'a> {
 
 /// The question.
 pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
-    let Some(session) = call.session() else { return page::redirect(StatusCode::SEE_OTHER, SIGNED_OUT) };
+    let Some(session) = call.session() else { return call.redirect(SIGNED_OUT) };
     let page = SignOutPage {
         installation: &plan.name,
         app: &call.app.name,
@@ -60,9 +60,10 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
             return Ok(show(portal, plan, call));
         }
         portal.store.end_session(session.id).await?;
-        tracing::info!(event = Event::SignedOut.name(), user = %session.user_name, ip = %call.client, session = %session.id, request = call.request_id);
+        let (user, id, request) = (&session.user_name, session.id, call.request_id);
+        tracing::info!(event = Event::SignedOut.name(), %user, ip = %call.client, session = %id, request);
     }
-    let mut response = page::redirect(StatusCode::SEE_OTHER, SIGNED_OUT);
+    let mut response = call.redirect(SIGNED_OUT);
     let headers = response.headers_mut();
     cookie::attach(headers, cookie::clear(cookie::SESSION));
     cookie::attach(headers, cookie::clear(cookie::VISITOR));

@@ -1,6 +1,6 @@
 //! Why a request to one of our pages ends early.
 
-use http::Response;
+use http::{Method, Response};
 
 use crate::portal::call::Call;
 use crate::portal::hashing::Busy;
@@ -28,7 +28,10 @@ impl Stop {
                 Refusal::Unavailable
             }
         };
-        refusal.answer(call.audience(), call.request_id)
+        match call.head().method {
+            Method::POST => refusal.answer_form(call.audience(), call.request_id),
+            _ => refusal.answer(call.audience(), call.request_id),
+        }
     }
 }
 

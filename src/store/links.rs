@@ -22,6 +22,8 @@ use crate::store::users;
 pub struct Link {
     /// Whom it sets up.
     pub user: User,
+    /// Whether the account was never set up: its holder may still choose the name.
+    pub is_first: bool,
     /// When it ends.
     pub expires_at: Timestamp,
     /// What was chosen so far; nothing of it counts before the link is completed.
@@ -125,12 +127,12 @@ impl Store {
 
 fn find(database: &Database, keys: &Keys, token: TokenHash, now: Timestamp) -> Result<Option<Link>, Fault> {
     let select = "SELECT account.id, name, disabled, account.created_at, expires_at, link.password, totp_id, totp_algorithm,
-                         totp_digits, totp_period, totp_seed, totp_created_at
+                         totp_digits, totp_period, totp_seed, totp_created_at, account.password IS NULL
                   FROM link JOIN account ON account.id = link.account_id
                   WHERE token = ?1 AND expires_at > ?2 AND disabled = 0";
     database.one(select, params![token.as_bytes(), now.millis()], |row| {
         let pending = row.optional(5, |row, _| pending(row, keys, token))?;
-        Ok(Link { user: users::user(row)?, expires_at: row.time(4)?, pending })
+        Ok(Link { user: users::user(row)?, is_first: row.flag(12)?, expires_at: row.time(4)?, pending })
     })
 }
 

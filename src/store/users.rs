@@ -44,6 +44,28 @@ impl Store {
         .await
     }
 
+    /// Gives an account that was never set up the name its holder wants. Afterwards a name stays: apps know people by it.
+    /// Returns whether the account was still new.
+    ///
+    /// # Errors
+    /// [`Fault::Taken`] if another account has the name; else any [`Fault`].
+    pub async fn name_new_account(&self, user: UserId, name: &UserName) -> Result<bool, Fault> {
+        let name = name.clone();
+        let key = self.keys.attempts.tag(name.as_str().as_bytes());
+        self.ask(move |database| {
+            if find(database, &name)?.is_some_and(|holder| holder.id != user) {
+                return Err(Fault::Taken);
+            }
+            let update = "UPDATE account SET name = ?2 WHERE id = ?1 AND password IS NULL";
+            let renamed = database.execute(update, params![user.as_str(), name.as_str()])? == 1;
+            if renamed {
+                database.execute("DELETE FROM attempt WHERE name = ?1 AND account_id IS NULL", params![key])?;
+            }
+            Ok(renamed)
+        })
+        .await
+    }
+
     /// The user of that name.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Whether an answer will be read by a person in a browser tab or by a program.
 
-use http::header::ACCEPT;
+use http::header::{ACCEPT, UPGRADE};
 use http::{HeaderMap, Method};
 
 /// Who will read the answer: people get HTML and redirects, programs get a status and JSON (RFC 9457).
@@ -18,8 +18,11 @@ impl Audience {
     /// A redirect to a sign-in page is useless to a script and turns into cross-origin noise in its console, so only what
     /// is surely a navigation counts as one.
     pub fn of(method: &Method, headers: &HeaderMap) -> Self {
+        let says = |name: &str, value: &str| headers.get(name).is_none_or(|line| line == value);
         let navigates = match headers.get("sec-fetch-mode") {
-            Some(mode) => mode == "navigate",
+            _ if headers.contains_key(UPGRADE) => false,
+            // A frame is no tab: our pages refuse to be framed, so a redirect to them would only show a broken frame.
+            Some(mode) => mode == "navigate" && says("sec-fetch-dest", "document"),
             None => matches!(*method, Method::GET | Method::HEAD | Method::POST) && accepts_html(headers),
         };
         if navigates { Self::Person } else { Self::Program }
@@ -51,6 +54,10 @@ mod tests {
         assert_eq!(audience(Method::GET, &[("sec-fetch-mode", "navigate")]), Audience::Person);
         assert_eq!(audience(Method::GET, &[("sec-fetch-mode", "cors"), html]), Audience::Program);
         assert_eq!(audience(Method::GET, &[("sec-fetch-mode", "websocket"), html]), Audience::Program);
+        let navigate = ("sec-fetch-mode", "navigate");
+        assert_eq!(audience(Method::POST, &[navigate, ("sec-fetch-dest", "document")]), Audience::Person);
+        assert_eq!(audience(Method::GET, &[navigate, ("sec-fetch-dest", "iframe")]), Audience::Program);
+        assert_eq!(audience(Method::GET, &[("upgrade", "websocket"), html]), Audience::Program);
         assert_eq!(audience(Method::GET, &[html]), Audience::Person);
         assert_eq!(audience(Method::PUT, &[html]), Audience::Program);
         assert_eq!(audience(Method::GET, &[("accept", "*/*")]), Audience::Program);

@@ -111,12 +111,19 @@ impl Refusal<'_> {
 
     /// The whole answer. `request_id` is what a visitor can quote and the owner can look for in the log.
     pub fn answer(&self, audience: Audience, request_id: &str) -> Response<Body> {
+        self.compose(audience, request_id, self.passes())
+    }
+
+    /// The answer to a form, without the link that loads the page again: that would be another page than the form's, and
+    /// going back is what brings the form back with where it was to lead.
+    pub fn answer_form(&self, audience: Audience, request_id: &str) -> Response<Body> {
+        self.compose(audience, request_id, false)
+    }
+
+    fn compose(&self, audience: Audience, request_id: &str, retry: bool) -> Response<Body> {
         let (heading, detail) = self.words();
         let mut response = match audience {
-            Audience::Person => {
-                let retry = self.passes();
-                page::render(self.status(), &RefusalPage { heading, detail: &detail, retry, request_id })
-            }
+            Audience::Person => page::render(self.status(), &RefusalPage { heading, detail: &detail, retry, request_id }),
             Audience::Program => self.problem(heading, &detail, request_id),
         };
         if let Some(wait) = self.wait() {

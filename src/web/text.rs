@@ -212,6 +212,12 @@ pub fn password_rules(min_length: usize) -> String {
     format!("At least {min_length} characters. A few random words work well, with spaces if you like.")
 }
 
+/// The name cannot be a user name.
+pub const BAD_USER_NAME: &str =
+    "Choose another name: up to 64 letters a to z, digits and . _ @ + -, beginning with a letter or digit.";
+/// Somebody else has the name.
+pub const NAME_TAKEN: &str = "Somebody here has that name already. Choose another.";
+
 /// The password has too few characters.
 pub fn password_too_short(min_length: usize) -> String {
     format!("Use at least {min_length} characters.")

@@ -1,0 +1,47 @@
+//! Scenarios with real programs: Chromium, JupyterLab, curl and nginx against the built binary.
+//! They are ignored by plain `cargo test`, which needs no other program; `tests/run` installs the programs and runs them all.
+
+use std::path::Path;
+use std::process::Command;
+
+/// Runs `tests/e2e/NAME.py BINARY OUTDIR` and shows what it said if it does not end with exit code 0.
+/// Pictures and the output stay in the target folder (`tmp/e2e/NAME`).
+fn scenario(name: &str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = root.join("target/test-venv/bin/python");
+    assert!(python.exists(), "{} is missing: tests/run makes it", python.display());
+    let outdir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("e2e").join(name);
+    std::fs::create_dir_all(&outdir).expect("the target folder can be written");
+    let done = Command::new(&python)
+        .arg(root.join("tests/e2e").join(name).with_extension("py"))
+        .args([Path::new(env!("CARGO_BIN_EXE_doorward")), &outdir])
+        .output()
+        .expect("python starts");
+    let said = format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    std::fs::write(outdir.join("output.txt"), &said).expect("the target folder can be written");
+    assert!(done.status.success(), "{name}.py ended with {}\n{said}", done.status);
+}
+
+#[test]
+#[ignore = "needs chromium, certutil, oathtool, python"]
+fn chromium_walks_through_the_demo() {
+    scenario("demo_journey");
+}
+
+#[test]
+#[ignore = "needs chromium, certutil, oathtool, python with jupyterlab"]
+fn jupyterlab_runs_a_kernel_behind_the_gateway() {
+    scenario("jupyter");
+}
+
+#[test]
+#[ignore = "needs curl, python"]
+fn curl_signs_in_and_moves_data() {
+    scenario("curl_client");
+}
+
+#[test]
+#[ignore = "needs nginx, curl, python"]
+fn nginx_answers_byte_for_byte() {
+    scenario("nginx_upstream");
+}
