@@ -16,7 +16,7 @@ use crate::base::secret::Secret;
 use crate::model::credential::{PasswordHash, Totp, TotpRecipe};
 use crate::model::event::Event;
 use crate::model::session::Session;
-use crate::model::user::{User, UserName};
+use crate::model::user::{BadUserName, User, UserName};
 use crate::store::fault::Fault;
 use crate::store::open::Store;
 
@@ -202,7 +202,12 @@ fn line(session: &Session) -> SessionLine {
 }
 
 fn parse_name(name: &str) -> Result<UserName, Answer> {
-    name.parse().map_err(|fault| refuse(RefusedKind::Unfit, format!("`{}` cannot be a user name: {fault}", name.escape_debug())))
+    name.parse().map_err(|fault| refuse(RefusedKind::Unfit, unfit_name(name, &fault)))
+}
+
+/// What is said of a text that is no user name. Its control characters are shown, not sent to the terminal.
+pub fn unfit_name(name: &str, fault: &BadUserName) -> String {
+    format!("`{}` cannot be a user name: {fault}", name.escape_debug())
 }
 
 fn no_such_user(name: &UserName) -> Answer {

@@ -13,7 +13,7 @@ use crate::command::exit::Failure;
 use crate::command::line::DemoWords;
 use crate::command::output::Output;
 use crate::command::place::{Named, demo_data};
-use crate::command::serve::{HangUp, serve};
+use crate::command::serve::{HangUp, Manner, serve};
 use crate::command::up::{compile_text, keep_terminal_clear};
 use crate::sample::serve as sample;
 use crate::store::lock::Lock;
@@ -35,7 +35,7 @@ pub fn demo(named: &Named, words: &DemoWords, output: Output) -> Result<(), Fail
     let mut plan = compile_text(text)?;
     keep_terminal_clear(&mut plan, &place.data);
     let heading = format!("doorward {} demo: a sample app behind the door", env!("CARGO_PKG_VERSION"));
-    serve(plan, &place, &heading, HangUp::Stop, output)
+    serve(plan, &place, Manner { heading: &heading, hang_up: HangUp::Stop, looks_at_apps: false, output })
 }
 
 /// The gateway.toml that the demo stands for.
@@ -72,7 +72,8 @@ fn start_sample() -> Result<SocketAddr, Failure> {
 
 /// Begins anew: accounts, certificates, everything the last demo kept. Only where a demo, or nothing, was kept before.
 fn wipe(data: &Path) -> Result<(), Failure> {
-    let known = ["doorward.db", "doorward.db-wal", "doorward.db-shm", "access.log", "control.sock", "keys", "certs", "lock"];
+    let known =
+        ["doorward.db", "doorward.db-wal", "doorward.db-shm", "access.log", "control.sock", "keys", "certs", "lock", "origin"];
     let entries = match fs::read_dir(data) {
         Ok(entries) => entries,
         Err(fault) if fault.kind() == ErrorKind::NotFound => return Ok(()),
@@ -84,6 +85,6 @@ fn wipe(data: &Path) -> Result<(), Failure> {
         return Err(Failure::Failed(format!("{} holds `{stranger}`, which is not ours; nothing was deleted", data.display())));
     }
     // A demo that still runs keeps its lock, and its data.
-    let _lock = Lock::take(data).map_err(|fault| Failure::Failed(fault.to_string()))?;
+    let _lock = Lock::take(data).map_err(|fault| Failure::because(&fault))?;
     fs::remove_dir_all(data).map_err(|fault| Failure::Failed(format!("cannot empty {}: {fault}", data.display())))
 }

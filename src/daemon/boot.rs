@@ -90,8 +90,9 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
     let https = bind_all(&plan.listen.https, workers)?;
     let http = bind_all(&plan.listen.http, workers)?;
     let https_port = https.first().ok_or(Fault::Nowhere)?.address.port();
-    let control = control::listen(&place.control).map_err(|source| Fault::Io { path: place.control.clone(), source })?;
+    let control = control::listen(&place.control).map_err(|source| Fault::Control { path: place.control.clone(), source })?;
     let (access, log) = open_log(&plan)?;
+    place.remember_origin(&plan.origin(https_port), http.first().map(|bound| bound.address.port()))?;
     let portal = Portal::new(store.clone(), &master, &clock, entropy);
     let desk = Arc::new(desk(&plan, https_port, &store, &clock, entropy));
     let services = Arc::new(Services {
