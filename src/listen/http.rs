@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
+use crate::base::chain::Chain;
 use crate::gate::finish::Logged;
 use crate::gate::handle::handle;
 use crate::gate::plain;
@@ -162,6 +163,6 @@ fn http2_settings() -> http2::Builder<TokioExecutor> {
 
 fn note(served: hyper::Result<()>) {
     if let Err(fault) = served {
-        debug!(%fault, "a connection ended early");
+        debug!(fault = %Chain(&fault), "a connection ended early");
     }
 }

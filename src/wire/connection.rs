@@ -1,6 +1,6 @@
 //! What is known of the connection a request came by.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -33,6 +33,11 @@ impl Connection {
     /// A connection on which nothing was asked yet.
     pub fn new(peer: SocketAddr, sni: Option<Box<str>>, protocol: Protocol) -> Self {
         Self { peer, sni, protocol, in_flight: AtomicUsize::new(0) }
+    }
+
+    /// Whom its requests count for. An IPv4 address mapped into IPv6 is the same client as without.
+    pub fn client(&self) -> IpAddr {
+        self.peer.ip().to_canonical()
     }
 
     /// Counts a request in, until the value returned is dropped.
