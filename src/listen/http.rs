@@ -57,7 +57,7 @@ pub async fn serve_plain(door: &Arc<Door>, stream: Stream, peer: SocketAddr) {
             std::future::ready(Ok::<_, Infallible>(response))
         })
     };
-    let (gated, _valve) = gate(door, stream);
+    let (gated, valve) = gate(door, stream);
     let mut serving = pin!(hyper_settings().serve_connection(TokioIo::new(gated), service));
     tokio::select! {
         served = &mut serving => note(served),
@@ -66,6 +66,7 @@ pub async fn serve_plain(door: &Arc<Door>, stream: Stream, peer: SocketAddr) {
             note(serving.await);
         }
     }
+    tell_refusal(&valve, &connection);
 }
 
 async fn http1<S>(door: &Arc<Door>, stream: S, connection: Arc<Connection>)
@@ -74,7 +75,7 @@ where
 {
     let (gated, valve) = gate(door, stream);
     let service = {
-        let door = Arc::clone(door);
+        let (door, connection, valve) = (Arc::clone(door), Arc::clone(&connection), valve.clone());
         service_fn(move |request: Request<Incoming>| {
             let (door, connection, valve) = (Arc::clone(&door), Arc::clone(&connection), valve.clone());
             async move { Ok::<_, Infallible>(answer_http1(&door, &connection, &valve, request).await) }
@@ -88,6 +89,7 @@ where
             note(serving.await);
         }
     }
+    tell_refusal(&valve, &connection);
 }
 
 /// After a request to upgrade, the byte gate holds the client's bytes back until the app has agreed; if it has not, the
@@ -159,6 +161,13 @@ fn http2_settings() -> http2::Builder<TokioExecutor> {
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(20));
     settings
+}
+
+/// What the byte gate refused never became a request, so no access line tells of it.
+fn tell_refusal(valve: &Valve, connection: &Connection) {
+    if let Some(violation) = valve.refusal() {
+        debug!(event = "refused", peer = %connection.peer, refusal = violation.name(), "the byte gate refused a connection");
+    }
 }
 
 fn note(served: hyper::Result<()>) {
