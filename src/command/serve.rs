@@ -5,7 +5,7 @@ use std::num::NonZero;
 use std::thread;
 
 use tokio::runtime::Builder;
-use tracing::{info, warn};
+use tracing::info;
 
 use crate::base::clock::Clock;
 use crate::base::entropy::Entropy;
@@ -49,7 +49,6 @@ pub struct Manner<'a> {
 /// [`Failure`] when it does not start.
 pub fn serve(plan: Plan, place: &Place, manner: Manner<'_>) -> Result<(), Failure> {
     start_logging(&plan);
-    warn_of_public_names(&plan);
     let workers = thread::available_parallelism().map_or(1, NonZero::get);
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|fault| Failure::Failed(format!("cannot start: {fault}")))?;
@@ -107,19 +106,6 @@ pub fn start_logging(plan: &Plan) {
     };
     logging::start(&plan.log.level, form);
     logging::watch_panics();
-}
-
-/// Until certificates come from a public authority, visitors from outside see a warning for these names.
-fn warn_of_public_names(plan: &Plan) {
-    let own = |app: &crate::plan::app::App| app.certificate.is_some() || plan.tls.certificate.is_some();
-    let public = plan.apps.iter().filter(|app| !own(app)).flat_map(|app| &app.hosts).filter(|host| !host.is_local());
-    for host in public {
-        let host = host.as_str();
-        warn!(
-            host,
-            "a public name with a certificate of the local authority: browsers elsewhere will warn; set `certificate` and `private_key`"
-        );
-    }
 }
 
 fn failure(fault: &Fault) -> Failure {

@@ -10,8 +10,10 @@ use http::header::{ALLOW, HOST, LOCATION, USER_AGENT};
 use http::uri::Authority;
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use tracing::field::display;
 use tracing::{debug, error, warn};
 
+use crate::base::chain::Chain;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::Id;
 use crate::gate::handle::Outcome;
@@ -46,7 +48,7 @@ impl Facts {
             id: Id::<Record>::draw(services.entropy).as_str().into(),
             received: services.clock.now(),
             peer: connection.peer,
-            client: connection.peer.ip().to_canonical(),
+            client: connection.client(),
             sni: connection.sni.clone(),
             protocol: protocol(connection, request.version()),
             method: request.method().as_str().into(),
@@ -171,7 +173,7 @@ fn note(refusal: &Refusal, record: &Record) {
     match refusal.whose() {
         Fault::Client => debug!(event = "refused", id, app, refusal = refusal.name()),
         Fault::Upstream => {
-            let cause = refusal.cause();
+            let cause = refusal.cause().map(Chain).map(display);
             warn!(
                 event = "upstream.failed",
                 id,
@@ -182,7 +184,7 @@ fn note(refusal: &Refusal, record: &Record) {
             );
         }
         Fault::Gateway => {
-            let cause = refusal.cause();
+            let cause = refusal.cause().map(Chain).map(display);
             error!(
                 event = "gateway.failed",
                 id,

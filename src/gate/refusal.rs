@@ -1,8 +1,9 @@
-//! Every answer that is not the app's, in one closed table: status, whose fault it is, and its stable name in the log.
+//! Every answer that is not the app's, in one closed table: whose fault it is, and its stable name in the log.
+//! Status and text belong to its page, see `web::refusal`.
 
 use std::error::Error;
 
-use http::{Response, StatusCode};
+use http::Response;
 
 use crate::gate::upstream;
 use crate::policy::refusal::Unreadable;
@@ -59,23 +60,6 @@ pub enum Fault {
 }
 
 impl Refusal {
-    /// The status answered. A sign-in is 401 to programs; a person is redirected instead.
-    pub fn status(&self) -> StatusCode {
-        match self {
-            Self::Malformed(_) => StatusCode::BAD_REQUEST,
-            Self::Unreadable(unreadable) if unreadable.too_long() => StatusCode::URI_TOO_LONG,
-            Self::Unreadable(_) => StatusCode::BAD_REQUEST,
-            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Misdirected | Self::NoSuchApp => StatusCode::MISDIRECTED_REQUEST,
-            Self::Blocked(DenyStatus::NotFound) => StatusCode::NOT_FOUND,
-            Self::Blocked(DenyStatus::Forbidden) => StatusCode::FORBIDDEN,
-            Self::SignIn(answer) => answer.status(),
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Upstream(fault) => upstream::status(fault),
-        }
-    }
-
     /// Whose fault it is.
     pub fn whose(&self) -> Fault {
         match self {

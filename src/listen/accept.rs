@@ -60,7 +60,7 @@ fn admit(door: &Arc<Door>, stream: TcpStream, peer: SocketAddr, kind: Kind) {
         let stream = StallGuard::new(stream, WRITE_STALL);
         match kind {
             Kind::Https => handshake::serve(&door, stream, (peer, local)).await,
-            Kind::Http => http::serve_plain(&door, stream, (peer, local)).await,
+            Kind::Http => http::serve_plain(&door, stream, peer).await,
         }
     };
     task::start("connection", tracked.track_future(serving));

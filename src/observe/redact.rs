@@ -1,5 +1,7 @@
 //! What never appears in a log: secrets in queries, and tokens in our own paths.
 
+use crate::wire::header::OWN_PREFIX;
+
 /// Our own paths whose last segment opens something.
 const TOKEN_PATHS: &[&str] = &["/.doorward/setup/"];
 /// Query parameters of our own that open something, on top of the configured ones.
@@ -17,7 +19,7 @@ pub fn uri(target: &str, parameters: &[String]) -> Box<str> {
         Some(prefix) => format!("{prefix}{REDACTED}"),
         None => path.to_owned(),
     };
-    let own = path.starts_with("/.doorward/");
+    let own = path.starts_with(OWN_PREFIX);
     let Some(query) = query else { return path.into() };
     let query: Vec<String> = query.split('&').map(|pair| parameter(pair, parameters, own)).collect();
     format!("{path}?{}", query.join("&")).into()
