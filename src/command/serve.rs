@@ -109,8 +109,11 @@ pub fn start_logging(plan: &Plan) {
 }
 
 fn failure(fault: &Fault) -> Failure {
-    match fault {
-        Fault::Tls(faults) if faults.iter().any(|fault| is_permission(fault)) => Failure::Permission(told(fault)),
-        other => Failure::because(other),
-    }
+    let denied = match fault {
+        Fault::Tls(faults) => faults.iter().any(|fault| is_permission(fault)),
+        other => is_permission(other),
+    };
+    // The others say in their own words what the system said.
+    let text = if let Fault::Store(fault) = fault { told(fault) } else { fault.to_string() };
+    if denied { Failure::Permission(text) } else { Failure::Failed(text) }
 }
