@@ -5,3 +5,4 @@ pub mod client;
 pub mod connection;
 pub mod cookie;
 pub mod header;
+pub mod websocket;
