@@ -1,5 +1,8 @@
 //! How a command can end.
 
+use std::error::Error;
+use std::io;
+use std::iter::successors;
 use std::process::ExitCode;
 
 use crate::config::report::Report;
@@ -22,6 +25,12 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// The failure that a fault means, told with everything that caused it.
+    pub fn because(fault: &(dyn Error + 'static)) -> Self {
+        let told = told(fault);
+        if is_permission(fault) { Self::Permission(told) } else { Self::Failed(told) }
+    }
+
     /// The exit code.
     pub fn code(&self) -> ExitCode {
         ExitCode::from(match self {
@@ -44,5 +53,48 @@ impl Failure {
             Self::NotFound(_) => "not_found",
             Self::Permission(_) => "permission",
         }
+    }
+}
+
+/// A fault and its causes in one line. Some faults name their cause themselves: nothing is said twice.
+pub fn told(fault: &(dyn Error + 'static)) -> String {
+    causes(fault).map(ToString::to_string).fold(String::new(), |text, cause| match () {
+        () if text.is_empty() => cause,
+        () if text.contains(&cause) => text,
+        () => format!("{text}: {cause}"),
+    })
+}
+
+/// Whether a missing permission is among the causes: trying again will not help, changing a right will.
+pub fn is_permission(fault: &(dyn Error + 'static)) -> bool {
+    causes(fault)
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|fault| fault.kind() == io::ErrorKind::PermissionDenied)
+}
+
+fn causes<'a>(fault: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    successors(Some(fault), |&cause| cause.source())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::daemon::fault::Fault;
+    use crate::store::fault::Fault as StoreFault;
+
+    #[test]
+    fn a_fault_is_told_with_its_cause_and_nothing_twice() {
+        let io = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let store = StoreFault::Io { path: PathBuf::from("/data/lock"), source: io() };
+        let start = Fault::Io { path: PathBuf::from("/data"), source: io() };
+        assert_eq!(told(&store), "cannot use /data/lock: permission denied");
+        assert_eq!(told(&start), "cannot use /data: permission denied");
+        for fault in [Fault::Store(store), start] {
+            let failure = Failure::because(&fault);
+            assert!(matches!(&failure, Failure::Permission(text) if text.matches("permission").count() == 1), "{failure:?}");
+        }
+        assert!(matches!(Failure::because(&StoreFault::Taken), Failure::Failed(_)));
     }
 }

@@ -203,13 +203,29 @@ pub enum SessionVerb {
 
 /// Reads the command line and carries it out.
 pub fn run() -> ExitCode {
-    let line = Line::parse();
+    let line = match Line::try_parse() {
+        Ok(line) => line,
+        Err(misread) => return misunderstood(&misread),
+    };
     let output = Output { json: line.json };
     let named = Named { config: line.config, data_dir: line.data_dir };
     match carry_out(line.verb, &named, output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => output.failure(&failure),
     }
+}
+
+/// Help and version are no failures; wrong words are, in the form that was asked for as far as that can be told.
+fn misunderstood(misread: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().any(|word| word == "--json");
+    if json && misread.use_stderr() {
+        let text = misread.to_string();
+        let reason = text.split("\n\nUsage:").next().unwrap_or_default().trim();
+        return Output { json }.failure(&Failure::Usage(reason.trim_start_matches("error: ").to_owned()));
+    }
+    // A reader that has gone away is no failure of ours.
+    drop(misread.print());
+    ExitCode::from(if misread.use_stderr() { 2 } else { 0 })
 }
 
 fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {

@@ -57,7 +57,7 @@ pub fn intake(request: Request<Body>, connection: &Connection) -> Result<Intake,
     let (authority, host_header) = authority(&request)?;
     let origin_form = request.uri().path_and_query().ok_or(Refusal::Malformed(Malformed::Target))?;
     let target = Target::parse(origin_form.as_str()).map_err(Refusal::Unreadable)?;
-    let client = connection.peer.ip().to_canonical();
+    let client = connection.client();
     Ok(Intake::Call(Box::new(Call { target, authority, host_header, client, request })))
 }
 

@@ -8,11 +8,10 @@ use crate::policy::host::Authority;
 use crate::policy::layer;
 use crate::policy::reading::{self, Form, Visitor};
 use crate::policy::refusal::Unreadable;
+use crate::wire::header::OWN_PREFIX;
 
 /// The longest target in bytes; a longer one is answered 414.
 pub const MAX_TARGET: usize = 8192;
-/// Everything below this is ours, on every host.
-const OWN_PREFIX: &str = "/.doorward/";
 const OWN_SEGMENT: &str = ".doorward";
 const HTTPS_PORT: u16 = 443;
 

@@ -349,7 +349,7 @@ async fn an_app_that_is_not_running_is_told_apart() {
     let port = listener.local_addr().expect("bound").port();
     drop(listener);
     let fault = Bed::of(app(port)).send(request("GET", &[], Body::Empty)).await.expect_err("refused");
-    assert!(fault.is_refused(), "{fault:?}");
+    assert!(matches!(&fault, Fault::Connect(error) if error.kind() == std::io::ErrorKind::ConnectionRefused), "{fault:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! A whole gateway in this process, booted as the program boots it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use doorward::admin::wish::{Answer, Credentials, Which, Wish};
@@ -37,6 +37,7 @@ pub struct Gateway {
     running: Option<Booted>,
     roots: Arc<RootCertStore>,
     dir: TempDir,
+    people: Mutex<Vec<Person>>,
 }
 
 /// How to reach a gateway; all a client needs.
@@ -78,7 +79,7 @@ impl Gateway {
         let mut roots = RootCertStore::empty();
         let authority = CertificateDer::from_pem_file(&running.ca_file).expect("the authority's certificate");
         roots.add(authority).expect("a certificate");
-        Self { clock, running: Some(running), roots: Arc::new(roots), dir }
+        Self { clock, running: Some(running), roots: Arc::new(roots), dir, people: Mutex::default() }
     }
 
     /// In front of one app at `upstream`, protected in full.
@@ -122,7 +123,15 @@ impl Gateway {
         };
         let answer = self.perform(Wish::UserAdd { name: name.to_owned(), credentials: Some(credentials) }).await;
         assert!(matches!(answer, Answer::User(_)), "{answer:?}");
-        Person::new(name, &words, seed.expose().clone(), self.clock.now())
+        let person = Person::new(name, &words, seed.expose().clone(), self.clock.now());
+        self.people.lock().expect("not poisoned").push(person.clone());
+        person
+    }
+
+    /// Somebody whose account was made before.
+    pub fn person(&self, name: &str) -> Person {
+        let people = self.people.lock().expect("not poisoned");
+        people.iter().find(|person| person.name == name).expect("provisioned").clone()
     }
 
     /// Carries out a wish as the owner's command line would.
