@@ -17,7 +17,7 @@ use crate::base::chain::Chain;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::Id;
 use crate::gate::handle::Outcome;
-use crate::gate::refusal::{Fault, Refusal};
+use crate::gate::refusal::{Party, Refusal};
 use crate::gate::services::Services;
 use crate::gate::upstream;
 use crate::observe::access::AccessLog;
@@ -171,8 +171,8 @@ pub fn redirected(redirect: &Redirect) -> Response<Body> {
 fn note(refusal: &Refusal, record: &Record) {
     let (id, app) = (&*record.id, record.app.as_deref().unwrap_or_default());
     match refusal.whose() {
-        Fault::Client => debug!(event = "refused", id, app, refusal = refusal.name()),
-        Fault::Upstream => {
+        Party::Client => debug!(event = "refused", id, app, refusal = refusal.name()),
+        Party::Upstream => {
             let cause = refusal.cause().map(Chain).map(display);
             warn!(
                 event = "upstream.failed",
@@ -183,7 +183,7 @@ fn note(refusal: &Refusal, record: &Record) {
                 "the app's server did not answer as it should"
             );
         }
-        Fault::Gateway => {
+        Party::Gateway => {
             let cause = refusal.cause().map(Chain).map(display);
             error!(
                 event = "gateway.failed",
