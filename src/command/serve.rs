@@ -7,9 +7,10 @@ use std::thread;
 use tokio::runtime::Builder;
 use tracing::info;
 
+use crate::base::chain::Chain;
 use crate::base::clock::Clock;
 use crate::base::entropy::Entropy;
-use crate::command::exit::{Failure, is_permission, told};
+use crate::command::exit::{Failure, is_permission};
 use crate::command::output::Output;
 use crate::command::probe;
 use crate::command::ready;
@@ -110,7 +111,7 @@ pub fn start_logging(plan: &Plan) {
 
 fn failure(fault: &Fault) -> Failure {
     match fault {
-        Fault::Tls(faults) if faults.iter().any(|fault| is_permission(fault)) => Failure::Permission(told(fault)),
+        Fault::Tls(faults) if faults.iter().any(|fault| is_permission(fault)) => Failure::Permission(Chain(fault).to_string()),
         other => Failure::because(other),
     }
 }
