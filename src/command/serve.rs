@@ -7,9 +7,10 @@ use std::thread;
 use tokio::runtime::Builder;
 use tracing::info;
 
+use crate::base::chain::Chain;
 use crate::base::clock::Clock;
 use crate::base::entropy::Entropy;
-use crate::command::exit::{Failure, is_permission, told};
+use crate::command::exit::{Failure, is_permission};
 use crate::command::output::Output;
 use crate::command::probe;
 use crate::command::ready;
@@ -114,6 +115,6 @@ fn failure(fault: &Fault) -> Failure {
         other => is_permission(other),
     };
     // The others say in their own words what the system said.
-    let text = if let Fault::Store(fault) = fault { told(fault) } else { fault.to_string() };
+    let text = if let Fault::Store(fault) = fault { Chain(fault).to_string() } else { fault.to_string() };
     if denied { Failure::Permission(text) } else { Failure::Failed(text) }
 }

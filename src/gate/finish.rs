@@ -17,7 +17,7 @@ use crate::base::chain::Chain;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::Id;
 use crate::gate::handle::Outcome;
-use crate::gate::refusal::{Fault, Refusal};
+use crate::gate::refusal::{Party, Refusal};
 use crate::gate::services::Services;
 use crate::gate::upstream;
 use crate::observe::access::AccessLog;
@@ -171,8 +171,8 @@ pub fn redirected(redirect: &Redirect) -> Response<Body> {
 fn note(refusal: &Refusal, record: &Record) {
     let (id, app) = (&*record.id, record.app.as_deref().unwrap_or_default());
     match refusal.whose() {
-        Fault::Client => debug!(event = "refused", id, app, refusal = refusal.name()),
-        Fault::Upstream => {
+        Party::Client => debug!(event = "refused", id, app, refusal = refusal.name()),
+        Party::Upstream => {
             let cause = refusal.cause().map(Chain).map(display);
             warn!(
                 event = "upstream.failed",
@@ -183,7 +183,7 @@ fn note(refusal: &Refusal, record: &Record) {
                 "the app's server did not answer as it should"
             );
         }
-        Fault::Gateway => {
+        Party::Gateway => {
             let cause = refusal.cause().map(Chain).map(display);
             error!(
                 event = "gateway.failed",
@@ -206,8 +206,8 @@ fn written_host(request: &Request<Body>) -> &str {
 fn protocol(connection: &Connection, version: Version) -> &'static str {
     match (connection.protocol, version) {
         (Protocol::Http2, _) => "HTTP/2.0",
-        (Protocol::Http1, Version::HTTP_10) => "HTTP/1.0",
-        (Protocol::Http1, _) => "HTTP/1.1",
+        (Protocol::Http1 | Protocol::Plain, Version::HTTP_10) => "HTTP/1.0",
+        (Protocol::Http1 | Protocol::Plain, _) => "HTTP/1.1",
     }
 }
 

@@ -48,25 +48,25 @@ pub enum Malformed {
     Target,
 }
 
-/// Who has to do something about it. Decides how loudly it is logged.
+/// Whose fault it is: who has to do something about it. Decides how loudly it is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The client's doing.
+pub enum Party {
+    /// The client.
     Client,
-    /// Ours.
+    /// We.
     Gateway,
-    /// The app's server's.
+    /// The app's server.
     Upstream,
 }
 
 impl Refusal {
     /// Whose fault it is.
-    pub fn whose(&self) -> Fault {
+    pub fn whose(&self) -> Party {
         match self {
-            Self::Unavailable(_) => Fault::Gateway,
+            Self::Unavailable(_) => Party::Gateway,
             Self::Upstream(fault) => match fault.side() {
-                Side::Upstream => Fault::Upstream,
-                Side::Client | Side::Session => Fault::Client,
+                Side::Upstream => Party::Upstream,
+                Side::Client | Side::Session => Party::Client,
             },
             Self::Malformed(_)
             | Self::Unreadable(_)
@@ -75,7 +75,7 @@ impl Refusal {
             | Self::Misdirected
             | Self::NoSuchApp
             | Self::Blocked(_)
-            | Self::SignIn(_) => Fault::Client,
+            | Self::SignIn(_) => Party::Client,
         }
     }
 

@@ -7,3 +7,4 @@ pub mod connection;
 pub mod cookie;
 pub mod header;
 pub mod symptom;
+pub mod websocket;

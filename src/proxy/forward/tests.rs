@@ -1,3 +1,5 @@
+//! Requests and answers through the forwarder, against an app that says byte for byte what it is told to say.
+
 use http::header::{CONNECTION, CONTENT_LENGTH, SET_COOKIE, TRAILER};
 use http::{HeaderMap, HeaderName};
 use http_body::{Body as HttpBody, Frame};
