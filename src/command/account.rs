@@ -1,7 +1,7 @@
 //! `doorward user …` and `doorward session …`.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -110,7 +110,10 @@ fn secret_file(path: &Path) -> Result<Secret<String>, Failure> {
     };
     let text =
         if path == Path::new("-") { read(&mut io::stdin()) } else { fs::File::open(path).and_then(|mut file| read(&mut file)) };
-    let mut text = text.map_err(|fault| Failure::Failed(format!("cannot read {}: {fault}", path.display())))?;
+    let mut text = text.map_err(|fault| {
+        let told = format!("cannot read {}: {fault}", path.display());
+        if fault.kind() == ErrorKind::PermissionDenied { Failure::Permission(told) } else { Failure::Failed(told) }
+    })?;
     if text.ends_with('\n') {
         text.truncate(text.len() - if text.ends_with("\r\n") { 2 } else { 1 });
     }
@@ -132,7 +135,7 @@ fn show(answer: Answer, output: Output) {
     match answer {
         Answer::User(user) => {
             output.result(&user, || user_text(&user));
-            if user.setup_link.is_some_and(|link| link.starts_with(&format!("{UNKNOWN_ORIGIN}/"))) {
+            if user.setup_link.as_deref().is_some_and(leads_nowhere) {
                 output.remark(
                     "No gateway has run here yet: put the host of your app in place of HOST, with its port unless it is 443.",
                 );
@@ -152,13 +155,18 @@ fn show(answer: Answer, output: Output) {
     }
 }
 
+/// Whether the link begins with a host that the person has to fill in.
+fn leads_nowhere(link: &str) -> bool {
+    link.strip_prefix(UNKNOWN_ORIGIN).is_some_and(|path| path.starts_with('/'))
+}
+
 fn user_text(user: &UserAnswer) -> String {
     let mut text = format!("user {} is ready", user.user);
     if let Some(link) = &user.setup_link {
         text = format!(
             "Set-up link for {}. It works once, for 24 hours; older links of this user no longer work.\n\n    {link}\n\n{}",
             user.user,
-            terminal_qr(link)
+            if leads_nowhere(link) { String::new() } else { terminal_qr(link) }
         );
     }
     if let Some(uri) = &user.otpauth {

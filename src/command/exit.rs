@@ -5,6 +5,7 @@ use std::io;
 use std::iter::successors;
 use std::process::ExitCode;
 
+use crate::base::chain::Chain;
 use crate::config::report::Report;
 
 /// Why a command did not succeed. Each has its exit code; service managers are told not to restart on 2, 3 and 7.
@@ -27,7 +28,7 @@ pub enum Failure {
 impl Failure {
     /// The failure that a fault means, told with everything that caused it.
     pub fn because(fault: &(dyn Error + 'static)) -> Self {
-        let told = told(fault);
+        let told = Chain(fault).to_string();
         if is_permission(fault) { Self::Permission(told) } else { Self::Failed(told) }
     }
 
@@ -56,24 +57,11 @@ impl Failure {
     }
 }
 
-/// A fault and its causes in one line. Some faults name their cause themselves: nothing is said twice.
-pub fn told(fault: &(dyn Error + 'static)) -> String {
-    causes(fault).map(ToString::to_string).fold(String::new(), |text, cause| match () {
-        () if text.is_empty() => cause,
-        () if text.contains(&cause) => text,
-        () => format!("{text}: {cause}"),
-    })
-}
-
 /// Whether a missing permission is among the causes: trying again will not help, changing a right will.
 pub fn is_permission(fault: &(dyn Error + 'static)) -> bool {
-    causes(fault)
+    successors(Some(fault), |&cause| cause.source())
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
         .any(|fault| fault.kind() == io::ErrorKind::PermissionDenied)
-}
-
-fn causes<'a>(fault: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    successors(Some(fault), |&cause| cause.source())
 }
 
 #[cfg(test)]
@@ -85,12 +73,10 @@ mod tests {
     use crate::store::fault::Fault as StoreFault;
 
     #[test]
-    fn a_fault_is_told_with_its_cause_and_nothing_twice() {
+    fn a_missing_permission_is_recognised_however_deep_it_lies() {
         let io = || io::Error::from(io::ErrorKind::PermissionDenied);
         let store = StoreFault::Io { path: PathBuf::from("/data/lock"), source: io() };
         let start = Fault::Io { path: PathBuf::from("/data"), source: io() };
-        assert_eq!(told(&store), "cannot use /data/lock: permission denied");
-        assert_eq!(told(&start), "cannot use /data: permission denied");
         for fault in [Fault::Store(store), start] {
             let failure = Failure::because(&fault);
             assert!(matches!(&failure, Failure::Permission(text) if text.matches("permission").count() == 1), "{failure:?}");

@@ -7,9 +7,10 @@ use std::thread;
 use tokio::runtime::Builder;
 use tracing::info;
 
+use crate::base::chain::Chain;
 use crate::base::clock::Clock;
 use crate::base::entropy::Entropy;
-use crate::command::exit::{Failure, is_permission, told};
+use crate::command::exit::{Failure, is_permission};
 use crate::command::output::Output;
 use crate::command::probe;
 use crate::command::ready;
@@ -109,8 +110,11 @@ pub fn start_logging(plan: &Plan) {
 }
 
 fn failure(fault: &Fault) -> Failure {
-    match fault {
-        Fault::Tls(faults) if faults.iter().any(|fault| is_permission(fault)) => Failure::Permission(told(fault)),
-        other => Failure::because(other),
-    }
+    let denied = match fault {
+        Fault::Tls(faults) => faults.iter().any(|fault| is_permission(fault)),
+        other => is_permission(other),
+    };
+    // The others say in their own words what the system said.
+    let text = if let Fault::Store(fault) = fault { Chain(fault).to_string() } else { fault.to_string() };
+    if denied { Failure::Permission(text) } else { Failure::Failed(text) }
 }

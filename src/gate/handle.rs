@@ -69,7 +69,10 @@ async fn journey(scene: Scene<'_>, connection: &Connection, call: Call) -> Outco
         Err(refusal) => return Outcome { app: Some(app), identity: Identity::Anonymous, result: Err(refusal) },
     };
     let result = match call.target.own() {
-        Own::Page(_) => Ok(own_page(scene, &app, identity.clone(), call).await),
+        Own::Page(page) => {
+            let page = page.to_owned();
+            Ok(own_page(scene, &app, identity.clone(), (call, &page)).await)
+        }
         Own::Disguised => Err(Refusal::Blocked(DenyStatus::NotFound)),
         Own::No => enter(scene, &app, identity.clone(), call).await,
     };
@@ -110,9 +113,8 @@ async fn enter(scene: Scene<'_>, app: &Arc<App>, identity: Identity, call: Call)
     }
 }
 
-async fn own_page(scene: Scene<'_>, app: &Arc<App>, identity: Identity, call: Call) -> Response<Body> {
-    let Call { request, target, authority, client, .. } = call;
-    let Own::Page(page) = target.own() else { unreachable!("the journey brings only our own pages here") };
+async fn own_page(scene: Scene<'_>, app: &Arc<App>, identity: Identity, (call, page): (Call, &str)) -> Response<Body> {
+    let Call { request, authority, client, .. } = call;
     let visit = Visit {
         request,
         page,

@@ -49,6 +49,8 @@ impl From<Output> for Said {
 pub fn command(home: &Path, words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
     command.args(words).current_dir(home).env_clear().env("HOME", home).stdin(Stdio::null());
+    // Where it is for a person; for root it would be the machine's.
+    command.env("STATE_DIRECTORY", home.join(".local/share/doorward"));
     command
 }
 

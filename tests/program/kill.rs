@@ -17,8 +17,10 @@ use doorward::daemon::control;
 use crate::bed::{Gateway, UP, home, run};
 use crate::client::{Browser, code, step_now};
 
-/// How often; a full run builds the tests with `DOORWARD_TEST_KILLS=200`.
-const KILLS: Option<&str> = option_env!("DOORWARD_TEST_KILLS");
+/// The size of the run: `full` kills ten times as often.
+const SIZE: Option<&str> = option_env!("DOORWARD_TESTS");
+const KILLS: usize = 20;
+const KILLS_IN_FULL: usize = 200;
 const SEED: u64 = 0x5eed_d00d;
 const KEY: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
 const PASSWORD: &str = "purple tractor sings at dawn";
@@ -211,7 +213,7 @@ fn draw(state: &mut u64) -> u64 {
 
 #[test]
 fn nothing_acknowledged_is_lost_by_a_kill() {
-    let rounds: usize = KILLS.map_or(20, |kills| kills.parse().expect("a number"));
+    let rounds = if SIZE == Some("full") { KILLS_IN_FULL } else { KILLS };
     let home = home();
     let hash = password::hash(&Secret::new(PASSWORD.to_owned()), Entropy.bytes()).0.expose().clone();
     let mut state = SEED;

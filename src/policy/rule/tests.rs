@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::strength::Strength;
 use crate::policy::host::Authority;
+use crate::policy::layer;
 use crate::policy::reading;
 use crate::policy::refusal::Unreadable;
 
@@ -582,7 +583,8 @@ proptest! {
         let call = Call { method: &Method::GET, client: CLIENT };
         let hear = |plain: bool| {
             let mut heard = Vec::new();
-            let _all = reading::each(target.path(), plain, &mut |reading| {
+            let texts = if plain { vec![] } else { layer::texts(target.path()).expect("readable") };
+            let _all = reading::each(target.path(), &texts, &mut |reading| {
                 heard.push(match rules.opinion(reading, call) {
                     Some(Opinion::Deny) => 3,
                     Some(Opinion::Require(Requirement { strength: Strength::TwoFactor })) => 2,
@@ -593,7 +595,7 @@ proptest! {
             });
             heard.into_iter().max()
         };
-        if crate::policy::layer::is_plain(target.path()) {
+        if layer::is_plain(target.path()) {
             prop_assert_eq!(hear(true), hear(false));
             prop_assert_eq!(target.readings(), vec![target.path().to_owned()]);
         }
