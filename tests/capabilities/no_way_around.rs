@@ -345,6 +345,7 @@ async fn no_http2_head_opens_the_door() {
 }
 
 /// Apart from the test: so many values in one future take the compiler minutes.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn heads() -> Vec<(&'static str, Frames)> {
     let host = HOST.as_bytes();
     let plain = || Frames::request(b"GET", host, b"/");
