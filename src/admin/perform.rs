@@ -18,6 +18,8 @@ use crate::model::user::{User, UserName};
 use crate::store::fault::Fault;
 use crate::store::open::Store;
 
+/// Nobody can be recognised then, so everything that needs a session is answered 503.
+const BROKEN: &str = "the store can no longer be read or written, so nobody can be recognised; look at the disk, then restart";
 /// How long a set-up link lives.
 const LINK_LIFE: Duration = Duration::from_secs(24 * 3600);
 
@@ -56,6 +58,7 @@ impl Desk {
             Wish::UserDelete { name } => self.delete(&name).await,
             Wish::SessionList => self.list_sessions().await,
             Wish::SessionEnd { which } => self.end(which).await,
+            Wish::Health if self.store.is_broken() => Err(refuse(RefusedKind::Failed, BROKEN.to_owned())),
             Wish::Health => {
                 let sessions = self.store.list_sessions().await.map_err(|fault| failed(&fault))?.len();
                 Ok(Answer::Well { version: env!("CARGO_PKG_VERSION").to_owned(), sessions })

@@ -29,6 +29,7 @@ pub fn check(named: &Named, output: Output) -> Result<(), Failure> {
             output.result(&value, || format!("doorward {version} is well; {sessions} live sessions"));
             Ok(())
         }
+        Ok(Ok(Some(Answer::Refused { message, .. }))) => Err(Failure::Failed(message)),
         Ok(Ok(None)) => Err(Failure::Failed(format!("no gateway runs behind {}", socket.display()))),
         Ok(Ok(Some(_))) => Err(Failure::Failed("the gateway gave another answer than the one asked for".to_owned())),
         Ok(Err(fault)) => Err(Failure::Failed(format!("the gateway cannot be asked: {fault}"))),

@@ -159,7 +159,9 @@ impl Gateway {
         let (services, desk, stop) = (Arc::clone(&self.services), Arc::clone(&self.desk), self.stop.clone());
         let work = move || {
             runtime.block_on(async {
+                let clock = services.clock.clone();
                 task::start("sweep", upkeep::sweep(services, stop.clone()));
+                task::start("certificate warnings", upkeep::warn_of_certificates(Arc::clone(&directory), clock, stop.clone()));
                 task::start("certificates", upkeep::watch_certificates(directory, stop.clone()));
                 control::serve(control, desk, stop).await;
             });

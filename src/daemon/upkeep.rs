@@ -7,14 +7,17 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
+use crate::base::clock::Clock;
 use crate::base::lifeline::Lifeline;
 use crate::gate::services::Services;
 use crate::tls::directory::Directory;
+use crate::tls::files::LOOK_EVERY;
 
 /// How often session times are written and ended things cleared away.
 const SWEEP: Duration = Duration::from_secs(30);
 /// How often certificate files are looked at.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = LOOK_EVERY;
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Sweeps until `stop` is cut.
 pub async fn sweep(services: Arc<Services>, stop: Lifeline) {
@@ -24,6 +27,16 @@ pub async fn sweep(services: Arc<Services>, stop: Lifeline) {
         }
         if let Err(fault) = services.store.sweep(services.clock.now()).await {
             warn!(%fault, "ended sessions could not be cleared away; trying again");
+        }
+    })
+    .await;
+}
+
+/// Says once a day, and at the start, which certificates need a person: near their end, or not made for their host.
+pub async fn warn_of_certificates(directory: Arc<Directory>, clock: Clock, stop: Lifeline) {
+    every(DAY, stop, || async {
+        for warning in directory.warnings(clock.now()) {
+            warn!(event = "cert.warning", "{warning}");
         }
     })
     .await;

@@ -24,6 +24,7 @@ use crate::observe::redact;
 use crate::plan::whole::Plan;
 use crate::policy::rule::{DenyStatus, Redirect};
 use crate::web::audience::Audience;
+use crate::web::page::without_body;
 use crate::web::refusal::Refusal as Page;
 use crate::wire::body::{Body, Fault as BodyFault};
 use crate::wire::connection::{Connection, InFlight, Protocol};
@@ -101,7 +102,7 @@ fn refused(refusal: Refusal, audience: Audience, record: &Record) -> Response<Bo
     if let Ok(id) = HeaderValue::from_str(&record.id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    response
+    if &*record.method == "HEAD" { without_body(response) } else { response }
 }
 
 fn page<'a>(refusal: &Refusal, app: &'a str) -> Page<'a> {
@@ -118,6 +119,29 @@ fn page<'a>(refusal: &Refusal, app: &'a str) -> Page<'a> {
         // Answered before: a sign-in brings its own answer.
         Refusal::SignIn(_) => Page::SignInRequired { login_url: "/.doorward/login" },
     }
+}
+
+/// Writes the line of what was refused before it became a request: nothing of it could be read, so nothing of it is told.
+pub fn note_unread(services: &Services, connection: &Connection, id: &str, (refusal, status): (&'static str, StatusCode)) {
+    let record = Record {
+        id: id.into(),
+        received: services.clock.now(),
+        peer: connection.peer,
+        client: connection.peer.ip().to_canonical(),
+        sni: connection.sni.clone(),
+        protocol: protocol(connection, Version::HTTP_11),
+        method: "-".into(),
+        host: connection.sni.clone().unwrap_or_default(),
+        uri: "-".into(),
+        agent: None,
+        app: None,
+        user: None,
+        refusal: Some(refusal),
+        status: status.as_u16(),
+        sent: 0,
+        took: Duration::ZERO,
+    };
+    services.access.write(record);
 }
 
 /// Methods we take at all; what an app takes of them is its own business.

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use crate::listen::patience::Timer;
-use crate::listen::violation::Violation;
+use crate::listen::valve::Refusal;
 
 /// How long, and how many bytes, a client may still send to nobody.
 const LINGER: Duration = Duration::from_secs(1);
@@ -33,8 +33,8 @@ pub(super) struct Ending {
 
 impl Ending {
     /// The stream was refused and the client is owed this answer; unless it is `certain`, hyper may still give one.
-    pub(super) fn owe(&mut self, violation: Violation, certain: bool) {
-        self.answer = violation.answer();
+    pub(super) fn owe(&mut self, refusal: Refusal, certain: bool) {
+        self.answer = refusal.violation.answer(refusal.id);
         self.certain = certain;
         self.linger = true;
     }

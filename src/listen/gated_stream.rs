@@ -17,11 +17,13 @@ use bytes::{Buf, BytesMut};
 use hyper::server::conn::http1;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use crate::base::entropy::Entropy;
+use crate::base::id::Id;
 use crate::listen::ending::Ending;
 use crate::listen::examine::{Examiner, Finding, Place};
 use crate::listen::lines::SECTION_MAX;
 use crate::listen::patience::{Patience, Timer, Wait};
-use crate::listen::valve::Valve;
+use crate::listen::valve::{Refusal, Valve};
 use crate::listen::violation::Violation;
 
 /// Bytes read at once while hyper asks for none.
@@ -114,8 +116,9 @@ impl<T> GatedStream<T> {
     fn refuse(&mut self, violation: Violation) {
         // hyper asks for a head only after its last answer, so a refused head is always ours to answer. In a body hyper
         // tells the service, which may answer.
-        self.ending.owe(violation, self.asked);
-        self.valve.note(violation);
+        let refusal = Refusal { violation, id: Id::draw(Entropy) };
+        self.ending.owe(refusal, self.asked);
+        self.valve.note(refusal);
         self.close();
     }
 

@@ -16,14 +16,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
-use crate::gate::finish::Logged;
+use crate::gate::finish::{self, Logged};
 use crate::gate::handle::handle;
 use crate::gate::plain;
 use crate::listen::door::Door;
 use crate::listen::gated_stream::{GatedStream, hyper_settings};
 use crate::listen::handshake::Stream;
 use crate::listen::patience::Patience;
-use crate::listen::valve::Valve;
+use crate::listen::valve::{Refusal, Valve};
 use crate::wire::body::Body;
 use crate::wire::connection::{Connection, Protocol};
 
@@ -55,7 +55,7 @@ pub async fn serve_plain(door: &Arc<Door>, stream: Stream, (peer, local): (Socke
             std::future::ready(Ok::<_, Infallible>(response))
         })
     };
-    let (gated, _valve) = gate(door, stream);
+    let (gated, valve) = gate(door, stream);
     let mut serving = pin!(hyper_settings().serve_connection(TokioIo::new(gated), service));
     tokio::select! {
         served = &mut serving => note(served),
@@ -64,6 +64,7 @@ pub async fn serve_plain(door: &Arc<Door>, stream: Stream, (peer, local): (Socke
             note(serving.await);
         }
     }
+    log_refusal(door, &connection, &valve);
 }
 
 async fn http1<S>(door: &Arc<Door>, stream: S, connection: Arc<Connection>)
@@ -72,7 +73,7 @@ where
 {
     let (gated, valve) = gate(door, stream);
     let service = {
-        let door = Arc::clone(door);
+        let (door, connection, valve) = (Arc::clone(door), Arc::clone(&connection), valve.clone());
         service_fn(move |request: Request<Incoming>| {
             let (door, connection, valve) = (Arc::clone(&door), Arc::clone(&connection), valve.clone());
             async move { Ok::<_, Infallible>(answer_http1(&door, &connection, &valve, request).await) }
@@ -85,6 +86,14 @@ where
             serving.as_mut().graceful_shutdown();
             note(serving.await);
         }
+    }
+    log_refusal(door, &connection, &valve);
+}
+
+/// What the byte gate refused never became a request; it gets its line all the same, under the id that its answer carries.
+fn log_refusal(door: &Door, connection: &Connection, valve: &Valve) {
+    if let Some(Refusal { violation, id }) = valve.refusal() {
+        finish::note_unread(&door.services, connection, id.as_str(), (violation.name(), violation.status()));
     }
 }
 

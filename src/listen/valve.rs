@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::base::id::Id;
 use crate::listen::violation::Violation;
 
 /// Opens a connection for its upgrade, and tells why it was refused. Cheap to clone; all clones hold the same connection.
@@ -21,7 +22,16 @@ struct State {
 #[derive(Default)]
 struct Rare {
     waker: Option<Waker>,
-    refusal: Option<Violation>,
+    refusal: Option<Refusal>,
+}
+
+/// Why a connection was refused, and the id that its answer carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was wrong.
+    pub violation: Violation,
+    /// Names the refusal in the log and in the answer.
+    pub id: Id<Violation>,
 }
 
 impl Valve {
@@ -39,7 +49,7 @@ impl Valve {
     }
 
     /// Why the gate refused this connection, if it did. For the log: the client has its answer already.
-    pub fn refusal(&self) -> Option<Violation> {
+    pub fn refusal(&self) -> Option<Refusal> {
         self.lock(|rare| rare.refusal)
     }
 
@@ -61,8 +71,8 @@ impl Valve {
         if self.is_open() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    pub(super) fn note(&self, violation: Violation) {
-        self.lock(|rare| rare.refusal = Some(violation));
+    pub(super) fn note(&self, refusal: Refusal) {
+        self.lock(|rare| rare.refusal = Some(refusal));
     }
 
     fn lock<T>(&self, change: impl FnOnce(&mut Rare) -> T) -> T {

@@ -2,6 +2,8 @@
 
 use http::StatusCode;
 
+use crate::base::id::Id;
+
 /// What was wrong with the bytes a client sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Violation {
@@ -136,12 +138,12 @@ impl Violation {
         }
     }
 
-    /// The whole HTTP/1.1 answer, after which the connection closes.
-    pub fn answer(self) -> Vec<u8> {
+    /// The whole HTTP/1.1 answer, after which the connection closes. `id` is what the client can quote and the log knows.
+    pub fn answer(self, id: Id<Self>) -> Vec<u8> {
         let (status, sentence) = (self.status(), self.sentence());
         let allow = if self == Self::Connect { "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n" } else { "" };
         format!(
-            "HTTP/1.1 {} {}\r\n{allow}Connection: close\r\nCache-Control: no-store\r\nContent-Type: text/plain; charset=utf-8\r\n\
+            "HTTP/1.1 {} {}\r\n{allow}Connection: close\r\nX-Request-Id: {id}\r\nCache-Control: no-store\r\nContent-Type: text/plain; charset=utf-8\r\n\
              Content-Length: {}\r\n\r\n{sentence}\n",
             status.as_str(),
             status.canonical_reason().unwrap_or("Refused"),
@@ -196,10 +198,11 @@ impl Violation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::entropy::Entropy;
 
     #[test]
     fn an_answer_is_one_complete_message_that_closes() {
-        let text = String::from_utf8(Violation::TargetTooLong.answer()).expect("ASCII");
+        let text = String::from_utf8(Violation::TargetTooLong.answer(Id::draw(Entropy))).expect("ASCII");
         let (head, body) = text.split_once("\r\n\r\n").expect("a head and a body");
         assert!(head.starts_with("HTTP/1.1 414 URI Too Long\r\n"), "{head}");
         assert!(head.contains("\r\nConnection: close\r\n"), "{head}");
@@ -208,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_405_says_what_is_allowed() {
-        let text = String::from_utf8(Violation::Connect.answer()).expect("ASCII");
+        let text = String::from_utf8(Violation::Connect.answer(Id::draw(Entropy))).expect("ASCII");
         assert!(text.starts_with("HTTP/1.1 405 Method Not Allowed\r\nAllow: GET, "), "{text}");
     }
 }

@@ -1,8 +1,6 @@
 //! Which of our pages a request is for, and whether it may be asked for like this.
 
-use http::header::CONTENT_LENGTH;
-use http::{HeaderValue, Method, Response};
-use http_body::Body as _;
+use http::{Method, Response};
 
 use crate::plan::whole::Plan;
 use crate::portal::arrival;
@@ -16,6 +14,7 @@ use crate::portal::sign_in;
 use crate::portal::sign_out;
 use crate::portal::stop::Stop;
 use crate::web::asset;
+use crate::web::page;
 use crate::web::refusal::Refusal;
 use crate::wire::body::Body;
 
@@ -41,7 +40,7 @@ enum Act {
 pub async fn serve(portal: &Portal, plan: &Plan, visit: Visit<'_>) -> Response<Body> {
     let (call, body) = visit.split();
     let response = answer(portal, plan, &call, body).await.unwrap_or_else(|stop| stop.answer(&call));
-    if call.head().method == Method::HEAD { without_body(response) } else { response }
+    if call.head().method == Method::HEAD { page::without_body(response) } else { response }
 }
 
 async fn answer(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -> Result<Response<Body>, Stop> {
@@ -97,15 +96,6 @@ impl<'a> Page<'a> {
     fn is_for_tabs(&self) -> bool {
         !matches!(self, Self::Asset(_) | Self::Session)
     }
-}
-
-/// The answer to HEAD: the same head, its length told, no body.
-fn without_body(mut response: Response<Body>) -> Response<Body> {
-    if let Some(length) = response.body().size_hint().exact() {
-        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    *response.body_mut() = Body::Empty;
-    response
 }
 
 #[cfg(test)]

@@ -2,9 +2,10 @@
 //! sniffed or scripted.
 
 use askama::Template;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY};
 use http::header::{X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http_body::Body as _;
 
 use crate::web::audience::Audience;
 use crate::web::refusal::Refusal;
@@ -54,6 +55,17 @@ pub fn redirect(status: StatusCode, location: &str) -> Response<Body> {
     secure(response.headers_mut());
     let location = HeaderValue::try_from(location).unwrap_or(HeaderValue::from_static("/"));
     response.headers_mut().insert(LOCATION, location);
+    response
+}
+
+/// The answer to HEAD: the same head, its length told, no body. hyper leaves a body out over HTTP/1 only; over HTTP/2 it
+/// would be sent, and clients reset the stream.
+#[must_use]
+pub fn without_body(mut response: Response<Body>) -> Response<Body> {
+    if let Some(length) = response.body().size_hint().exact() {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    *response.body_mut() = Body::Empty;
     response
 }
 

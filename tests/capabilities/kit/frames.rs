@@ -1,0 +1,145 @@
+//! HTTP/2 frame by frame, for heads that no client library would write.
+
+use crate::kit::gateway::Reach;
+use crate::kit::wire::Wire;
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RESET: u8 = 3;
+const SETTINGS: u8 = 4;
+const GO_AWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
+const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Answered(u16),
+    /// The stream was reset.
+    Reset,
+    /// The connection was closed.
+    Closed,
+}
+
+/// One request in frames of its own.
+#[derive(Clone, Default)]
+pub struct Frames {
+    block: Vec<u8>,
+    body: Option<Vec<u8>>,
+    pieces: usize,
+}
+
+impl Frames {
+    /// An empty head.
+    pub fn new() -> Self {
+        Self { pieces: 1, ..Self::default() }
+    }
+
+    /// The usual four fields in front.
+    pub fn request(method: &[u8], authority: &[u8], path: &[u8]) -> Self {
+        Self::new().field(b":method", method).field(b":scheme", b"https").field(b":authority", authority).field(b":path", path)
+    }
+
+    /// One more field, whatever it is.
+    pub fn field(mut self, name: &[u8], value: &[u8]) -> Self {
+        // RFC 7541 section 6.2.3: a literal, never indexed, with a name of its own.
+        self.block.push(0x10);
+        for text in [name, value] {
+            length(&mut self.block, text.len());
+            self.block.extend_from_slice(text);
+        }
+        self
+    }
+
+    /// With a body.
+    pub fn body(mut self, body: &[u8]) -> Self {
+        self.body = Some(body.to_vec());
+        self
+    }
+
+    /// The head cut into so many frames.
+    pub fn in_pieces(mut self, pieces: usize) -> Self {
+        self.pieces = pieces;
+        self
+    }
+
+    /// Sends it over a connection of its own.
+    pub async fn send(&self, reach: &Reach, name: &str) -> Outcome {
+        let mut wire = Wire::over(Wire::shake(reach, name, &[b"h2"]).await.expect("a handshake"));
+        let mut bytes = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
+        let size = self.block.len().div_ceil(self.pieces).max(1);
+        let last = self.block.len().div_ceil(size).max(1) - 1;
+        for (number, piece) in self.block.chunks(size).enumerate() {
+            let kind = if number == 0 { HEADERS } else { CONTINUATION };
+            let ends_stream = if number == 0 && self.body.is_none() { END_STREAM } else { 0 };
+            let ends_head = if number == last { END_HEADERS } else { 0 };
+            bytes.extend(frame(kind, ends_stream | ends_head, 1, piece));
+        }
+        if let Some(body) = &self.body {
+            bytes.extend(frame(DATA, END_STREAM, 1, body));
+        }
+        if wire.write(bytes).await.is_err() {
+            return Outcome::Closed;
+        }
+        outcome(&mut wire).await
+    }
+}
+
+async fn outcome(wire: &mut Wire) -> Outcome {
+    loop {
+        let Some(head) = wire.some(9).await else { return Outcome::Closed };
+        let size = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+        let Some(payload) = wire.some(size).await else { return Outcome::Closed };
+        match head[3] {
+            HEADERS => return Outcome::Answered(status(&payload)),
+            RESET => return Outcome::Reset,
+            GO_AWAY if payload[4..8] != [0; 4] => return Outcome::Closed,
+            _ => {}
+        }
+    }
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let size = u32::try_from(payload.len()).expect("a small frame").to_be_bytes();
+    [&size[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// RFC 7541 section 5.1, seven bits.
+fn length(block: &mut Vec<u8>, length: usize) {
+    if length < 127 {
+        block.push(u8::try_from(length).expect("small"));
+        return;
+    }
+    block.push(127);
+    let mut rest = length - 127;
+    while rest >= 128 {
+        block.push(u8::try_from(rest % 128).expect("small") | 0x80);
+        rest /= 128;
+    }
+    block.push(u8::try_from(rest).expect("small"));
+}
+
+/// The status at the front of the first head on a connection: from the static table, or a literal of three digits.
+fn status(block: &[u8]) -> u16 {
+    match block {
+        [indexed @ 0x88..=0x8e, ..] => [200, 204, 206, 304, 400, 404, 500][usize::from(indexed - 0x88)],
+        [0x48, 3, digits @ ..] => std::str::from_utf8(&digits[..3]).expect("digits").parse().expect("digits"),
+        [0x48, coded, bytes @ ..] => huffman(&bytes[..usize::from(coded & 0x7f)]),
+        other => panic!("no status in {other:?}"),
+    }
+}
+
+/// RFC 7541 appendix B, digits only.
+fn huffman(bytes: &[u8]) -> u16 {
+    let mut bits = bytes.iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1));
+    let mut take = |count: usize| bits.by_ref().take(count).fold(0_u16, |number, bit| number << 1 | u16::from(bit));
+    let mut number = 0;
+    for _ in 0..3 {
+        let short = take(5);
+        let digit = if short < 3 { short } else { (short << 1 | take(1)) - 0b01_0110 };
+        number = number * 10 + digit;
+    }
+    number
+}
