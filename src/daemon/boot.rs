@@ -90,7 +90,7 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
     let https_port = https.first().ok_or(Fault::Nowhere)?.address.port();
     let control = control::listen(&place.control).map_err(|source| Fault::Io { path: place.control.clone(), source })?;
     let (access, log) = open_log(&plan)?;
-    let portal = Portal::new(store.clone(), &master, &clock, entropy);
+    let portal = Portal::new(store.clone(), &master, &clock, entropy, https_port);
     let desk = Arc::new(desk(&plan, https_port, &store, &clock, entropy));
     let services = Arc::new(Services {
         store,

@@ -10,7 +10,6 @@ use crate::gate::handle::Outcome;
 use crate::gate::intake::{Intake, intake};
 use crate::gate::refusal::Refusal;
 use crate::gate::services::Services;
-use crate::plan::whole::origin_of;
 use crate::policy::rule::DenyStatus;
 use crate::policy::target::Own;
 use crate::wire::body::Body;
@@ -34,12 +33,13 @@ fn answer(services: &Services, connection: &Connection, request: Request<Body>) 
         let readable = matches!(*call.request.method(), Method::GET | Method::HEAD);
         return if readable { certificate(services) } else { Err(Refusal::Method) };
     }
-    if services.plan.get().app(host).is_none() {
+    let plan = services.plan.get();
+    if !plan.serves(host) {
         return Err(Refusal::NoSuchApp);
     }
     match call.target.own() {
         Own::Disguised => Err(Refusal::Blocked(DenyStatus::NotFound)),
-        Own::Page(_) | Own::No => Ok(redirect(&format!("{}{}", origin_of(host, services.https_port), call.target.as_str()))),
+        Own::Page(_) | Own::No => Ok(redirect(&format!("{}{}", plan.origin_of(host, services.https_port), call.target.as_str()))),
     }
 }
 
