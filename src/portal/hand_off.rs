@@ -114,12 +114,7 @@ fn late(portal: &Portal, plan: &Plan, call: &Call<'_>, to: &Destination) -> Resp
 }
 
 /// The page that says what happened and how to go on.
-pub fn astray(
-    portal: &Portal,
-    plan: &Plan,
-    (host, request_id): (&str, &str),
-    (astray, to): (Astray, &str),
-) -> Response<Body> {
+pub fn astray(portal: &Portal, plan: &Plan, (host, request_id): (&str, &str), (astray, to): (Astray, &str)) -> Response<Body> {
     let (heading, detail) = match astray {
         Astray::Late => (text::HAND_OFF_LATE, text::HAND_OFF_LATE_DETAIL.to_owned()),
         Astray::NoCookie => (text::HAND_OFF_NO_COOKIE, text::hand_off_no_cookie(host)),
@@ -132,3 +127,6 @@ pub fn astray(
     response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }
+
+#[cfg(test)]
+mod tests;

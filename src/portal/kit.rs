@@ -229,7 +229,9 @@ impl Browser {
         let jar: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = request.header(COOKIE, jar.join("; ")).body(Body::from(body)).expect("a request");
         let session = match cookie::find(request.headers(), cookie::SESSION) {
-            Found::One(text) => Token::parse(text).and_then(|token| site.portal.store.session(&token.hash(), self.host).expect("in order")),
+            Found::One(text) => {
+                Token::parse(text).and_then(|token| site.portal.store.session(&token.hash(), self.host).expect("in order"))
+            }
             Found::Nothing | Found::Several => None,
         };
         let identity = session.map_or(Identity::Anonymous, Identity::User);

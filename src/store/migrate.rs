@@ -126,7 +126,8 @@ mod tests {
         let after = database(&dir);
         let read = "SELECT session_id, token, host, created_at FROM session_token ORDER BY session_id";
         assert_eq!(after.all(read, [], row).unwrap(), tokens);
-        let read = "SELECT id, account_id, strength, created_at, expires_at, idle_timeout, network, agent, last_seen FROM session";
+        let read =
+            "SELECT id, account_id, strength, created_at, expires_at, idle_timeout, network, agent, last_seen FROM session";
         let row = |row: &Record<'_>| {
             let numbers = (row.integer(2)?, row.integer(3)?, row.integer(4)?, row.optional(5, Record::integer)?, row.integer(8)?);
             Ok((row.text(0)?, numbers, row.text(6)?, row.text(7)?))
@@ -141,7 +142,11 @@ mod tests {
         assert_eq!(after.one(read, [], |row| row.text(0)).unwrap().as_deref(), Some("/x"));
         after.batch("DELETE FROM account").unwrap();
         for table in ["session", "session_token", "ceremony"] {
-            assert_eq!(after.one(&format!("SELECT count(*) FROM {table}"), [], |row| row.integer(0)).unwrap(), Some(0), "{table}");
+            assert_eq!(
+                after.one(&format!("SELECT count(*) FROM {table}"), [], |row| row.integer(0)).unwrap(),
+                Some(0),
+                "{table}"
+            );
         }
         assert_eq!(after.all("PRAGMA foreign_key_check", [], |row| row.text(0)).unwrap(), Vec::<String>::new());
     }

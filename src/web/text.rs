@@ -186,7 +186,9 @@ pub const HAND_OFF_NO_COOKIE: &str = "Your browser didn't send our cookie back";
 
 /// Detail.
 pub fn hand_off_no_cookie(host: &str) -> String {
-    format!("You are signed in, but {host} can't tell that it is you. Allow cookies for {host}, or go on in the browser in which you began, then try again.")
+    format!(
+        "You are signed in, but {host} can't tell that it is you. Allow cookies for {host}, or go on in the browser in which you began, then try again."
+    )
 }
 
 /// Heading.
@@ -194,7 +196,9 @@ pub const IN_CIRCLES: &str = "You keep being sent to sign in";
 
 /// Detail.
 pub fn in_circles(host: &str) -> String {
-    format!("Signing in works, but your browser doesn't keep the cookie of {host} that says so, so we stopped after three rounds. Allow cookies for {host} (a blocker or a setting may take them away), then try again.")
+    format!(
+        "Signing in works, but your browser doesn't keep the cookie of {host} that says so, so we stopped after three rounds. Allow cookies for {host} (a blocker or a setting may take them away), then try again."
+    )
 }
 
 // Setting up

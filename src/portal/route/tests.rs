@@ -614,9 +614,8 @@ async fn looking_for_tokens_is_budgeted() {
 #[tokio::test]
 async fn people_are_sent_to_sign_in_and_programs_are_told_to() {
     let site = Site::new();
-    let ask = |method: &Method, lines: &[(&'static str, &'static str)], ended| {
-        site.challenged(HOST, (method, "/a?b=c"), lines, ended)
-    };
+    let ask =
+        |method: &Method, lines: &[(&'static str, &'static str)], ended| site.challenged(HOST, (method, "/a?b=c"), lines, ended);
     let tab = [("sec-fetch-mode", "navigate")];
     let answer = ask(&Method::GET, &tab, Some(Ended::Idle));
     let location = answer.headers()[LOCATION].to_str().expect("ASCII").to_owned();
