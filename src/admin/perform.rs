@@ -1,5 +1,6 @@
 //! Carries out wishes on the store.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::info;
@@ -7,6 +8,7 @@ use tracing::info;
 use crate::admin::wish::{Answer, Credentials, RefusedKind, SessionLine, UserAnswer, UserLine, Which, Wish};
 use crate::auth::token::Token;
 use crate::auth::totp;
+use crate::base::chain::Chain;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::entropy::Entropy;
 use crate::base::id::Id;
@@ -14,7 +16,7 @@ use crate::base::secret::Secret;
 use crate::model::credential::{PasswordHash, Totp, TotpRecipe};
 use crate::model::event::Event;
 use crate::model::session::Session;
-use crate::model::user::{User, UserName};
+use crate::model::user::{BadUserName, User, UserName};
 use crate::store::fault::Fault;
 use crate::store::open::Store;
 
@@ -60,7 +62,7 @@ impl Desk {
             Wish::SessionEnd { which } => self.end(which).await,
             Wish::Health if self.store.is_broken() => Err(refuse(RefusedKind::Failed, BROKEN.to_owned())),
             Wish::Health => {
-                let sessions = self.store.list_sessions().await.map_err(|fault| failed(&fault))?.len();
+                let sessions = self.live_sessions().await?.len();
                 Ok(Answer::Well { version: env!("CARGO_PKG_VERSION").to_owned(), sessions })
             }
         }
@@ -165,11 +167,17 @@ impl Desk {
     }
 
     async fn list_sessions(&self) -> Result<Answer, Answer> {
+        let mut sessions = self.live_sessions().await?;
+        sessions.sort_by_key(|session| session.created_at);
+        Ok(Answer::Sessions { sessions: sessions.iter().map(|session| self.line(session)).collect() })
+    }
+
+    /// The store forgets what has ended at its next sweep only.
+    async fn live_sessions(&self) -> Result<Vec<Arc<Session>>, Answer> {
         let now = self.clock.now();
         let mut sessions = self.store.list_sessions().await.map_err(|fault| failed(&fault))?;
         sessions.retain(|session| session.check(now).is_ok());
-        sessions.sort_by_key(|session| session.created_at);
-        Ok(Answer::Sessions { sessions: sessions.iter().map(|session| self.line(session)).collect() })
+        Ok(sessions)
     }
 
     fn line(&self, session: &Session) -> SessionLine {
@@ -196,7 +204,12 @@ impl Desk {
 }
 
 fn parse_name(name: &str) -> Result<UserName, Answer> {
-    name.parse().map_err(|fault| refuse(RefusedKind::Unfit, format!("`{}` cannot be a user name: {fault}", name.escape_debug())))
+    name.parse().map_err(|fault| refuse(RefusedKind::Unfit, unfit_name(name, &fault)))
+}
+
+/// What is said of a text that is no user name. Its control characters are shown, not sent to the terminal.
+pub fn unfit_name(name: &str, fault: &BadUserName) -> String {
+    format!("`{}` cannot be a user name: {fault}", name.escape_debug())
 }
 
 fn no_such_user(name: &UserName) -> Answer {
@@ -209,7 +222,7 @@ fn no_such_session(id: &str) -> Answer {
 }
 
 fn failed(fault: &Fault) -> Answer {
-    refuse(RefusedKind::Failed, format!("the store could not do it: {fault}"))
+    refuse(RefusedKind::Failed, format!("the store could not do it: {}", Chain(fault)))
 }
 
 fn refuse(kind: RefusedKind, message: String) -> Answer {

@@ -10,6 +10,7 @@ pub mod health;
 pub mod line;
 pub mod output;
 pub mod place;
+pub mod probe;
 pub mod ready;
 pub mod run;
 pub mod serve;

@@ -3,7 +3,7 @@
 use crate::command::exit::Failure;
 use crate::command::output::{Output, colour};
 use crate::command::place::{Named, load};
-use crate::command::serve::{HangUp, serve};
+use crate::command::serve::{HangUp, Manner, serve};
 
 /// Carries out `run`.
 ///
@@ -17,5 +17,5 @@ pub fn run(named: &Named, output: Output) -> Result<(), Failure> {
     }
     let place = named.place(Some(&plan), Some(&file));
     let heading = format!("doorward {} runs from {}", env!("CARGO_PKG_VERSION"), file.display());
-    serve(plan, &place, &heading, HangUp::GoOn, output)
+    serve(plan, &place, Manner { heading: &heading, hang_up: HangUp::GoOn, looks_at_apps: false, output })
 }

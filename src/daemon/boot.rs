@@ -11,6 +11,7 @@ use tokio::runtime::Builder as RuntimeBuilder;
 use tracing::warn;
 
 use crate::admin::perform::Desk;
+use crate::base::chain::Chain;
 use crate::base::clock::Clock;
 use crate::base::current::Current;
 use crate::base::entropy::Entropy;
@@ -51,7 +52,8 @@ pub struct Start {
     pub workers: usize,
 }
 
-/// A running gateway. Dropping it ends everything at once; [`Gateway::drain`] lets what is open finish.
+/// A running gateway. It runs until [`Gateway::drain`], which lets what is open finish, or [`Gateway::stop`]; dropping it stops
+/// nothing.
 #[derive(Debug)]
 pub struct Gateway {
     /// TLS addresses with their real ports.
@@ -88,8 +90,9 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
     let https = bind_all(&plan.listen.https, workers)?;
     let http = bind_all(&plan.listen.http, workers)?;
     let https_port = https.first().ok_or(Fault::Nowhere)?.address.port();
-    let control = control::listen(&place.control).map_err(|source| Fault::Io { path: place.control.clone(), source })?;
+    let control = control::listen(&place.control).map_err(|source| Fault::Control { path: place.control.clone(), source })?;
     let (access, log) = open_log(&plan)?;
+    place.remember_origin(&plan.origin(https_port), http.first().map(|bound| bound.address.port()))?;
     let portal = Portal::new(store.clone(), &master, &clock, entropy, https_port);
     let desk = Arc::new(desk(&plan, https_port, &store, &clock, entropy));
     let services = Arc::new(Services {
@@ -99,7 +102,7 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
         clock,
         entropy,
         https_port,
-        local_ca: Some(ca.certificate_pem().to_owned()),
+        local_ca: ca.certificate_pem().to_owned().into(),
         plan: Current::new(plan),
     });
     let mut gateway = Gateway {
@@ -120,7 +123,7 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
 }
 
 impl Gateway {
-    /// What outlives a request; for tests and the command line's first lines.
+    /// What outlives a request.
     pub fn services(&self) -> &Arc<Services> {
         &self.services
     }
@@ -160,9 +163,9 @@ impl Gateway {
         let work = move || {
             runtime.block_on(async {
                 let clock = services.clock.clone();
+                task::start("certificate files", upkeep::watch_certificates(Arc::clone(&directory), stop.clone()));
+                task::start("certificate warnings", upkeep::tell_of_certificates(directory, clock, stop.clone()));
                 task::start("sweep", upkeep::sweep(services, stop.clone()));
-                task::start("certificate warnings", upkeep::warn_of_certificates(Arc::clone(&directory), clock, stop.clone()));
-                task::start("certificates", upkeep::watch_certificates(directory, stop.clone()));
                 control::serve(control, desk, stop).await;
             });
         };
@@ -193,19 +196,23 @@ impl Gateway {
             worker.join();
         }
         self.stop.cut();
-        if let Some(keeper) = self.keeper.take() {
-            drop(keeper.join());
+        if self.keeper.take().is_some_and(|keeper| keeper.join().is_err()) {
+            warn!("the keeper had panicked before it ended");
         }
         let Self { services, desk, log, .. } = self;
-        let closed = RuntimeBuilder::new_current_thread().build().map(|runtime| runtime.block_on(services.store.close()));
-        if !matches!(closed, Ok(Ok(()))) {
-            warn!("the store could not be closed tidily; nothing acknowledged is lost");
+        if let Err(fault) = close(&services.store) {
+            warn!(fault = %Chain(&fault), "the store could not be closed tidily; nothing acknowledged is lost");
         }
         drop((services, desk));
         if let Some(log) = log {
             log.finish();
         }
     }
+}
+
+fn close(store: &Store) -> Result<(), Fault> {
+    let runtime = RuntimeBuilder::new_current_thread().build().map_err(Fault::Thread)?;
+    Ok(runtime.block_on(store.close())?)
 }
 
 fn bind_all(addresses: &[SocketAddr], workers: usize) -> Result<Vec<Bound>, Fault> {

@@ -10,12 +10,14 @@ use http::header::{ALLOW, HOST, LOCATION, USER_AGENT};
 use http::uri::Authority;
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use tracing::field::display;
 use tracing::{debug, error, warn};
 
+use crate::base::chain::Chain;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::Id;
 use crate::gate::handle::Outcome;
-use crate::gate::refusal::{Fault, Refusal};
+use crate::gate::refusal::{Party, Refusal};
 use crate::gate::services::Services;
 use crate::gate::upstream;
 use crate::observe::access::AccessLog;
@@ -47,7 +49,7 @@ impl Facts {
             id: Id::<Record>::draw(services.entropy).as_str().into(),
             received: services.clock.now(),
             peer: connection.peer,
-            client: connection.peer.ip().to_canonical(),
+            client: connection.client(),
             sni: connection.sni.clone(),
             protocol: protocol(connection, request.version()),
             method: request.method().as_str().into(),
@@ -175,9 +177,9 @@ pub fn redirected(redirect: &Redirect) -> Response<Body> {
 fn note(refusal: &Refusal, record: &Record) {
     let (id, app) = (&*record.id, record.app.as_deref().unwrap_or_default());
     match refusal.whose() {
-        Fault::Client => debug!(event = "refused", id, app, refusal = refusal.name()),
-        Fault::Upstream => {
-            let cause = refusal.cause();
+        Party::Client => debug!(event = "refused", id, app, refusal = refusal.name()),
+        Party::Upstream => {
+            let cause = refusal.cause().map(Chain).map(display);
             warn!(
                 event = "upstream.failed",
                 id,
@@ -187,8 +189,8 @@ fn note(refusal: &Refusal, record: &Record) {
                 "the app's server did not answer as it should"
             );
         }
-        Fault::Gateway => {
-            let cause = refusal.cause();
+        Party::Gateway => {
+            let cause = refusal.cause().map(Chain).map(display);
             error!(
                 event = "gateway.failed",
                 id,

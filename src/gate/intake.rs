@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use http::header::HOST;
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Method, Request};
-use hyper::ext::Protocol as ConnectProtocol;
 
 use crate::gate::refusal::{Malformed, Refusal};
 use crate::policy::host::Authority;
 use crate::policy::target::Target;
 use crate::wire::body::Body;
 use crate::wire::connection::Connection;
+use crate::wire::websocket;
 
 /// Fields a request may have, however it came (HTTP/1 has them counted below hyper, HTTP/2 only here).
 const MOST_FIELDS: usize = 100;
@@ -48,17 +48,16 @@ pub fn intake(request: Request<Body>, connection: &Connection) -> Result<Intake,
     if request.headers().len() > MOST_FIELDS {
         return Err(Refusal::HeadTooLarge);
     }
-    let websocket = request.extensions().get::<ConnectProtocol>().is_some_and(|protocol| protocol.as_ref() == b"websocket");
     match *request.method() {
         Method::TRACE => return Err(Refusal::Method),
-        Method::CONNECT if !websocket => return Err(Refusal::Method),
+        Method::CONNECT if !websocket::is_connect(&request) => return Err(Refusal::Method),
         Method::OPTIONS if request.uri().path() == "*" => return Ok(Intake::ServerOptions),
         _ => {}
     }
     let (authority, host_header) = authority(&request)?;
     let origin_form = request.uri().path_and_query().ok_or(Refusal::Malformed(Malformed::Target))?;
     let target = Target::parse(origin_form.as_str()).map_err(Refusal::Unreadable)?;
-    let client = connection.peer.ip().to_canonical();
+    let client = connection.client();
     Ok(Intake::Call(Box::new(Call { target, authority, host_header, client, request })))
 }
 

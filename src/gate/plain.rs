@@ -10,6 +10,7 @@ use crate::gate::handle::Outcome;
 use crate::gate::intake::{Intake, intake};
 use crate::gate::refusal::Refusal;
 use crate::gate::services::Services;
+use crate::plan::whole::Plan;
 use crate::policy::rule::DenyStatus;
 use crate::policy::target::Own;
 use crate::wire::body::Body;
@@ -17,12 +18,13 @@ use crate::wire::connection::Connection;
 
 /// Answers one request on a plain connection.
 pub fn handle(services: &Services, connection: &Arc<Connection>, request: Request<Body>) -> Response<Logged> {
-    let facts = Facts::of(services, &services.plan.get(), connection, &request);
-    let result = answer(services, connection, request);
+    let plan = services.plan.get();
+    let facts = Facts::of(services, &plan, connection, &request);
+    let result = answer(services, &plan, connection, request);
     finish::finish(services, facts, Outcome::anonymous(result))
 }
 
-fn answer(services: &Services, connection: &Connection, request: Request<Body>) -> Result<Response<Body>, Refusal> {
+fn answer(services: &Services, plan: &Plan, connection: &Connection, request: Request<Body>) -> Result<Response<Body>, Refusal> {
     let call = match intake(request, connection)? {
         Intake::Call(call) => call,
         Intake::ServerOptions => return Ok(finish::server_options()),
@@ -31,9 +33,8 @@ fn answer(services: &Services, connection: &Connection, request: Request<Body>) 
     // A phone may know us by our address only, and the certificate is public.
     if let Own::Page("ca.pem") = call.target.own() {
         let readable = matches!(*call.request.method(), Method::GET | Method::HEAD);
-        return if readable { certificate(services) } else { Err(Refusal::Method) };
+        return if readable { Ok(certificate(services)) } else { Err(Refusal::Method) };
     }
-    let plan = services.plan.get();
     if !plan.serves(host) {
         return Err(Refusal::NoSuchApp);
     }
@@ -45,13 +46,12 @@ fn answer(services: &Services, connection: &Connection, request: Request<Body>) 
 
 /// Plain on purpose: a phone that does not trust us yet cannot fetch it over HTTPS. It is public, and what it is good for is
 /// shown as a fingerprint where the person started the gateway.
-fn certificate(services: &Services) -> Result<Response<Body>, Refusal> {
-    let pem = services.local_ca.clone().ok_or(Refusal::Blocked(DenyStatus::NotFound))?;
-    let mut response = Response::new(Body::from(pem));
+fn certificate(services: &Services) -> Response<Body> {
+    let mut response = Response::new(Body::from(services.local_ca.clone()));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-x509-ca-cert"));
     let name = HeaderValue::from_static("attachment; filename=\"doorward-local-ca.pem\"");
     response.headers_mut().insert(CONTENT_DISPOSITION, name);
-    Ok(response)
+    response
 }
 
 fn redirect(to: &str) -> Response<Body> {

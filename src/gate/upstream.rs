@@ -1,14 +1,7 @@
 //! How the faults of forwarding are answered.
 
-use http::StatusCode;
-
 use crate::proxy::fault::Fault;
 use crate::web::refusal::Refusal as Page;
-
-/// The status answered.
-pub fn status(fault: &Fault) -> StatusCode {
-    page(fault, "").status()
-}
 
 /// The page shown. `app` is the app's name.
 pub fn page<'a>(fault: &Fault, app: &'a str) -> Page<'a> {

@@ -16,19 +16,21 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
+use crate::base::chain::Chain;
 use crate::gate::finish::{self, Logged};
 use crate::gate::handle::handle;
 use crate::gate::plain;
 use crate::listen::door::Door;
 use crate::listen::gated_stream::{GatedStream, hyper_settings};
 use crate::listen::handshake::Stream;
+use crate::listen::lines::SECTION_MAX;
 use crate::listen::patience::Patience;
 use crate::listen::valve::{Refusal, Valve};
 use crate::wire::body::Body;
 use crate::wire::connection::{Connection, Protocol};
 
-/// Header bytes of one request at most, as in `rulings` for both versions.
-const MAX_HEAD: u32 = 32 * 1024;
+/// Header bytes of one request at most: as many as the byte gate lets through over HTTP/1.
+const MAX_HEAD: u32 = SECTION_MAX as u32;
 /// Requests at once on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 100;
 /// What a client may send ahead on one stream, and on a connection, before we take it.
@@ -46,8 +48,8 @@ pub async fn serve(door: &Arc<Door>, stream: TlsStream<Stream>, connection: Arc<
 }
 
 /// Serves one plain connection: HTTP/1 only, behind the same byte gate.
-pub async fn serve_plain(door: &Arc<Door>, stream: Stream, (peer, local): (SocketAddr, SocketAddr)) {
-    let connection = Arc::new(Connection::new(peer, local, None, Protocol::Http1));
+pub async fn serve_plain(door: &Arc<Door>, stream: Stream, peer: SocketAddr) {
+    let connection = Arc::new(Connection::new(peer, None, Protocol::Http1));
     let service = {
         let (door, connection) = (Arc::clone(door), Arc::clone(&connection));
         service_fn(move |request: Request<Incoming>| {
@@ -170,6 +172,6 @@ fn http2_settings() -> http2::Builder<TokioExecutor> {
 
 fn note(served: hyper::Result<()>) {
     if let Err(fault) = served {
-        debug!(%fault, "a connection ended early");
+        debug!(fault = %Chain(&fault), "a connection ended early");
     }
 }

@@ -25,7 +25,9 @@ pub enum Form {
 pub fn start(level: &str, form: Form) {
     let terminal = io::stderr().is_terminal();
     let filter = EnvFilter::new(format!("warn,doorward={level}"));
-    let lines = Subscriber::builder().with_env_filter(filter).with_writer(io::stderr).with_ansi(terminal);
+    // Without the last word a line that cannot be written is complained about with `eprintln!`, which panics then.
+    let lines =
+        Subscriber::builder().with_env_filter(filter).with_writer(io::stderr).with_ansi(terminal).log_internal_errors(false);
     let json = form == Form::Json || (form == Form::Auto && !terminal);
     let _already_started = if json {
         tracing::subscriber::set_global_default(lines.json().flatten_event(true).finish())

@@ -9,6 +9,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use crate::base::chain::Chain;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::current::Current;
 use crate::plan::app::CertificateFiles;
@@ -261,7 +262,7 @@ impl Issued {
         }
         match self.issuing.ca.issue(&self.host, now) {
             Ok(leaf) => self.leaf.replace(Some(leaf)),
-            Err(fault) => tracing::error!(host = self.host.as_str(), %fault, "no new certificate"),
+            Err(fault) => tracing::error!(host = self.host.as_str(), fault = %Chain(&fault), "no new certificate"),
         }
         self.leaf.get().as_ref().as_ref().map(|leaf| Arc::clone(leaf.key()))
     }

@@ -1,6 +1,6 @@
 //! What is known of the connection a request came by.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,8 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct Connection {
     /// The other end of the TCP connection.
     pub peer: SocketAddr,
-    /// Our end of it.
-    pub local: SocketAddr,
     /// The name the client asked for in its ClientHello, canonical; `None` without SNI.
     pub sni: Option<Box<str>>,
     /// What is spoken on it.
@@ -33,8 +31,13 @@ pub struct InFlight(Arc<Connection>);
 
 impl Connection {
     /// A connection on which nothing was asked yet.
-    pub fn new(peer: SocketAddr, local: SocketAddr, sni: Option<Box<str>>, protocol: Protocol) -> Self {
-        Self { peer, local, sni, protocol, in_flight: AtomicUsize::new(0) }
+    pub fn new(peer: SocketAddr, sni: Option<Box<str>>, protocol: Protocol) -> Self {
+        Self { peer, sni, protocol, in_flight: AtomicUsize::new(0) }
+    }
+
+    /// Whom its requests count for. An IPv4 address mapped into IPv6 is the same client as without.
+    pub fn client(&self) -> IpAddr {
+        self.peer.ip().to_canonical()
     }
 
     /// Counts a request in, until the value returned is dropped.
@@ -62,7 +65,7 @@ mod tests {
     #[test]
     fn a_connection_is_idle_when_every_answer_has_ended() {
         let address = "127.0.0.1:1".parse().expect("an address");
-        let connection = Arc::new(Connection::new(address, address, None, Protocol::Http2));
+        let connection = Arc::new(Connection::new(address, None, Protocol::Http2));
         let (first, second) = (connection.begin(), connection.begin());
         drop(first);
         assert!(!connection.is_idle());
