@@ -212,8 +212,8 @@ fn written_host(request: &Request<Body>) -> &str {
 fn protocol(connection: &Connection, version: Version) -> &'static str {
     match (connection.protocol, version) {
         (Protocol::Http2, _) => "HTTP/2.0",
-        (Protocol::Http1, Version::HTTP_10) => "HTTP/1.0",
-        (Protocol::Http1, _) => "HTTP/1.1",
+        (Protocol::Http1 | Protocol::Plain, Version::HTTP_10) => "HTTP/1.0",
+        (Protocol::Http1 | Protocol::Plain, _) => "HTTP/1.1",
     }
 }
 

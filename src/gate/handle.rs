@@ -69,7 +69,10 @@ async fn journey(scene: Scene<'_>, connection: &Connection, call: Call) -> Outco
         Err(refusal) => return Outcome { app, identity: Identity::Anonymous, result: Err(refusal) },
     };
     let result = match (call.target.own(), &app) {
-        (Own::Page(_), _) => Ok(own_page(scene, identity.clone(), call).await),
+        (Own::Page(page), _) => {
+            let page = page.to_owned();
+            Ok(own_page(scene, identity.clone(), (call, &page)).await)
+        }
         (Own::Disguised, _) => Err(Refusal::Blocked(DenyStatus::NotFound)),
         (Own::No, Some(app)) => enter(scene, app, identity.clone(), call).await,
         (Own::No, None) if call.target.path() == "/" => Ok(finish::to_home()),
@@ -78,8 +81,9 @@ async fn journey(scene: Scene<'_>, connection: &Connection, call: Call) -> Outco
     Outcome { app, identity, result }
 }
 
-/// The app that owns the host; none where it is the portal's alone. A connection whose handshake named another app's host is the wrong way to it: browsers reuse
-/// connections where certificates overlap, and 421 sends them back for one of its own (RFC 9110 section 15.5.20).
+/// The app that owns the host; none where it is the portal's alone. A connection whose handshake named another app's host is
+/// the wrong way to it: browsers reuse connections where certificates overlap, and 421 sends them back for one of its own
+/// (RFC 9110 section 15.5.20).
 fn route<'a>(plan: &'a Plan, connection: &Connection, host: &Host) -> Result<Option<&'a Arc<App>>, Refusal> {
     if !plan.serves(host) {
         return Err(Refusal::NoSuchApp);
@@ -120,9 +124,8 @@ async fn enter(scene: Scene<'_>, app: &Arc<App>, identity: Identity, call: Call)
     }
 }
 
-async fn own_page(scene: Scene<'_>, identity: Identity, call: Call) -> Response<Body> {
-    let Call { request, target, authority, client, .. } = call;
-    let Own::Page(page) = target.own() else { unreachable!("the journey brings only our own pages here") };
+async fn own_page(scene: Scene<'_>, identity: Identity, (call, page): (Call, &str)) -> Response<Body> {
+    let Call { request, authority, client, .. } = call;
     let visit = Visit {
         request,
         page,

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use http::header::HOST;
-use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Method, Request};
 
 use crate::gate::refusal::{Malformed, Refusal};
@@ -54,7 +53,7 @@ pub fn intake(request: Request<Body>, connection: &Connection) -> Result<Intake,
         Method::OPTIONS if request.uri().path() == "*" => return Ok(Intake::ServerOptions),
         _ => {}
     }
-    let (authority, host_header) = authority(&request)?;
+    let (authority, host_header) = authority(&request, connection)?;
     let origin_form = request.uri().path_and_query().ok_or(Refusal::Malformed(Malformed::Target))?;
     let target = Target::parse(origin_form.as_str()).map_err(Refusal::Unreadable)?;
     let client = connection.client();
@@ -63,8 +62,8 @@ pub fn intake(request: Request<Body>, connection: &Connection) -> Result<Intake,
 
 /// The one host a request names. `Host`, `:authority` and an absolute target must say the same where more than one is there
 /// (RFC 9112 section 3.2, RFC 9113 section 8.3.1).
-fn authority(request: &Request<Body>) -> Result<(Authority, HeaderValue), Refusal> {
-    if request.uri().scheme().is_some_and(|scheme| *scheme != Scheme::HTTPS) {
+fn authority(request: &Request<Body>, connection: &Connection) -> Result<(Authority, HeaderValue), Refusal> {
+    if request.uri().scheme().is_some_and(|scheme| *scheme != connection.scheme()) {
         return Err(Refusal::Malformed(Malformed::Target));
     }
     let in_header = host_line(request.headers())?;
@@ -97,4 +96,46 @@ fn parse_line(line: &HeaderValue) -> Result<Authority, Refusal> {
 
 fn parse(text: &str) -> Result<Authority, Refusal> {
     Authority::parse(text).map_err(|_| Refusal::Malformed(Malformed::Host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::connection::Protocol;
+
+    fn read(protocol: Protocol, uri: &str, hosts: &[&str]) -> Result<String, Refusal> {
+        let connection = Connection::new("192.0.2.1:1".parse().expect("an address"), None, protocol);
+        let mut request = Request::builder().uri(uri);
+        for host in hosts {
+            request = request.header(HOST, *host);
+        }
+        match intake(request.body(Body::Empty).expect("a request"), &connection)? {
+            Intake::Call(call) => Ok(format!("{} {}", call.authority, call.target.as_str())),
+            Intake::ServerOptions => unreachable!("these are not OPTIONS"),
+        }
+    }
+
+    #[test]
+    fn an_absolute_target_is_read_under_the_scheme_of_its_connection() {
+        assert_eq!(read(Protocol::Http1, "https://a.example/x?y", &["a.example"]).expect("fits"), "a.example /x?y");
+        assert_eq!(read(Protocol::Plain, "http://a.example/x?y", &["a.example"]).expect("fits"), "a.example /x?y");
+        assert!(matches!(
+            read(Protocol::Plain, "https://a.example/", &["a.example"]),
+            Err(Refusal::Malformed(Malformed::Target))
+        ));
+        assert!(matches!(read(Protocol::Http2, "http://a.example/", &[]), Err(Refusal::Malformed(Malformed::Target))));
+    }
+
+    /// The attack: one host for whoever checks the request, another for whoever answers it.
+    #[test]
+    fn a_request_names_one_host() {
+        assert!(matches!(
+            read(Protocol::Http1, "https://a.example/", &["b.example"]),
+            Err(Refusal::Malformed(Malformed::HostsDiffer))
+        ));
+        for hosts in [&[][..], &["a.example", "a.example"], &["a.example", "b.example"], &["a.example,b.example"], &[""]] {
+            assert!(matches!(read(Protocol::Http1, "/", hosts), Err(Refusal::Malformed(Malformed::Host))), "{hosts:?}");
+        }
+        assert_eq!(read(Protocol::Http2, "https://A.Example.:443/", &["a.example:443"]).expect("the same"), "a.example:443 /");
+    }
 }

@@ -49,14 +49,17 @@ impl Text {
         self.folded.as_deref().unwrap_or(&self.exact)
     }
 
-    /// Folded once and for all: it is the costliest part of judging a path.
-    fn new(exact: String) -> Self {
+    /// Folded once and for all: it is the costliest part of judging a path. What its fold is long is taken from `left`.
+    fn new(exact: String, left: &mut usize) -> Result<Self, Unreadable> {
         let folded = match fold(&exact) {
             Cow::Borrowed(_) => None,
             Cow::Owned(folded) => Some(folded),
         };
-        let by_name = fold_names(&exact, folded.as_deref().unwrap_or(&exact));
-        Self { exact, folded, by_name }
+        let whole = folded.as_deref().unwrap_or(&exact);
+        *left = left.checked_sub(whole.len()).ok_or(Unreadable::TooManyReadings)?;
+        check_segments(whole)?;
+        let by_name = fold_names(&exact, whole);
+        Ok(Self { exact, folded, by_name })
     }
 }
 
@@ -79,13 +82,7 @@ pub fn texts(path: &str) -> Result<Vec<Text>, Unreadable> {
         }
     }
     let mut left = MAX_FOLDED;
-    let judged = texts.into_iter().map(|text| {
-        let text = Text::new(text);
-        left = left.checked_sub(text.folded().len()).ok_or(Unreadable::TooManyReadings)?;
-        check_segments(text.folded())?;
-        Ok(text)
-    });
-    judged.collect()
+    texts.into_iter().map(|text| Text::new(text, &mut left)).collect()
 }
 
 /// The path, then the path decoded once, twice … until nothing changes.

@@ -11,8 +11,8 @@ use crate::policy::layer::Text;
 
 /// Leading segments that may be a script or a cookieless session; more than two in a row is nobody's.
 const MAX_LEADERS: usize = 2;
-/// Bytes of all readings together. A path of 8 KiB with escaped slashes, parameters and a slash at its end has 400,000.
-const MAX_WEIGHT: usize = 512 * 1024;
+/// Bytes of all readings together. A path of 4 KiB with escaped slashes, parameters and a slash at its end has 200,000.
+const MAX_WEIGHT: usize = 256 * 1024;
 /// Endings of scripts that hand the rest of the path on to the app inside.
 const SCRIPTS: [&str; 20] = [
     ".php", ".php5", ".php7", ".php8", ".phtml", ".cgi", ".fcgi", ".pl", ".py", ".rb", ".asp", ".aspx", ".ashx", ".asmx", ".svc",

@@ -324,7 +324,7 @@ mod tests {
                 bytes += reading.joined().len();
                 ControlFlow::Continue(())
             });
-            assert!(bytes <= 600_000, "{unit}: {bytes}");
+            assert!(bytes <= 300_000, "{unit}: {bytes}");
         }
         assert!(refused >= 3, "{refused}");
         assert_eq!(Target::parse(&format!("/{}", "%ef%b7%ba".repeat(900))).map(|target| target.texts.len()), Ok(1));
