@@ -97,15 +97,20 @@ pub fn finish(services: &Services, facts: Facts, outcome: Outcome) -> Response<L
 
 /// A refusal as the visitor sees it, with the id under which the owner finds it in the log.
 fn refused(refusal: Refusal, audience: Audience, record: &Record) -> Response<Body> {
-    let name = record.app.as_deref().unwrap_or_default();
+    let app = record.app.as_deref().unwrap_or_default();
     let mut response = match refusal {
         Refusal::SignIn(answer) => *answer,
-        other => page(&other, name).answer(audience, &record.id),
+        other => page(&other, app).answer(audience, &record.id),
     };
-    if let Ok(id) = HeaderValue::from_str(&record.id) {
+    name(&mut response, &record.id);
+    if &*record.method == "HEAD" { without_body(response) } else { response }
+}
+
+/// Puts the id under which the owner finds a request in the log on an answer of ours.
+pub fn name(response: &mut Response<Body>, id: &str) {
+    if let Ok(id) = HeaderValue::from_str(id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    if &*record.method == "HEAD" { without_body(response) } else { response }
 }
 
 fn page<'a>(refusal: &Refusal, app: &'a str) -> Page<'a> {

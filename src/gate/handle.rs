@@ -135,7 +135,10 @@ async fn own_page(scene: Scene<'_>, identity: Identity, (call, page): (Call, &st
         request_id: scene.facts.id(),
         now: scene.facts.received(),
     };
-    portal::serve(&scene.services.portal, scene.plan, visit).await
+    let mut response = portal::serve(&scene.services.portal, scene.plan, visit).await;
+    // As on every refusal, so that an unknown page of ours and a denied path of the app are one and the same 404.
+    finish::name(&mut response, scene.facts.id());
+    response
 }
 
 impl Outcome {

@@ -82,17 +82,17 @@ impl Refusal {
     /// Its name in the access log; stable, because filters are written against it.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Malformed(Malformed::Host) => "bad_host",
-            Self::Malformed(Malformed::HostsDiffer) => "hosts_differ",
-            Self::Malformed(Malformed::Target) => "bad_target",
+            Self::Malformed(Malformed::Host) => "bad-host",
+            Self::Malformed(Malformed::HostsDiffer) => "hosts-differ",
+            Self::Malformed(Malformed::Target) => "bad-target",
             Self::Unreadable(unreadable) => unreadable.name(),
-            Self::HeadTooLarge => "head_too_large",
+            Self::HeadTooLarge => "head-too-large",
             Self::Method => "method",
             Self::Misdirected => "misdirected",
-            Self::NoSuchApp => "no_such_app",
+            Self::NoSuchApp => "no-such-app",
             Self::Blocked(_) => "blocked",
-            Self::SignIn(_) => "sign_in",
-            Self::Unavailable(_) => "store_unavailable",
+            Self::SignIn(_) => "sign-in",
+            Self::Unavailable(_) => "store-unavailable",
             Self::Upstream(fault) => upstream::name(fault),
         }
     }

@@ -20,19 +20,19 @@ pub fn page<'a>(fault: &Fault, app: &'a str) -> Page<'a> {
 /// The stable name in the log.
 pub fn name(fault: &Fault) -> &'static str {
     match fault {
-        Fault::Connect(_) => "upstream_unreachable",
-        Fault::ConnectTimeout => "upstream_connect_timeout",
-        Fault::Timeout => "upstream_timeout",
-        Fault::Closed(_) => "upstream_closed",
-        Fault::BadFraming => "upstream_framing",
-        Fault::BadUpgrade => "upstream_upgrade",
-        Fault::TooLarge => "body_too_large",
-        Fault::Stalled => "body_stalled",
-        Fault::ClientGone => "client_gone",
-        Fault::ForeignOrigin => "foreign_origin",
+        Fault::Connect(_) => "upstream-unreachable",
+        Fault::ConnectTimeout => "upstream-connect-timeout",
+        Fault::Timeout => "upstream-timeout",
+        Fault::Closed(_) => "upstream-closed",
+        Fault::BadFraming => "upstream-framing",
+        Fault::BadUpgrade => "upstream-upgrade",
+        Fault::TooLarge => "body-too-large",
+        Fault::Stalled => "body-stalled",
+        Fault::ClientGone => "client-gone",
+        Fault::ForeignOrigin => "foreign-origin",
         Fault::BadMethod => "method",
-        Fault::BadHandshake => "bad_websocket",
-        Fault::BadTarget => "bad_target",
-        Fault::SessionEnded => "session_ended",
+        Fault::BadHandshake => "bad-websocket",
+        Fault::BadTarget => "bad-target",
+        Fault::SessionEnded => "session-ended",
     }
 }
