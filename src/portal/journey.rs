@@ -1,5 +1,5 @@
 //! Where visitors want to be once they are signed in. Kept here, on the server; the browser carries a name for it that says
-//! nothing (`go=`). `docs/decisions/0001-return-targets-in-memory.md` tells why in memory.
+//! nothing (`go=`). `docs/decisions/0017-return-targets-in-memory.md` tells why in memory.
 
 use std::time::Duration;
 
