@@ -443,6 +443,7 @@ mod tests {
         let new = kit.session(alice.id);
         let session = opened(&kit, new.clone()).await;
         let there = hash();
+        kit.clock.advance(Duration::from_millis(1));
         let given = kit.store.give_token(session.id, there, "b.example".into()).await.unwrap().unwrap();
         assert!(Arc::ptr_eq(&given, &session), "idle time and lifeline are the session's");
         let kit = kit.reopened().await;
