@@ -34,7 +34,7 @@ pub struct Desk {
     pub clock: Clock,
     /// Draws link tokens.
     pub entropy: Entropy,
-    /// Begins set-up links: scheme, host and port of an app, such as `https://localhost:8443`.
+    /// Begins set-up links: scheme, host and port of the portal, such as `https://localhost:8443`.
     pub origin: String,
     /// The name authenticator apps show.
     pub issuer: String,
@@ -169,7 +169,7 @@ impl Desk {
     async fn list_sessions(&self) -> Result<Answer, Answer> {
         let mut sessions = self.live_sessions().await?;
         sessions.sort_by_key(|session| session.created_at);
-        Ok(Answer::Sessions { sessions: sessions.iter().map(|session| line(session)).collect() })
+        Ok(Answer::Sessions { sessions: sessions.iter().map(|session| self.line(session)).collect() })
     }
 
     /// The store forgets what has ended at its next sweep only.
@@ -180,24 +180,26 @@ impl Desk {
         Ok(sessions)
     }
 
+    fn line(&self, session: &Session) -> SessionLine {
+        let hosts: Vec<String> = self.store.hosts_of(session.id).into_iter().map(String::from).collect();
+        SessionLine {
+            id: session.id.to_string(),
+            user: session.user_name.to_string(),
+            host: hosts.first().cloned().unwrap_or_default(),
+            hosts,
+            strength: session.strength.name().to_owned(),
+            network: session.network.to_string(),
+            agent: session.agent.to_string(),
+            created_at: session.created_at.secs(),
+            last_seen: session.last_seen().secs(),
+            ends_at: session.ends_at().secs(),
+        }
+    }
+
     async fn find(&self, name: &str) -> Result<User, Answer> {
         let name = parse_name(name)?;
         let user = self.store.user(&name).await.map_err(|fault| failed(&fault))?;
         user.ok_or_else(|| no_such_user(&name))
-    }
-}
-
-fn line(session: &Session) -> SessionLine {
-    SessionLine {
-        id: session.id.to_string(),
-        user: session.user_name.to_string(),
-        host: session.host.to_string(),
-        strength: session.strength.name().to_owned(),
-        network: session.network.to_string(),
-        agent: session.agent.to_string(),
-        created_at: session.created_at.secs(),
-        last_seen: session.last_seen().secs(),
-        ends_at: session.ends_at().secs(),
     }
 }
 

@@ -207,11 +207,11 @@ fn sessions_text(sessions: &[SessionLine]) -> String {
         .iter()
         .map(|session| {
             let agent: String = session.agent.chars().take(40).collect();
-            let place = [session.user.clone(), session.host.clone(), session.strength.clone(), session.network.clone()];
+            let place = [session.user.clone(), session.hosts.join(" "), session.strength.clone(), session.network.clone()];
             [vec![session.id.clone()], place.to_vec(), vec![ago(session.last_seen), agent]].concat()
         })
         .collect();
-    table(&["ID", "USER", "HOST", "BY", "FROM", "LAST SEEN", "BROWSER"], &rows)
+    table(&["ID", "USER", "HOSTS", "BY", "FROM", "LAST SEEN", "BROWSER"], &rows)
 }
 
 fn ago(secs: i64) -> String {

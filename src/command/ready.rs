@@ -12,7 +12,7 @@ use crate::command::serve::Manner;
 use crate::command::wish::block_on;
 use crate::daemon::boot::Gateway;
 use crate::daemon::place::Place;
-use crate::plan::whole::{Plan, origin_of};
+use crate::plan::whole::Plan;
 
 /// The account that a new installation begins with, until its owner renames it on the set-up page.
 const FIRST_USER: &str = "owner";
@@ -37,7 +37,12 @@ pub fn announce(gateway: &Gateway, plan: &Plan, place: &Place, manner: Manner<'_
     let port = gateway.https.first().map_or(443, SocketAddr::port);
     let ready = Ready {
         event: "ready",
-        urls: plan.apps.iter().filter_map(|app| app.hosts.first()).map(|host| format!("{}/", origin_of(host, port))).collect(),
+        urls: plan
+            .apps
+            .iter()
+            .filter_map(|app| app.hosts.first())
+            .map(|host| format!("{}/", plan.origin_of(host, port)))
+            .collect(),
         setup_link: first_link(gateway)?,
         ca_file: &gateway.ca_file,
         https: &gateway.https,

@@ -93,7 +93,7 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
     let control = control::listen(&place.control).map_err(|source| Fault::Control { path: place.control.clone(), source })?;
     let (access, log) = open_log(&plan)?;
     place.remember_origin(&plan.origin(https_port), http.first().map(|bound| bound.address.port()))?;
-    let portal = Portal::new(store.clone(), &master, &clock, entropy);
+    let portal = Portal::new(store.clone(), &master, &clock, entropy, https_port);
     let desk = Arc::new(desk(&plan, https_port, &store, &clock, entropy));
     let services = Arc::new(Services {
         store,

@@ -26,11 +26,12 @@ use crate::observe::redact;
 use crate::plan::whole::Plan;
 use crate::policy::rule::{DenyStatus, Redirect};
 use crate::web::audience::Audience;
+use crate::web::page;
 use crate::web::page::without_body;
 use crate::web::refusal::Refusal as Page;
 use crate::wire::body::{Body, Fault as BodyFault};
 use crate::wire::connection::{Connection, InFlight, Protocol};
-use crate::wire::header::REQUEST_ID;
+use crate::wire::header::{OWN_PREFIX, REQUEST_ID};
 
 /// What is kept of a request for its answer and its line, since the request itself goes on its way.
 #[derive(Debug)]
@@ -160,6 +161,11 @@ pub fn server_options() -> Response<Body> {
     *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(ALLOWED));
     response
+}
+
+/// The answer to the root of a portal that has no app: our own page.
+pub fn to_home() -> Response<Body> {
+    page::redirect(StatusCode::FOUND, OWN_PREFIX)
 }
 
 /// The owner's redirect.

@@ -10,7 +10,7 @@ use crate::gate::handle::Outcome;
 use crate::gate::intake::{Intake, intake};
 use crate::gate::refusal::Refusal;
 use crate::gate::services::Services;
-use crate::plan::whole::{Plan, origin_of};
+use crate::plan::whole::Plan;
 use crate::policy::rule::DenyStatus;
 use crate::policy::target::Own;
 use crate::wire::body::Body;
@@ -35,12 +35,12 @@ fn answer(services: &Services, plan: &Plan, connection: &Connection, request: Re
         let readable = matches!(*call.request.method(), Method::GET | Method::HEAD);
         return if readable { Ok(certificate(services)) } else { Err(Refusal::Method) };
     }
-    if plan.app(host).is_none() {
+    if !plan.serves(host) {
         return Err(Refusal::NoSuchApp);
     }
     match call.target.own() {
         Own::Disguised => Err(Refusal::Blocked(DenyStatus::NotFound)),
-        Own::Page(_) | Own::No => Ok(redirect(&format!("{}{}", origin_of(host, services.https_port), call.target.as_str()))),
+        Own::Page(_) | Own::No => Ok(redirect(&format!("{}{}", plan.origin_of(host, services.https_port), call.target.as_str()))),
     }
 }
 

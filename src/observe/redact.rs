@@ -7,7 +7,7 @@ use crate::wire::header::OWN_PREFIX;
 /// Our own paths whose last segment opens something.
 const TOKEN_PATHS: &[&str] = &["/.doorward/setup/"];
 /// Query parameters of our own that open something, on top of the configured ones.
-const OWN_PARAMETERS: &[&str] = &["go", "c"];
+const OWN_PARAMETERS: &[&str] = &["go", "c", "ticket"];
 /// Characters kept of what a client wrote about itself.
 const LONGEST: usize = 300;
 const REDACTED: &str = "REDACTED";
@@ -91,6 +91,7 @@ mod tests {
     fn set_up_links_and_our_own_tickets_are_never_logged() {
         assert_eq!(redacted("/.doorward/setup/SECRET"), "/.doorward/setup/REDACTED");
         assert_eq!(redacted("/.doorward/login/code?c=SECRET"), "/.doorward/login/code?c=REDACTED");
+        assert_eq!(redacted("/.doorward/enter?ticket=SECRET"), "/.doorward/enter?ticket=REDACTED");
         assert_eq!(redacted("/app?c=1"), "/app?c=1");
     }
 

@@ -108,7 +108,6 @@ mod tests {
             id: Id::draw(Entropy),
             user: Id::draw(Entropy),
             user_name: "alice".parse().expect("a name"),
-            host: "a.example".into(),
             strength,
             created_at: START,
             expires_at: START.plus(Duration::from_secs(1_000)),

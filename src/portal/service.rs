@@ -5,8 +5,10 @@ use crate::base::entropy::Entropy;
 use crate::base::seal::{Authenticator, MasterKey};
 use crate::portal::budget::Budgets;
 use crate::portal::hashing::Hasher;
+use crate::portal::journey::Journeys;
+use crate::portal::round::Rounds;
+use crate::portal::ticket::Tickets;
 use crate::store::open::Store;
-use crate::web::return_to::ReturnTargets;
 
 /// The portal: made once at the start, shared by all workers.
 #[derive(Debug)]
@@ -15,26 +17,35 @@ pub struct Portal {
     pub store: Store,
     /// Makes and recognises the tokens in our forms.
     pub forms: Authenticator,
-    /// Seals where visitors want to go.
-    pub returns: ReturnTargets,
+    /// Where visitors want to go.
+    pub journeys: Journeys,
+    /// Sessions on their way to another host.
+    pub tickets: Tickets,
+    /// Who goes round in circles.
+    pub rounds: Rounds,
     /// Runs argon2 within bounds.
     pub hasher: Hasher,
     /// What one network may ask of us.
     pub budgets: Budgets,
     /// For tokens, salts and seeds.
     pub entropy: Entropy,
+    /// The port we listen on for TLS, for URLs of other hosts.
+    pub https_port: u16,
 }
 
 impl Portal {
-    /// With keys derived from the installation's.
-    pub fn new(store: Store, master: &MasterKey, clock: &Clock, entropy: Entropy) -> Self {
+    /// With keys derived from the installation's, for a gateway that listens on `https_port`.
+    pub fn new(store: Store, master: &MasterKey, clock: &Clock, entropy: Entropy, https_port: u16) -> Self {
         Self {
             store,
             forms: master.authenticator("form token v1"),
-            returns: ReturnTargets::new(master),
+            journeys: Journeys::new(),
+            tickets: Tickets::new(),
+            rounds: Rounds::new(),
             hasher: Hasher::new(),
             budgets: Budgets::new(clock),
             entropy,
+            https_port,
         }
     }
 }

@@ -41,10 +41,12 @@ pub enum Source {
 }
 
 impl Wanted {
-    /// What a plan asks for: an app's own files, else the files for all, else the local authority.
+    /// What a plan asks for: an app's own files (a portal without an app has none), else the files for all, else the local authority.
     pub fn by(plan: &Plan) -> Vec<Self> {
         let hosts = plan.apps.iter().flat_map(|app| app.hosts.iter().map(move |host| (host, app.certificate.as_ref())));
+        let portal = plan.app(&plan.portal).is_none().then_some((&plan.portal, None));
         hosts
+            .chain(portal)
             .map(|(host, own)| {
                 let files = own.or(plan.tls.certificate.as_ref()).cloned();
                 Self { host: host.clone(), source: files.map_or(Source::Local, Source::Files) }

@@ -68,7 +68,7 @@ fn verdict(plan: &Plan, case: &Case) -> String {
     }
     let method = method.parse().expect("a method");
     let judgement = app.rules.judge(&target, &method, case.from);
-    match decide(judgement, target, identity(&case.r#as, host), NOW) {
+    match decide(judgement, target, identity(&case.r#as), NOW) {
         Verdict::Grant(grant) if grant.is_public() => "public".to_owned(),
         Verdict::Grant(_) => "grant".to_owned(),
         Verdict::Redirect(redirect) => format!("{} {}", redirect.status, redirect.to),
@@ -79,7 +79,7 @@ fn verdict(plan: &Plan, case: &Case) -> String {
     }
 }
 
-fn identity(who: &str, host: &str) -> Identity {
+fn identity(who: &str) -> Identity {
     if who == "nobody" {
         return Identity::Anonymous;
     }
@@ -89,7 +89,6 @@ fn identity(who: &str, host: &str) -> Identity {
         id: Id::draw(Entropy),
         user: Id::draw(Entropy),
         user_name: "alice".parse().expect("a name"),
-        host: host.into(),
         strength: if who == "password" { Strength::Password } else { Strength::TwoFactor },
         created_at: long_ago,
         expires_at: if who == "expired" { NOW } else { NOW.plus(hour) },

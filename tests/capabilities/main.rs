@@ -7,6 +7,7 @@ mod identity_headers;
 mod kit;
 mod limits;
 mod no_way_around;
+mod one_sign_in;
 mod proxying;
 mod shutdown;
 mod sign_in;
