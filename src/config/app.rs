@@ -7,6 +7,7 @@ use crate::config::placed::{Place, Placed};
 use crate::config::reader::Reader;
 use crate::config::rule::{BypassEntry, RedirectTable, RuleTable};
 use crate::config::tls::WrittenPair;
+use crate::config::websocket::WebSocketTable;
 use crate::model::strength::Strength;
 
 /// `[[app]]`
@@ -44,6 +45,8 @@ pub struct AppTable {
     pub idle_timeout: Option<Placed<Duration>>,
     /// Largest request body; the inner `None` is `"none"`.
     pub body_limit: Option<Placed<Option<u64>>>,
+    /// `app.websocket`
+    pub websocket: WebSocketTable,
 }
 
 impl AppTable {
@@ -71,6 +74,7 @@ impl AppTable {
             response_timeout: reader.duration("response_timeout"),
             idle_timeout: reader.duration("idle_timeout"),
             body_limit: reader.size_or("body_limit", "none"),
+            websocket: reader.table("websocket", WebSocketTable::read),
         };
         reader.demand("host", "under which name is it reached?", "host = \"paperless.example.com\"");
         reader.demand("upstream", "where do its requests go?", "upstream = \"http://127.0.0.1:8000\"");

@@ -21,7 +21,6 @@ const APP: &[&str] = &[
     "upstream_tls",
     "health",
     "load_balance",
-    "websocket",
     "passes",
     "listed",
     "description",

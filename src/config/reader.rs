@@ -58,6 +58,11 @@ impl<'a> Reader<'a> {
         self.read(key, "a string", |value, _| value.as_str().map(str::to_owned).ok_or(Misfit::Type))
     }
 
+    /// `true` or `false`.
+    pub fn boolean(&mut self, key: &'static str) -> Option<Placed<bool>> {
+        self.read(key, "true or false", |value, _| value.as_bool().ok_or(Misfit::Type))
+    }
+
     /// A span of time such as `"90s"`.
     pub fn duration(&mut self, key: &'static str) -> Option<Placed<Duration>> {
         self.read(key, "a duration such as \"90s\"", duration)

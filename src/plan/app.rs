@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::plan::upstream::Upstream;
+use crate::plan::websocket::WebSockets;
 use crate::policy::host::Host;
 use crate::policy::rule::RuleSet;
 
@@ -19,6 +20,8 @@ pub struct App {
     pub rules: RuleSet,
     /// A certificate of the owner's own, instead of one from the local authority.
     pub certificate: Option<CertificateFiles>,
+    /// What its WebSockets may do.
+    pub websocket: WebSockets,
 }
 
 /// A certificate chain and its key, both PEM files.

@@ -10,6 +10,7 @@ use crate::plan::hosts::HostBook;
 use crate::plan::rules;
 use crate::plan::settings;
 use crate::plan::upstream;
+use crate::plan::websocket;
 
 /// The apps of a document, in written order. One that cannot be used is left out and complained about.
 pub fn compile(document: &Document, book: &mut HostBook, complaints: &mut Vec<Complaint>) -> Vec<Arc<App>> {
@@ -30,10 +31,12 @@ fn app(document: &Document, table: &AppTable, book: &mut HostBook, complaints: &
     }
     let certificate = settings::certificate(document, &table.pair, "app", complaints);
     let upstream = upstream::compile(table, complaints);
+    let websocket = websocket::compile(&table.websocket, complaints);
     let rules = rules::compile(document, table, &hosts, complaints);
     let name = table.name.as_ref().and_then(|name| name_of(name.value.trim(), &name.place, complaints));
     let first = hosts.first()?.as_str();
-    Some(App { name: name.unwrap_or_else(|| first.to_owned()), upstream: upstream?, rules, certificate, hosts })
+    let name = name.unwrap_or_else(|| first.to_owned());
+    Some(App { name, upstream: upstream?, rules, certificate, websocket, hosts })
 }
 
 /// Whether the reader has already said what is wrong with this app's `host`.

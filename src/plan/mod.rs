@@ -15,5 +15,6 @@ pub mod rules;
 pub mod settings;
 pub mod shadow;
 pub mod upstream;
+pub mod websocket;
 pub mod whole;
 pub mod written;

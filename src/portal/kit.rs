@@ -28,6 +28,7 @@ use crate::plan::app::App;
 use crate::plan::listener::Listen;
 use crate::plan::policy::{AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
 use crate::plan::upstream::Upstream;
+use crate::plan::websocket::WebSockets;
 use crate::plan::whole::Plan;
 use crate::policy::decide::Challenge;
 use crate::policy::host::Host;
@@ -156,6 +157,7 @@ pub(super) fn plan(strength: Strength) -> Plan {
         },
         rules: RuleSet { requirement: Requirement { strength }, ..RuleSet::default() },
         certificate: None,
+        websocket: WebSockets::default(),
     });
     Plan {
         name: "Example home".into(),

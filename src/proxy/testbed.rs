@@ -28,6 +28,7 @@ use crate::model::session::{Session, SessionRecord};
 use crate::model::strength::Strength;
 use crate::plan::app::App;
 use crate::plan::upstream::Upstream;
+use crate::plan::websocket::WebSockets;
 use crate::policy::decide::{Grant, Verdict, decide};
 use crate::policy::requirement::Requirement;
 use crate::policy::rule::{Judgement, RuleSet};
@@ -152,6 +153,7 @@ pub fn app(port: u16) -> App {
         },
         rules: RuleSet::default(),
         certificate: None,
+        websocket: WebSockets::default(),
     }
 }
 
