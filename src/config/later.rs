@@ -16,8 +16,6 @@ const APP: &[&str] = &[
     "identity_header",
     "logout_path",
     "preserve_host",
-    "request_headers",
-    "response_headers",
     "upstream_tls",
     "health",
     "load_balance",

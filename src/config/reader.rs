@@ -143,6 +143,26 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A table of texts whose keys are the owner's own: each key with its value, as written.
+    pub fn pairs(&mut self, key: &'static str) -> Vec<(Placed<String>, Placed<String>)> {
+        let mut pairs = Vec::new();
+        let Some(found) = self.find(key) else { return pairs };
+        let DeValue::Table(table) = found.get_ref() else {
+            self.wrong_type(key, "a table of strings", found.get_ref(), &found.span());
+            return pairs;
+        };
+        for (name, value) in table {
+            match value.get_ref().as_str() {
+                Some(text) => {
+                    let name = Placed::new(name.get_ref().to_string(), name.span());
+                    pairs.push((name, Placed::new(text.to_owned(), value.span())));
+                }
+                None => self.wrong_type(key, "a table of strings", value.get_ref(), &value.span()),
+            }
+        }
+        pairs
+    }
+
     /// One text or a list of them; nothing if the key is absent.
     pub fn one_or_many(&mut self, key: &'static str) -> Option<Vec<Placed<String>>> {
         let found = self.find(key)?;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::plan::headers::HeaderEdits;
 use crate::plan::upstream::Upstream;
 use crate::plan::websocket::WebSockets;
 use crate::policy::host::Host;
@@ -20,6 +21,10 @@ pub struct App {
     pub rules: RuleSet,
     /// A certificate of the owner's own, instead of one from the local authority.
     pub certificate: Option<CertificateFiles>,
+    /// What the owner changes about its requests' headers.
+    pub request_headers: HeaderEdits,
+    /// And about its answers'.
+    pub response_headers: HeaderEdits,
     /// What its WebSockets may do.
     pub websocket: WebSockets,
 }

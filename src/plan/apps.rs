@@ -6,6 +6,7 @@ use crate::config::app::AppTable;
 use crate::config::complaint::{Code, Complaint};
 use crate::config::document::Document;
 use crate::plan::app::App;
+use crate::plan::headers::{self, Way};
 use crate::plan::hosts::HostBook;
 use crate::plan::rules;
 use crate::plan::settings;
@@ -31,12 +32,14 @@ fn app(document: &Document, table: &AppTable, book: &mut HostBook, complaints: &
     }
     let certificate = settings::certificate(document, &table.pair, "app", complaints);
     let upstream = upstream::compile(table, complaints);
+    let request_headers = headers::compile(&table.request_headers, Way::Request, complaints);
+    let response_headers = headers::compile(&table.response_headers, Way::Response, complaints);
     let websocket = websocket::compile(&table.websocket, complaints);
     let rules = rules::compile(document, table, &hosts, complaints);
     let name = table.name.as_ref().and_then(|name| name_of(name.value.trim(), &name.place, complaints));
     let first = hosts.first()?.as_str();
     let name = name.unwrap_or_else(|| first.to_owned());
-    Some(App { name, upstream: upstream?, rules, certificate, websocket, hosts })
+    Some(App { name, upstream: upstream?, rules, certificate, request_headers, response_headers, websocket, hosts })
 }
 
 /// Whether the reader has already said what is wrong with this app's `host`.

@@ -4,6 +4,7 @@
 pub mod app;
 pub mod apps;
 pub mod compile;
+pub mod headers;
 pub mod hosts;
 pub mod listener;
 pub mod networks;

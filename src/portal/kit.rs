@@ -25,6 +25,7 @@ use crate::model::session::Ended;
 use crate::model::strength::Strength;
 use crate::model::user::User;
 use crate::plan::app::App;
+use crate::plan::headers::HeaderEdits;
 use crate::plan::listener::Listen;
 use crate::plan::policy::{AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
 use crate::plan::upstream::Upstream;
@@ -157,6 +158,8 @@ pub(super) fn plan(strength: Strength) -> Plan {
         },
         rules: RuleSet { requirement: Requirement { strength }, ..RuleSet::default() },
         certificate: None,
+        request_headers: HeaderEdits::default(),
+        response_headers: HeaderEdits::default(),
         websocket: WebSockets::default(),
     });
     Plan {

@@ -27,6 +27,7 @@ use crate::model::identity::Identity;
 use crate::model::session::{Session, SessionRecord};
 use crate::model::strength::Strength;
 use crate::plan::app::App;
+use crate::plan::headers::HeaderEdits;
 use crate::plan::upstream::Upstream;
 use crate::plan::websocket::WebSockets;
 use crate::policy::decide::{Grant, Verdict, decide};
@@ -153,6 +154,8 @@ pub fn app(port: u16) -> App {
         },
         rules: RuleSet::default(),
         certificate: None,
+        request_headers: HeaderEdits::default(),
+        response_headers: HeaderEdits::default(),
         websocket: WebSockets::default(),
     }
 }

@@ -35,7 +35,7 @@ pub async fn open(
     handshake::check_origin(request.headers(), &facts.host_header, &rules.origins)?;
     let client = hyper::upgrade::on(&mut request);
     let mut headers = request.into_parts().0.headers;
-    request::dress(&mut headers, facts);
+    request::dress(&mut headers, exchange.app, facts);
     let (key, over_http2) = match asked {
         Asked::Upgrade(key) => (key, false),
         Asked::Connect => (handshake::draw_key(exchange.pool.entropy()), true),
@@ -64,6 +64,7 @@ fn accept(mut response: Response<Incoming>, lease: Lease, exchange: &Exchange<'_
     let (mut head, _) = response.into_parts();
     hop::remove(&mut head.headers);
     response::drop_our_cookies(&mut head.headers, &exchange.app.name);
+    exchange.app.response_headers.apply(&mut head.headers);
     head.headers.remove(CONTENT_LENGTH);
     if client.over_http2 {
         head.headers.remove(SEC_WEBSOCKET_ACCEPT);
