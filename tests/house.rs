@@ -351,7 +351,7 @@ fn all_texts() -> Vec<PathBuf> {
 }
 
 fn all_rust() -> Vec<PathBuf> {
-    let folders = ["src", "tests"].map(|folder| files_below(&root().join(folder)));
+    let folders = ["src", "tests", "benches"].map(|folder| files_below(&root().join(folder)));
     folders.into_iter().flatten().filter(|path| path.extension().is_some_and(|end| end == "rs")).collect()
 }
 

@@ -446,9 +446,9 @@ async fn forms_count_only_from_our_own_pages() {
     assert!(stranger.session_cookie().is_none());
 }
 
-/// The attack: a store that cannot answer, to be let in for want of somebody who says no.
+/// The attack: a session token from before a sign-in, planted or copied, that goes on working after it (fixation).
 #[tokio::test]
-async fn a_token_nobody_knows_is_nobody() {
+async fn every_sign_in_begins_a_new_session_and_ends_the_former() {
     let (app, gateway) = house("").await;
     let mut guest = gateway.guest("alice").await;
     let before = guest.session_cookie().expect("signed in").to_owned();
