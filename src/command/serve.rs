@@ -14,7 +14,9 @@ use crate::command::wish::block_on;
 use crate::daemon::boot::{Gateway, Start, boot};
 use crate::daemon::fault::Fault;
 use crate::daemon::place::Place;
+use crate::daemon::reload;
 use crate::daemon::shutdown::{Ask, Signals};
+use crate::daemon::watch;
 use crate::observe::logging::{self, Form};
 use crate::plan::policy::LogFormat;
 use crate::plan::whole::Plan;
@@ -24,8 +26,11 @@ use crate::plan::whole::Plan;
 pub enum HangUp {
     /// Stop: a demo should not stay behind.
     Stop,
-    /// Go on: a service has no terminal.
-    GoOn,
+    /// Reload: a service has no terminal, and the signal means that by tradition.
+    Reload {
+        /// Reload also when the files have changed.
+        watch: bool,
+    },
 }
 
 /// Runs a gateway until it is asked to stop: the first signal drains, the second ends at once.
@@ -49,13 +54,15 @@ pub fn serve(plan: Plan, place: &Place, heading: &str, hang_up: HangUp, output: 
 
 async fn until_stopped(gateway: &Gateway, hang_up: HangUp) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(|fault| Failure::Failed(format!("cannot listen for signals: {fault}")))?;
-    loop {
-        match signals.next().await {
-            Ask::HangUp if hang_up == HangUp::GoOn => {
-                info!(event = "signal", "a changed configuration is taken up by a restart in this version");
-            }
-            Ask::Stop | Ask::HangUp => break,
+    let watched = async {
+        match hang_up {
+            HangUp::Reload { watch: true } => watch::watch(gateway.reloader()).await,
+            HangUp::Stop | HangUp::Reload { watch: false } => std::future::pending().await,
         }
+    };
+    tokio::select! {
+        () = obeyed(gateway, &mut signals, hang_up) => {}
+        () = watched => {}
     }
     info!(event = "stopping", "open requests may finish; a second signal ends them at once");
     gateway.drain();
@@ -64,6 +71,13 @@ async fn until_stopped(gateway: &Gateway, hang_up: HangUp) -> Result<(), Failure
         () = gateway.drained() => {}
     }
     Ok(())
+}
+
+/// Reloads as often as it is asked to, until it is asked to stop.
+async fn obeyed(gateway: &Gateway, signals: &mut Signals, hang_up: HangUp) {
+    while signals.next().await == Ask::HangUp && hang_up != HangUp::Stop {
+        reload::report(&gateway.reloader().reload(None));
+    }
 }
 
 /// Starts logging as the plan says.

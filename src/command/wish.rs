@@ -7,9 +7,10 @@ use std::os::unix::fs::MetadataExt;
 
 use tokio::runtime::Builder;
 
-use crate::admin::perform::Desk;
+use crate::admin::perform::{Desk, Enrolment};
 use crate::admin::wish::{Answer, RefusedKind, Wish};
 use crate::base::clock::Clock;
+use crate::base::current::Current;
 use crate::base::entropy::Entropy;
 use crate::command::exit::Failure;
 use crate::command::place::{Named, load};
@@ -57,11 +58,7 @@ impl Installation {
             }
             Err(fault) => return Err(Failure::Unreachable(format!("the running gateway did not answer: {fault}"))),
         };
-        match answer {
-            Answer::Refused { kind: RefusedKind::NotFound, message } => Err(Failure::NotFound(message)),
-            Answer::Refused { kind: RefusedKind::Unfit | RefusedKind::Failed, message } => Err(Failure::Failed(message)),
-            done => Ok(done),
-        }
+        granted(answer)
     }
 
     /// Without a gateway: takes its lock and does it on the store.
@@ -80,11 +77,11 @@ impl Installation {
     }
 
     fn desk(&self, store: Store, clock: Clock, entropy: Entropy) -> Desk {
-        let plan = self.plan.as_ref();
-        let port = plan.and_then(|plan| plan.listen.https.first()).map_or(443, std::net::SocketAddr::port);
-        let origin = plan.map(|plan| plan.origin(port)).unwrap_or_else(|| "https://YOUR-HOST".to_owned());
-        let issuer = plan.map_or_else(|| "Doorward".to_owned(), |plan| plan.auth.totp_issuer.clone());
-        Desk { store, clock, entropy, origin, issuer, recipe: plan.map_or_else(TotpRecipe::default, |plan| plan.auth.totp) }
+        let enrolment = self.plan.as_ref().map_or_else(
+            || Enrolment { origin: "https://YOUR-HOST".to_owned(), issuer: "Doorward".to_owned(), recipe: TotpRecipe::default() },
+            Enrolment::by,
+        );
+        Desk { store, clock, entropy, enrolment: Current::new(enrolment) }
     }
 
     /// Another user's files, root's included, would be left behind unreadable for the gateway.
@@ -101,6 +98,20 @@ impl Installation {
             ))),
             Err(fault) => Err(Failure::Permission(format!("cannot look into {data}: {fault}"))),
         }
+    }
+}
+
+/// An answer, or why the wish was not carried out.
+///
+/// # Errors
+/// [`Failure`] for refusals and complaints.
+pub fn granted(answer: Answer) -> Result<Answer, Failure> {
+    match answer {
+        Answer::Refused { kind: RefusedKind::NotFound, message } => Err(Failure::NotFound(message)),
+        Answer::Refused { kind: RefusedKind::Unfit | RefusedKind::Failed, message } => Err(Failure::Failed(message)),
+        Answer::Refused { kind: RefusedKind::NotApplied, message } => Err(Failure::NotApplied(message)),
+        Answer::Complaints(told) => Err(Failure::Complaints(told)),
+        done => Ok(done),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::gate::handle::Outcome;
 use crate::gate::intake::{Intake, intake};
 use crate::gate::refusal::Refusal;
 use crate::gate::services::Services;
-use crate::plan::whole::origin_of;
+use crate::plan::whole::{Plan, origin_of};
 use crate::policy::rule::DenyStatus;
 use crate::policy::target::Own;
 use crate::wire::body::Body;
@@ -18,12 +18,13 @@ use crate::wire::connection::Connection;
 
 /// Answers one request on a plain connection.
 pub fn handle(services: &Services, connection: &Arc<Connection>, request: Request<Body>) -> Response<Logged> {
-    let facts = Facts::of(services, &services.plan.get(), connection, &request);
-    let result = answer(services, connection, request);
+    let plan = services.plan.get();
+    let facts = Facts::of(services, &plan, connection, &request);
+    let result = answer(services, &plan, connection, request);
     finish::finish(services, facts, Outcome::anonymous(result))
 }
 
-fn answer(services: &Services, connection: &Connection, request: Request<Body>) -> Result<Response<Body>, Refusal> {
+fn answer(services: &Services, plan: &Plan, connection: &Connection, request: Request<Body>) -> Result<Response<Body>, Refusal> {
     let call = match intake(request, connection)? {
         Intake::Call(call) => call,
         Intake::ServerOptions => return Ok(finish::server_options()),
@@ -34,12 +35,12 @@ fn answer(services: &Services, connection: &Connection, request: Request<Body>) 
         let readable = matches!(*call.request.method(), Method::GET | Method::HEAD);
         return if readable { certificate(services) } else { Err(Refusal::Method) };
     }
-    if services.plan.get().app(host).is_none() {
+    if plan.app(host).is_none() {
         return Err(Refusal::NoSuchApp);
     }
     match call.target.own() {
         Own::Disguised => Err(Refusal::Blocked(DenyStatus::NotFound)),
-        Own::Page(_) | Own::No => Ok(redirect(&format!("{}{}", origin_of(host, services.https_port), call.target.as_str()))),
+        Own::Page(_) | Own::No => Ok(redirect(&format!("{}{}", origin_of(host, plan.https_port), call.target.as_str()))),
     }
 }
 

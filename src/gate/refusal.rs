@@ -82,7 +82,7 @@ impl Refusal {
             Self::Unavailable(_) => Fault::Gateway,
             Self::Upstream(fault) => match fault.side() {
                 Side::Upstream => Fault::Upstream,
-                Side::Client | Side::Session => Fault::Client,
+                Side::Client | Side::Nobody => Fault::Client,
             },
             Self::Malformed(_)
             | Self::Unreadable(_)

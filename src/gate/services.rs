@@ -23,8 +23,6 @@ pub struct Services {
     pub clock: Clock,
     /// Draws request ids.
     pub entropy: Entropy,
-    /// The port under which browsers reach the TLS listener.
-    pub https_port: u16,
     /// The local authority's certificate, for phones that are to trust it; `None` while no host needs it.
     pub local_ca: Option<String>,
 }

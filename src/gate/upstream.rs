@@ -19,6 +19,8 @@ pub fn page<'a>(fault: &Fault, app: &'a str) -> Page<'a> {
         Fault::Stalled => Page::TooSlow,
         Fault::ForeignOrigin => Page::Forbidden,
         Fault::ClientGone | Fault::BadMethod | Fault::BadHandshake | Fault::BadTarget => Page::BadRequest,
+        // The next request is judged by what is configured now.
+        Fault::AppChanged => Page::Unavailable,
         // Nothing is lost by asking again: the next request meets sign-in.
         Fault::SessionEnded => Page::SignInRequired { login_url: "/.doorward/login" },
     }
@@ -41,5 +43,6 @@ pub fn name(fault: &Fault) -> &'static str {
         Fault::BadHandshake => "bad_websocket",
         Fault::BadTarget => "bad_target",
         Fault::SessionEnded => "session_ended",
+        Fault::AppChanged => "app_changed",
     }
 }

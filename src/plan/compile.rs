@@ -1,5 +1,6 @@
 //! A document compiled to a plan, or every complaint about it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::config::complaint;
@@ -29,9 +30,12 @@ pub fn compile(document: &Document) -> Result<Compiled, Vec<Complaint>> {
     let mut book = HostBook::default();
     let apps = apps::compile(document, &mut book, &mut complaints);
     let name = settings::name(document, apps.first().and_then(|app| app.hosts.first()), &mut complaints);
+    let listen = settings::listen(&document.listen, &mut complaints);
     let plan = Plan {
+        version: 0,
+        https_port: listen.https.first().map_or(443, SocketAddr::port),
         data_dir: settings::data_dir(document, &mut complaints),
-        listen: settings::listen(&document.listen, &mut complaints),
+        listen,
         tls: settings::tls(document, &mut complaints),
         session: settings::session(&document.session, &mut complaints),
         auth: settings::auth(&document.auth, &name, &mut complaints),

@@ -11,8 +11,12 @@ use crate::plan::policy::{AuthPolicy, LogPolicy, SessionPolicy, TlsPolicy};
 use crate::policy::host::Host;
 
 /// The compiled configuration.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
+    /// Tells the configurations of one run apart, in the order in which they came into force. 0 was never in force.
+    pub version: u64,
+    /// The port under which browsers reach us: that of the first TLS address, once it is bound the real one.
+    pub https_port: u16,
     /// The installation's name, on pages and in authenticator apps.
     pub name: String,
     /// Where the store and keys live, if the file says so.
@@ -40,9 +44,9 @@ impl Plan {
     }
 
     /// Scheme, host and port under which browsers reach the first app; begins set-up links.
-    pub fn origin(&self, https_port: u16) -> String {
+    pub fn origin(&self) -> String {
         let host = self.apps.first().and_then(|app| app.hosts.first());
-        host.map_or_else(String::new, |host| origin_of(host, https_port))
+        host.map_or_else(String::new, |host| origin_of(host, self.https_port))
     }
 }
 

@@ -4,3 +4,4 @@
 mod kit;
 mod no_way_around;
 mod proxying;
+mod reload;

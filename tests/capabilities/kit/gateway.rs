@@ -1,6 +1,7 @@
 //! A whole gateway in this process, booted as the program boots it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use doorward::base::entropy::Entropy;
 use doorward::base::id::Id;
 use doorward::base::secret::Secret;
 use doorward::daemon::boot::{Gateway as Booted, Start, boot};
+use doorward::daemon::configuration;
+use doorward::daemon::control;
 use doorward::daemon::place::Place;
 use doorward::model::credential::{Totp, TotpRecipe};
 use doorward::plan::compile::compile_text;
@@ -71,8 +74,22 @@ impl Gateway {
         plan.listen.http = vec![local];
         plan.log.file = Some(dir.path().join("access.log"));
         change(&mut plan);
-        let clock = Clock::manual(Timestamp::from_secs(1_800_000_000));
         let place = Place::new(&dir.path().join("data"), None, None);
+        Self::booted(dir, plan, place)
+    }
+
+    /// Starts from a file, to be reloaded. Its addresses and the access log are the text's own.
+    pub fn from_file(toml: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("gateway.toml");
+        std::fs::write(&file, toml).expect("written");
+        let (plan, _) = configuration::load(&file).unwrap_or_else(|report| panic!("{}", report.human(false)));
+        let place = Place::new(&dir.path().join("data"), Some(&file), None);
+        Self::booted(dir, plan, place)
+    }
+
+    fn booted(dir: TempDir, plan: Plan, place: Place) -> Self {
+        let clock = Clock::manual(Timestamp::from_secs(1_800_000_000));
         let start = Start { plan, place, clock: clock.clone(), entropy: Entropy, workers: 2 };
         let running = boot(start).expect("the gateway starts");
         let mut roots = RootCertStore::empty();
@@ -84,6 +101,17 @@ impl Gateway {
     /// In front of one app at `upstream`, protected in full.
     pub fn before(upstream: &str) -> Self {
         Self::start(&one_app(upstream, ""))
+    }
+
+    /// The folder with the configuration file, the data and the access log.
+    pub fn home(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Carries out a wish through the control socket, as a running gateway does.
+    pub async fn ask(&self, wish: &Wish) -> Answer {
+        let answer = within("an answer", control::ask(&self.home().join("data/control.sock"), wish)).await;
+        answer.expect("asked").expect("a gateway runs")
     }
 
     pub fn running(&self) -> &Booted {
