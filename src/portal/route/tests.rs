@@ -18,6 +18,7 @@ use crate::auth::totp;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::entropy::Entropy;
 use crate::base::id::Id;
+use crate::base::lifeline::Lifeline;
 use crate::base::seal::MasterKey;
 use crate::base::secret::Secret;
 use crate::model::credential::{Totp, TotpRecipe};
@@ -135,8 +136,11 @@ fn plan(strength: Strength) -> Plan {
         },
         rules: RuleSet { requirement: Requirement { strength }, ..RuleSet::default() },
         certificate: None,
+        lifeline: Lifeline::new(),
     });
     Plan {
+        version: 0,
+        https_port: 443,
         name: "Example home".into(),
         data_dir: None,
         listen: Listen {

@@ -47,7 +47,6 @@ fn client(
                 line = visitor.line().await;
             }
         }
-        visitor.forget("nothing");
         (asked, wrong)
     })
 }

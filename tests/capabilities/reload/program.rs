@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::kit::app::App;
-use crate::kit::gateway::{Gateway, HOST, PATIENCE};
+use crate::kit::gateway::{Gateway, HOST};
 use crate::reload::{app, file, rewrite};
 
 fn doorward(home: &Path, words: &[&str]) -> Output {
@@ -160,7 +160,6 @@ fn a_hang_up_and_a_changed_file_reload_what_runs_from_a_file() {
     let mut rest = String::new();
     running.1.read_to_string(&mut rest).expect("readable");
     assert_eq!(running.0.wait().expect("ended").code(), Some(0), "{rest}");
-    drop(PATIENCE);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::kit::app::App;
-use crate::kit::gateway::{Gateway, HOST, Reach, within};
+use crate::kit::gateway::{Gateway, HOST, within};
 use crate::kit::line::{BOTH, Protocol};
 use crate::kit::visitor::Visitor;
 use crate::reload::{app, file, listening, pair, reload};
@@ -172,8 +172,10 @@ async fn a_new_address_is_served_and_one_that_is_gone_is_not() {
     let mut held = guest.line().await;
     let told = reload(&gateway, &listening("\"127.0.0.1:0\", \"127.0.0.1:0\"", &apps)).await;
     assert_eq!(told.https[0], first.https, "bound once");
-    let second = Reach { https: told.https[1], ..first.clone() };
-    let mut visitor = Visitor { reach: second.clone(), ..guest.clone() };
+    let mut second = first.clone();
+    second.https = told.https[1];
+    let mut visitor = guest.clone();
+    visitor.reach = second.clone();
     assert_eq!(visitor.fetch("GET", "/").await.status, StatusCode::OK);
     // The first is kept, being the first with what was written; to give it up, the second is named outright.
     let told = reload(&gateway, &listening(&format!("\"{}\"", second.https), &apps)).await;
