@@ -170,6 +170,7 @@ impl Reloader {
             return Err(Refused::OnTrial(trial.until.saturating_duration_since(Instant::now())));
         }
         let (plan, report) = configuration::load(&file).map_err(Refused::Complaints)?;
+        let plan = self.at_real_port(plan);
         let (certificates, addresses) = self.prepare(&plan, &state)?;
         let changes = difference::difference(&self.plan(), &plan);
         let needs_restart = changed_settings::needing_restart(&self.started, &plan);
@@ -196,7 +197,7 @@ impl Reloader {
     /// [`Refused::Complaints`] if it does not compile.
     pub fn compare(&self, source: Source) -> Result<(Vec<Change>, Report), Refused> {
         let (plan, report) = configuration::compiled(source).map_err(Refused::Complaints)?;
-        Ok((difference::difference(&self.plan(), &plan), report))
+        Ok((difference::difference(&self.plan(), &self.at_real_port(plan)), report))
     }
 
     /// Does what falls due until `stop` is cut: ends the streams of apps that left, goes back from a trial.
@@ -215,6 +216,12 @@ impl Reloader {
                 () = waited => self.carry_out_due(Instant::now()),
             }
         }
+    }
+
+    /// Where the system chose the port, links name the one that it chose.
+    fn at_real_port(&self, plan: Plan) -> Plan {
+        let https_port = if plan.https_port == 0 { self.plan().https_port } else { plan.https_port };
+        Plan { https_port, ..plan }
     }
 
     fn prepare(&self, plan: &Plan, state: &State) -> Result<(Prepared, Move), Refused> {
