@@ -1,5 +1,6 @@
 //! Carries out wishes on the store.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::info;
@@ -7,6 +8,7 @@ use tracing::info;
 use crate::admin::wish::{Answer, Credentials, RefusedKind, SessionLine, UserAnswer, UserLine, Which, Wish};
 use crate::auth::token::Token;
 use crate::auth::totp;
+use crate::base::chain::Chain;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::current::Current;
 use crate::base::entropy::Entropy;
@@ -15,7 +17,7 @@ use crate::base::secret::Secret;
 use crate::model::credential::{PasswordHash, Totp, TotpRecipe};
 use crate::model::event::Event;
 use crate::model::session::Session;
-use crate::model::user::{User, UserName};
+use crate::model::user::{BadUserName, User, UserName};
 use crate::plan::whole::Plan;
 use crate::store::fault::Fault;
 use crate::store::open::Store;
@@ -41,7 +43,7 @@ pub struct Desk {
 /// How new people are enrolled; a reload may change it.
 #[derive(Clone, Debug)]
 pub struct Enrolment {
-    /// Begins set-up links: scheme, host and port of an app, such as `https://localhost:8443`.
+    /// Begins set-up links: scheme, host and port of the portal, such as `https://localhost:8443`.
     pub origin: String,
     /// The name authenticator apps show.
     pub issuer: String,
@@ -80,7 +82,7 @@ impl Desk {
             }
             Wish::Health if self.store.is_broken() => Err(refuse(RefusedKind::Failed, BROKEN.to_owned())),
             Wish::Health => {
-                let sessions = self.store.list_sessions().await.map_err(|fault| failed(&fault))?.len();
+                let sessions = self.live_sessions().await?.len();
                 Ok(Answer::Well { version: env!("CARGO_PKG_VERSION").to_owned(), sessions })
             }
         }
@@ -192,11 +194,33 @@ impl Desk {
     }
 
     async fn list_sessions(&self) -> Result<Answer, Answer> {
+        let mut sessions = self.live_sessions().await?;
+        sessions.sort_by_key(|session| session.created_at);
+        Ok(Answer::Sessions { sessions: sessions.iter().map(|session| self.line(session)).collect() })
+    }
+
+    /// The store forgets what has ended at its next sweep only.
+    async fn live_sessions(&self) -> Result<Vec<Arc<Session>>, Answer> {
         let now = self.clock.now();
         let mut sessions = self.store.list_sessions().await.map_err(|fault| failed(&fault))?;
         sessions.retain(|session| session.check(now).is_ok());
-        sessions.sort_by_key(|session| session.created_at);
-        Ok(Answer::Sessions { sessions: sessions.iter().map(|session| line(session)).collect() })
+        Ok(sessions)
+    }
+
+    fn line(&self, session: &Session) -> SessionLine {
+        let hosts: Vec<String> = self.store.hosts_of(session.id).into_iter().map(String::from).collect();
+        SessionLine {
+            id: session.id.to_string(),
+            user: session.user_name.to_string(),
+            host: hosts.first().cloned().unwrap_or_default(),
+            hosts,
+            strength: session.strength.name().to_owned(),
+            network: session.network.to_string(),
+            agent: session.agent.to_string(),
+            created_at: session.created_at.secs(),
+            last_seen: session.last_seen().secs(),
+            ends_at: session.ends_at().secs(),
+        }
     }
 
     async fn find(&self, name: &str) -> Result<User, Answer> {
@@ -206,22 +230,13 @@ impl Desk {
     }
 }
 
-fn line(session: &Session) -> SessionLine {
-    SessionLine {
-        id: session.id.to_string(),
-        user: session.user_name.to_string(),
-        host: session.host.to_string(),
-        strength: session.strength.name().to_owned(),
-        network: session.network.to_string(),
-        agent: session.agent.to_string(),
-        created_at: session.created_at.secs(),
-        last_seen: session.last_seen().secs(),
-        ends_at: session.ends_at().secs(),
-    }
+fn parse_name(name: &str) -> Result<UserName, Answer> {
+    name.parse().map_err(|fault| refuse(RefusedKind::Unfit, unfit_name(name, &fault)))
 }
 
-fn parse_name(name: &str) -> Result<UserName, Answer> {
-    name.parse().map_err(|fault| refuse(RefusedKind::Unfit, format!("`{}` cannot be a user name: {fault}", name.escape_debug())))
+/// What is said of a text that is no user name. Its control characters are shown, not sent to the terminal.
+pub fn unfit_name(name: &str, fault: &BadUserName) -> String {
+    format!("`{}` cannot be a user name: {fault}", name.escape_debug())
 }
 
 fn no_such_user(name: &UserName) -> Answer {
@@ -234,7 +249,7 @@ fn no_such_session(id: &str) -> Answer {
 }
 
 fn failed(fault: &Fault) -> Answer {
-    refuse(RefusedKind::Failed, format!("the store could not do it: {fault}"))
+    refuse(RefusedKind::Failed, format!("the store could not do it: {}", Chain(fault)))
 }
 
 fn refuse(kind: RefusedKind, message: String) -> Answer {

@@ -224,8 +224,10 @@ pub struct SessionLine {
     pub id: String,
     /// Whose.
     pub user: String,
-    /// Where.
+    /// Where it began.
     pub host: String,
+    /// Every host that holds a token of it, in the order in which they got one.
+    pub hosts: Vec<String>,
     /// `2fa` or `password`.
     pub strength: String,
     /// The client network it began from.

@@ -4,8 +4,9 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
-use data_encoding::Specification;
+use data_encoding::{Encoding, Specification};
 
 use crate::base::entropy::Entropy;
 
@@ -13,17 +14,21 @@ const LENGTH: usize = 16;
 /// Crockford's alphabet in lower case: no `i l o u`, so an id survives being read aloud.
 const ALPHABET: &str = "0123456789abcdefghjkmnpqrstvwxyz";
 
+/// Built once: every request draws an id.
+static ENCODING: LazyLock<Encoding> = LazyLock::new(|| {
+    let mut specification = Specification::new();
+    specification.symbols.push_str(ALPHABET);
+    specification.encoding().expect("the alphabet has 32 distinct symbols")
+});
+
 /// An 80-bit random id of a `T`, written as 16 characters. It is a name, not a secret.
 pub struct Id<T>([u8; LENGTH], PhantomData<fn() -> T>);
 
 impl<T> Id<T> {
     /// A fresh id.
     pub fn draw(entropy: Entropy) -> Self {
-        let mut specification = Specification::new();
-        specification.symbols.push_str(ALPHABET);
-        let encoding = specification.encoding().expect("the alphabet has 32 distinct symbols");
         let mut text = [0; LENGTH];
-        encoding.encode_mut(&entropy.bytes::<10>(), &mut text);
+        ENCODING.encode_mut(&entropy.bytes::<10>(), &mut text);
         Self(text, PhantomData)
     }
 

@@ -1,5 +1,7 @@
-//! What every room leans on: time, chance, secrets, ids, units, sealing, supervised tasks. Knows nothing of HTTP or of doors.
+//! What every room leans on: time, chance, secrets, ids, units, sealing, supervised tasks, errors shown with
+//! their causes. Knows nothing of HTTP or of doors.
 
+pub mod chain;
 pub mod clock;
 pub mod current;
 pub mod entropy;

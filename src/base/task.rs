@@ -1,7 +1,7 @@
 //! The only place that spawns tasks.
 //!
-//! A panic in a task ends that task and what it served, nothing else: Tokio catches it, and the hook that `daemon`
-//! installs at start logs it. The name says in the log what it was.
+//! A panic in a task ends that task and what it served, nothing else: Tokio catches it, and the hook that
+//! `observe::logging` installs at start logs it. The name says in the log what it was.
 
 use std::future::Future;
 

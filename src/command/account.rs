@@ -1,9 +1,11 @@
 //! `doorward user …` and `doorward session …`.
 
 use std::fs;
-use std::io::{self, Read};
-use std::path::Path;
+use std::io::{self, ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
+use crate::admin::perform::unfit_name;
 use crate::admin::wish::{Answer, Credentials, SessionLine, UserAnswer, UserLine, Which, Wish};
 use crate::auth::password;
 use crate::auth::totp;
@@ -15,8 +17,9 @@ use crate::command::exit::Failure;
 use crate::command::line::{SessionVerb, UserAdd, UserVerb};
 use crate::command::output::{Output, table, terminal_qr};
 use crate::command::place::Named;
-use crate::command::wish::Installation;
+use crate::command::wish::{Installation, UNKNOWN_ORIGIN};
 use crate::model::credential::TotpRecipe;
+use crate::model::user::UserName;
 
 /// Shortest password where no configuration says otherwise.
 const PASSWORD_MIN_LENGTH: usize = 12;
@@ -31,6 +34,8 @@ pub fn user(named: &Named, verb: UserVerb, output: Output) -> Result<(), Failure
     let installation = Installation::find(named)?;
     match verb {
         UserVerb::Add(words) => {
+            // Here as well as in the gateway: what is refused must not make an installation.
+            UserName::from_str(&words.name).map_err(|fault| Failure::Failed(unfit_name(&words.name, &fault)))?;
             let credentials = credentials(&words, &installation)?;
             show(installation.ask(Wish::UserAdd { name: words.name, credentials }, true)?, output);
         }
@@ -69,13 +74,17 @@ fn credentials(words: &UserAdd, installation: &Installation) -> Result<Option<Cr
         let advice = "`--totp` goes with `--password-file FILE`; without both, a set-up link is made";
         return if orphan { Err(Failure::Usage(advice.to_owned())) } else { Ok(None) };
     };
+    let stdin = |path: &PathBuf| path.as_os_str() == "-";
+    if stdin(file) && words.totp_secret_file.as_ref().is_some_and(stdin) {
+        return Err(Failure::Usage("standard input can hold the password or the authenticator's key, not both".to_owned()));
+    }
     let plan = installation.plan.as_ref();
     let plain = secret_file(file)?;
     let least = plan.map_or(PASSWORD_MIN_LENGTH, |plan| plan.auth.password_min_length);
     password::judge(plain.expose(), least, &[&words.name]).map_err(|weak| Failure::Failed(weak.to_string()))?;
     let hash = password::hash(&plain, Entropy.bytes());
     let totp_seed = match &words.totp_secret_file {
-        Some(file) => Some(secret_file(file)?.expose().clone()),
+        Some(file) => Some(key_file(file)?),
         None if words.totp => {
             let recipe = plan.map_or_else(TotpRecipe::default, |plan| plan.auth.totp);
             Some(totp::key_in_groups(&totp::draw_seed(recipe.algorithm, Entropy)).expose().clone())
@@ -83,6 +92,14 @@ fn credentials(words: &UserAdd, installation: &Installation) -> Result<Option<Cr
         None => None,
     };
     Ok(Some(Credentials { password_hash: hash.0.expose().clone(), totp_seed }))
+}
+
+/// An authenticator's key, judged here so that a wrong one makes no account.
+fn key_file(path: &Path) -> Result<String, Failure> {
+    let key = secret_file(path)?;
+    let fault =
+        || Failure::Failed(format!("what {} holds is no authenticator's key: base32 of at least 16 bytes", path.display()));
+    totp::parse_seed(key.expose()).map(|_| key.expose().clone()).ok_or_else(fault)
 }
 
 /// A secret from a file, or from standard input for `-`; one line break at its end is not part of it.
@@ -93,7 +110,10 @@ fn secret_file(path: &Path) -> Result<Secret<String>, Failure> {
     };
     let text =
         if path == Path::new("-") { read(&mut io::stdin()) } else { fs::File::open(path).and_then(|mut file| read(&mut file)) };
-    let mut text = text.map_err(|fault| Failure::Failed(format!("cannot read {}: {fault}", path.display())))?;
+    let mut text = text.map_err(|fault| {
+        let told = format!("cannot read {}: {fault}", path.display());
+        if fault.kind() == ErrorKind::PermissionDenied { Failure::Permission(told) } else { Failure::Failed(told) }
+    })?;
     if text.ends_with('\n') {
         text.truncate(text.len() - if text.ends_with("\r\n") { 2 } else { 1 });
     }
@@ -113,7 +133,14 @@ fn confirm(yes: bool, name: &str) -> Result<(), Failure> {
 
 fn show(answer: Answer, output: Output) {
     match answer {
-        Answer::User(user) => output.result(&user, || user_text(&user)),
+        Answer::User(user) => {
+            output.result(&user, || user_text(&user));
+            if user.setup_link.as_deref().is_some_and(leads_nowhere) {
+                output.remark(
+                    "No gateway has run here yet: put the host of your app in place of HOST, with its port unless it is 443.",
+                );
+            }
+        }
         Answer::Users { users } => output.result(&serde_json::json!({ "users": users }), || users_text(&users)),
         Answer::Done { user } => output.result(&serde_json::json!({ "user": user }), || format!("done: {user}")),
         Answer::Sessions { sessions } => {
@@ -133,13 +160,18 @@ fn show(answer: Answer, output: Output) {
     }
 }
 
+/// Whether the link begins with a host that the person has to fill in.
+fn leads_nowhere(link: &str) -> bool {
+    link.strip_prefix(UNKNOWN_ORIGIN).is_some_and(|path| path.starts_with('/'))
+}
+
 fn user_text(user: &UserAnswer) -> String {
     let mut text = format!("user {} is ready", user.user);
     if let Some(link) = &user.setup_link {
         text = format!(
             "Set-up link for {}. It works once, for 24 hours; older links of this user no longer work.\n\n    {link}\n\n{}",
             user.user,
-            terminal_qr(link)
+            if leads_nowhere(link) { String::new() } else { terminal_qr(link) }
         );
     }
     if let Some(uri) = &user.otpauth {
@@ -180,11 +212,11 @@ fn sessions_text(sessions: &[SessionLine]) -> String {
         .iter()
         .map(|session| {
             let agent: String = session.agent.chars().take(40).collect();
-            let place = [session.user.clone(), session.host.clone(), session.strength.clone(), session.network.clone()];
+            let place = [session.user.clone(), session.hosts.join(" "), session.strength.clone(), session.network.clone()];
             [vec![session.id.clone()], place.to_vec(), vec![ago(session.last_seen), agent]].concat()
         })
         .collect();
-    table(&["ID", "USER", "HOST", "BY", "FROM", "LAST SEEN", "BROWSER"], &rows)
+    table(&["ID", "USER", "HOSTS", "BY", "FROM", "LAST SEEN", "BROWSER"], &rows)
 }
 
 fn ago(secs: i64) -> String {

@@ -1,8 +1,12 @@
 //! How a command can end.
 
+use std::error::Error;
+use std::io;
+use std::iter::successors;
 use std::process::ExitCode;
 
 use crate::admin::wish::Told;
+use crate::base::chain::Chain;
 use crate::config::report::Report;
 
 /// Why a command did not succeed. Each has its exit code; service managers are told not to restart on 2, 3 and 7.
@@ -27,6 +31,12 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// The failure that a fault means, told with everything that caused it.
+    pub fn because(fault: &(dyn Error + 'static)) -> Self {
+        let told = Chain(fault).to_string();
+        if is_permission(fault) { Self::Permission(told) } else { Self::Failed(told) }
+    }
+
     /// The exit code.
     pub fn code(&self) -> ExitCode {
         ExitCode::from(match self {
@@ -49,5 +59,33 @@ impl Failure {
             Self::NotFound(_) => "not_found",
             Self::Permission(_) => "permission",
         }
+    }
+}
+
+/// Whether a missing permission is among the causes: trying again will not help, changing a right will.
+pub fn is_permission(fault: &(dyn Error + 'static)) -> bool {
+    successors(Some(fault), |&cause| cause.source())
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|fault| fault.kind() == io::ErrorKind::PermissionDenied)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::daemon::fault::Fault;
+    use crate::store::fault::Fault as StoreFault;
+
+    #[test]
+    fn a_missing_permission_is_recognised_however_deep_it_lies() {
+        let io = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let store = StoreFault::Io { path: PathBuf::from("/data/lock"), source: io() };
+        let start = Fault::Io { path: PathBuf::from("/data"), source: io() };
+        for fault in [Fault::Store(store), start] {
+            let failure = Failure::because(&fault);
+            assert!(matches!(&failure, Failure::Permission(text) if text.matches("permission").count() == 1), "{failure:?}");
+        }
+        assert!(matches!(Failure::because(&StoreFault::Taken), Failure::Failed(_)));
     }
 }

@@ -24,6 +24,9 @@ use crate::command::run as run_verb;
 use crate::command::trust::{self, Way};
 use crate::command::up;
 
+/// Heads what goes with every verb, so that a verb's own options come first.
+const EVERYWHERE: &str = "Options of every command";
+
 /// The front door for self-hosted apps: TLS, reverse proxy, path rules and sign-in in one program.
 ///
 /// Try it:      doorward demo
@@ -32,13 +35,13 @@ use crate::command::up;
 #[command(name = "doorward", version, propagate_version = true, verbatim_doc_comment)]
 pub struct Line {
     /// The configuration file [default: ./gateway.toml, then /etc/doorward/gateway.toml]
-    #[arg(short, long, global = true, value_name = "FILE")]
+    #[arg(short, long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
     config: Option<PathBuf>,
     /// Where store, keys and certificates are kept [default: the configuration's data_dir, else the system's place for it]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
     data_dir: Option<PathBuf>,
     /// Answer programs: one JSON document on standard output
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
     #[command(subcommand)]
     verb: Verb,
@@ -143,11 +146,11 @@ pub struct UpWords {
 /// Where to listen.
 #[derive(Debug, Args)]
 pub struct Listen {
-    /// Listen here for HTTPS
-    #[arg(long = "listen", value_name = "ADDRESS:PORT")]
+    /// Listen here for HTTPS [default: every address, 443 or else 8443; demo: 127.0.0.1:8443]
+    #[arg(long = "listen", value_name = "ADDRESS:PORT", value_parser = address)]
     pub https: Vec<SocketAddr>,
-    /// Listen here for plain HTTP, which only redirects
-    #[arg(long = "listen-http", value_name = "ADDRESS:PORT")]
+    /// Listen here for plain HTTP, which only redirects [default: 80 or else 8080; demo: 127.0.0.1:8080]
+    #[arg(long = "listen-http", value_name = "ADDRESS:PORT", value_parser = address)]
     pub http: Vec<SocketAddr>,
 }
 
@@ -235,15 +238,36 @@ fn trial(text: &str) -> Result<Duration, String> {
     if bounds.contains(&time) { Ok(time) } else { Err("from 1s to 24h".to_owned()) }
 }
 
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let examples = "write an address of this machine and a port, such as 127.0.0.1:8443, or [::]:8443 for every address";
+    text.parse().map_err(|_| examples.to_owned())
+}
+
 /// Reads the command line and carries it out.
 pub fn run() -> ExitCode {
-    let line = Line::parse();
+    let line = match Line::try_parse() {
+        Ok(line) => line,
+        Err(misread) => return misunderstood(&misread),
+    };
     let output = Output { json: line.json };
     let named = Named { config: line.config, data_dir: line.data_dir };
     match carry_out(line.verb, &named, output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => output.failure(&failure),
     }
+}
+
+/// Help and version are no failures; wrong words are, in the form that was asked for as far as that can be told.
+fn misunderstood(misread: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().any(|word| word == "--json");
+    if json && misread.use_stderr() {
+        let text = misread.to_string();
+        let reason = text.split("\n\nUsage:").next().unwrap_or_default().trim();
+        return Output { json }.failure(&Failure::Usage(reason.trim_start_matches("error: ").to_owned()));
+    }
+    // A reader that has gone away is no failure of ours.
+    drop(misread.print());
+    ExitCode::from(if misread.use_stderr() { 2 } else { 0 })
 }
 
 fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {

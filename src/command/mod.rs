@@ -11,6 +11,7 @@ pub mod health;
 pub mod line;
 pub mod output;
 pub mod place;
+pub mod probe;
 pub mod ready;
 pub mod reload;
 pub mod run;

@@ -1,6 +1,6 @@
 //! Which configuration and which data folder a command means.
 
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
 use crate::command::environment;
 use crate::command::exit::Failure;
@@ -43,6 +43,8 @@ impl Named {
     /// Where an installation with this plan keeps things.
     pub fn place(&self, plan: Option<&Plan>, config: Option<&Path>) -> Place {
         let data = self.data_dir.clone().or_else(|| plan.and_then(|plan| plan.data_dir.clone())).unwrap_or_else(default_data);
+        // What is shown to people and programs must mean the same in whatever folder they are.
+        let data = absolute(&data).unwrap_or(data);
         let runtime = environment::folder("RUNTIME_DIRECTORY");
         Place::new(&data, config, runtime.as_deref())
     }

@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use crate::admin::wish::{Answer, Wish};
 use crate::command::exit::Failure;
-use crate::command::output::{Output, terminal_qr};
+use crate::command::output::terminal_qr;
+use crate::command::serve::Manner;
 use crate::command::wish::block_on;
 use crate::daemon::boot::Gateway;
 use crate::daemon::place::Place;
-use crate::plan::whole::{Plan, origin_of};
+use crate::plan::whole::Plan;
 
 /// The account that a new installation begins with, until its owner renames it on the set-up page.
 const FIRST_USER: &str = "owner";
@@ -28,38 +29,36 @@ pub struct Ready<'a> {
     data_dir: &'a Path,
 }
 
-/// Says that the gateway is ready. `heading` is the first line for people.
+/// Says that the gateway is ready.
 ///
 /// # Errors
 /// [`Failure::Failed`] when the store cannot tell whether anybody has an account.
-pub fn announce(gateway: &Gateway, plan: &Plan, place: &Place, heading: &str, output: Output) -> Result<(), Failure> {
-    let port = gateway.https.first().map_or(443, SocketAddr::port);
+pub fn announce(gateway: &Gateway, plan: &Plan, place: &Place, manner: Manner<'_>) -> Result<(), Failure> {
     let ready = Ready {
         event: "ready",
-        urls: plan.apps.iter().filter_map(|app| app.hosts.first()).map(|host| format!("{}/", origin_of(host, port))).collect(),
+        urls: plan.apps.iter().filter_map(|app| app.hosts.first()).map(|host| format!("{}/", plan.origin_of(host))).collect(),
         setup_link: first_link(gateway)?,
         ca_file: &gateway.ca_file,
         https: &gateway.https,
         http: &gateway.http,
         data_dir: &place.data,
     };
-    output.result(&ready, || text(&ready, plan, heading));
+    manner.output.result(&ready, || text(&ready, plan, manner.heading));
     Ok(())
 }
 
-/// While nobody has set up an account, every start makes a new link: a lost one is never a locked door.
+/// While nobody has set up the first account, every start makes a new link for it: a lost one is never a locked door.
 fn first_link(gateway: &Gateway) -> Result<Option<String>, Failure> {
     let ask = |wish| block_on(gateway.desk.perform(wish));
     let users = match ask(Wish::UserList)? {
         Answer::Users { users } => users,
         other => return Err(refused(other)),
     };
-    if users.iter().any(|user| user.password) {
-        return Ok(None);
-    }
-    let wish = match users.first() {
-        Some(user) => Wish::UserLink { name: user.user.clone() },
-        None => Wish::UserAdd { name: FIRST_USER.to_owned(), credentials: None },
+    let wish = match &users[..] {
+        [] => Wish::UserAdd { name: FIRST_USER.to_owned(), credentials: None },
+        [first] if first.user == FIRST_USER && !first.password && !first.disabled => Wish::UserLink { name: first.user.clone() },
+        // Somebody has been at work with `doorward user`: their links are not to die by a restart.
+        _ => return Ok(None),
     };
     match ask(wish)? {
         Answer::User(user) => Ok(user.setup_link),
@@ -79,6 +78,7 @@ fn text(ready: &Ready<'_>, plan: &Plan, heading: &str) -> String {
     for (url, app) in ready.urls.iter().zip(&plan.apps) {
         text.push_str(&format!("  {url}  {} at {}:{}\n", app.name, app.upstream.host, app.upstream.port));
     }
+    let data = ready.data_dir.display();
     match &ready.setup_link {
         Some(link) => {
             text.push_str(&format!(
@@ -86,9 +86,8 @@ fn text(ready: &Ready<'_>, plan: &Plan, heading: &str) -> String {
                 terminal_qr(link)
             ));
         }
-        None => text.push_str("\nAccounts exist; `doorward user list` shows them.\n"),
+        None => text.push_str(&format!("\nAccounts exist; `doorward user list --data-dir {data}` shows them.\n")),
     }
-    let data = ready.data_dir.display();
     if plan.apps.iter().any(|app| app.certificate.is_none()) && plan.tls.certificate.is_none() {
         text.push_str(&format!("\nCertificates come from this installation's own authority. Make this machine trust it once:\n    doorward trust --data-dir {data}\n"));
     }

@@ -5,7 +5,7 @@ use std::path;
 use crate::command::exit::Failure;
 use crate::command::output::{Output, colour};
 use crate::command::place::{Named, load};
-use crate::command::serve::{HangUp, serve};
+use crate::command::serve::{HangUp, Manner, serve};
 
 /// Carries out `run`.
 ///
@@ -21,5 +21,5 @@ pub fn run(named: &Named, watch: bool, output: Output) -> Result<(), Failure> {
     }
     let place = named.place(Some(&plan), Some(&file));
     let heading = format!("doorward {} runs from {}", env!("CARGO_PKG_VERSION"), file.display());
-    serve(plan, &place, &heading, HangUp::Reload { watch }, output)
+    serve(plan, &place, Manner { heading: &heading, hang_up: HangUp::Reload { watch }, looks_at_apps: false, output })
 }

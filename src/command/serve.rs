@@ -1,16 +1,19 @@
 //! Runs a gateway in the foreground until it is asked to stop.
 
+use std::net::SocketAddr;
 use std::num::NonZero;
 use std::thread;
 
-use tracing::{info, warn};
+use tokio::runtime::Builder;
+use tracing::info;
 
+use crate::base::chain::Chain;
 use crate::base::clock::Clock;
 use crate::base::entropy::Entropy;
-use crate::command::exit::Failure;
+use crate::command::exit::{Failure, is_permission};
 use crate::command::output::Output;
+use crate::command::probe;
 use crate::command::ready;
-use crate::command::wish::block_on;
 use crate::daemon::boot::{Gateway, Start, boot};
 use crate::daemon::fault::Fault;
 use crate::daemon::place::Place;
@@ -33,27 +36,53 @@ pub enum HangUp {
     },
 }
 
+/// How a gateway in the foreground behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner<'a> {
+    /// The first line for people.
+    pub heading: &'a str,
+    /// What happens when the terminal goes away.
+    pub hang_up: HangUp,
+    /// Whether to look at the apps once ready, and say what stands in their way.
+    pub looks_at_apps: bool,
+    /// How it speaks.
+    pub output: Output,
+}
+
 /// Runs a gateway until it is asked to stop: the first signal drains, the second ends at once.
 ///
 /// # Errors
 /// [`Failure`] when it does not start.
-pub fn serve(plan: Plan, place: &Place, heading: &str, hang_up: HangUp, output: Output) -> Result<(), Failure> {
+pub fn serve(plan: Plan, place: &Place, manner: Manner<'_>) -> Result<(), Failure> {
     start_logging(&plan);
-    warn_of_public_names(&plan);
     let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|fault| Failure::Failed(format!("cannot start: {fault}")))?;
+    // Before anything is opened: whoever reads the ready line may send a signal in the same moment.
+    let mut signals = {
+        let _within = runtime.enter();
+        Signals::listen().map_err(|fault| Failure::Failed(format!("cannot listen for signals: {fault}")))?
+    };
     let start = Start { plan, place: place.clone(), clock: Clock::system(), entropy: Entropy, workers };
     let gateway = boot(start).map_err(|fault| failure(&fault))?;
     let plan = gateway.services().plan.get();
-    ready::announce(&gateway, &plan, place, heading, output)?;
+    ready::announce(&gateway, &plan, place, manner)?;
+    runtime.block_on(async {
+        if manner.looks_at_apps {
+            let port = gateway.https.first().map_or(443, SocketAddr::port);
+            probe::look_at(&plan.apps, port, manner.output);
+        }
+        until_stopped(&gateway, &mut signals, manner.hang_up).await;
+    });
     drop(plan);
-    block_on(until_stopped(&gateway, hang_up))??;
     gateway.join();
     info!(event = "stopped", "everything is stored; good-bye");
+    // Not dropped: that would wait for a name that is still being looked up.
+    runtime.shutdown_background();
     Ok(())
 }
 
-async fn until_stopped(gateway: &Gateway, hang_up: HangUp) -> Result<(), Failure> {
-    let mut signals = Signals::listen().map_err(|fault| Failure::Failed(format!("cannot listen for signals: {fault}")))?;
+async fn until_stopped(gateway: &Gateway, signals: &mut Signals, hang_up: HangUp) {
     let watched = async {
         match hang_up {
             HangUp::Reload { watch: true } => watch::watch(gateway.reloader()).await,
@@ -61,22 +90,32 @@ async fn until_stopped(gateway: &Gateway, hang_up: HangUp) -> Result<(), Failure
         }
     };
     tokio::select! {
-        () = obeyed(gateway, &mut signals, hang_up) => {}
+        () = obeyed(gateway, signals, hang_up) => {}
         () = watched => {}
     }
     info!(event = "stopping", "open requests may finish; a second signal ends them at once");
     gateway.drain();
     tokio::select! {
-        _ = signals.next() => gateway.stop(),
+        () = asked_to_stop(signals, hang_up) => gateway.stop(),
         () = gateway.drained() => {}
     }
-    Ok(())
 }
 
 /// Reloads as often as it is asked to, until it is asked to stop.
 async fn obeyed(gateway: &Gateway, signals: &mut Signals, hang_up: HangUp) {
-    while signals.next().await == Ask::HangUp && hang_up != HangUp::Stop {
+    while !is_stop(signals.next().await, hang_up) {
         reload::report(&gateway.reloader().reload(None));
+    }
+}
+
+async fn asked_to_stop(signals: &mut Signals, hang_up: HangUp) {
+    while !is_stop(signals.next().await, hang_up) {}
+}
+
+fn is_stop(ask: Ask, hang_up: HangUp) -> bool {
+    match ask {
+        Ask::Stop => true,
+        Ask::HangUp => hang_up == HangUp::Stop,
     }
 }
 
@@ -91,19 +130,12 @@ pub fn start_logging(plan: &Plan) {
     logging::watch_panics();
 }
 
-/// Until certificates come from a public authority, visitors from outside see a warning for these names.
-fn warn_of_public_names(plan: &Plan) {
-    let own = |app: &crate::plan::app::App| app.certificate.is_some() || plan.tls.certificate.is_some();
-    let public = plan.apps.iter().filter(|app| !own(app)).flat_map(|app| &app.hosts).filter(|host| !host.is_local());
-    for host in public {
-        let host = host.as_str();
-        warn!(
-            host,
-            "a public name with a certificate of the local authority: browsers elsewhere will warn; set `certificate` and `private_key`"
-        );
-    }
-}
-
 fn failure(fault: &Fault) -> Failure {
-    if fault.is_permission() { Failure::Permission(fault.to_string()) } else { Failure::Failed(fault.to_string()) }
+    let denied = match fault {
+        Fault::Tls(faults) => faults.iter().any(|fault| is_permission(fault)),
+        other => is_permission(other),
+    };
+    // The others say in their own words what the system said.
+    let text = if let Fault::Store(fault) = fault { Chain(fault).to_string() } else { fault.to_string() };
+    if denied { Failure::Permission(text) } else { Failure::Failed(text) }
 }

@@ -1,6 +1,6 @@
 //! `doorward trust`: makes this machine, or a phone, trust the installation's own certificate authority.
 
-use std::net::{IpAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::base::entropy::Entropy;
 use crate::command::environment;
 use crate::command::exit::Failure;
-use crate::command::output::{Output, print, terminal_qr};
+use crate::command::output::{Output, terminal_qr};
 use crate::command::place::Named;
 use crate::command::wish::Installation;
 use crate::tls::local_ca::LocalCa;
@@ -33,8 +33,11 @@ pub fn trust(named: &Named, way: Way, output: Output) -> Result<(), Failure> {
     let installation = Installation::find(named)?;
     let ca = open(&installation.place.certs)?;
     match way {
-        Way::Print => print(ca.certificate_pem().trim_end()),
-        Way::Qr => phone(&installation, &ca),
+        Way::Print => {
+            let value = json!({ "authority": ca.name(), "fingerprint": ca.fingerprint(), "certificate": ca.certificate_pem() });
+            output.result(&value, || ca.certificate_pem().trim_end().to_owned());
+        }
+        Way::Qr => phone(&installation, &ca, output),
         Way::Install => install(&ca, output)?,
     }
     Ok(())
@@ -47,7 +50,7 @@ fn open(certs: &Path) -> Result<LocalCa, Failure> {
             "there is no local authority in {} yet; it is made when a gateway starts there for the first time",
             certs.display()
         ))),
-        Err(fault) => Err(Failure::Failed(fault.to_string())),
+        Err(fault) => Err(Failure::because(&fault)),
     }
 }
 
@@ -75,16 +78,17 @@ fn install(ca: &LocalCa, output: Output) -> Result<(), Failure> {
 }
 
 /// Phones fetch it over plain HTTP, since they do not trust us yet; the fingerprint is how a careful person compares.
-fn phone(installation: &Installation, ca: &LocalCa) {
-    let port = installation.plan.as_ref().and_then(|plan| plan.listen.http.first()).map_or(80, std::net::SocketAddr::port);
+fn phone(installation: &Installation, ca: &LocalCa, output: Output) {
+    let planned = || installation.plan.as_ref().and_then(|plan| plan.listen.http.first()).map(SocketAddr::port);
+    let port = installation.place.plain_port().or_else(planned).unwrap_or(80);
     let host = own_address().map_or_else(|| "THIS-MACHINE".to_owned(), |address| address.to_string());
     let link =
         if port == 80 { format!("http://{host}/.doorward/ca.pem") } else { format!("http://{host}:{port}/.doorward/ca.pem") };
-    print(&format!(
-        "Open this on the phone while the gateway runs, install the certificate, and compare the fingerprint.\n\n    {link}\n    {}\n\n{}",
-        ca.fingerprint(),
-        terminal_qr(&link)
-    ));
+    let fingerprint = ca.fingerprint();
+    output.result(&json!({ "link": link, "fingerprint": fingerprint }), || {
+        let todo = "Open this on the phone while the gateway runs, install the certificate, and compare the fingerprint.";
+        format!("{todo}\n\n    {link}\n    {fingerprint}\n\n{}", terminal_qr(&link))
+    });
 }
 
 /// The address other machines see. Connecting a datagram socket sends nothing; it only asks the routing table.

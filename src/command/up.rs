@@ -1,13 +1,15 @@
 //! `doorward up HOST=UPSTREAM …`: a real app behind the door, still without a file.
 
 use std::io::{self, ErrorKind, IsTerminal};
-use std::net::{Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+
+use serde_json::json;
 
 use crate::command::exit::Failure;
 use crate::command::line::{Listen, UpWords};
-use crate::command::output::{Output, print};
+use crate::command::output::Output;
 use crate::command::place::Named;
-use crate::command::serve::{HangUp, serve};
+use crate::command::serve::{HangUp, Manner, serve};
 use crate::config::report::Report;
 use crate::config::source::Source;
 use crate::plan::compile;
@@ -24,14 +26,14 @@ pub fn up(named: &Named, words: &UpWords, output: Output) -> Result<(), Failure>
     let quick = Quick { apps: apps.collect::<Result<_, _>>()?, https, http: Some(http), data_dir: named.data_dir.clone() };
     let text = quick.to_toml();
     if words.print_config {
-        print(text.trim_end());
+        output.result(&json!({ "config": text }), || text.trim_end().to_owned());
         return Ok(());
     }
     let mut plan = compile_text(text)?;
     let place = named.place(Some(&plan), None);
     keep_terminal_clear(&mut plan, &place.data);
     let heading = format!("doorward {}{remark}", env!("CARGO_PKG_VERSION"));
-    serve(plan, &place, &heading, HangUp::Stop, output)
+    serve(plan, &place, Manner { heading: &heading, hang_up: HangUp::Stop, looks_at_apps: true, output })
 }
 
 /// Compiles what stands for the command line.
@@ -54,7 +56,11 @@ pub fn keep_terminal_clear(plan: &mut Plan, data: &std::path::Path) {
 /// Where to listen: as asked; else on the usual ports, or on 8443 and 8080 where the usual ones are not allowed.
 fn addresses(listen: &Listen) -> (Vec<SocketAddr>, Vec<SocketAddr>, &'static str) {
     let everywhere = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
-    let denied = TcpListener::bind(everywhere(443)).is_err_and(|fault| fault.kind() == ErrorKind::PermissionDenied);
+    // Without IPv6 the first fails for another reason than the second.
+    let tried = [everywhere(443), SocketAddr::from((Ipv4Addr::UNSPECIFIED, 443))];
+    let is_denied = |address| TcpListener::bind(address).is_err_and(|fault| fault.kind() == ErrorKind::PermissionDenied);
+    let asked_for_all = !listen.https.is_empty() && !listen.http.is_empty();
+    let denied = !asked_for_all && tried.into_iter().any(is_denied);
     let (https, http) = if denied { (8443, 8080) } else { (443, 80) };
     let remark = if denied && listen.https.is_empty() { " on ports 8443 and 8080: 443 and 80 need a permission" } else { "" };
     let or = |asked: &[SocketAddr], port| if asked.is_empty() { vec![everywhere(port)] } else { asked.to_vec() };

@@ -4,8 +4,10 @@ use std::fs;
 use std::future::Future;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
 
 use tokio::runtime::Builder;
+use tokio::time::{Instant, sleep};
 
 use crate::admin::perform::{Desk, Enrolment};
 use crate::admin::wish::{Answer, RefusedKind, Wish};
@@ -13,14 +15,21 @@ use crate::base::clock::Clock;
 use crate::base::current::Current;
 use crate::base::entropy::Entropy;
 use crate::command::exit::Failure;
-use crate::command::place::{Named, load};
+use crate::command::place::{Named, demo_data, load};
 use crate::daemon::control;
 use crate::daemon::place::Place;
 use crate::model::credential::TotpRecipe;
 use crate::plan::whole::Plan;
+use crate::store::fault::Fault;
 use crate::store::key_file;
 use crate::store::lock::Lock;
-use crate::store::open::Store;
+use crate::store::open::{DATABASE, Store};
+
+/// Begins links while nothing tells where browsers come in.
+pub const UNKNOWN_ORIGIN: &str = "https://HOST";
+/// How long other commands, or a gateway that starts or ends, may hold the lock.
+const PATIENCE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What a command knows of the installation it speaks to.
 #[derive(Debug)]
@@ -49,55 +58,89 @@ impl Installation {
     /// # Errors
     /// [`Failure`] with the reason; nothing was changed then.
     pub fn ask(&self, wish: Wish, make: bool) -> Result<Answer, Failure> {
-        let answer = match block_on(control::ask(&self.place.control, &wish))? {
-            Ok(Some(answer)) => answer,
-            Ok(None) => self.perform(wish, make)?,
-            Err(fault) if fault.kind() == ErrorKind::PermissionDenied => {
-                let socket = self.place.control.display();
-                return Err(Failure::Permission(format!("{socket} belongs to another user; run this as that user or as root")));
-            }
-            Err(fault) => return Err(Failure::Unreachable(format!("the running gateway did not answer: {fault}"))),
-        };
-        granted(answer)
+        granted(block_on(self.answer(wish, make))??)
     }
 
-    /// Without a gateway: takes its lock and does it on the store.
-    fn perform(&self, wish: Wish, make: bool) -> Result<Answer, Failure> {
-        self.check_owner(make)?;
-        let failed = |fault: &dyn std::fmt::Display| Failure::Failed(fault.to_string());
-        self.place.prepare().map_err(|fault| failed(&fault))?;
-        let _lock = Lock::take(&self.place.data).map_err(|fault| failed(&fault))?;
+    /// By the gateway if one runs, else by ourselves. Whoever holds the lock without answering is about to go, or about to
+    /// answer, and is waited for: scripts add people side by side, and start a gateway meanwhile.
+    async fn answer(&self, wish: Wish, make: bool) -> Result<Answer, Failure> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(answer) = self.ask_gateway(&wish).await? {
+                return Ok(answer);
+            }
+            self.check_place(make)?;
+            self.place.prepare().map_err(|fault| Failure::because(&fault))?;
+            match Lock::take(&self.place.data) {
+                Ok(lock) => return self.perform(wish, lock).await,
+                Err(Fault::Locked { .. }) if Instant::now() < until => sleep(PAUSE).await,
+                Err(fault) => return Err(Failure::because(&fault)),
+            }
+        }
+    }
+
+    async fn ask_gateway(&self, wish: &Wish) -> Result<Option<Answer>, Failure> {
+        control::ask(&self.place.control, wish).await.map_err(|fault| match fault.kind() {
+            ErrorKind::PermissionDenied => {
+                let socket = self.place.control.display();
+                Failure::Permission(format!("{socket} belongs to another user; run this as that user or as root"))
+            }
+            _ => Failure::Unreachable(format!("the running gateway did not answer: {fault}; look into its log, then try again")),
+        })
+    }
+
+    /// Without a gateway, and with its lock: on the store.
+    async fn perform(&self, wish: Wish, _lock: Lock) -> Result<Answer, Failure> {
+        let failed = |fault: Fault| Failure::because(&fault);
         let (clock, entropy) = (Clock::system(), Entropy);
-        let master = key_file::read_or_create(&self.place.data, entropy).map_err(|fault| failed(&fault))?;
-        let store = Store::open(&self.place.data, &master, clock.clone(), entropy).map_err(|fault| failed(&fault))?;
+        let master = key_file::read_or_create(&self.place.data, entropy).map_err(failed)?;
+        let store = Store::open(&self.place.data, &master, clock.clone(), entropy).map_err(failed)?;
         let desk = self.desk(store, clock, entropy);
-        let answer = block_on(desk.perform(wish))?;
-        block_on(desk.store.close())?.map_err(|fault| failed(&fault))?;
+        let answer = desk.perform(wish).await;
+        desk.store.close().await.map_err(failed)?;
         Ok(answer)
     }
 
     fn desk(&self, store: Store, clock: Clock, entropy: Entropy) -> Desk {
-        let enrolment = self.plan.as_ref().map_or_else(
-            || Enrolment { origin: "https://YOUR-HOST".to_owned(), issuer: "Doorward".to_owned(), recipe: TotpRecipe::default() },
-            Enrolment::by,
-        );
+        let plan = self.plan.as_ref();
+        // Port 0 is drawn anew at every start: the one it was last is the best there is.
+        let planned = plan.filter(|plan| plan.https_port != 0).map(Plan::origin);
+        let enrolment = Enrolment {
+            origin: planned.or_else(|| self.place.origin()).unwrap_or_else(|| UNKNOWN_ORIGIN.to_owned()),
+            issuer: plan.map_or_else(|| "Doorward".to_owned(), |plan| plan.auth.totp_issuer.clone()),
+            recipe: plan.map_or_else(TotpRecipe::default, |plan| plan.auth.totp),
+        };
         Desk { store, clock, entropy, enrolment: Current::new(enrolment) }
     }
 
-    /// Another user's files, root's included, would be left behind unreadable for the gateway.
-    fn check_owner(&self, make: bool) -> Result<(), Failure> {
+    /// Whether there is an installation for us to work on, or to `make` one. Another user's files, root's included, would be
+    /// left behind unreadable for the gateway.
+    fn check_place(&self, make: bool) -> Result<(), Failure> {
         let data = self.place.data.display();
         match fs::metadata(&self.place.data) {
+            Ok(found) if !found.is_dir() => Err(Failure::Failed(format!("{data} is not a directory"))),
+            Ok(_) if !make && !self.place.data.join(DATABASE).exists() => Err(self.no_installation()),
             Ok(found) if found.uid() == nix::unistd::geteuid().as_raw() => Ok(()),
             Ok(_) => Err(Failure::Permission(format!(
                 "no gateway runs, and {data} belongs to another user; start the gateway, or run this as that user"
             ))),
             Err(fault) if fault.kind() == ErrorKind::NotFound && make => Ok(()),
-            Err(fault) if fault.kind() == ErrorKind::NotFound => Err(Failure::Unreachable(format!(
-                "there is no installation in {data}; start a gateway, or name another with `--data-dir` or `--config`"
-            ))),
-            Err(fault) => Err(Failure::Permission(format!("cannot look into {data}: {fault}"))),
+            Err(fault) if fault.kind() == ErrorKind::NotFound => Err(self.no_installation()),
+            Err(fault) if fault.kind() == ErrorKind::PermissionDenied => {
+                Err(Failure::Permission(format!("cannot look into {data}: {fault}")))
+            }
+            Err(fault) => Err(Failure::Failed(format!("cannot look into {data}: {fault}"))),
         }
+    }
+
+    fn no_installation(&self) -> Failure {
+        let (data, demo) = (self.place.data.display(), demo_data());
+        let other = match demo != self.place.data && demo.join(DATABASE).exists() {
+            true => format!("; the demo's is named by `--data-dir {}`", demo.display()),
+            false => String::new(),
+        };
+        let advice = "start a gateway, or name another with `--data-dir` or `--config`";
+        Failure::Unreachable(format!("there is no installation in {data}; {advice}{other}"))
     }
 }
 

@@ -91,6 +91,7 @@ codes! {
     E0204 Error "a duration or size cannot be read",
     E0206 Error "a value is out of its range",
     E0501 Error "a host is written twice",
+    E0504 Error "the portal cannot be used",
     E0505 Error "a host cannot be read",
     E0506 Error "an upstream cannot be read",
     E0507 Error "a listen address cannot be read",

@@ -27,6 +27,8 @@ pub struct Document {
     pub directory: PathBuf,
     /// `name`
     pub name: Option<Placed<String>>,
+    /// `portal`
+    pub portal: Option<Placed<String>>,
     /// `data_dir`
     pub data_dir: Option<Placed<String>>,
     /// `[listen]`
@@ -70,6 +72,7 @@ fn read(text: &str) -> Result<(Document, BTreeSet<String>), Vec<Complaint>> {
     let mut document = Document {
         directory: PathBuf::new(),
         name: reader.string("name"),
+        portal: reader.string("portal"),
         data_dir: reader.string("data_dir"),
         listen: reader.table("listen", ListenTable::read),
         tls: reader.table("tls", TlsTable::read),

@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
             }
         });
         let (table, place) = table.map_or((None, 0..0), |(table, place)| (Some(table), place));
-        self.inner(key, table, place, read)
+        self.nested(key, table, place, read)
     }
 
     /// A list of tables, written `[[key]]` or inline.
@@ -187,7 +187,7 @@ impl<'a> Reader<'a> {
         };
         for item in items {
             let entry = match item.get_ref() {
-                DeValue::Table(inner) => Some(self.inner(key, Some(inner), item.span(), &mut table)),
+                DeValue::Table(inner) => Some(self.nested(key, Some(inner), item.span(), &mut table)),
                 DeValue::String(written) => text(Placed::new(written.to_string(), item.span())),
                 _ => None,
             };
@@ -262,7 +262,7 @@ impl<'a> Reader<'a> {
         self.table.and_then(|table| table.get(key))
     }
 
-    fn inner<T>(
+    fn nested<T>(
         &mut self,
         key: &'static str,
         table: Option<&DeTable<'_>>,

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use crate::admin::perform::{Desk, Enrolment};
+use crate::base::chain::Chain;
 use crate::base::clock::Clock;
 use crate::base::current::Current;
 use crate::base::entropy::Entropy;
@@ -53,7 +54,8 @@ pub struct Start {
     pub workers: usize,
 }
 
-/// A running gateway. Dropping it ends everything at once; [`Gateway::drain`] lets what is open finish.
+/// A running gateway. It runs until [`Gateway::drain`], which lets what is open finish, or [`Gateway::stop`]; dropping it stops
+/// nothing.
 #[derive(Debug)]
 pub struct Gateway {
     /// TLS addresses with their real ports.
@@ -92,12 +94,12 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
     faults.into_iter().next().map_or(Ok(()), Err)?;
     plan.version = 1;
     plan.https_port = addresses.https().first().ok_or(Fault::Nowhere)?.port();
-    let control = control::listen(&place.control).map_err(|source| Fault::Io { path: place.control.clone(), source })?;
+    let control = control::listen(&place.control).map_err(|source| Fault::Control { path: place.control.clone(), source })?;
     let (access, log) = open_log(&plan)?;
     let portal = Portal::new(store.clone(), &master, &clock, entropy);
     let enrolment = Current::new(Enrolment::by(&plan));
     let desk = Arc::new(Desk { store: store.clone(), clock: clock.clone(), entropy, enrolment });
-    let local_ca = Some(ca.certificate_pem().to_owned());
+    let local_ca = ca.certificate_pem().to_owned().into();
     let plan = Current::new(plan);
     let hall = Hall {
         services: Arc::new(Services { store, portal, access, clock, entropy, local_ca, plan }),
@@ -110,8 +112,9 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
     let mut listeners = Listeners::default();
     listeners.adopt(addresses, &reach.workers);
     let (https, http) = (listeners.addresses(Kind::Https), listeners.addresses(Kind::Http));
+    place.remember_origin(&hall.services.plan.get().origin(), http.first().map(SocketAddr::port))?;
     let workers = Arc::clone(&reach.workers);
-    let reloader = Arc::new(Reloader::new(place.config, reach, listeners));
+    let reloader = Arc::new(Reloader::new(place, reach, listeners));
     let keeper = Some(hall.keep(Arc::clone(&reloader), control)?);
     let Hall { services, desk, drain, stop, .. } = hall;
     let ca_file = ca.certificate_path().to_owned();
@@ -162,8 +165,8 @@ impl Hall {
         let work = move || {
             runtime.block_on(async {
                 task::start("sweep", upkeep::sweep(services, stop.clone()));
-                task::start("certificates", upkeep::watch_certificates(Arc::clone(&directory), stop.clone()));
-                task::start("warnings", upkeep::warn_of_certificates(directory, clock, stop.clone()));
+                task::start("certificate files", upkeep::watch_certificates(Arc::clone(&directory), stop.clone()));
+                task::start("certificate warnings", upkeep::tell_of_certificates(directory, clock, stop.clone()));
                 let tended = stop.clone();
                 task::start("reload", async move { reloader.tend(tended).await });
                 control::serve(control, counter, stop).await;
@@ -174,7 +177,7 @@ impl Hall {
 }
 
 impl Gateway {
-    /// What outlives a request; for tests and the command line's first lines.
+    /// What outlives a request.
     pub fn services(&self) -> &Arc<Services> {
         &self.services
     }
@@ -208,19 +211,23 @@ impl Gateway {
             worker.join();
         }
         self.stop.cut();
-        if let Some(keeper) = self.keeper.take() {
-            drop(keeper.join());
+        if self.keeper.take().is_some_and(|keeper| keeper.join().is_err()) {
+            warn!("the keeper had panicked before it ended");
         }
         let Self { services, desk, reloader, log, .. } = self;
-        let closed = RuntimeBuilder::new_current_thread().build().map(|runtime| runtime.block_on(services.store.close()));
-        if !matches!(closed, Ok(Ok(()))) {
-            warn!("the store could not be closed tidily; nothing acknowledged is lost");
+        if let Err(fault) = close(&services.store) {
+            warn!(fault = %Chain(&fault), "the store could not be closed tidily; nothing acknowledged is lost");
         }
         drop((services, desk, reloader));
         if let Some(log) = log {
             log.finish();
         }
     }
+}
+
+fn close(store: &Store) -> Result<(), Fault> {
+    let runtime = RuntimeBuilder::new_current_thread().build().map_err(Fault::Thread)?;
+    Ok(runtime.block_on(store.close())?)
 }
 
 fn open_log(plan: &Plan) -> Result<(AccessLog, Option<Writer>), Fault> {

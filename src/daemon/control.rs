@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener as StdListener;
+use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::Path;
 use std::time::Duration;
 
@@ -29,11 +29,16 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Opens the socket at `path`, closed to other users.
 ///
-/// The caller holds the lock of the data folder, so a socket file found there belongs to nobody any more.
+/// A socket file that nobody answers was left behind by a gateway that was killed, and is replaced. One that is answered
+/// belongs to a gateway with other data that was given the same folder for its socket.
 ///
 /// # Errors
-/// When it cannot be made.
+/// When it cannot be made: [`ErrorKind::AddrInUse`] if another gateway answers there, [`ErrorKind::InvalidInput`] if the path
+/// is longer than the system allows for sockets.
 pub fn listen(path: &Path) -> io::Result<StdListener> {
+    if StdStream::connect(path).is_ok() {
+        return Err(ErrorKind::AddrInUse.into());
+    }
     match fs::remove_file(path) {
         Err(fault) if fault.kind() != ErrorKind::NotFound => return Err(fault),
         _ => {}
@@ -100,7 +105,7 @@ async fn converse(mut stream: UnixStream, counter: &Counter) -> io::Result<()> {
 pub async fn ask(path: &Path, wish: &Wish) -> io::Result<Option<Answer>> {
     let mut stream = match UnixStream::connect(path).await {
         Ok(stream) => stream,
-        Err(fault) if matches!(fault.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) => return Ok(None),
+        Err(fault) if is_nobody(fault.kind()) => return Ok(None),
         Err(fault) => return Err(fault),
     };
     let mut text = serde_json::to_vec(wish)?;
@@ -108,5 +113,13 @@ pub async fn ask(path: &Path, wish: &Wish) -> io::Result<Option<Answer>> {
     stream.write_all(&text).await?;
     let mut answer = Vec::new();
     timeout(ANSWER_PATIENCE, stream.take(LONGEST_ANSWER).read_to_end(&mut answer)).await??;
+    if answer.is_empty() {
+        return Err(io::Error::new(ErrorKind::UnexpectedEof, "it ended before it answered"));
+    }
     serde_json::from_slice(&answer).map(Some).map_err(io::Error::from)
+}
+
+/// Whether a failed connection says that no gateway listens there; none can where the path is too long for a socket.
+fn is_nobody(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::NotADirectory | ErrorKind::InvalidInput)
 }

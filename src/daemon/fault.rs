@@ -26,6 +26,14 @@ pub enum Fault {
         /// Why not.
         source: io::Error,
     },
+    /// The control socket cannot be made.
+    #[error("cannot make the control socket {}: {}", .path.display(), control_advice(.source))]
+    Control {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// The store does not open.
     #[error("{0}")]
     Store(#[from] StoreFault),
@@ -40,20 +48,20 @@ pub enum Fault {
     Nowhere,
 }
 
-impl Fault {
-    /// Whether it is a matter of permission: restarting will not help, changing a right will.
-    pub fn is_permission(&self) -> bool {
-        match self {
-            Self::Bind { source, .. } | Self::Io { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
-            Self::Store(_) | Self::Tls(_) | Self::Thread(_) | Self::Nowhere => false,
-        }
+fn control_advice(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::InvalidInput => "the system allows sockets no path that long; choose a data folder nearer to the root, \
+                                        or name a folder for the socket in $RUNTIME_DIRECTORY"
+            .to_owned(),
+        io::ErrorKind::AddrInUse => "another gateway answers there; give each a $RUNTIME_DIRECTORY of its own".to_owned(),
+        _ => source.to_string(),
     }
 }
 
 fn bind_advice(source: &io::Error, address: &SocketAddr) -> String {
     match source.kind() {
         io::ErrorKind::AddrInUse => format!(
-            "another program uses this port; `ss -ltnp 'sport = :{}'` shows which, or choose another in [listen]",
+            "another program uses this port; `ss -ltnp 'sport = :{}'` shows which, or choose another with `--listen` and `--listen-http`, in a file with [listen]",
             address.port()
         ),
         io::ErrorKind::PermissionDenied => {

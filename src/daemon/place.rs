@@ -6,6 +6,15 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{self, Path, PathBuf};
 
 use crate::daemon::fault::Fault;
+use crate::plan::whole::origin_of;
+use crate::policy::host::Authority;
+use crate::tls::durable;
+
+/// Below the data folder: where browsers reach this installation, as its gateway last knew it.
+const ORIGIN: &str = "origin";
+
+/// Begins the line that holds the plain port.
+const PLAIN: &str = "http port ";
 
 /// The folders of an installation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,10 +53,44 @@ impl Place {
         fs::set_permissions(&self.data, Permissions::from_mode(0o700))
             .map_err(|source| Fault::Io { path: self.data.clone(), source })
     }
+
+    /// Keeps where browsers reach us, for commands that have nothing else to make links from: `origin` for HTTPS, and the
+    /// port for plain HTTP if there is one. The ports are the real ones.
+    ///
+    /// # Errors
+    /// [`Fault::Tls`] with the file that cannot be written.
+    pub fn remember_origin(&self, origin: &str, plain: Option<u16>) -> Result<(), Fault> {
+        let plain = plain.map(|port| format!("{PLAIN}{port}\n")).unwrap_or_default();
+        let text = format!("{origin}\n{plain}");
+        durable::write(&self.data.join(ORIGIN), text.as_bytes(), 0o600).map_err(|fault| Fault::Tls(vec![fault]))
+    }
+
+    /// Where browsers reached the gateway that last ran here; `None` if none did, or the file says something else.
+    pub fn origin(&self) -> Option<String> {
+        let text = self.remembered()?;
+        let line = text.lines().next()?;
+        let authority = Authority::parse(line.strip_prefix("https://")?).ok()?;
+        let origin = origin_of(&authority.host, authority.port.unwrap_or(443));
+        (origin == line).then_some(origin)
+    }
+
+    /// The port for plain HTTP of the gateway that last ran here.
+    pub fn plain_port(&self) -> Option<u16> {
+        self.remembered()?.lines().nth(1)?.strip_prefix(PLAIN)?.parse().ok()
+    }
+
+    fn remembered(&self) -> Option<String> {
+        let bytes = durable::read(&self.data.join(ORIGIN)).ok()??;
+        String::from_utf8(bytes.to_vec()).ok()
+    }
 }
 
 fn make(dir: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)
+    DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|fault| match fault.kind() {
+        // "File exists" would be true and of no use.
+        io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+        _ => fault,
+    })
 }
 
 #[cfg(test)]
@@ -61,6 +104,31 @@ mod tests {
         assert_eq!(Place::new(&data, Some(&config), None).certs, data.join("certs"));
         fs::create_dir(dir.path().join("certs")).expect("made");
         assert_eq!(Place::new(&data, Some(&config), None).certs, dir.path().join("certs"));
+    }
+
+    #[test]
+    fn an_origin_is_remembered_and_nothing_else_is_taken_for_one() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let place = Place::new(dir.path(), None, None);
+        assert_eq!((place.origin(), place.plain_port()), (None, None));
+        for (origin, port) in
+            [("https://a.localhost:8443", Some(8080)), ("https://a.example", None), ("https://[::1]:8443", Some(1))]
+        {
+            place.remember_origin(origin, port).expect("written");
+            assert_eq!((place.origin().as_deref(), place.plain_port()), (Some(origin), port));
+        }
+        for text in [
+            "",
+            "http://a\n",
+            "https://a/b\n",
+            "https://u@a\n",
+            "https://A.example\n",
+            "https://a\u{1b}[31m\n",
+            "https://a:443\n",
+        ] {
+            fs::write(dir.path().join(ORIGIN), text).expect("written");
+            assert_eq!(place.origin(), None, "{text:?}");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::config::source::Source;
 use crate::daemon::configuration;
 use crate::daemon::fault::Fault;
 use crate::daemon::listeners::{self, Listeners, Move, Wanted as Address};
+use crate::daemon::place::Place;
 use crate::daemon::worker::Worker;
 use crate::gate::services::Services;
 use crate::listen::accept::Kind;
@@ -35,7 +36,7 @@ use crate::tls::directory::{Directory, Prepared, State as Certificates, Wanted};
 /// Replaces the configuration of a running gateway.
 #[derive(Debug)]
 pub struct Reloader {
-    file: Option<PathBuf>,
+    place: Place,
     /// What cannot be changed any more was decided by this.
     started: Arc<Plan>,
     reach: Reach,
@@ -137,15 +138,15 @@ pub enum Refused {
 }
 
 impl Reloader {
-    /// For a gateway that was started with the plan in force, from `file` if it has one, listening on `listeners`.
-    pub fn new(file: Option<PathBuf>, reach: Reach, listeners: Listeners) -> Self {
+    /// For a gateway that was started with the plan in force, listening on `listeners`.
+    pub fn new(place: Place, reach: Reach, listeners: Listeners) -> Self {
         let state = Mutex::new(State { listeners, trial: None, leaving: Vec::new() });
-        Self { file, started: reach.services.plan.get(), reach, state, due: Notify::new() }
+        Self { place, started: reach.services.plan.get(), reach, state, due: Notify::new() }
     }
 
     /// The configuration file, if the gateway runs from one.
     pub fn file(&self) -> Option<&Path> {
-        self.file.as_deref()
+        self.place.config.as_deref()
     }
 
     /// The plan in force.
@@ -164,7 +165,7 @@ impl Reloader {
     /// # Errors
     /// [`Refused`]; the old configuration is in force as if nothing had been asked.
     pub fn reload(&self, confirm: Option<Duration>) -> Result<Done, Refused> {
-        let file = self.file.clone().ok_or(Refused::NoFile)?;
+        let file = self.place.config.clone().ok_or(Refused::NoFile)?;
         let mut state = self.state();
         if let Some(trial) = &state.trial {
             return Err(Refused::OnTrial(trial.until.saturating_duration_since(Instant::now())));
@@ -249,6 +250,10 @@ impl Reloader {
         state.listeners.adopt(addresses, &reach.workers);
         reach.slots.limit(next.listen.max_connections, next.listen.max_connections_per_network);
         reach.desk.enrolment.replace(Enrolment::by(&next));
+        let plain = state.listeners.addresses(Kind::Http).first().map(SocketAddr::port);
+        if let Err(fault) = self.place.remember_origin(&next.origin(), plain) {
+            warn!(%fault, "commands will not know where browsers reach us while no gateway runs");
+        }
         logging::set_level(&next.log.level);
         let is_ours =
             |app: &Arc<App>| app.hosts.first().and_then(|host| next.app(host)).is_some_and(|kept| Arc::ptr_eq(kept, app));

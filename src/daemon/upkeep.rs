@@ -1,5 +1,5 @@
 //! What has to be done now and then: remember when sessions were last seen, clear away what has ended, notice new
-//! certificate files.
+//! certificate files, tell of certificates that need their owner.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
+use crate::base::chain::Chain;
 use crate::base::clock::Clock;
 use crate::base::lifeline::Lifeline;
 use crate::gate::services::Services;
@@ -15,25 +16,25 @@ use crate::tls::files::LOOK_EVERY;
 
 /// How often session times are written and ended things cleared away.
 const SWEEP: Duration = Duration::from_secs(30);
-/// How often certificate files are looked at.
-const LOOK: Duration = LOOK_EVERY;
+
+/// How often what is wrong with certificates is told.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Sweeps until `stop` is cut.
 pub async fn sweep(services: Arc<Services>, stop: Lifeline) {
     every(SWEEP, stop, || async {
         if let Err(fault) = services.store.flush_seen().await {
-            warn!(%fault, "when sessions were last seen could not be stored; trying again");
+            warn!(fault = %Chain(&fault), "when sessions were last seen could not be stored; trying again");
         }
         if let Err(fault) = services.store.sweep(services.clock.now()).await {
-            warn!(%fault, "ended sessions could not be cleared away; trying again");
+            warn!(fault = %Chain(&fault), "ended sessions could not be cleared away; trying again");
         }
     })
     .await;
 }
 
-/// Says once a day, and at the start, which certificates need a person: near their end, or not made for their host.
-pub async fn warn_of_certificates(directory: Arc<Directory>, clock: Clock, stop: Lifeline) {
+/// Tells at start and once a day what the owner should know of the certificates in use.
+pub async fn tell_of_certificates(directory: Arc<Directory>, clock: Clock, stop: Lifeline) {
     every(DAY, stop, || async {
         for warning in directory.warnings(clock.now()) {
             warn!(event = "cert.warning", "{warning}");
@@ -44,12 +45,12 @@ pub async fn warn_of_certificates(directory: Arc<Directory>, clock: Clock, stop:
 
 /// Takes up certificate files that changed on disk. A bad new file changes nothing and is reported once.
 pub async fn watch_certificates(directory: Arc<Directory>, stop: Lifeline) {
-    every(LOOK, stop, || async {
+    every(LOOK_EVERY, stop, || async {
         for (files, result) in directory.reread_changed_files() {
             let file = files.certificate.display();
             match result {
                 Ok(()) => info!(event = "cert.changed", %file, "a certificate file changed; new connections get the new one"),
-                Err(fault) => warn!(event = "cert.failing", %file, %fault, "the new certificate is not used, the old one stays"),
+                Err(fault) => warn!(event = "cert.failing", %file, fault = %Chain(&fault), "the new certificate is not used, the old one stays"),
             }
         }
     })

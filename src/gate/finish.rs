@@ -10,12 +10,14 @@ use http::header::{ALLOW, HOST, LOCATION, USER_AGENT};
 use http::uri::Authority;
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use tracing::field::display;
 use tracing::{debug, error, warn};
 
+use crate::base::chain::Chain;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::id::Id;
 use crate::gate::handle::Outcome;
-use crate::gate::refusal::{Fault, Refusal};
+use crate::gate::refusal::{Party, Refusal};
 use crate::gate::services::Services;
 use crate::gate::upstream;
 use crate::observe::access::AccessLog;
@@ -24,11 +26,12 @@ use crate::observe::redact;
 use crate::plan::whole::Plan;
 use crate::policy::rule::{DenyStatus, Redirect};
 use crate::web::audience::Audience;
+use crate::web::page;
 use crate::web::page::without_body;
 use crate::web::refusal::Refusal as Page;
 use crate::wire::body::{Body, Fault as BodyFault};
 use crate::wire::connection::{Connection, InFlight, Protocol};
-use crate::wire::header::REQUEST_ID;
+use crate::wire::header::{OWN_PREFIX, REQUEST_ID};
 
 /// What is kept of a request for its answer and its line, since the request itself goes on its way.
 #[derive(Debug)]
@@ -47,7 +50,7 @@ impl Facts {
             plan: plan.version,
             received: services.clock.now(),
             peer: connection.peer,
-            client: connection.peer.ip().to_canonical(),
+            client: connection.client(),
             sni: connection.sni.clone(),
             protocol: protocol(connection, request.version()),
             method: request.method().as_str().into(),
@@ -95,15 +98,20 @@ pub fn finish(services: &Services, facts: Facts, outcome: Outcome) -> Response<L
 
 /// A refusal as the visitor sees it, with the id under which the owner finds it in the log.
 fn refused(refusal: Refusal, audience: Audience, record: &Record) -> Response<Body> {
-    let name = record.app.as_deref().unwrap_or_default();
+    let app = record.app.as_deref().unwrap_or_default();
     let mut response = match refusal {
         Refusal::SignIn(answer) => *answer,
-        other => page(&other, name).answer(audience, &record.id),
+        other => page(&other, app).answer(audience, &record.id),
     };
-    if let Ok(id) = HeaderValue::from_str(&record.id) {
+    name(&mut response, &record.id);
+    if &*record.method == "HEAD" { without_body(response) } else { response }
+}
+
+/// Puts the id under which the owner finds a request in the log on an answer of ours.
+pub fn name(response: &mut Response<Body>, id: &str) {
+    if let Ok(id) = HeaderValue::from_str(id) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
-    if &*record.method == "HEAD" { without_body(response) } else { response }
 }
 
 fn page<'a>(refusal: &Refusal, app: &'a str) -> Page<'a> {
@@ -157,6 +165,11 @@ pub fn server_options() -> Response<Body> {
     response
 }
 
+/// The answer to the root of a portal that has no app: our own page.
+pub fn to_home() -> Response<Body> {
+    page::redirect(StatusCode::FOUND, OWN_PREFIX)
+}
+
 /// The owner's redirect.
 pub fn redirected(redirect: &Redirect) -> Response<Body> {
     let status = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::FOUND);
@@ -171,9 +184,9 @@ pub fn redirected(redirect: &Redirect) -> Response<Body> {
 fn note(refusal: &Refusal, record: &Record) {
     let (id, app) = (&*record.id, record.app.as_deref().unwrap_or_default());
     match refusal.whose() {
-        Fault::Client => debug!(event = "refused", id, app, refusal = refusal.name()),
-        Fault::Upstream => {
-            let cause = refusal.cause();
+        Party::Client => debug!(event = "refused", id, app, refusal = refusal.name()),
+        Party::Upstream => {
+            let cause = refusal.cause().map(Chain).map(display);
             warn!(
                 event = "upstream.failed",
                 id,
@@ -183,8 +196,8 @@ fn note(refusal: &Refusal, record: &Record) {
                 "the app's server did not answer as it should"
             );
         }
-        Fault::Gateway => {
-            let cause = refusal.cause();
+        Party::Gateway => {
+            let cause = refusal.cause().map(Chain).map(display);
             error!(
                 event = "gateway.failed",
                 id,
@@ -206,8 +219,8 @@ fn written_host(request: &Request<Body>) -> &str {
 fn protocol(connection: &Connection, version: Version) -> &'static str {
     match (connection.protocol, version) {
         (Protocol::Http2, _) => "HTTP/2.0",
-        (Protocol::Http1, Version::HTTP_10) => "HTTP/1.0",
-        (Protocol::Http1, _) => "HTTP/1.1",
+        (Protocol::Http1 | Protocol::Plain, Version::HTTP_10) => "HTTP/1.0",
+        (Protocol::Http1 | Protocol::Plain, _) => "HTTP/1.1",
     }
 }
 

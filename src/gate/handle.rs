@@ -61,28 +61,42 @@ pub async fn handle(services: &Services, pool: &Pool, connection: &Arc<Connectio
 async fn journey(scene: Scene<'_>, connection: &Connection, call: Call) -> Outcome {
     let host = &call.authority.host;
     let app = match route(scene.plan, connection, host) {
-        Ok(app) => Arc::clone(app),
+        Ok(app) => app.cloned(),
         Err(refusal) => return Outcome::anonymous(Err(refusal)),
     };
     let identity = match identify(&scene.services.store, call.request.headers(), host) {
         Ok(identity) => identity,
-        Err(refusal) => return Outcome { app: Some(app), identity: Identity::Anonymous, result: Err(refusal) },
+        Err(refusal) => return Outcome { app, identity: Identity::Anonymous, result: Err(refusal) },
     };
-    let result = match call.target.own() {
-        Own::Page(_) => Ok(own_page(scene, &app, identity.clone(), call).await),
-        Own::Disguised => Err(Refusal::Blocked(DenyStatus::NotFound)),
-        Own::No => enter(scene, &app, identity.clone(), call).await,
+    let result = match (call.target.own(), &app) {
+        (Own::Page(page), _) => {
+            let page = page.to_owned();
+            Ok(own_page(scene, identity.clone(), (call, &page)).await)
+        }
+        (Own::Disguised, _) => Err(Refusal::Blocked(DenyStatus::NotFound)),
+        (Own::No, Some(app)) => enter(scene, app, identity.clone(), call).await,
+        (Own::No, None) if call.target.path() == "/" => Ok(finish::to_home()),
+        (Own::No, None) => Err(Refusal::Blocked(DenyStatus::NotFound)),
     };
-    Outcome { app: Some(app), identity, result }
+    Outcome { app, identity, result }
 }
 
-/// The app that owns the host. A connection whose handshake named another app's host is the wrong way to it: browsers reuse
-/// connections where certificates overlap, and 421 sends them back for one of its own (RFC 9110 section 15.5.20).
-fn route<'a>(plan: &'a Plan, connection: &Connection, host: &Host) -> Result<&'a Arc<App>, Refusal> {
-    let app = plan.app(host).ok_or(Refusal::NoSuchApp)?;
+/// The app that owns the host; none where it is the portal's alone. A connection whose handshake named another app's host is
+/// the wrong way to it: browsers reuse connections where certificates overlap, and 421 sends them back for one of its own
+/// (RFC 9110 section 15.5.20).
+fn route<'a>(plan: &'a Plan, connection: &Connection, host: &Host) -> Result<Option<&'a Arc<App>>, Refusal> {
+    if !plan.serves(host) {
+        return Err(Refusal::NoSuchApp);
+    }
+    let app = plan.app(host);
     let Some(sni) = &connection.sni else { return Ok(app) };
-    let greeted = Host::parse(sni).ok().and_then(|name| plan.app(&name));
-    if greeted.is_some_and(|greeted| Arc::ptr_eq(greeted, app)) { Ok(app) } else { Err(Refusal::Misdirected) }
+    let greeted = Host::parse(sni).map_err(|_| Refusal::Misdirected)?;
+    let same = match (app, plan.app(&greeted)) {
+        (Some(app), Some(greeted)) => Arc::ptr_eq(app, greeted),
+        (None, None) => *host == greeted,
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    if same { Ok(app) } else { Err(Refusal::Misdirected) }
 }
 
 /// Through the door, if the verdict grants it: nothing reaches `forward` without the grant, and only `decide` makes one.
@@ -101,29 +115,30 @@ async fn enter(scene: Scene<'_>, app: &Arc<App>, identity: Identity, call: Call)
         }
         Verdict::Redirect(redirect) => Ok(finish::redirected(&redirect)),
         Verdict::Challenge(challenge) => {
-            let (method, headers, target) = (request.method(), request.headers(), &challenge.target);
-            let wanted = Wanted { method, headers, target, host: &authority.host, request_id: scene.facts.id() };
-            let answer = challenge::answer(&scene.services.portal, wanted, challenge.ended, scene.facts.received());
+            let (method, headers, host) = (request.method(), request.headers(), &authority.host);
+            let wanted = Wanted { method, headers, host, client, challenge: &challenge, request_id: scene.facts.id() };
+            let answer = challenge::answer(&scene.services.portal, scene.plan, wanted, scene.facts.received());
             Err(Refusal::SignIn(Box::new(answer)))
         }
         Verdict::Deny(status) => Err(Refusal::Blocked(status)),
     }
 }
 
-async fn own_page(scene: Scene<'_>, app: &Arc<App>, identity: Identity, call: Call) -> Response<Body> {
-    let Call { request, target, authority, client, .. } = call;
-    let Own::Page(page) = target.own() else { unreachable!("the journey brings only our own pages here") };
+async fn own_page(scene: Scene<'_>, identity: Identity, (call, page): (Call, &str)) -> Response<Body> {
+    let Call { request, authority, client, .. } = call;
     let visit = Visit {
         request,
         page,
         host: authority.host,
-        app: Arc::clone(app),
         client,
         identity,
         request_id: scene.facts.id(),
         now: scene.facts.received(),
     };
-    portal::serve(&scene.services.portal, scene.plan, visit).await
+    let mut response = portal::serve(&scene.services.portal, scene.plan, visit).await;
+    // As on every refusal, so that an unknown page of ours and a denied path of the app are one and the same 404.
+    finish::name(&mut response, scene.facts.id());
+    response
 }
 
 impl Outcome {

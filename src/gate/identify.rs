@@ -19,9 +19,6 @@ use crate::wire::cookie::{self, Found, SESSION};
 pub fn identify(store: &Store, headers: &HeaderMap, host: &Host) -> Result<Identity, Refusal> {
     let Found::One(value) = cookie::find(headers, SESSION) else { return Ok(Identity::Anonymous) };
     let Some(token) = Token::parse(value) else { return Ok(Identity::Anonymous) };
-    let session = store.session(&token.hash()).map_err(Refusal::Unavailable)?;
-    Ok(match session {
-        Some(session) if *session.host == *host.as_str() => Identity::User(session),
-        _ => Identity::Anonymous,
-    })
+    let session = store.session(&token.hash(), host.as_str()).map_err(Refusal::Unavailable)?;
+    Ok(session.map_or(Identity::Anonymous, Identity::User))
 }

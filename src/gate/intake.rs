@@ -3,15 +3,14 @@
 use std::net::IpAddr;
 
 use http::header::HOST;
-use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Method, Request};
-use hyper::ext::Protocol as ConnectProtocol;
 
 use crate::gate::refusal::{Malformed, Refusal};
 use crate::policy::host::Authority;
 use crate::policy::target::Target;
 use crate::wire::body::Body;
 use crate::wire::connection::Connection;
+use crate::wire::websocket;
 
 /// Fields a request may have, however it came (HTTP/1 has them counted below hyper, HTTP/2 only here).
 const MOST_FIELDS: usize = 100;
@@ -48,24 +47,23 @@ pub fn intake(request: Request<Body>, connection: &Connection) -> Result<Intake,
     if request.headers().len() > MOST_FIELDS {
         return Err(Refusal::HeadTooLarge);
     }
-    let websocket = request.extensions().get::<ConnectProtocol>().is_some_and(|protocol| protocol.as_ref() == b"websocket");
     match *request.method() {
         Method::TRACE => return Err(Refusal::Method),
-        Method::CONNECT if !websocket => return Err(Refusal::Method),
+        Method::CONNECT if !websocket::is_connect(&request) => return Err(Refusal::Method),
         Method::OPTIONS if request.uri().path() == "*" => return Ok(Intake::ServerOptions),
         _ => {}
     }
-    let (authority, host_header) = authority(&request)?;
+    let (authority, host_header) = authority(&request, connection)?;
     let origin_form = request.uri().path_and_query().ok_or(Refusal::Malformed(Malformed::Target))?;
     let target = Target::parse(origin_form.as_str()).map_err(Refusal::Unreadable)?;
-    let client = connection.peer.ip().to_canonical();
+    let client = connection.client();
     Ok(Intake::Call(Box::new(Call { target, authority, host_header, client, request })))
 }
 
 /// The one host a request names. `Host`, `:authority` and an absolute target must say the same where more than one is there
 /// (RFC 9112 section 3.2, RFC 9113 section 8.3.1).
-fn authority(request: &Request<Body>) -> Result<(Authority, HeaderValue), Refusal> {
-    if request.uri().scheme().is_some_and(|scheme| *scheme != Scheme::HTTPS) {
+fn authority(request: &Request<Body>, connection: &Connection) -> Result<(Authority, HeaderValue), Refusal> {
+    if request.uri().scheme().is_some_and(|scheme| *scheme != connection.scheme()) {
         return Err(Refusal::Malformed(Malformed::Target));
     }
     let in_header = host_line(request.headers())?;
@@ -98,4 +96,46 @@ fn parse_line(line: &HeaderValue) -> Result<Authority, Refusal> {
 
 fn parse(text: &str) -> Result<Authority, Refusal> {
     Authority::parse(text).map_err(|_| Refusal::Malformed(Malformed::Host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::connection::Protocol;
+
+    fn read(protocol: Protocol, uri: &str, hosts: &[&str]) -> Result<String, Refusal> {
+        let connection = Connection::new("192.0.2.1:1".parse().expect("an address"), None, protocol);
+        let mut request = Request::builder().uri(uri);
+        for host in hosts {
+            request = request.header(HOST, *host);
+        }
+        match intake(request.body(Body::Empty).expect("a request"), &connection)? {
+            Intake::Call(call) => Ok(format!("{} {}", call.authority, call.target.as_str())),
+            Intake::ServerOptions => unreachable!("these are not OPTIONS"),
+        }
+    }
+
+    #[test]
+    fn an_absolute_target_is_read_under_the_scheme_of_its_connection() {
+        assert_eq!(read(Protocol::Http1, "https://a.example/x?y", &["a.example"]).expect("fits"), "a.example /x?y");
+        assert_eq!(read(Protocol::Plain, "http://a.example/x?y", &["a.example"]).expect("fits"), "a.example /x?y");
+        assert!(matches!(
+            read(Protocol::Plain, "https://a.example/", &["a.example"]),
+            Err(Refusal::Malformed(Malformed::Target))
+        ));
+        assert!(matches!(read(Protocol::Http2, "http://a.example/", &[]), Err(Refusal::Malformed(Malformed::Target))));
+    }
+
+    /// The attack: one host for whoever checks the request, another for whoever answers it.
+    #[test]
+    fn a_request_names_one_host() {
+        assert!(matches!(
+            read(Protocol::Http1, "https://a.example/", &["b.example"]),
+            Err(Refusal::Malformed(Malformed::HostsDiffer))
+        ));
+        for hosts in [&[][..], &["a.example", "a.example"], &["a.example", "b.example"], &["a.example,b.example"], &[""]] {
+            assert!(matches!(read(Protocol::Http1, "/", hosts), Err(Refusal::Malformed(Malformed::Host))), "{hosts:?}");
+        }
+        assert_eq!(read(Protocol::Http2, "https://A.Example.:443/", &["a.example:443"]).expect("the same"), "a.example:443 /");
+    }
 }

@@ -10,7 +10,7 @@ use crate::gate::handle::Outcome;
 use crate::gate::intake::{Intake, intake};
 use crate::gate::refusal::Refusal;
 use crate::gate::services::Services;
-use crate::plan::whole::{Plan, origin_of};
+use crate::plan::whole::Plan;
 use crate::policy::rule::DenyStatus;
 use crate::policy::target::Own;
 use crate::wire::body::Body;
@@ -33,26 +33,25 @@ fn answer(services: &Services, plan: &Plan, connection: &Connection, request: Re
     // A phone may know us by our address only, and the certificate is public.
     if let Own::Page("ca.pem") = call.target.own() {
         let readable = matches!(*call.request.method(), Method::GET | Method::HEAD);
-        return if readable { certificate(services) } else { Err(Refusal::Method) };
+        return if readable { Ok(certificate(services)) } else { Err(Refusal::Method) };
     }
-    if plan.app(host).is_none() {
+    if !plan.serves(host) {
         return Err(Refusal::NoSuchApp);
     }
     match call.target.own() {
         Own::Disguised => Err(Refusal::Blocked(DenyStatus::NotFound)),
-        Own::Page(_) | Own::No => Ok(redirect(&format!("{}{}", origin_of(host, plan.https_port), call.target.as_str()))),
+        Own::Page(_) | Own::No => Ok(redirect(&format!("{}{}", plan.origin_of(host), call.target.as_str()))),
     }
 }
 
 /// Plain on purpose: a phone that does not trust us yet cannot fetch it over HTTPS. It is public, and what it is good for is
 /// shown as a fingerprint where the person started the gateway.
-fn certificate(services: &Services) -> Result<Response<Body>, Refusal> {
-    let pem = services.local_ca.clone().ok_or(Refusal::Blocked(DenyStatus::NotFound))?;
-    let mut response = Response::new(Body::from(pem));
+fn certificate(services: &Services) -> Response<Body> {
+    let mut response = Response::new(Body::from(services.local_ca.clone()));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-x509-ca-cert"));
     let name = HeaderValue::from_static("attachment; filename=\"doorward-local-ca.pem\"");
     response.headers_mut().insert(CONTENT_DISPOSITION, name);
-    Ok(response)
+    response
 }
 
 fn redirect(to: &str) -> Response<Body> {

@@ -1,8 +1,9 @@
-//! Every answer that is not the app's, in one closed table: status, whose fault it is, and its stable name in the log.
+//! Every answer that is not the app's, in one closed table: whose fault it is, and its stable name in the log.
+//! Status and text belong to its page, see `web::refusal`.
 
 use std::error::Error;
 
-use http::{Response, StatusCode};
+use http::Response;
 
 use crate::gate::upstream;
 use crate::policy::refusal::Unreadable;
@@ -47,42 +48,25 @@ pub enum Malformed {
     Target,
 }
 
-/// Who has to do something about it. Decides how loudly it is logged.
+/// Whose fault it is: who has to do something about it. Decides how loudly it is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The client's doing.
+pub enum Party {
+    /// The client.
     Client,
-    /// Ours.
+    /// We.
     Gateway,
-    /// The app's server's.
+    /// The app's server.
     Upstream,
 }
 
 impl Refusal {
-    /// The status answered. A sign-in is 401 to programs; a person is redirected instead.
-    pub fn status(&self) -> StatusCode {
-        match self {
-            Self::Malformed(_) => StatusCode::BAD_REQUEST,
-            Self::Unreadable(unreadable) if unreadable.too_long() => StatusCode::URI_TOO_LONG,
-            Self::Unreadable(_) => StatusCode::BAD_REQUEST,
-            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Misdirected | Self::NoSuchApp => StatusCode::MISDIRECTED_REQUEST,
-            Self::Blocked(DenyStatus::NotFound) => StatusCode::NOT_FOUND,
-            Self::Blocked(DenyStatus::Forbidden) => StatusCode::FORBIDDEN,
-            Self::SignIn(answer) => answer.status(),
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Upstream(fault) => upstream::status(fault),
-        }
-    }
-
     /// Whose fault it is.
-    pub fn whose(&self) -> Fault {
+    pub fn whose(&self) -> Party {
         match self {
-            Self::Unavailable(_) => Fault::Gateway,
+            Self::Unavailable(_) => Party::Gateway,
             Self::Upstream(fault) => match fault.side() {
-                Side::Upstream => Fault::Upstream,
-                Side::Client | Side::Nobody => Fault::Client,
+                Side::Upstream => Party::Upstream,
+                Side::Client | Side::Nobody => Party::Client,
             },
             Self::Malformed(_)
             | Self::Unreadable(_)
@@ -91,24 +75,24 @@ impl Refusal {
             | Self::Misdirected
             | Self::NoSuchApp
             | Self::Blocked(_)
-            | Self::SignIn(_) => Fault::Client,
+            | Self::SignIn(_) => Party::Client,
         }
     }
 
     /// Its name in the access log; stable, because filters are written against it.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Malformed(Malformed::Host) => "bad_host",
-            Self::Malformed(Malformed::HostsDiffer) => "hosts_differ",
-            Self::Malformed(Malformed::Target) => "bad_target",
+            Self::Malformed(Malformed::Host) => "bad-host",
+            Self::Malformed(Malformed::HostsDiffer) => "hosts-differ",
+            Self::Malformed(Malformed::Target) => "bad-target",
             Self::Unreadable(unreadable) => unreadable.name(),
-            Self::HeadTooLarge => "head_too_large",
+            Self::HeadTooLarge => "head-too-large",
             Self::Method => "method",
             Self::Misdirected => "misdirected",
-            Self::NoSuchApp => "no_such_app",
+            Self::NoSuchApp => "no-such-app",
             Self::Blocked(_) => "blocked",
-            Self::SignIn(_) => "sign_in",
-            Self::Unavailable(_) => "store_unavailable",
+            Self::SignIn(_) => "sign-in",
+            Self::Unavailable(_) => "store-unavailable",
             Self::Upstream(fault) => upstream::name(fault),
         }
     }

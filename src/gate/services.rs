@@ -1,5 +1,7 @@
 //! What outlives a request and a configuration.
 
+use bytes::Bytes;
+
 use crate::base::clock::Clock;
 use crate::base::current::Current;
 use crate::base::entropy::Entropy;
@@ -23,6 +25,6 @@ pub struct Services {
     pub clock: Clock,
     /// Draws request ids.
     pub entropy: Entropy,
-    /// The local authority's certificate, for phones that are to trust it; `None` while no host needs it.
-    pub local_ca: Option<String>,
+    /// The local authority's certificate (PEM), for phones that are to trust it.
+    pub local_ca: Bytes,
 }

@@ -53,16 +53,15 @@ fn admit(door: &Arc<Door>, stream: TcpStream, peer: SocketAddr, kind: Kind) {
     let door = Arc::clone(door);
     let tracked = door.open.clone();
     let serving = async move {
-        let _slot = slot;
         // Without this, small frames of a WebSocket would wait for an acknowledgement.
         if stream.set_nodelay(true).is_err() {
             return;
         }
         let Ok(local) = stream.local_addr() else { return };
-        let stream = StallGuard::new(stream, WRITE_STALL);
+        let stream = StallGuard::new(stream, WRITE_STALL).holding(slot);
         match kind {
             Kind::Https => handshake::serve(&door, stream, (peer, local)).await,
-            Kind::Http => http::serve_plain(&door, stream, (peer, local)).await,
+            Kind::Http => http::serve_plain(&door, stream, peer).await,
         }
     };
     task::start("connection", tracked.track_future(serving));

@@ -23,7 +23,7 @@ pub async fn serve(door: &Arc<Door>, stream: Stream, (peer, local): (SocketAddr,
     match timeout(door.header_timeout(), shake(door, stream, local)).await {
         Ok(Some((stream, sni))) => {
             let protocol = if stream.get_ref().1.alpn_protocol() == Some(b"h2") { Protocol::Http2 } else { Protocol::Http1 };
-            let connection = Arc::new(Connection::new(peer, local, sni, protocol));
+            let connection = Arc::new(Connection::new(peer, sni, protocol));
             http::serve(door, stream, connection).await;
         }
         Ok(None) => {}

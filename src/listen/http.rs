@@ -16,38 +16,41 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
+use crate::base::chain::Chain;
 use crate::gate::finish::{self, Logged};
 use crate::gate::handle::handle;
 use crate::gate::plain;
 use crate::listen::door::Door;
 use crate::listen::gated_stream::{GatedStream, hyper_settings};
 use crate::listen::handshake::Stream;
+use crate::listen::lines::SECTION_MAX;
 use crate::listen::patience::Patience;
 use crate::listen::valve::{Refusal, Valve};
 use crate::wire::body::Body;
 use crate::wire::connection::{Connection, Protocol};
 
-/// Header bytes of one request at most, as in `rulings` for both versions.
-const MAX_HEAD: u32 = 32 * 1024;
+/// Header bytes of one request at most: as many as the byte gate lets through over HTTP/1.
+const MAX_HEAD: u32 = SECTION_MAX as u32;
 /// Requests at once on one HTTP/2 connection.
 const MAX_STREAMS: u32 = 100;
 /// What a client may send ahead on one stream, and on a connection, before we take it.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// An HTTP/2 connection on which nothing is asked is closed after this long.
+/// An HTTP/2 connection on which nothing was asked for this long is closed; it is looked at this often, so it may take twice as
+/// long.
 const HTTP2_IDLE: Duration = Duration::from_secs(180);
 
 /// Serves one TLS connection until it ends or the door drains.
 pub async fn serve(door: &Arc<Door>, stream: TlsStream<Stream>, connection: Arc<Connection>) {
     match connection.protocol {
-        Protocol::Http1 => http1(door, stream, connection).await,
+        Protocol::Http1 | Protocol::Plain => http1(door, stream, connection).await,
         Protocol::Http2 => http2(door, stream, connection).await,
     }
 }
 
 /// Serves one plain connection: HTTP/1 only, behind the same byte gate.
-pub async fn serve_plain(door: &Arc<Door>, stream: Stream, (peer, local): (SocketAddr, SocketAddr)) {
-    let connection = Arc::new(Connection::new(peer, local, None, Protocol::Http1));
+pub async fn serve_plain(door: &Arc<Door>, stream: Stream, peer: SocketAddr) {
+    let connection = Arc::new(Connection::new(peer, None, Protocol::Plain));
     let service = {
         let (door, connection) = (Arc::clone(door), Arc::clone(&connection));
         service_fn(move |request: Request<Incoming>| {
@@ -127,7 +130,7 @@ where
     let mut serving = pin!(http2_settings().serve_connection(TokioIo::new(stream), service));
     let mut idle = tokio::time::interval(HTTP2_IDLE);
     idle.reset();
-    let mut closing = false;
+    let (mut closing, mut begun) = (false, 0);
     loop {
         tokio::select! {
             served = &mut serving => return note(served),
@@ -136,10 +139,11 @@ where
                 serving.as_mut().graceful_shutdown();
             }
             _ = idle.tick(), if !closing => {
-                if connection.is_idle() {
+                if connection.is_idle() && connection.begun() == begun {
                     closing = true;
                     serving.as_mut().graceful_shutdown();
                 }
+                begun = connection.begun();
             }
         }
     }
@@ -170,6 +174,6 @@ fn http2_settings() -> http2::Builder<TokioExecutor> {
 
 fn note(served: hyper::Result<()>) {
     if let Err(fault) = served {
-        debug!(%fault, "a connection ended early");
+        debug!(fault = %Chain(&fault), "a connection ended early");
     }
 }

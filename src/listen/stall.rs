@@ -13,18 +13,28 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use crate::listen::limit::Slot;
+
 /// A stream that fails when a write has made no progress for too long.
 #[derive(Debug)]
 pub struct StallGuard<T> {
     stream: T,
     limit: Duration,
     blocked: Option<Pin<Box<Sleep>>>,
+    _slot: Option<Slot>,
 }
 
 impl<T> StallGuard<T> {
     /// Guards the writes to `stream`.
     pub fn new(stream: T, limit: Duration) -> Self {
-        Self { stream, limit, blocked: None }
+        Self { stream, limit, blocked: None, _slot: None }
+    }
+
+    /// Keeps `slot` taken until the stream is dropped. The task that serves a connection ends where a WebSocket begins, and
+    /// open WebSockets must count as open connections.
+    #[must_use]
+    pub fn holding(self, slot: Slot) -> Self {
+        Self { _slot: Some(slot), ..self }
     }
 
     fn watch<R>(&mut self, context: &mut Context<'_>, written: Poll<Result<R>>) -> Poll<Result<R>> {
@@ -75,9 +85,13 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for StallGuard<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     use super::*;
+    use crate::listen::limit::Slots;
+    use crate::wire::client::Network;
 
     /// The attack: a client asks for a large file and never reads it, on as many connections as it may have.
     #[tokio::test(start_paused = true)]
@@ -86,6 +100,18 @@ mod tests {
         let mut guarded = StallGuard::new(server, Duration::from_secs(600));
         let fault = guarded.write_all(&[0; 64]).await.expect_err("blocked for ever");
         assert_eq!(fault.kind(), ErrorKind::TimedOut);
+    }
+
+    /// The attack: more WebSockets than connections are allowed, each begun on a connection that counts no more.
+    #[tokio::test]
+    async fn a_place_stays_taken_until_the_stream_is_gone() {
+        let slots = Slots::new(1, 1);
+        let network = Network::of(Ipv4Addr::LOCALHOST.into());
+        let (_client, server) = duplex(16);
+        let guarded = StallGuard::new(server, Duration::from_secs(600)).holding(slots.take(network).expect("a place"));
+        assert!(slots.take(network).is_none());
+        drop(guarded);
+        assert!(slots.take(network).is_some());
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,6 +9,8 @@ pub enum Event {
     SignInFailed,
     /// Tries came too fast or too often.
     Throttled,
+    /// A session was opened on one more host.
+    HandedOff,
     /// A session was ended by its owner.
     SignedOut,
     /// A session was ended by somebody else.
@@ -26,6 +28,7 @@ impl Event {
             Self::SignedIn => "auth.success",
             Self::SignInFailed => "auth.failure",
             Self::Throttled => "auth.throttled",
+            Self::HandedOff => "session.hand_off",
             Self::SignedOut => "session.sign_out",
             Self::SessionEnded => "session.end",
             Self::SetUp => "user.set_up",

@@ -1,4 +1,4 @@
-//! A session: somebody proved who they are, on one host, until it ends.
+//! A session: somebody proved who they are, for every host that holds a token of it, until it ends.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::model::user::{UserId, UserName};
 /// A session's id. Names it for people and the command line; it opens nothing (the token does).
 pub type SessionId = Id<Session>;
 
-/// Somebody signed in. Shared by every request that presents its token.
+/// Somebody signed in. Shared by every request that presents one of its tokens; each host has one of its own.
 #[derive(Debug)]
 pub struct Session {
     /// Names the session.
@@ -21,8 +21,6 @@ pub struct Session {
     pub user: UserId,
     /// Their canonical name.
     pub user_name: UserName,
-    /// The one host this session opens, canonical (`Host`); a cookie carried to another host opens nothing there.
-    pub host: Box<str>,
     /// How firmly identity was proven.
     pub strength: Strength,
     /// When it began.
@@ -47,7 +45,6 @@ pub struct SessionRecord {
     pub id: SessionId,
     pub user: UserId,
     pub user_name: UserName,
-    pub host: Box<str>,
     pub strength: Strength,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
@@ -74,7 +71,6 @@ impl From<SessionRecord> for Session {
             id: record.id,
             user: record.user,
             user_name: record.user_name,
-            host: record.host,
             strength: record.strength,
             created_at: record.created_at,
             expires_at: record.expires_at,
@@ -134,7 +130,6 @@ mod tests {
             id: Id::draw(Entropy),
             user: Id::draw(Entropy),
             user_name: "alice".parse().expect("a name"),
-            host: "a.example".into(),
             strength: Strength::TwoFactor,
             created_at: start,
             expires_at: start.plus(Duration::from_secs(1_000)),

@@ -200,7 +200,7 @@ mod tests {
             agent: Some("curl\n".into()),
             app: Some("a".into()),
             user: None,
-            refusal: Some("sign_in"),
+            refusal: Some("sign-in"),
             status: 302,
             sent: 0,
             took: Duration::from_millis(2),

@@ -9,7 +9,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::Subscriber;
 
 /// Sets the least severity; there is one log in a process.
-static LEVEL: OnceLock<Box<dyn Fn(&str) + Send + Sync>> = OnceLock::new();
+static LEVEL: OnceLock<SetLevel> = OnceLock::new();
+
+type SetLevel = Box<dyn Fn(&str) + Send + Sync>;
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +30,12 @@ pub enum Form {
 /// several gateways in one process.
 pub fn start(level: &str, form: Form) {
     let terminal = io::stderr().is_terminal();
-    let lines = Subscriber::builder().with_env_filter(filter(level)).with_writer(io::stderr).with_ansi(terminal);
+    // Without the last word a line that cannot be written is complained about with `eprintln!`, which panics then.
+    let lines = Subscriber::builder()
+        .with_env_filter(filter(level))
+        .with_writer(io::stderr)
+        .with_ansi(terminal)
+        .log_internal_errors(false);
     let json = form == Form::Json || (form == Form::Auto && !terminal);
     // What is reloaded is another type in each form.
     if json {

@@ -1,23 +1,31 @@
 //! What never appears in a log: secrets in queries, and tokens in our own paths.
 
+use std::borrow::Cow;
+
+use crate::wire::header::OWN_PREFIX;
+
 /// Our own paths whose last segment opens something.
 const TOKEN_PATHS: &[&str] = &["/.doorward/setup/"];
 /// Query parameters of our own that open something, on top of the configured ones.
-const OWN_PARAMETERS: &[&str] = &["go", "c"];
+const OWN_PARAMETERS: &[&str] = &["go", "c", "ticket"];
 /// Characters kept of what a client wrote about itself.
 const LONGEST: usize = 300;
 const REDACTED: &str = "REDACTED";
+/// Characters of a token as it stands in a link.
+const TOKEN_LENGTH: usize = 43;
 
 /// The target as it may be logged: values of the named query parameters (given in lower case) and tokens in our own paths are
 /// replaced. What cannot be read as a parameter is kept, since it is no value of a named one.
 pub fn uri(target: &str, parameters: &[String]) -> Box<str> {
-    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+    let target = in_graphic(target);
+    let (path, query) = target.split_once('?').map_or((&*target, None), |(path, query)| (path, Some(query)));
     let token_path = TOKEN_PATHS.iter().find(|prefix| path.len() > prefix.len() && path.starts_with(**prefix));
     let path = match token_path {
         Some(prefix) => format!("{prefix}{REDACTED}"),
+        None if is_misspelt_link(path) => format!("/.doorward/{REDACTED}"),
         None => path.to_owned(),
     };
-    let own = path.starts_with("/.doorward/");
+    let own = path.starts_with(OWN_PREFIX);
     let Some(query) = query else { return path.into() };
     let query: Vec<String> = query.split('&').map(|pair| parameter(pair, parameters, own)).collect();
     format!("{path}?{}", query.join("&")).into()
@@ -28,6 +36,24 @@ pub fn uri(target: &str, parameters: &[String]) -> Box<str> {
 pub fn harmless(bytes: &[u8]) -> Box<str> {
     let text = String::from_utf8_lossy(bytes);
     text.chars().take(LONGEST).map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
+}
+
+/// The target in visible ASCII. HTTP/2 lets raw UTF-8 through to us; such a target is refused, but it is logged first, and it may
+/// hold the control characters of U+0080 to U+009F or marks that turn the direction of writing.
+fn in_graphic(target: &str) -> Cow<'_, str> {
+    if target.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Cow::Borrowed(target);
+    }
+    target.chars().map(|letter| if letter.is_ascii_graphic() { letter } else { char::REPLACEMENT_CHARACTER }).collect()
+}
+
+/// A set-up link in a spelling that is not ours (`//.doorward/setup/…`) opens nothing, but the token in it still does.
+fn is_misspelt_link(path: &str) -> bool {
+    if path.len() <= TOKEN_LENGTH || path.starts_with("/.doorward/") {
+        return false;
+    }
+    let plain = percent_encoding::percent_decode_str(path).decode_utf8_lossy().to_ascii_lowercase();
+    plain.contains(".doorward") && plain.contains("setup")
 }
 
 fn parameter(pair: &str, parameters: &[String], own: bool) -> String {
@@ -65,6 +91,28 @@ mod tests {
     fn set_up_links_and_our_own_tickets_are_never_logged() {
         assert_eq!(redacted("/.doorward/setup/SECRET"), "/.doorward/setup/REDACTED");
         assert_eq!(redacted("/.doorward/login/code?c=SECRET"), "/.doorward/login/code?c=REDACTED");
+        assert_eq!(redacted("/.doorward/enter?ticket=SECRET"), "/.doorward/enter?ticket=REDACTED");
         assert_eq!(redacted("/app?c=1"), "/app?c=1");
+    }
+
+    /// The attack: a raw `:path` of HTTP/2 with U+009B in it, which starts a terminal's control sequence like `ESC [` does.
+    #[test]
+    fn a_target_is_logged_in_visible_ascii() {
+        let logged = redacted("/a\u{9b}2J\u{202e}b?x=\u{85}1");
+        assert_eq!(logged, "/a\u{fffd}2J\u{fffd}b?x=\u{fffd}1");
+    }
+
+    /// The attack: a set-up link that a mail program or a hurried hand spelt wrongly is answered 404, stays valid, and waits in
+    /// the log for whoever may read it.
+    #[test]
+    fn the_token_of_a_misspelt_link_is_not_logged() {
+        let token = "SqhBVTFCW2z7Bf-9EL9_CT4kiV_FQuNIMeCWBHqEb1E";
+        for path in
+            ["//.doorward/setup/", "/.Doorward/setup/", "/%2edoorward/setup/", "/.doorward%2fSetup%2f", "/x/.doorward/setup/"]
+        {
+            assert!(!redacted(&format!("{path}{token}")).contains(token), "{path}");
+        }
+        let honest = "/doorward/doorward/blob/0123456789abcdef0123456789/src/setup.rs";
+        assert_eq!(redacted(honest), honest);
     }
 }

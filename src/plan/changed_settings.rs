@@ -32,6 +32,9 @@ pub fn compare(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
         say(effect, format!("the oldest TLS spoken is {} instead of {}", name(new), name(old)));
     }
     sessions(old, new, &mut say);
+    if old.portal != new.portal || old.public_port != new.public_port {
+        say(Effect::Alters, format!("people sign in at {} instead of {}", new.origin(), old.origin()));
+    }
     let [before, now] = [old, new].map(general);
     for (key, (before, now)) in GENERAL.iter().zip(before.into_iter().zip(now)) {
         if before != now {

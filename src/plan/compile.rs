@@ -9,8 +9,10 @@ use crate::config::document;
 use crate::config::document::Document;
 use crate::plan::apps;
 use crate::plan::hosts::HostBook;
+use crate::plan::portal::{self, Address};
 use crate::plan::settings;
 use crate::plan::whole::Plan;
+use crate::policy::host::Host;
 
 /// A plan, and what its owner should look at.
 #[derive(Debug)]
@@ -29,11 +31,18 @@ pub fn compile(document: &Document) -> Result<Compiled, Vec<Complaint>> {
     let mut complaints = document.complaints.clone();
     let mut book = HostBook::default();
     let apps = apps::compile(document, &mut book, &mut complaints);
-    let name = settings::name(document, apps.first().and_then(|app| app.hosts.first()), &mut complaints);
+    let first = apps.first().and_then(|app| app.hosts.first());
+    let name = settings::name(document, first, &mut complaints);
+    let portal = portal::compile(document.portal.as_ref(), first, &mut complaints);
+    // Without an app there is a complaint, and this plan is never given out.
+    let none = || Address { host: Host::parse("localhost").expect("a host"), port: None };
+    let Address { host: portal, port: public_port } = portal.unwrap_or_else(none);
     let listen = settings::listen(&document.listen, &mut complaints);
     let plan = Plan {
         version: 0,
         https_port: listen.https.first().map_or(443, SocketAddr::port),
+        portal,
+        public_port,
         data_dir: settings::data_dir(document, &mut complaints),
         listen,
         tls: settings::tls(document, &mut complaints),

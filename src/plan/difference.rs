@@ -9,7 +9,7 @@ use crate::plan::app::App;
 use crate::plan::changed_rules;
 use crate::plan::changed_settings;
 use crate::plan::upstream::Origin;
-use crate::plan::whole::{Plan, origin_of};
+use crate::plan::whole::Plan;
 use crate::policy::host::Host;
 use crate::policy::requirement::Requirement;
 use crate::policy::rule::Action;
@@ -157,7 +157,7 @@ fn addresses(hosts: &[Host], plan: &Plan) -> String {
 }
 
 fn address(host: &Host, plan: &Plan) -> String {
-    format!("{}/", origin_of(host, plan.https_port))
+    format!("{}/", plan.origin_of(host))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod hosts;
 pub mod listener;
 pub mod networks;
 pub mod policy;
+pub mod portal;
 pub mod public;
 pub mod redirects;
 pub mod rules;

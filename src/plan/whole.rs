@@ -15,10 +15,14 @@ use crate::policy::host::Host;
 pub struct Plan {
     /// Tells the configurations of one run apart, in the order in which they came into force. 0 was never in force.
     pub version: u64,
-    /// The port under which browsers reach us: that of the first TLS address, once it is bound the real one.
+    /// The port we listen on for TLS, at the first address: once that is bound the real one.
     pub https_port: u16,
     /// The installation's name, on pages and in authenticator apps.
     pub name: String,
+    /// The host that signs people in: an app's own, or one that has no app.
+    pub portal: Host,
+    /// The port under which browsers reach us, if the file says so; else it is the one we listen on.
+    pub public_port: Option<u16>,
     /// Where the store and keys live, if the file says so.
     pub data_dir: Option<PathBuf>,
     /// Where we listen.
@@ -43,10 +47,30 @@ impl Plan {
         self.hosts.get(host)
     }
 
-    /// Scheme, host and port under which browsers reach the first app; begins set-up links.
+    /// Whether `host` is ours: an app's or the portal's.
+    pub fn serves(&self, host: &Host) -> bool {
+        self.is_portal(host) || self.app(host).is_some()
+    }
+
+    /// Whether people sign in on `host`.
+    pub fn is_portal(&self, host: &Host) -> bool {
+        *host == self.portal
+    }
+
+    /// The app, where there is one only and people sign in on its own host: whoever comes without a wish wants that.
+    pub fn only_app(&self) -> Option<&Arc<App>> {
+        let [app] = self.apps.as_slice() else { return None };
+        app.hosts.contains(&self.portal).then_some(app)
+    }
+
+    /// Scheme, host and port under which browsers reach `host`.
+    pub fn origin_of(&self, host: &Host) -> String {
+        origin_of(host, self.public_port.unwrap_or(self.https_port))
+    }
+
+    /// Scheme, host and port of the portal; begins set-up links.
     pub fn origin(&self) -> String {
-        let host = self.apps.first().and_then(|app| app.hosts.first());
-        host.map_or_else(String::new, |host| origin_of(host, self.https_port))
+        self.origin_of(&self.portal)
     }
 }
 

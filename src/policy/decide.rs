@@ -1,7 +1,6 @@
 //! The verdict on one request, and the grant without which nothing is forwarded.
 
 use crate::base::clock::Timestamp;
-use crate::base::lifeline::Lifeline;
 use crate::model::identity::Identity;
 use crate::model::session::Ended;
 use crate::model::strength::Strength;
@@ -84,11 +83,6 @@ impl Grant {
         &self.identity
     }
 
-    /// What a stream opened under this grant must hold on to; `None` where no session was needed.
-    pub fn lifeline(&self) -> Option<&Lifeline> {
-        if self.public { None } else { self.identity.session().map(|session| &session.lifeline) }
-    }
-
     /// Whether a rule let this request pass without a session.
     pub fn is_public(&self) -> bool {
         self.public
@@ -114,7 +108,6 @@ mod tests {
             id: Id::draw(Entropy),
             user: Id::draw(Entropy),
             user_name: "alice".parse().expect("a name"),
-            host: "a.example".into(),
             strength,
             created_at: START,
             expires_at: START.plus(Duration::from_secs(1_000)),
@@ -211,19 +204,7 @@ mod tests {
             let signed_in = identity.session().is_some();
             let grant = granted(verdict(Judgement::Open, identity, Timestamp::from_secs(9_999)));
             assert!(grant.is_public());
-            assert!(grant.lifeline().is_none());
             assert_eq!(grant.identity().session().is_some(), signed_in);
         }
-    }
-
-    /// The attack: a stream opened under a session that goes on after sign-out.
-    #[test]
-    fn a_stream_can_hold_on_to_the_session_that_permits_it() {
-        let session = session(Strength::TwoFactor);
-        let grant = granted(verdict(required(Strength::TwoFactor), Identity::User(Arc::clone(&session)), SOON));
-        let lifeline = grant.lifeline().expect("a session permits it").clone();
-        assert!(!lifeline.is_cut());
-        session.lifeline.cut();
-        assert!(lifeline.is_cut());
     }
 }

@@ -4,11 +4,14 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use crate::policy::fold::{fold, is_blank};
+use crate::policy::fold::{fold, fold_names, is_blank};
 use crate::policy::refusal::Unreadable;
 
 /// Parts between slashes that a path may have, under whatever decoding; bounds the work of judging.
 pub const MAX_SEGMENTS: usize = 256;
+/// Bytes that all texts of a path may have together once folded; bounds the work of folding them. Three times the longest target is
+/// room for any honest path; U+FDFA alone makes thirty-three bytes out of nine.
+pub const MAX_FOLDED: usize = 32 * 1024;
 /// Rounds of percent-decoding after which nothing may change any more.
 const MAX_ROUNDS: usize = 4;
 
@@ -30,11 +33,41 @@ pub fn is_plain(path: &str) -> bool {
     !matches!(before, b' ' | b'.' | b'+') && segments <= MAX_SEGMENTS
 }
 
+/// A text that a path may stand for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// As it is.
+    pub exact: String,
+    folded: Option<String>,
+    /// Folded name by name, where that differs.
+    pub by_name: Option<String>,
+}
+
+impl Text {
+    /// Folded as a whole.
+    pub fn folded(&self) -> &str {
+        self.folded.as_deref().unwrap_or(&self.exact)
+    }
+
+    /// Folded once and for all: it is the costliest part of judging a path. What its fold is long is taken from `left`.
+    fn new(exact: String, left: &mut usize) -> Result<Self, Unreadable> {
+        let folded = match fold(&exact) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(folded) => Some(folded),
+        };
+        let whole = folded.as_deref().unwrap_or(&exact);
+        *left = left.checked_sub(whole.len()).ok_or(Unreadable::TooManyReadings)?;
+        check_segments(whole)?;
+        let by_name = fold_names(&exact, whole);
+        Ok(Self { exact, folded, by_name })
+    }
+}
+
 /// Every text a path may stand for, the one as written first; no two are equal, and at most sixteen.
 ///
 /// # Errors
-/// [`Unreadable`] if any of them holds something no honest client sends.
-pub fn texts(path: &str) -> Result<Vec<String>, Unreadable> {
+/// [`Unreadable`] if any of them holds something no honest client sends, or they are too much to judge.
+pub fn texts(path: &str) -> Result<Vec<Text>, Unreadable> {
     let layers = layers(path)?;
     let mut texts = vec![decoded_where(path, has_no_other_spelling)?];
     // Many routers decode names but leave `%2F` alone, so that it is part of a name.
@@ -48,8 +81,8 @@ pub fn texts(path: &str) -> Result<Vec<String>, Unreadable> {
             texts.push(text);
         }
     }
-    texts.iter().try_for_each(|text| check_segments(text))?;
-    Ok(texts)
+    let mut left = MAX_FOLDED;
+    texts.into_iter().map(|text| Text::new(text, &mut left)).collect()
 }
 
 /// The path, then the path decoded once, twice … until nothing changes.
@@ -150,13 +183,12 @@ fn without_parameters(text: &str) -> String {
 }
 
 /// Refuses dot segments as any upstream might see them, whole and cut at a decoded `?` or `#`, and paths of too many parts.
-fn check_segments(text: &str) -> Result<(), Unreadable> {
-    let folded = fold(text);
+fn check_segments(folded: &str) -> Result<(), Unreadable> {
     if folded.bytes().filter(|byte| *byte == b'/').count() > MAX_SEGMENTS {
         return Err(Unreadable::TooDeep);
     }
     let cut = folded.split(['?', '#']).next().unwrap_or_default();
-    if has_dot_segment(&folded) || has_dot_segment(cut) { Err(Unreadable::DotSegment) } else { Ok(()) }
+    if has_dot_segment(folded) || has_dot_segment(cut) { Err(Unreadable::DotSegment) } else { Ok(()) }
 }
 
 fn has_dot_segment(folded: &str) -> bool {
@@ -182,10 +214,14 @@ fn has_dot_segment(folded: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn exact(path: &str) -> Result<Vec<String>, Unreadable> {
+        Ok(texts(path)?.into_iter().map(|text| text.exact).collect())
+    }
+
     #[test]
     fn escapes_without_another_spelling_make_no_second_text() {
         for (path, text) in [("/caf%C3%A9", "/café"), ("/a%20b", "/a b"), ("/plain", "/plain")] {
-            assert_eq!(texts(path), Ok(vec![text.to_owned()]), "{path}");
+            assert_eq!(exact(path), Ok(vec![text.to_owned()]), "{path}");
         }
     }
 
@@ -193,20 +229,20 @@ mod tests {
     fn every_round_of_decoding_is_a_text_up_to_four() {
         assert_eq!(texts("/a%25252541").map(|texts| texts.len()), Ok(5));
         assert_eq!(texts("/a%2525252541"), Err(Unreadable::TooManyLayers));
-        assert_eq!(texts("/100%25.txt"), Ok(vec!["/100%25.txt".to_owned(), "/100%.txt".to_owned()]));
+        assert_eq!(exact("/100%25.txt"), Ok(vec!["/100%25.txt".to_owned(), "/100%.txt".to_owned()]));
     }
 
     /// The attack: a router that decodes names but not slashes, so that our `*` and its parameter are not the same.
     #[test]
     fn an_encoded_slash_may_be_part_of_a_name() {
-        let texts = texts("/a/x%2Fy/%61dmin").expect("readable");
+        let texts = exact("/a/x%2Fy/%61dmin").expect("readable");
         assert_eq!(texts, ["/a/x%2Fy/%61dmin", "/a/x/y/admin", "/a/x%2Fy/admin"]);
     }
 
     /// The attack: Tomcat drops `;…` and then decodes; read the other way round, the slash belongs to the parameter.
     #[test]
     fn parameters_are_also_dropped_before_decoding() {
-        let texts = texts("/;a=b%2fx/%2fadmin").expect("readable");
+        let texts = exact("/;a=b%2fx/%2fadmin").expect("readable");
         assert!(texts.iter().any(|text| text == "///admin"), "{texts:?}");
     }
 

@@ -6,11 +6,13 @@
 
 use std::ops::ControlFlow;
 
-use crate::policy::fold::{fold, fold_names, is_blank, trim};
-use crate::policy::layer;
+use crate::policy::fold::{is_blank, trim};
+use crate::policy::layer::Text;
 
 /// Leading segments that may be a script or a cookieless session; more than two in a row is nobody's.
 const MAX_LEADERS: usize = 2;
+/// Bytes of all readings together. A path of 4 KiB with escaped slashes, parameters and a slash at its end has 200,000.
+const MAX_WEIGHT: usize = 256 * 1024;
 /// Endings of scripts that hand the rest of the path on to the app inside.
 const SCRIPTS: [&str; 20] = [
     ".php", ".php5", ".php7", ".php8", ".phtml", ".cgi", ".fcgi", ".pl", ".py", ".rb", ".asp", ".aspx", ".ashx", ".asmx", ".svc",
@@ -109,23 +111,35 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Shows the readings of a path to `visit`, the most literal one first, until it breaks off.
-///
-/// A path that [`layer::texts`] refuses has no readings; a `Target` never holds one.
-pub fn each(path: &str, plain: bool, visit: &mut Visitor<'_>) -> ControlFlow<()> {
-    if plain {
+/// Shows the readings of a path to `visit`, the most literal one first, until it breaks off. `texts` are those of
+/// [`layer::texts`], or none for a plain path.
+pub fn each(path: &str, texts: &[Text], visit: &mut Visitor<'_>) -> ControlFlow<()> {
+    if texts.is_empty() {
         // Its fold differs in letter case at most, which comparing folded names ignores anyway.
         return each_of_text(path, path, visit);
     }
-    let texts = layer::texts(path).unwrap_or_default();
-    for text in &texts {
-        each_of_text(text, &fold(text), visit)?;
-        if let Some(folded) = fold_names(text) {
-            each_of_form(&folded, Form::Folded, visit)?;
-            each_of_form(&folded, Form::Loose, visit)?;
+    for text in texts {
+        each_of_text(&text.exact, text.folded(), visit)?;
+        if let Some(folded) = &text.by_name {
+            each_of_form(folded, Form::Folded, visit)?;
+            each_of_form(folded, Form::Loose, visit)?;
         }
     }
     ControlFlow::Continue(())
+}
+
+/// Whether all readings together are more than can be judged in a moment: rules are asked once for each, and each is as long as the
+/// path. Everybody may send a path, so what one costs is what a stranger can spend of us.
+pub fn are_too_many(path: &str, texts: &[Text]) -> bool {
+    let mut left = MAX_WEIGHT;
+    let mut weigh = |reading: &Reading<'_>| match left.checked_sub(reading.rest.len()) {
+        Some(rest) => {
+            left = rest;
+            ControlFlow::Continue(())
+        }
+        None => ControlFlow::Break(()),
+    };
+    each(path, texts, &mut weigh).is_break()
 }
 
 /// Whether the first name of any reading of this text is `name`; both must be given folded, but for ASCII letter case.
@@ -206,10 +220,12 @@ fn before(text: &str, stop: char) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::layer;
 
     fn readings(path: &str, form: Form) -> Vec<String> {
         let mut readings = Vec::new();
-        let _all = each(path, layer::is_plain(path), &mut |reading| {
+        let texts = if layer::is_plain(path) { vec![] } else { layer::texts(path).expect(path) };
+        let _all = each(path, &texts, &mut |reading| {
             let text = reading.joined();
             if reading.form() == form && !readings.contains(&text) {
                 readings.push(text);
@@ -250,7 +266,7 @@ mod tests {
     #[test]
     fn what_drops_a_script_or_a_suffix_is_not_the_path_proper() {
         let mut proper = Vec::new();
-        let _all = each("/x.php/A/", true, &mut |reading| {
+        let _all = each("/x.php/A/", &[], &mut |reading| {
             if reading.is_proper() {
                 assert!(!reading.is_aside());
                 proper.push((reading.form(), reading.joined()));
@@ -263,7 +279,7 @@ mod tests {
     #[test]
     fn the_walk_stops_when_told() {
         let mut count = 0;
-        let stopped = each("//a;b/%2F", false, &mut |_| {
+        let stopped = each("//a;b/%2F", &layer::texts("//a;b/%2F").expect("readable"), &mut |_| {
             count += 1;
             ControlFlow::Break(())
         });

@@ -36,6 +36,9 @@ pub enum Unreadable {
     /// More than [`MAX_SEGMENTS`](crate::policy::layer::MAX_SEGMENTS) parts.
     #[error("the path has more than 256 segments")]
     TooDeep,
+    /// More ways to read it than can be judged in a moment.
+    #[error("the path can be read in too many ways")]
+    TooManyReadings,
 }
 
 impl Unreadable {
@@ -53,6 +56,7 @@ impl Unreadable {
             Self::NotUtf8 => "not-utf8",
             Self::DotSegment => "dot-segment",
             Self::TooDeep => "too-deep",
+            Self::TooManyReadings => "too-many-readings",
         }
     }
 

@@ -107,12 +107,12 @@ struct Call<'a> {
 impl RuleSet {
     /// What the rules say of a request: the whole list once per reading of its path, and the strictest answer wins.
     ///
-    /// A HEAD is read both as what it is and as the GET that most apps make of it: what GET takes away HEAD does too, and what
-    /// opens GET alone opens no HEAD.
+    /// A HEAD is read both as what it is and as the GET that most apps make of it, and `post` as the POST that many make of it:
+    /// what GET takes away HEAD does too, and what opens GET alone opens no HEAD.
     pub fn judge(&self, target: &Target, method: &Method, client: IpAddr) -> Judgement {
-        let call = Call { method, client: client.to_canonical() };
-        let as_get = (method == Method::HEAD).then_some(Call { method: &Method::GET, ..call });
-        let strictest = std::iter::once(call).chain(as_get).fold(None, |strictest, call| self.strictest(strictest, target, call));
+        let client = client.to_canonical();
+        let heard = |strictest, method: &Method| self.strictest(strictest, target, Call { method, client });
+        let strictest = doubles(method).fold(heard(None, method), |strictest, double| heard(strictest, &double));
         match strictest {
             // Every target has a reading; should one ever have none, then nothing spoke for opening it.
             Some(Opinion::Deny) | None => Judgement::Denied(self.deny_status),
@@ -188,6 +188,16 @@ impl<'a> Opinion<'a> {
             (Self::Open, Self::Open) => Self::Open,
         }
     }
+}
+
+/// What else an app might take a method for. Methods are case-sensitive (RFC 9110 section 9.1), but Django, Werkzeug and Symfony
+/// put them into upper case before they look.
+fn doubles(method: &Method) -> impl Iterator<Item = Method> {
+    let has_lower = method.as_str().bytes().any(|byte| byte.is_ascii_lowercase());
+    let upper = has_lower.then(|| method.as_str().to_ascii_uppercase());
+    let upper = upper.map(|name| Method::from_bytes(name.as_bytes()).expect("a token in upper case is a token"));
+    let get = (upper.as_ref().unwrap_or(method) == Method::HEAD).then_some(Method::GET);
+    upper.into_iter().chain(get)
 }
 
 /// Whether a redirect applies. From a folder it is a kind of denial and applies to every reading. From a single place it is a

@@ -12,19 +12,21 @@ use crate::model::strength::Strength;
 use crate::model::user::UserId;
 use crate::plan::whole::Plan;
 use crate::portal::call::Call;
+use crate::portal::hand_off;
+use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
+use crate::portal::why::sign_in_path;
 use crate::store::sessions::NewSession;
 use crate::web::asset;
 use crate::web::page;
-use crate::web::return_to::Destination;
 use crate::web::text;
 use crate::wire::body::Body;
 use crate::wire::cookie;
 
 /// A session about to begin. Its token is drawn here and nowhere else: no value that a browser brought becomes one.
 #[derive(Debug)]
-pub struct Ticket {
+pub struct Prepared {
     token: Token,
     max_age: Option<Duration>,
 }
@@ -49,7 +51,7 @@ struct ContinuePage<'a> {
 }
 
 /// Prepares a session for the store to open.
-pub fn prepare(portal: &Portal, plan: &Plan, call: &Call<'_>, proven: Proven) -> (Ticket, NewSession) {
+pub fn prepare(portal: &Portal, plan: &Plan, call: &Call<'_>, proven: Proven) -> (Prepared, NewSession) {
     let token = Token::draw(portal.entropy);
     let max_age = plan.session.remember.filter(|_| proven.remember);
     let session = NewSession {
@@ -62,19 +64,18 @@ pub fn prepare(portal: &Portal, plan: &Plan, call: &Call<'_>, proven: Proven) ->
         network: call.network().to_string().into(),
         agent: call.agent().into(),
     };
-    (Ticket { token, max_age }, session)
+    (Prepared { token, max_age }, session)
 }
 
-/// Hands the session's cookie over and leads on to `to`. The session that this browser held before is ended.
+/// Hands the session's cookie over and leads on. The session that this browser held before is ended.
 ///
 /// # Errors
 /// [`Stop`] when the store does not answer.
 pub async fn arrive(
     portal: &Portal,
     call: &Call<'_>,
-    ticket: Ticket,
-    session: &Session,
-    to: &Destination,
+    prepared: Prepared,
+    (session, journey): (&Session, Option<&Journey>),
 ) -> Result<Response<Body>, Stop> {
     if let Some(former) = call.session().filter(|former| former.id != session.id) {
         portal.store.end_session(former.id).await?;
@@ -82,22 +83,29 @@ pub async fn arrive(
     let (user, method, id) = (&session.user_name, session.strength.name(), session.id);
     let (host, request) = (call.host.as_str(), call.request_id);
     tracing::info!(event = Event::SignedIn.name(), %user, host, ip = %call.client, method, session = %id, request);
-    let mut response = leave(portal, call, to);
+    let mut response = leave(portal, call, journey);
     let headers = response.headers_mut();
-    cookie::attach(headers, cookie::set(cookie::SESSION, ticket.token.to_text().expose(), ticket.max_age));
+    cookie::attach(headers, cookie::set(cookie::SESSION, prepared.token.to_text().expose(), prepared.max_age));
     let visitor = Token::draw(portal.entropy);
     cookie::attach(headers, cookie::set(cookie::VISITOR, visitor.to_text().expose(), None));
     Ok(response)
 }
 
-/// Leads on to `to` by way of our own page: after a form, browsers would apply our `form-action` to the app's redirects too.
-pub fn leave(portal: &Portal, call: &Call<'_>, to: &Destination) -> Response<Body> {
-    let go = portal.returns.seal(&call.host, to.target(), call.now);
+/// Leads on by way of our own page: after a form, browsers would apply our `form-action` to the redirects of others too.
+pub fn leave(portal: &Portal, call: &Call<'_>, journey: Option<&Journey>) -> Response<Body> {
+    let go = portal.journeys.keep(journey, call.network(), call.now);
     call.redirect(&format!("/.doorward/continue?go={go}"))
 }
 
-/// The page that leads on by itself, and by a link where it does not.
+/// The page that leads on by itself, and by a link where it does not. Whoever is not signed in firmly enough is asked first.
 pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
-    let to = portal.returns.open(&call.host, call.query().text("go"), call.now);
-    page::render(StatusCode::OK, &ContinuePage { installation: &plan.name, app: &call.app.name, to: to.as_str() })
+    let query = call.query();
+    let journey = call.journey(portal, plan, query.text("go"));
+    let Some(session) = call.session_for(plan, journey.as_ref()) else {
+        let go = portal.journeys.keep(journey.as_ref(), call.network(), call.now);
+        return call.redirect(&sign_in_path(&go, None));
+    };
+    let to = hand_off::way_on(portal, plan, call, (session, journey.as_ref()));
+    let app = journey.and_then(|journey| plan.app(&journey.host)).map_or(&plan.name, |app| &app.name);
+    page::render(StatusCode::OK, &ContinuePage { installation: &plan.name, app, to: &to })
 }

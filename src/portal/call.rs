@@ -12,9 +12,11 @@ use crate::base::clock::Timestamp;
 use crate::model::identity::Identity;
 use crate::model::session::Session;
 use crate::model::strength::Strength;
-use crate::plan::app::App;
+use crate::plan::whole::Plan;
 use crate::policy::host::Host;
 use crate::policy::rule::Judgement;
+use crate::portal::journey::Journey;
+use crate::portal::service::Portal;
 use crate::web::audience::Audience;
 use crate::web::form::{self, Form};
 use crate::web::page;
@@ -35,8 +37,6 @@ pub struct Visit<'a> {
     pub page: &'a str,
     /// The host it was sent to.
     pub host: Host,
-    /// The app that answers for that host.
-    pub app: Arc<App>,
     /// The client's address.
     pub client: IpAddr,
     /// Who sent it.
@@ -55,8 +55,6 @@ pub struct Call<'a> {
     pub page: &'a str,
     /// The host it was sent to.
     pub host: Host,
-    /// The app that answers for that host.
-    pub app: Arc<App>,
     /// The client's address.
     pub client: IpAddr,
     identity: Identity,
@@ -69,9 +67,9 @@ pub struct Call<'a> {
 impl<'a> Visit<'a> {
     /// Parts the body from what is known before it is read.
     pub fn split(self) -> (Call<'a>, Body) {
-        let Self { request, page, host, app, client, identity, request_id, now } = self;
+        let Self { request, page, host, client, identity, request_id, now } = self;
         let (head, body) = request.into_parts();
-        (Call { head, page, host, app, client, identity, request_id, now }, body)
+        (Call { head, page, host, client, identity, request_id, now }, body)
     }
 }
 
@@ -91,7 +89,7 @@ impl Call<'_> {
         Audience::of(&self.head.method, &self.head.headers)
     }
 
-    /// A redirect to a path of ours or to a judged one: 302 after GET and HEAD, else 303, which makes a GET of it.
+    /// A redirect to a path or URL of ours or to a judged one: 302 after GET and HEAD, else 303, which makes a GET of it.
     pub fn redirect(&self, location: &str) -> Response<Body> {
         let safe = matches!(self.head.method, Method::GET | Method::HEAD);
         page::redirect(if safe { StatusCode::FOUND } else { StatusCode::SEE_OTHER }, location)
@@ -102,17 +100,14 @@ impl Call<'_> {
         self.head.uri.query().and_then(|query| form::parse(query).ok()).unwrap_or_default()
     }
 
-    /// The session that this visitor holds for this host, if it still counts.
+    /// The session that this visitor holds on this host, if it still counts.
     pub fn session(&self) -> Option<&Arc<Session>> {
-        self.identity.session().filter(|session| session.check(self.now).is_ok() && *session.host == *self.host.as_str())
+        self.identity.session().filter(|session| session.check(self.now).is_ok())
     }
 
     /// What ties half-done sign-ins to this browser, if it sent exactly one.
     pub fn visitor(&self) -> Option<Token> {
-        match cookie::find(&self.head.headers, cookie::VISITOR) {
-            Found::One(text) => Token::parse(text),
-            Found::Nothing | Found::Several => None,
-        }
+        visitor(&self.head.headers)
     }
 
     /// The network the client counts for.
@@ -127,14 +122,40 @@ impl Call<'_> {
         agent.unwrap_or_default().chars().filter(plain).take(MAX_AGENT).collect()
     }
 
-    /// How firmly somebody must have proven who they are before `to` opens to them.
+    /// How firmly somebody must have proven who they are before `to` opens to them on `host`.
     ///
     /// Asked before a sign-in is called enough and before a signed-in visitor is sent on: otherwise a session too weak for
     /// its target would be sent to and fro for ever.
-    pub fn needs(&self, to: &Destination) -> Strength {
-        match self.app.rules.judge(to.target(), &Method::GET, self.client) {
+    pub fn needs(&self, plan: &Plan, host: &Host, to: &Destination) -> Strength {
+        let Some(app) = plan.app(host) else { return plan.auth.require };
+        match app.rules.judge(to.target(), &Method::GET, self.client) {
             Judgement::Required(requirement) => requirement.strength,
-            Judgement::Denied(_) | Judgement::Redirected(_) | Judgement::Open => self.app.rules.requirement.strength,
+            Judgement::Denied(_) | Judgement::Redirected(_) | Judgement::Open => app.rules.requirement.strength,
         }
+    }
+
+    /// The same for a journey; without one, for our own page.
+    pub fn journey_needs(&self, plan: &Plan, journey: Option<&Journey>) -> Strength {
+        let judged = |journey: &Journey| self.needs(plan, &journey.host, &journey.to).max(journey.needs);
+        journey.map_or(plan.auth.require, judged)
+    }
+
+    /// Whether this visitor is signed in firmly enough for a journey.
+    pub fn session_for(&self, plan: &Plan, journey: Option<&Journey>) -> Option<&Arc<Session>> {
+        self.session().filter(|session| session.strength >= self.journey_needs(plan, journey))
+    }
+
+    /// The journey of that name; for want of one, where somebody goes who came for nothing in particular.
+    pub fn journey(&self, portal: &Portal, plan: &Plan, name: &str) -> Option<Journey> {
+        let found = portal.journeys.find(name, self.now).filter(|journey| plan.app(&journey.host).is_some());
+        found.or_else(|| Journey::of_no_wish(plan, &self.host))
+    }
+}
+
+/// What ties half-done sign-ins and tickets to a browser, if it sent exactly one.
+pub fn visitor(headers: &HeaderMap) -> Option<Token> {
+    match cookie::find(headers, cookie::VISITOR) {
+        Found::One(text) => Token::parse(text),
+        Found::Nothing | Found::Several => None,
     }
 }

@@ -1,17 +1,24 @@
 //! What a visitor without a sufficient session gets instead of the app: the way to the sign-in page.
 
+use std::net::IpAddr;
+
 use http::{HeaderMap, Method, Response, StatusCode};
 
 use crate::base::clock::Timestamp;
-use crate::model::session::Ended;
+use crate::plan::whole::Plan;
+use crate::policy::decide::Challenge;
 use crate::policy::host::Host;
-use crate::policy::target::Target;
+use crate::portal::elsewhere::{self, Leaving};
+use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
+use crate::portal::why::{Why, sign_in_path};
 use crate::web::audience::Audience;
 use crate::web::page;
 use crate::web::refusal::Refusal;
+use crate::web::return_to::Destination;
 use crate::web::worker;
 use crate::wire::body::Body;
+use crate::wire::client::Network;
 
 /// The request that may not pass yet.
 #[derive(Clone, Copy, Debug)]
@@ -20,38 +27,42 @@ pub struct Wanted<'a> {
     pub method: &'a Method,
     /// Its headers.
     pub headers: &'a HeaderMap,
-    /// Its target.
-    pub target: &'a Target,
     /// Its host.
     pub host: &'a Host,
+    /// The client's address.
+    pub client: IpAddr,
+    /// What it lacks.
+    pub challenge: &'a Challenge,
     /// Names it in the log.
     pub request_id: &'a str,
 }
 
 /// Answers a request that may not pass yet: people are sent to sign in, programs are told to, and a service worker is
 /// replaced by one that does not stand in the way.
-pub fn answer(portal: &Portal, wanted: Wanted<'_>, ended: Option<Ended>, now: Timestamp) -> Response<Body> {
+pub fn answer(portal: &Portal, plan: &Plan, wanted: Wanted<'_>, now: Timestamp) -> Response<Body> {
     if worker::is_wanted(wanted.headers) {
         return worker::answer();
     }
-    let mut login_url = sign_in_url(portal, wanted.target, wanted.host, now);
-    if let Some(ended) = ended {
-        login_url.push_str(match ended {
-            Ended::Revoked => "&why=ended",
-            Ended::Idle => "&why=idle",
-            Ended::Expired => "&why=expired",
-        });
-    }
     match Audience::of(wanted.method, wanted.headers) {
-        Audience::Person => {
-            let safe = matches!(*wanted.method, Method::GET | Method::HEAD);
-            page::redirect(if safe { StatusCode::FOUND } else { StatusCode::SEE_OTHER }, &login_url)
+        Audience::Person => send(portal, plan, wanted, now),
+        Audience::Program => {
+            // What a program asks for is no page for people to come back to, and a script in a forgotten tab asks all day.
+            let login_url = sign_in_path("", wanted.challenge.ended.map(Why::from));
+            Refusal::SignInRequired { login_url: &login_url }.answer(Audience::Program, wanted.request_id)
         }
-        Audience::Program => Refusal::SignInRequired { login_url: &login_url }.answer(Audience::Program, wanted.request_id),
     }
 }
 
-/// The sign-in page that leads back to `target`.
-pub fn sign_in_url(portal: &Portal, target: &Target, host: &Host, now: Timestamp) -> String {
-    format!("/.doorward/login?go={}", portal.returns.seal(host, target, now))
+fn send(portal: &Portal, plan: &Plan, wanted: Wanted<'_>, now: Timestamp) -> Response<Body> {
+    let Wanted { method, headers, host, client, challenge, request_id } = wanted;
+    let safe = matches!(*method, Method::GET | Method::HEAD);
+    // Whether anything was lost matters more to somebody who sent a form than why.
+    let why = if safe { challenge.ended.map(Why::from) } else { Some(Why::Post) };
+    let (to, needs) = (Destination::of(&challenge.target), challenge.needs);
+    if !plan.is_portal(host) {
+        return elsewhere::set_out(portal, plan, Leaving { method, headers, host, client, to, needs, why, request_id, now });
+    }
+    let journey = Journey::new(portal.entropy, host.clone(), to, needs);
+    let go = portal.journeys.keep(Some(&journey), Network::of(client), now);
+    page::redirect(if safe { StatusCode::FOUND } else { StatusCode::SEE_OTHER }, &sign_in_path(&go, why))
 }

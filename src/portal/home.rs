@@ -1,4 +1,4 @@
-//! Our home page on a host, and the session as a script of the app may ask for it.
+//! Our home page on the portal, and the session as a script of the app may ask for it.
 
 use askama::Template;
 use http::{Response, StatusCode};
@@ -6,8 +6,10 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::plan::app::App;
 use crate::plan::whole::Plan;
 use crate::portal::call::Call;
+use crate::portal::why::SIGN_IN;
 use crate::web::asset;
 use crate::web::audience::Audience;
 use crate::web::page;
@@ -15,15 +17,19 @@ use crate::web::refusal::Refusal;
 use crate::web::text;
 use crate::wire::body::Body;
 
-const SIGN_IN: &str = "/.doorward/login";
-
 #[derive(Template)]
 #[template(config = ".askama.toml", path = "home.html")]
 struct HomePage<'a> {
     installation: &'a str,
-    app: &'a str,
+    apps: Vec<AppLink<'a>>,
     host: &'a str,
     user: &'a str,
+}
+
+struct AppLink<'a> {
+    name: &'a str,
+    host: &'a str,
+    url: String,
 }
 
 #[derive(Serialize)]
@@ -35,9 +41,17 @@ struct SessionAnswer<'a> {
 /// Who the visitor is and where they can go. Strangers are shown nothing but the way to sign in.
 pub fn show(plan: &Plan, call: &Call<'_>) -> Response<Body> {
     let Some(session) = call.session() else { return call.redirect(SIGN_IN) };
-    let page =
-        HomePage { installation: &plan.name, app: &call.app.name, host: call.host.as_str(), user: session.user_name.as_str() };
+    let apps = plan.apps.iter().filter_map(|app| link(plan, call, app)).collect();
+    let page = HomePage { installation: &plan.name, apps, host: call.host.as_str(), user: session.user_name.as_str() };
     page::render(StatusCode::OK, &page)
+}
+
+/// An app on this host is opened here, any other on its first host.
+fn link<'a>(plan: &Plan, call: &Call<'_>, app: &'a App) -> Option<AppLink<'a>> {
+    let here = app.hosts.iter().find(|host| **host == call.host);
+    let host = here.or(app.hosts.first())?;
+    let url = if here.is_some() { "/".to_owned() } else { format!("{}/", plan.origin_of(host)) };
+    Some(AppLink { name: &app.name, host: host.as_str(), url })
 }
 
 /// The session as JSON: whose it is and when it ends if nobody comes any more. 401 without one.

@@ -1,19 +1,30 @@
 //! The sign-in pages under `/.doorward/`: signing in with password and code, setting up from a link, signing out.
 //!
-//! Works without scripts and keeps nothing of its own: half-done sign-ins, counters and sessions are in the store. It
-//! decides nothing about apps; that a visitor may pass is for `policy` to say when they come back.
+//! One host signs people in, the portal, and hands their session on to the hosts of apps. Works without scripts. Half-done
+//! sign-ins, counters and sessions are in the store; where visitors want to go and tickets on their way are in memory, since
+//! strangers make the first and nobody misses the others after a restart. It decides nothing about apps; that a visitor may
+//! pass is for `policy` to say when they come back.
 
 pub mod arrival;
 pub mod budget;
 pub mod call;
 pub mod challenge;
+pub mod elsewhere;
 pub mod guard;
+pub mod hand_off;
 pub mod hashing;
 pub mod home;
+pub mod journey;
+#[cfg(test)]
+pub mod kit;
+pub mod round;
 pub mod route;
 pub mod second_factor;
 pub mod service;
 pub mod set_up;
+pub mod shelf;
 pub mod sign_in;
 pub mod sign_out;
 pub mod stop;
+pub mod ticket;
+pub mod why;

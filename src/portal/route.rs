@@ -5,7 +5,9 @@ use http::{Method, Response};
 use crate::plan::whole::Plan;
 use crate::portal::arrival;
 use crate::portal::call::{Call, Visit};
+use crate::portal::elsewhere;
 use crate::portal::guard;
+use crate::portal::hand_off;
 use crate::portal::home;
 use crate::portal::second_factor;
 use crate::portal::service::Portal;
@@ -24,6 +26,7 @@ enum Page<'a> {
     SignIn,
     SecondFactor,
     Continue,
+    Enter,
     SignOut,
     SetUp(&'a str),
     Session,
@@ -45,23 +48,52 @@ pub async fn serve(portal: &Portal, plan: &Plan, visit: Visit<'_>) -> Response<B
 
 async fn answer(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -> Result<Response<Body>, Stop> {
     let page = Page::of(call.page).ok_or(Refusal::NotFound)?;
-    let act = page.act(&call.head().method)?;
+    let at_portal = plan.is_portal(&call.host);
+    let act = page.act(&call.head().method, at_portal)?;
     if page.is_for_tabs() && !guard::is_tab(call.headers()) {
         return Err(Refusal::NotATab.into());
     }
     match (page, act) {
-        (Page::Home, _) => Ok(home::show(plan, call)),
+        // On every host.
         (Page::Session, _) => Ok(home::session(call)),
-        (Page::Continue, _) => Ok(arrival::show(portal, plan, call)),
         (Page::Asset(name), _) => Ok(asset::answer(name, call.head().uri.query(), call.headers()).ok_or(Refusal::NotFound)?),
+        (Page::SignOut, Act::Show) => Ok(sign_out::show(portal, plan, call)),
+        (Page::SignOut, Act::Submit) => sign_out::submit(portal, plan, call, body).await,
+        (page, act) if at_portal => sign_in_page(portal, plan, call, (page, act, body)).await,
+        (page, _) => other_page(portal, plan, call, page).await,
+    }
+}
+
+/// The pages that exist on the portal only.
+async fn sign_in_page(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    (page, act, body): (Page<'_>, Act, Body),
+) -> Result<Response<Body>, Stop> {
+    match (page, act) {
+        (Page::Home, _) => Ok(home::show(plan, call)),
+        (Page::Continue, _) => Ok(arrival::show(portal, plan, call)),
         (Page::SignIn, Act::Show) => Ok(sign_in::show(portal, plan, call)),
         (Page::SignIn, Act::Submit) => sign_in::submit(portal, plan, call, body).await,
         (Page::SecondFactor, Act::Show) => second_factor::show(portal, plan, call).await,
         (Page::SecondFactor, Act::Submit) => second_factor::submit(portal, plan, call, body).await,
-        (Page::SignOut, Act::Show) => Ok(sign_out::show(portal, plan, call)),
-        (Page::SignOut, Act::Submit) => sign_out::submit(portal, plan, call, body).await,
         (Page::SetUp(token), Act::Show) => set_up::show(portal, plan, call, token).await,
         (Page::SetUp(token), Act::Submit) => set_up::submit(portal, plan, call, (token, body)).await,
+        // Nobody is handed off to the portal, and the rest is answered on every host alike.
+        (Page::Enter | Page::Session | Page::Asset(_) | Page::SignOut, _) => Err(Refusal::NotFound.into()),
+    }
+}
+
+/// What stands in their place on every other host.
+async fn other_page(portal: &Portal, plan: &Plan, call: &Call<'_>, page: Page<'_>) -> Result<Response<Body>, Stop> {
+    match page {
+        Page::Enter => hand_off::enter(portal, plan, call).await,
+        Page::Home => Ok(elsewhere::home(plan, call)),
+        Page::SignIn | Page::SecondFactor => Ok(elsewhere::sign_in(portal, plan, call)),
+        Page::Continue => Ok(elsewhere::leave(plan, call)),
+        Page::SetUp(token) => Ok(elsewhere::set_up(plan, call, token)?),
+        Page::Session | Page::Asset(_) | Page::SignOut => Err(Refusal::NotFound.into()),
     }
 }
 
@@ -72,6 +104,7 @@ impl<'a> Page<'a> {
             "login" => Self::SignIn,
             "login/code" => Self::SecondFactor,
             "continue" => Self::Continue,
+            "enter" => Self::Enter,
             "logout" => Self::SignOut,
             "session" => Self::Session,
             _ => match path.strip_prefix("setup/") {
@@ -81,9 +114,12 @@ impl<'a> Page<'a> {
         })
     }
 
-    fn act(&self, method: &Method) -> Result<Act, Refusal<'static>> {
-        let takes_forms = matches!(self, Self::SignIn | Self::SecondFactor | Self::SignOut | Self::SetUp(_));
+    fn act(&self, method: &Method, at_portal: bool) -> Result<Act, Refusal<'static>> {
+        let signs_in = at_portal && matches!(self, Self::SignIn | Self::SecondFactor | Self::SetUp(_));
+        let takes_forms = signs_in || matches!(self, Self::SignOut);
         match *method {
+            // It would use the ticket up.
+            Method::HEAD if matches!(self, Self::Enter) => Err(Refusal::MethodNotAllowed { allow: "GET" }),
             Method::GET | Method::HEAD => Ok(Act::Show),
             Method::POST if takes_forms => Ok(Act::Submit),
             // Told before the link is looked up, the method would tell links from other paths: there it is a 404 too.

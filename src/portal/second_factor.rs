@@ -14,9 +14,11 @@ use crate::model::credential::{Totp, TotpId};
 use crate::model::event::Event;
 use crate::model::strength::Strength;
 use crate::plan::whole::Plan;
+use crate::policy::host::Host;
 use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
 use crate::portal::guard;
+use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
 use crate::portal::sign_in::{self, Shown};
 use crate::portal::stop::Stop;
@@ -57,7 +59,7 @@ struct HalfDone {
     visitor: Token,
     ceremony: Ceremony,
     facts: SignInFacts,
-    to: Destination,
+    journey: Option<Journey>,
 }
 
 /// What all authenticators of a user say of a code.
@@ -72,7 +74,7 @@ enum Outcome {
 /// [`Stop`] when the store does not answer.
 pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Response<Body>, Stop> {
     let query = call.query();
-    match half_done(portal, call, &query).await? {
+    match half_done(portal, plan, call, &query).await? {
         Some(half_done) => Ok(form(portal, plan, call, &half_done, (StatusCode::OK, None))),
         None => Ok(start_again(portal, plan, call, &query)),
     }
@@ -84,7 +86,7 @@ pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Respo
 /// [`Stop`] for a foreign or unreadable form, or when the store does not answer.
 pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -> Result<Response<Body>, Stop> {
     let sent = guard::read(call, body).await?;
-    let Some(half_done) = half_done(portal, call, &sent).await? else {
+    let Some(half_done) = half_done(portal, plan, call, &sent).await? else {
         return Ok(start_again(portal, plan, call, &sent));
     };
     let answer = |status, alert| form(portal, plan, call, &half_done, (status, Some(alert)));
@@ -123,14 +125,14 @@ fn form(
         alert,
         token: guard::token(portal, call, half_done.visitor.hash().as_bytes(), PURPOSE),
         ceremony: &half_done.text,
-        go: portal.returns.seal(&call.host, half_done.to.target(), call.now),
+        go: portal.journeys.keep(half_done.journey.as_ref(), call.network(), call.now),
     };
     page::render(status, &page)
 }
 
 /// The sign-in that a form or link speaks of: begun in this browser, on this host, not long ago. The ceremony's token
 /// alone opens nothing, so it may stand in a URL.
-async fn half_done(portal: &Portal, call: &Call<'_>, sent: &Form) -> Result<Option<HalfDone>, Stop> {
+async fn half_done(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -> Result<Option<HalfDone>, Stop> {
     let (Some(visitor), Some(token)) = (call.visitor(), Token::parse(sent.text("c"))) else { return Ok(None) };
     if let Err(wait) = portal.budgets.links.spend(call.network()) {
         return Err(Refusal::TooMany { wait }.into());
@@ -144,18 +146,31 @@ async fn half_done(portal: &Portal, call: &Call<'_>, sent: &Form) -> Result<Opti
     if facts.user.disabled || facts.totps.is_empty() {
         return Ok(None);
     }
+    let journey = portal.journeys.find(sent.text("go"), call.now).or_else(|| begun_for(portal, &ceremony));
+    let journey = journey.filter(|journey| plan.app(&journey.host).is_some());
+    let journey = journey.or_else(|| Journey::of_no_wish(plan, &call.host));
+    Ok(Some(HalfDone { text: token.to_text().expose().clone(), visitor, ceremony, facts, journey }))
+}
+
+/// Where a sign-in led when its first step was taken: that is on disk, and a restart in between costs nobody their way.
+fn begun_for(portal: &Portal, ceremony: &Ceremony) -> Option<Journey> {
+    let host = ceremony.return_host.as_ref().map_or(&ceremony.host, |(host, _)| host);
     let to = Destination::parse(&ceremony.return_to).unwrap_or_else(Destination::home);
-    Ok(Some(HalfDone { text: token.to_text().expose().clone(), visitor, ceremony, facts, to }))
+    let journey = Journey::new(portal.entropy, Host::parse(host).ok()?, to, Strength::TwoFactor);
+    Some(match ceremony.return_host {
+        Some((_, visitor)) => journey.bound_to(visitor),
+        None => journey,
+    })
 }
 
 /// Back to the first step with the target kept; or on, for somebody who signed in meanwhile in another tab.
 fn start_again(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -> Response<Body> {
-    let to = portal.returns.open(&call.host, sent.text("go"), call.now);
-    if call.session().is_some_and(|session| session.strength >= call.needs(&to)) {
-        return arrival::leave(portal, call, &to);
+    let journey = call.journey(portal, plan, sent.text("go"));
+    if call.session_for(plan, journey.as_ref()).is_some() {
+        return arrival::leave(portal, call, journey.as_ref());
     }
     let alert = Some(Alert::new("name", text::SIGN_IN_TOO_OLD));
-    sign_in::form(portal, plan, call, &to, Shown { status: StatusCode::FORBIDDEN, alert, ..Shown::default() })
+    sign_in::form(portal, plan, call, journey.as_ref(), Shown { status: StatusCode::FORBIDDEN, alert, ..Shown::default() })
 }
 
 /// Counts a try before it is made: against the network, then against the account.
@@ -194,12 +209,12 @@ async fn finish(
     half_done: &HalfDone,
     (totp, step): (TotpId, u64),
 ) -> Result<Option<Response<Body>>, Stop> {
-    let HalfDone { ceremony, facts, to, .. } = half_done;
+    let HalfDone { ceremony, facts, journey, .. } = half_done;
     let proven = Proven { user: facts.user.id, strength: Strength::TwoFactor, remember: ceremony.remember };
-    let (ticket, session) = arrival::prepare(portal, plan, call, proven);
+    let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     let Some(session) = portal.store.finish_sign_in(ceremony.id, totp, step, session).await? else { return Ok(None) };
     portal.store.factor_succeeded(AttemptKey::of(&facts.user.name), Factor::Code).await?;
-    Ok(Some(arrival::arrive(portal, call, ticket, &session, to).await?))
+    Ok(Some(arrival::arrive(portal, call, prepared, (&session, journey.as_ref())).await?))
 }
 
 /// How long until an authenticator shows a new code.

@@ -5,8 +5,10 @@ use crate::base::entropy::Entropy;
 use crate::base::seal::{Authenticator, MasterKey};
 use crate::portal::budget::Budgets;
 use crate::portal::hashing::Hasher;
+use crate::portal::journey::Journeys;
+use crate::portal::round::Rounds;
+use crate::portal::ticket::Tickets;
 use crate::store::open::Store;
-use crate::web::return_to::ReturnTargets;
 
 /// The portal: made once at the start, shared by all workers.
 #[derive(Debug)]
@@ -15,8 +17,12 @@ pub struct Portal {
     pub store: Store,
     /// Makes and recognises the tokens in our forms.
     pub forms: Authenticator,
-    /// Seals where visitors want to go.
-    pub returns: ReturnTargets,
+    /// Where visitors want to go.
+    pub journeys: Journeys,
+    /// Sessions on their way to another host.
+    pub tickets: Tickets,
+    /// Who goes round in circles.
+    pub rounds: Rounds,
     /// Runs argon2 within bounds.
     pub hasher: Hasher,
     /// What one network may ask of us.
@@ -31,7 +37,9 @@ impl Portal {
         Self {
             store,
             forms: master.authenticator("form token v1"),
-            returns: ReturnTargets::new(master),
+            journeys: Journeys::new(),
+            tickets: Tickets::new(),
+            rounds: Rounds::new(),
             hasher: Hasher::new(),
             budgets: Budgets::new(clock),
             entropy,

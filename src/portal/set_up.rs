@@ -20,6 +20,7 @@ use crate::plan::whole::Plan;
 use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
 use crate::portal::guard::{self, Unproven};
+use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
 use crate::store::fault::Fault;
@@ -29,7 +30,6 @@ use crate::web::form::Form;
 use crate::web::page::{self, Alert};
 use crate::web::qr;
 use crate::web::refusal::Refusal;
-use crate::web::return_to::Destination;
 use crate::web::text;
 use crate::wire::body::Body;
 use crate::wire::cookie;
@@ -195,7 +195,8 @@ async fn stage(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, se
         }
     };
     let chosen = sent.secret("password");
-    let context = [name.as_str(), call.host.as_str(), &call.app.name, &plan.name];
+    let apps = plan.apps.iter().map(|app| app.name.as_str());
+    let context: Vec<&str> = [name.as_str(), call.host.as_str(), &plan.name].into_iter().chain(apps).collect();
     if let Err(weak) = password::judge(chosen.expose(), plan.auth.password_min_length, &context) {
         let alert = Some(Alert::new("password", weakness(weak)));
         let shown = Shown { second: false, status: StatusCode::UNPROCESSABLE_ENTITY, alert };
@@ -254,12 +255,13 @@ async fn finish(
 
 async fn complete(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, step: u64) -> Result<Response<Body>, Stop> {
     let proven = Proven { user: set_up.link.user.id, strength: Strength::TwoFactor, remember: false };
-    let (ticket, session) = arrival::prepare(portal, plan, call, proven);
+    let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     let Some(session) = portal.store.complete_link(set_up.hash, step, session).await? else {
         return Err(Refusal::NotFound.into());
     };
     tracing::info!(event = Event::SetUp.name(), user = %session.user_name, ip = %call.client, request = call.request_id);
-    arrival::arrive(portal, call, ticket, &session, &Destination::home()).await
+    let journey = Journey::of_no_wish(plan, &call.host);
+    arrival::arrive(portal, call, prepared, (&session, journey.as_ref())).await
 }
 
 fn weakness(weak: WeakPassword) -> String {

@@ -19,8 +19,11 @@ use crate::plan::whole::Plan;
 use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
 use crate::portal::guard::{self, Unproven};
+use crate::portal::hand_off;
+use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
+use crate::portal::why::Why;
 use crate::store::attempts::AttemptKey;
 use crate::store::ceremonies::Ceremony;
 use crate::store::credentials::SignInFacts;
@@ -28,7 +31,6 @@ use crate::web::asset;
 use crate::web::form::Form;
 use crate::web::page::{self, Alert};
 use crate::web::refusal::Refusal;
-use crate::web::return_to::Destination;
 use crate::web::text;
 use crate::wire::body::Body;
 use crate::wire::cookie;
@@ -48,8 +50,7 @@ const CEREMONY: Duration = Duration::from_secs(30 * 60);
 #[template(config = ".askama.toml", path = "sign_in.html")]
 struct SignInPage<'a> {
     installation: &'a str,
-    app: &'a str,
-    host: &'a str,
+    destination: Option<(&'a str, &'a str)>,
     notice: Option<String>,
     alert: Option<Alert>,
     token: String,
@@ -95,13 +96,13 @@ enum Checked {
 /// The form, or straight on for somebody who is signed in well enough already.
 pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
     let query = call.query();
-    let to = portal.returns.open(&call.host, query.text("go"), call.now);
-    let session = call.session();
-    if session.is_some_and(|session| session.strength >= call.needs(&to)) {
-        return call.redirect(to.as_str());
+    let journey = call.journey(portal, plan, query.text("go"));
+    if let Some(session) = call.session_for(plan, journey.as_ref()) {
+        return call.redirect(&hand_off::way_on(portal, plan, call, (session, journey.as_ref())));
     }
-    let notice = if session.is_some() { Some(text::STRONGER.to_owned()) } else { notice(plan, query.text("why")) };
-    form(portal, plan, call, &to, Shown { notice, ..Shown::default() })
+    let why = Why::parse(query.text("why")).map(|why| why.notice(&plan.session));
+    let notice = if call.session().is_some() { Some(text::STRONGER.to_owned()) } else { why };
+    form(portal, plan, call, journey.as_ref(), Shown { notice, ..Shown::default() })
 }
 
 /// Checks name and password and leads to the second step.
@@ -110,20 +111,20 @@ pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
 /// [`Stop`] for a foreign or unreadable form, or when the machine or the store cannot serve.
 pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -> Result<Response<Body>, Stop> {
     let sent = guard::read(call, body).await?;
-    let to = portal.returns.open(&call.host, sent.text("go"), call.now);
+    let journey = call.journey(portal, plan, sent.text("go"));
     let answer = |status, alert| {
         let shown = Shown { status, alert: Some(alert), ..typed(&sent) };
-        form(portal, plan, call, &to, shown)
+        form(portal, plan, call, journey.as_ref(), shown)
     };
     if let Err(unproven) = guard::prove(portal, call, &sent, PURPOSE) {
-        return Ok(unproven_form(portal, plan, call, &to, (unproven, typed(&sent))));
+        return Ok(unproven_form(portal, plan, call, journey.as_ref(), (unproven, typed(&sent))));
     }
     if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
         tracing::warn!(event = THROTTLED, ip = %call.client, method = METHOD, request = call.request_id);
         return Ok(later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(Wait::For(wait))), Wait::For(wait)));
     }
     match check(portal, &sent).await? {
-        Checked::Right(facts) => proceed(portal, plan, call, &sent, (*facts, to)).await,
+        Checked::Right(facts) => proceed(portal, plan, call, &sent, (*facts, journey)).await,
         Checked::Wrong(user) => {
             let user = user.as_ref().map(UserName::as_str);
             tracing::warn!(event = FAILED, user, ip = %call.client, method = METHOD, request = call.request_id);
@@ -141,17 +142,16 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
 }
 
 /// The form itself. A browser without our cookie gets one: the token of the form is bound to it.
-pub fn form(portal: &Portal, plan: &Plan, call: &Call<'_>, to: &Destination, shown: Shown<'_>) -> Response<Body> {
+pub fn form(portal: &Portal, plan: &Plan, call: &Call<'_>, journey: Option<&Journey>, shown: Shown<'_>) -> Response<Body> {
     let known = call.visitor();
     let visitor = known.clone().unwrap_or_else(|| Token::draw(portal.entropy));
     let page = SignInPage {
         installation: &plan.name,
-        app: &call.app.name,
-        host: call.host.as_str(),
+        destination: journey.and_then(|journey| Some((plan.app(&journey.host)?.name.as_str(), journey.host.as_str()))),
         notice: shown.notice,
         alert: shown.alert,
         token: guard::token(portal, call, visitor.hash().as_bytes(), PURPOSE),
-        go: portal.returns.seal(&call.host, to.target(), call.now),
+        go: portal.journeys.keep(journey, call.network(), call.now),
         name: shown.name,
         remember: plan.session.remember.map(|duration| text::remember(&in_words(duration))),
         remembered: shown.remembered,
@@ -168,17 +168,17 @@ fn unproven_form(
     portal: &Portal,
     plan: &Plan,
     call: &Call<'_>,
-    to: &Destination,
+    journey: Option<&Journey>,
     (unproven, typed): (Unproven, Shown<'_>),
 ) -> Response<Body> {
-    if call.session().is_some_and(|session| session.strength >= call.needs(to)) {
-        return arrival::leave(portal, call, to);
+    if call.session_for(plan, journey).is_some() {
+        return arrival::leave(portal, call, journey);
     }
     let alert = match unproven {
         Unproven::NoCookie => Alert::new("name", text::cookie_refused(call.host.as_str())),
         Unproven::Stale => Alert::new("name", text::FORM_TOO_OLD),
     };
-    form(portal, plan, call, to, Shown { status: StatusCode::FORBIDDEN, alert: Some(alert), ..typed })
+    form(portal, plan, call, journey, Shown { status: StatusCode::FORBIDDEN, alert: Some(alert), ..typed })
 }
 
 /// One run of the hash for every name that is not being held off, whether it exists or not: same work, same answer.
@@ -214,7 +214,7 @@ async fn proceed(
     plan: &Plan,
     call: &Call<'_>,
     sent: &Form,
-    (facts, to): (SignInFacts, Destination),
+    (facts, journey): (SignInFacts, Option<Journey>),
 ) -> Result<Response<Body>, Stop> {
     let remember = plan.session.remember.is_some() && sent.get("remember").is_some();
     let user = &facts.user;
@@ -226,40 +226,31 @@ async fn proceed(
             visitor: visitor.hash(),
             user: user.id,
             host: call.host.as_str().into(),
-            return_to: to.as_str().into(),
+            return_to: journey.as_ref().map_or("/", |journey| journey.to.as_str()).into(),
+            return_host: journey.as_ref().and_then(|journey| Some((journey.host.as_str().into(), journey.visitor?))),
             remember,
             expires_at: call.now.plus(CEREMONY),
         };
         portal.store.begin_ceremony(ceremony).await?;
-        let go = portal.returns.seal(&call.host, to.target(), call.now);
+        let go = portal.journeys.keep(journey.as_ref(), call.network(), call.now);
         let location = format!("/.doorward/login/code?c={}&go={go}", id.to_text().expose());
         return Ok(call.redirect(&location));
     }
-    if call.needs(&to) > Strength::Password {
-        let go = portal.returns.seal(&call.host, to.target(), call.now);
-        let page = NoSecondFactorPage { installation: &plan.name, app: &call.app.name, user: user.name.as_str(), go };
+    if call.journey_needs(plan, journey.as_ref()) > Strength::Password {
+        let go = portal.journeys.keep(journey.as_ref(), call.network(), call.now);
+        let app = journey.and_then(|journey| plan.app(&journey.host)).map_or(&plan.name, |app| &app.name);
+        let page = NoSecondFactorPage { installation: &plan.name, app, user: user.name.as_str(), go };
         return Ok(page::render(StatusCode::FORBIDDEN, &page));
     }
     let proven = Proven { user: user.id, strength: Strength::Password, remember };
-    let (ticket, session) = arrival::prepare(portal, plan, call, proven);
+    let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     // Deleted or disabled this very moment.
     let session = portal.store.open_session(session).await?.ok_or(Refusal::Forbidden)?;
-    arrival::arrive(portal, call, ticket, &session, &to).await
+    arrival::arrive(portal, call, prepared, (&session, journey.as_ref())).await
 }
 
 fn typed(sent: &Form) -> Shown<'_> {
     Shown { name: sent.text("name"), remembered: sent.get("remember").is_some(), ..Shown::default() }
-}
-
-/// Why somebody was sent here, out of a few reasons that we know.
-fn notice(plan: &Plan, why: &str) -> Option<String> {
-    match why {
-        "idle" => Some(text::signed_out_idle(&in_words(plan.session.idle_timeout))),
-        "expired" => Some(text::SIGNED_OUT_EXPIRED.to_owned()),
-        "ended" => Some(text::SESSION_REVOKED.to_owned()),
-        "signed-out" => Some(text::SIGNED_OUT.to_owned()),
-        _ => None,
-    }
 }
 
 fn waiting(wait: Wait) -> Alert {

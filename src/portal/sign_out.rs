@@ -8,6 +8,7 @@ use crate::model::event::Event;
 use crate::plan::whole::Plan;
 use crate::portal::call::Call;
 use crate::portal::guard;
+use crate::portal::hand_off;
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
 use crate::web::asset;
@@ -18,6 +19,7 @@ use crate::wire::cookie;
 
 /// What the token of this form is good for.
 const PURPOSE: &str = "sign out";
+const SIGN_OUT: &str = "/.doorward/logout";
 const SIGNED_OUT: &str = "/.doorward/login?why=signed-out";
 
 /// What a browser is to forget when its owner signs out.
@@ -31,24 +33,40 @@ const FORGET: HeaderValue = HeaderValue::from_static("\"cache\", \"storage\"");
 #[template(config = ".askama.toml", path = "sign_out.html")]
 struct SignOutPage<'a> {
     installation: &'a str,
-    app: &'a str,
-    user: &'a str,
+    effect: String,
+    home: &'static str,
     token: String,
 }
 
-/// The question.
+#[derive(Template)]
+#[template(config = ".askama.toml", path = "signed_out.html")]
+struct SignedOutPage<'a> {
+    installation: &'a str,
+}
+
+/// The question; where nobody is signed in, that it is so.
 pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
-    let Some(session) = call.session() else { return call.redirect(SIGNED_OUT) };
+    let Some(session) = call.session() else {
+        return match plan.is_portal(&call.host) {
+            true => call.redirect(SIGNED_OUT),
+            // Not on to the portal: somebody who signs out does not want to be asked for a password at once.
+            false => page::render(StatusCode::OK, &SignedOutPage { installation: &plan.name }),
+        };
+    };
+    let user = session.user_name.as_str();
     let page = SignOutPage {
         installation: &plan.name,
-        app: &call.app.name,
-        user: session.user_name.as_str(),
+        effect: match plan.only_app() {
+            Some(app) => text::sign_out_effect(user, &app.name),
+            None => text::sign_out_everywhere_effect(user),
+        },
+        home: if plan.app(&call.host).is_some() { "/" } else { hand_off::HOME },
         token: guard::token(portal, call, session.id.as_str().as_bytes(), PURPOSE),
     };
     page::render(StatusCode::OK, &page)
 }
 
-/// Ends the session, for every open connection too.
+/// Ends the session, on every host and for every open connection.
 ///
 /// # Errors
 /// [`Stop`] for a foreign or unreadable form, or when the store does not answer: the visitor is then still signed in.
@@ -63,7 +81,8 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
         let (user, id, request) = (&session.user_name, session.id, call.request_id);
         tracing::info!(event = Event::SignedOut.name(), %user, ip = %call.client, session = %id, request);
     }
-    let mut response = call.redirect(SIGNED_OUT);
+    // A form of this host leads to a page of this host (`form-action`).
+    let mut response = call.redirect(if plan.is_portal(&call.host) { SIGNED_OUT } else { SIGN_OUT });
     let headers = response.headers_mut();
     cookie::attach(headers, cookie::clear(cookie::SESSION));
     cookie::attach(headers, cookie::clear(cookie::VISITOR));

@@ -80,9 +80,4 @@ impl Fault {
             Self::SessionEnded | Self::AppChanged => Side::Nobody,
         }
     }
-
-    /// Whether nothing listens at the upstream's address: most likely the app is not running.
-    pub fn is_refused(&self) -> bool {
-        matches!(self, Self::Connect(error) if error.kind() == io::ErrorKind::ConnectionRefused)
-    }
 }

@@ -10,8 +10,8 @@ use hyper::ext::Protocol;
 use crate::base::entropy::Entropy;
 use crate::proxy::fault::Fault;
 use crate::proxy::hop;
+use crate::wire::websocket;
 
-const WEBSOCKET: &str = "websocket";
 const VERSION: &str = "13";
 /// RFC 6455 section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -38,8 +38,8 @@ pub fn asked<B: HttpBody>(request: &Request<B>) -> Result<Option<Asked>, Fault> 
     match *request.method() {
         Method::TRACE => Err(Fault::BadMethod),
         Method::CONNECT => match request.extensions().get::<Protocol>() {
-            Some(protocol) if protocol.as_str() == WEBSOCKET && version_is_known => Ok(Some(Asked::Connect)),
-            Some(protocol) if protocol.as_str() == WEBSOCKET => Err(Fault::BadHandshake),
+            Some(protocol) if protocol.as_str() == websocket::PROTOCOL && version_is_known => Ok(Some(Asked::Connect)),
+            Some(protocol) if protocol.as_str() == websocket::PROTOCOL => Err(Fault::BadHandshake),
             Some(_) | None => Err(Fault::BadMethod),
         },
         Method::GET if request.version() == Version::HTTP_11 && version_is_known => Ok(upgrade_key(request)),
@@ -51,7 +51,7 @@ fn upgrade_key<B: HttpBody>(request: &Request<B>) -> Option<Asked> {
     let headers = request.headers();
     let protocol = single(headers, &UPGRADE)?;
     let key = single(headers, &SEC_WEBSOCKET_KEY)?;
-    let sound = protocol.as_bytes().eq_ignore_ascii_case(WEBSOCKET.as_bytes())
+    let sound = protocol.as_bytes().eq_ignore_ascii_case(websocket::PROTOCOL.as_bytes())
         && hop::has_token(headers, &CONNECTION, "upgrade")
         && BASE64.decode(key.as_bytes()).is_ok_and(|nonce| nonce.len() == 16)
         && request.body().is_end_stream();
@@ -80,7 +80,7 @@ pub fn draw_key(entropy: Entropy) -> HeaderValue {
 /// Writes the handshake lines of a request.
 pub fn ask(headers: &mut HeaderMap, key: HeaderValue) {
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static(WEBSOCKET));
+    headers.insert(UPGRADE, HeaderValue::from_static(websocket::PROTOCOL));
     headers.insert(SEC_WEBSOCKET_KEY, key);
     headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
 }
@@ -92,14 +92,14 @@ pub fn answer(key: &HeaderValue) -> String {
 
 /// Whether the headers of a 101 agree to the handshake with this key.
 pub fn agrees(headers: &HeaderMap, key: &HeaderValue) -> bool {
-    single(headers, &UPGRADE).is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(WEBSOCKET.as_bytes()))
+    single(headers, &UPGRADE).is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(websocket::PROTOCOL.as_bytes()))
         && single(headers, &SEC_WEBSOCKET_ACCEPT).is_some_and(|given| given == answer(key).as_str())
 }
 
 /// Writes the lines of a 101 that belong to the connection.
 pub fn agree(headers: &mut HeaderMap) {
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static(WEBSOCKET));
+    headers.insert(UPGRADE, HeaderValue::from_static(websocket::PROTOCOL));
 }
 
 /// The value of a field that is there exactly once.

@@ -189,7 +189,6 @@ pub fn session() -> Arc<Session> {
         id: Id::draw(Entropy),
         user: Id::draw(Entropy),
         user_name: "alice".parse().expect("a name"),
-        host: "a.example".into(),
         strength: Strength::TwoFactor,
         created_at: START,
         expires_at: START.plus(Duration::from_secs(3600)),

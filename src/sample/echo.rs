@@ -1,8 +1,7 @@
 //! The sample app's WebSocket: sends every message back.
 
-use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
-use data_encoding::BASE64;
-use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
+use futures_util::{SinkExt, StreamExt};
+use http::header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -10,18 +9,17 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::base::task;
+use crate::proxy::handshake;
 use crate::wire::body::Body;
 
 /// Largest message sent back, in bytes.
 const LARGEST: usize = 1 << 20;
-/// RFC 6455 section 1.3.
-const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Accepts a WebSocket handshake and echoes from then on; `None` if the request is none.
 pub fn accept(request: &mut Request<Incoming>) -> Option<Response<Body>> {
     let asked = request.headers().get(UPGRADE)?.as_bytes().eq_ignore_ascii_case(b"websocket");
     let key = request.headers().get(SEC_WEBSOCKET_KEY).filter(|_| asked)?;
-    let proof = BASE64.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key.as_bytes(), GUID].concat()).as_ref());
+    let answer = HeaderValue::try_from(handshake::answer(key)).ok()?;
     let upgraded = hyper::upgrade::on(request);
     task::start("sample echo", async move {
         if let Ok(stream) = upgraded.await {
@@ -31,14 +29,12 @@ pub fn accept(request: &mut Request<Incoming>) -> Option<Response<Body>> {
     });
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
-    response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, HeaderValue::from_str(&proof).ok()?);
+    handshake::agree(response.headers_mut());
+    response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, answer);
     Some(response)
 }
 
 async fn echo(mut socket: WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>) {
-    use futures_util::{SinkExt, StreamExt};
     while let Some(Ok(message)) = socket.next().await {
         let more = !message.is_close();
         // Pings are answered by the library; sending one back would be a message nobody asked for.

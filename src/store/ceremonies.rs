@@ -33,6 +33,8 @@ pub struct Ceremony {
     pub host: Box<str>,
     /// Where to go afterwards, at most 8 KiB.
     pub return_to: String,
+    /// The host that is on, if not the one it was begun on, and the browser as that host knows it.
+    pub return_host: Option<(Box<str>, TokenHash)>,
     /// Whether the session is to be kept on this device.
     pub remember: bool,
     /// When it ends.
@@ -51,13 +53,15 @@ impl Store {
                 return Ok(false);
             }
             make_room(database, ceremony.user)?;
-            let insert = "INSERT INTO ceremony (id, visitor, account_id, host, return_to, remember, created_at, expires_at)
-                          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+            let insert = "INSERT INTO ceremony (id, visitor, account_id, host, return_to, remember, created_at, expires_at,
+                                                return_host, return_visitor)
+                          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
             let return_to = if ceremony.return_to.len() > LONGEST_RETURN { "/" } else { &ceremony.return_to };
+            let (away, there) = ceremony.return_host.as_ref().map(|(host, visitor)| (host, visitor.as_bytes())).unzip();
             let (id, visitor, user) = (ceremony.id.as_bytes(), ceremony.visitor.as_bytes(), ceremony.user);
             let (created, ends) = (now.millis(), ceremony.expires_at.millis());
-            let values = params![id, visitor, user.as_str(), ceremony.host, return_to, ceremony.remember, created, ends];
-            database.execute(insert, values)?;
+            let (user, host, remember) = (user.as_str(), &ceremony.host, ceremony.remember);
+            database.execute(insert, params![id, visitor, user, host, return_to, remember, created, ends, away, there])?;
             Ok(true)
         })
         .await
@@ -102,7 +106,7 @@ impl Store {
 }
 
 fn find(database: &Database, id: TokenHash, now: Timestamp) -> Result<Option<Ceremony>, Fault> {
-    let select = "SELECT id, visitor, account_id, host, return_to, remember, expires_at
+    let select = "SELECT id, visitor, account_id, host, return_to, remember, expires_at, return_host, return_visitor
                   FROM ceremony WHERE id = ?1 AND expires_at > ?2";
     database.one(select, params![id.as_bytes(), now.millis()], read)
 }
@@ -116,6 +120,7 @@ fn read(row: &Record<'_>) -> Result<Ceremony, Fault> {
         return_to: row.text(4)?,
         remember: row.flag(5)?,
         expires_at: row.time(6)?,
+        return_host: row.optional(7, |row, column| Ok((row.text(column)?.into(), row.hash(8)?)))?,
     })
 }
 
@@ -146,11 +151,12 @@ mod tests {
         assert_eq!(kit.store.ceremony(begun.id).await.unwrap(), Some(begun.clone()));
         let new = kit.session(alice.id);
         let session = kit.store.finish_sign_in(begun.id, totp.id, 7, new.clone()).await.unwrap().unwrap();
-        assert_eq!((session.user, &session.user_name, &*session.host), (alice.id, &alice.name, "a.example"));
+        assert_eq!((session.user, &session.user_name), (alice.id, &alice.name));
+        assert_eq!(kit.store.hosts_of(session.id), ["a.example".into()]);
         assert!(kit.store.ceremony(begun.id).await.unwrap().is_none());
         assert!(kit.store.finish_sign_in(begun.id, totp.id, 8, kit.session(alice.id)).await.unwrap().is_none());
         let kit = kit.reopened().await;
-        assert_eq!(kit.store.session(&new.token).unwrap().unwrap().id, session.id);
+        assert_eq!(kit.store.session(&new.token, "a.example").unwrap().unwrap().id, session.id);
         assert!(!kit.store.burn_step(totp.id, 7).await.unwrap());
     }
 

@@ -88,7 +88,9 @@ impl Kit {
 
     pub(super) fn ceremony(&self, user: UserId) -> Ceremony {
         let (id, visitor, expires_at) = (hash(), hash(), self.in_an_hour());
-        Ceremony { id, visitor, user, host: "a.example".into(), return_to: "/lab?x=1".to_owned(), remember: true, expires_at }
+        let return_host = Some(("b.example".into(), hash()));
+        let return_to = "/lab?x=1".to_owned();
+        Ceremony { id, visitor, user, host: "a.example".into(), return_to, return_host, remember: true, expires_at }
     }
 }
 

@@ -179,11 +179,11 @@ mod tests {
         let kit = kit.reopened().await;
         let new = kit.session(alice.id);
         let session = kit.store.complete_link(token, 5, new.clone()).await.unwrap().unwrap();
-        assert_eq!(kit.store.session(&new.token).unwrap().unwrap().id, session.id);
+        assert_eq!(kit.store.session(&new.token, "a.example").unwrap().unwrap().id, session.id);
         assert!(kit.store.link(token).await.unwrap().is_none(), "consumed");
 
         let kit = kit.reopened().await;
-        assert!(kit.store.session(&new.token).unwrap().is_some());
+        assert!(kit.store.session(&new.token, "a.example").unwrap().is_some());
         let facts = kit.store.sign_in_facts(&alice.name).await.unwrap().unwrap();
         assert_eq!(facts.password.unwrap().0.expose(), password("chosen").0.expose());
         assert!(facts.totps[0].seed.same_as(totp.seed.expose()));

@@ -41,10 +41,19 @@ impl Which {
     }
 }
 
+/// What a token opens.
+#[derive(Clone, Debug)]
+struct Held {
+    /// The one host on which it counts, canonical.
+    host: Box<str>,
+    session: Arc<Session>,
+}
+
 /// A session and what is only known here of it.
 #[derive(Clone, Debug)]
 struct Known {
-    token: TokenHash,
+    /// Oldest first.
+    tokens: Vec<TokenHash>,
     session: Arc<Session>,
     /// The last request as it is on disk, in milliseconds.
     persisted: Arc<AtomicI64>,
@@ -54,25 +63,58 @@ struct Known {
 /// told so.
 #[derive(Debug, Default)]
 pub(super) struct Live {
-    by_token: HashMap<TokenHash, Arc<Session>>,
+    by_token: HashMap<TokenHash, Held>,
     by_id: HashMap<SessionId, Known>,
     /// Ended here, but still on disk because deleting failed; tried again at every sweep.
     owed: HashSet<SessionId>,
 }
 
 impl Live {
-    /// The session that `token` opens.
-    pub(super) fn of_token(&self, token: &TokenHash) -> Option<Arc<Session>> {
-        self.by_token.pin().get(token).cloned()
+    /// The session that `token` opens on `host`.
+    pub(super) fn of_token(&self, token: &TokenHash, host: &str) -> Option<Arc<Session>> {
+        self.by_token.pin().get(token).filter(|held| *held.host == *host).map(|held| Arc::clone(&held.session))
     }
 
-    /// Adds a session that is on disk.
-    pub(super) fn add(&self, token: TokenHash, session: Session) -> Arc<Session> {
+    /// The session of that id.
+    pub(super) fn of_id(&self, id: &SessionId) -> Option<Arc<Session>> {
+        self.by_id.pin().get(id).map(|known| Arc::clone(&known.session))
+    }
+
+    /// The hosts on which a session holds a token, each once, in the order in which it came there.
+    pub(super) fn hosts(&self, id: &SessionId) -> Vec<Box<str>> {
+        let (by_id, by_token) = (self.by_id.pin(), self.by_token.pin());
+        let mut hosts: Vec<Box<str>> = Vec::new();
+        for token in by_id.get(id).map(|known| known.tokens.as_slice()).unwrap_or_default() {
+            if let Some(held) = by_token.get(token).filter(|held| !hosts.contains(&held.host)) {
+                hosts.push(held.host.clone());
+            }
+        }
+        hosts
+    }
+
+    /// Adds a session that is on disk; it opens nothing before it has a token.
+    pub(super) fn add(&self, session: Session) -> Arc<Session> {
         let session = Arc::new(session);
         let persisted = Arc::new(AtomicI64::new(session.last_seen().millis()));
-        self.by_id.pin().insert(session.id, Known { token, session: Arc::clone(&session), persisted });
-        self.by_token.pin().insert(token, Arc::clone(&session));
+        self.by_id.pin().insert(session.id, Known { tokens: Vec::new(), session: Arc::clone(&session), persisted });
         session
+    }
+
+    /// Lets `token`, which is on disk, open a session on `host`, and takes away those that gave way to it. `None` if the
+    /// session has ended meanwhile.
+    pub(super) fn give(&self, id: &SessionId, token: TokenHash, host: Box<str>, gone: &[TokenHash]) -> Option<Arc<Session>> {
+        let by_id = self.by_id.pin();
+        let mut known = by_id.get(id)?.clone();
+        known.tokens.retain(|held| !gone.contains(held));
+        known.tokens.push(token);
+        let session = Arc::clone(&known.session);
+        by_id.insert(*id, known);
+        let by_token = self.by_token.pin();
+        for token in gone {
+            by_token.remove(token);
+        }
+        by_token.insert(token, Held { host, session: Arc::clone(&session) });
+        Some(session)
     }
 
     /// Ends sessions: nobody finds them any more, and what lives by them is cut off. `deleted` tells whether they are
@@ -84,7 +126,9 @@ impl Live {
             Which::All | Which::Of(_) | Which::Named(_) => self.known(|known| which.holds(&known.session)),
         };
         for known in &ended {
-            self.by_token.pin().remove(&known.token);
+            for token in &known.tokens {
+                self.by_token.pin().remove(token);
+            }
             self.by_id.pin().remove(&known.session.id);
             if !deleted {
                 self.owed.pin().insert(known.session.id);

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{Flock, FlockArg, OFlag};
 
 use crate::store::fault::Fault;
 
@@ -24,8 +24,10 @@ impl Lock {
     pub fn take(data_dir: &Path) -> Result<Self, Fault> {
         let path = data_dir.join("lock");
         let mut options = OpenOptions::new();
-        let file =
-            options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path).map_err(Fault::at(&path))?;
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        // What stands in the file is overwritten: it has to be ours, and not what a link leads to.
+        options.custom_flags(OFlag::O_NOFOLLOW.bits());
+        let file = options.open(&path).map_err(Fault::at(&path))?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(mut file) => {
                 let written = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
@@ -56,5 +58,16 @@ mod tests {
         assert!(matches!(second, Err(Fault::Locked { pid: Some(pid), .. }) if pid == std::process::id()), "{second:?}");
         drop(first);
         Lock::take(dir.path()).unwrap();
+    }
+
+    /// The attack: in a data folder that was anybody's to write in before it became ours, a lock that is a link to another file.
+    #[test]
+    fn a_link_is_no_lock_and_its_target_is_kept() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let victim = dir.path().join("victim");
+        std::fs::write(&victim, "kept").expect("written");
+        std::os::unix::fs::symlink(&victim, dir.path().join("lock")).expect("a link");
+        assert!(Lock::take(dir.path()).is_err());
+        assert_eq!(std::fs::read(&victim).expect("read"), b"kept");
     }
 }

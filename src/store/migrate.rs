@@ -8,7 +8,7 @@ use crate::store::database::Database;
 use crate::store::fault::Fault;
 
 /// Steps are never changed once released, only added to.
-const STEPS: &[(i64, &str)] = &[(1, include_str!("schema/0001_first.sql"))];
+const STEPS: &[(i64, &str)] = &[(1, include_str!("schema/0001_first.sql")), (2, include_str!("schema/0002_hosts.sql"))];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (
     version INTEGER NOT NULL PRIMARY KEY, checksum BLOB NOT NULL, applied_at INTEGER NOT NULL
@@ -55,6 +55,7 @@ mod tests {
     use std::fs::File;
 
     use super::*;
+    use crate::store::database::Record;
 
     const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
@@ -101,5 +102,52 @@ mod tests {
         database.batch("CREATE TABLE a (id INTEGER, x TEXT) STRICT; INSERT INTO a VALUES (1, 'old')").unwrap();
         assert_eq!(database.execute("UPDATE a SET x = ?2 WHERE id = ?1", params![1, "new"]).unwrap(), 1);
         assert_eq!(database.one("SELECT x FROM a", [], |row| row.text(0)).unwrap().as_deref(), Some("new"));
+    }
+
+    /// What a database made by the first version holds for its sessions and half-done sign-ins.
+    const OF_ONE_HOST: &str = "
+        INSERT INTO account VALUES ('0000000000000001', 'alice', 0, 1, NULL);
+        INSERT INTO session VALUES ('0000000000000002', zeroblob(32), '0000000000000001', 'a.example', 2, 3, 4, 5, 'n', 'b', 6);
+        INSERT INTO session VALUES ('0000000000000003', randomblob(32), '0000000000000001', 'b.example', 1, 7, 8, NULL,
+                                    'n', 'b', 9);
+        INSERT INTO ceremony VALUES (zeroblob(32), zeroblob(32), '0000000000000001', 'a.example', '/x', 0, 1, 2);";
+
+    #[test]
+    fn sessions_of_one_host_keep_their_token_there() {
+        let dir = tempfile::tempdir().unwrap();
+        apply(&database(&dir), &STEPS[..1], NOW).unwrap();
+        database(&dir).batch(OF_ONE_HOST).unwrap();
+        let before = database(&dir);
+        let read = "SELECT id, token, host, created_at FROM session ORDER BY id";
+        let row = |row: &Record<'_>| Ok((row.text(0)?, row.bytes(1)?, row.text(2)?, row.integer(3)?));
+        let tokens = before.all(read, [], row).unwrap();
+        drop(before);
+        migrate(&database(&dir), NOW).unwrap();
+        let after = database(&dir);
+        let read = "SELECT session_id, token, host, created_at FROM session_token ORDER BY session_id";
+        assert_eq!(after.all(read, [], row).unwrap(), tokens);
+        let read =
+            "SELECT id, account_id, strength, created_at, expires_at, idle_timeout, network, agent, last_seen FROM session";
+        let row = |row: &Record<'_>| {
+            let numbers = (row.integer(2)?, row.integer(3)?, row.integer(4)?, row.optional(5, Record::integer)?, row.integer(8)?);
+            Ok((row.text(0)?, numbers, row.text(6)?, row.text(7)?))
+        };
+        let (n, b) = ("n".to_owned(), "b".to_owned());
+        let kept = [
+            ("0000000000000002".to_owned(), (2, 3, 4, Some(5), 6), n.clone(), b.clone()),
+            ("0000000000000003".to_owned(), (1, 7, 8, None, 9), n, b),
+        ];
+        assert_eq!(after.all(read, [], row).unwrap(), kept);
+        let read = "SELECT return_to FROM ceremony WHERE return_host IS NULL AND return_visitor IS NULL";
+        assert_eq!(after.one(read, [], |row| row.text(0)).unwrap().as_deref(), Some("/x"));
+        after.batch("DELETE FROM account").unwrap();
+        for table in ["session", "session_token", "ceremony"] {
+            assert_eq!(
+                after.one(&format!("SELECT count(*) FROM {table}"), [], |row| row.integer(0)).unwrap(),
+                Some(0),
+                "{table}"
+            );
+        }
+        assert_eq!(after.all("PRAGMA foreign_key_check", [], |row| row.text(0)).unwrap(), Vec::<String>::new());
     }
 }

@@ -165,8 +165,8 @@ mod tests {
             fs::copy(kit.dir.path().join(file), copy.path().join(file)).unwrap();
         }
         let store = open(&copy, &kit.clock).unwrap();
-        assert!(store.session(&new.token).unwrap().is_some());
-        assert!(store.session(&ended.token).unwrap().is_none());
+        assert!(store.session(&new.token, "a.example").unwrap().is_some());
+        assert!(store.session(&ended.token, "a.example").unwrap().is_none());
         assert!(!store.burn_step(totp.id, 7).await.unwrap());
     }
 

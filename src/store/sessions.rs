@@ -20,6 +20,8 @@ use crate::store::users;
 
 /// How many sessions a user may hold; the oldest gives way.
 const MOST_PER_USER: usize = 100;
+/// How many tokens a session may hold on one host; the oldest gives way.
+const MOST_PER_HOST: usize = 2;
 const LONGEST_AGENT: usize = 200;
 const LONGEST_NETWORK: usize = 64;
 /// Sessions written per transaction when their last use is noted.
@@ -29,11 +31,11 @@ const NOTED_AFTER: Duration = Duration::from_secs(60);
 /// A session to open.
 #[derive(Clone, Debug)]
 pub struct NewSession {
-    /// The hash of the token that the browser gets.
+    /// The hash of the token that the browser gets on the host of the sign-in.
     pub token: TokenHash,
     /// Whose it is.
     pub user: UserId,
-    /// The one host it opens, canonical.
+    /// That host, canonical. Other hosts get tokens of their own.
     pub host: Box<str>,
     /// How firmly identity was proven.
     pub strength: Strength,
@@ -48,12 +50,42 @@ pub struct NewSession {
 }
 
 impl Store {
-    /// The session that a token opens. In memory, without waiting. It may have run out: ask [`Session::check`].
+    /// The session that a token opens on `host`; on any other host the same token opens nothing. In memory, without
+    /// waiting. It may have run out: ask [`Session::check`].
     ///
     /// # Errors
     /// [`Fault::Broken`] when the store is out of order: who is signed in is not known then.
-    pub fn session(&self, token: &TokenHash) -> Result<Option<Arc<Session>>, Fault> {
-        if self.is_broken() { Err(Fault::Broken) } else { Ok(self.live.of_token(token)) }
+    pub fn session(&self, token: &TokenHash, host: &str) -> Result<Option<Arc<Session>>, Fault> {
+        if self.is_broken() { Err(Fault::Broken) } else { Ok(self.live.of_token(token, host)) }
+    }
+
+    /// The hosts that hold a token of a session, in the order in which it came there; the first is that of the sign-in.
+    pub fn hosts_of(&self, id: SessionId) -> Vec<Box<str>> {
+        self.live.hosts(&id)
+    }
+
+    /// Lets `token` open a session on `host` as well. `None` if the session has ended or run out: of ending it and giving it
+    /// a token, whichever is written first counts.
+    ///
+    /// Two tabs may bring the same host a token each at the same moment, and only the browser knows which of the cookies
+    /// it keeps. So the newest two tokens of a host count, and an older one dies.
+    ///
+    /// # Errors
+    /// Any [`Fault`]; nothing has changed then.
+    pub async fn give_token(&self, id: SessionId, token: TokenHash, host: Box<str>) -> Result<Option<Arc<Session>>, Fault> {
+        let now = self.clock.now();
+        let Some(session) = self.live.of_id(&id).filter(|session| session.check(now).is_ok()) else { return Ok(None) };
+        let kept = host.clone();
+        let work = move |database: &Database| {
+            let select = "SELECT id FROM session WHERE id = ?1";
+            if session.lifeline.is_cut() || database.one(select, params![id.as_str()], |_| Ok(()))?.is_none() {
+                return Ok(None);
+            }
+            let gone = make_room_on(database, id, &host)?;
+            insert_token(database, id, (token, &host), now)?;
+            Ok(Some(gone))
+        };
+        self.run(work, move |live, outcome| Ok(outcome?.and_then(|gone| live.give(&id, token, kept, &gone)))).await
     }
 
     /// Opens a session; `None` if the user is gone or disabled. Of more than 100 the user's oldest ends.
@@ -157,6 +189,7 @@ impl Store {
 #[derive(Debug)]
 pub(super) struct Opened {
     token: TokenHash,
+    host: Box<str>,
     record: SessionRecord,
     evicted: Vec<SessionId>,
 }
@@ -165,7 +198,9 @@ impl Opened {
     /// Lets it into memory.
     pub(super) fn enter(self, live: &Live) -> Arc<Session> {
         live.end(&Which::These(self.evicted), true);
-        live.add(self.token, Session::from(self.record))
+        let session = live.add(Session::from(self.record));
+        live.give(&session.id, self.token, self.host, &[]);
+        session
     }
 }
 
@@ -177,7 +212,6 @@ pub(super) fn write(database: &Database, new: NewSession, now: Timestamp, entrop
         id: Id::draw(entropy),
         user: user.id,
         user_name: user.name,
-        host: new.host,
         strength: new.strength,
         created_at: now,
         expires_at: new.expires_at,
@@ -186,19 +220,35 @@ pub(super) fn write(database: &Database, new: NewSession, now: Timestamp, entrop
         agent: shortened(&new.agent, LONGEST_AGENT),
         last_seen: now,
     };
-    insert(database, new.token, &record)?;
-    Ok(Some(Opened { token: new.token, record, evicted }))
+    insert(database, &record)?;
+    insert_token(database, record.id, (new.token, &new.host), now)?;
+    Ok(Some(Opened { token: new.token, host: new.host, record, evicted }))
 }
 
-fn insert(database: &Database, token: TokenHash, record: &SessionRecord) -> Result<(), Fault> {
-    let insert = "INSERT INTO session (id, token, account_id, host, strength, created_at, expires_at, idle_timeout, network,
-                                       agent, last_seen)
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+fn insert(database: &Database, record: &SessionRecord) -> Result<(), Fault> {
+    let insert = "INSERT INTO session (id, account_id, strength, created_at, expires_at, idle_timeout, network, agent,
+                                       last_seen)
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let (id, user, idle) = (record.id.as_str(), record.user.as_str(), record.idle_timeout.map(stored_span));
     let (created, ends, seen) = (record.created_at.millis(), record.expires_at.millis(), record.last_seen.millis());
-    let (token, strength) = (token.as_bytes(), record.strength.code());
-    let values = params![id, token, user, record.host, strength, created, ends, idle, record.network, record.agent, seen];
+    let values = params![id, user, record.strength.code(), created, ends, idle, record.network, record.agent, seen];
     database.execute(insert, values).map(|_| ())
+}
+
+fn insert_token(database: &Database, id: SessionId, (token, host): (TokenHash, &str), now: Timestamp) -> Result<(), Fault> {
+    let insert = "INSERT INTO session_token (token, session_id, host, created_at) VALUES (?1, ?2, ?3, ?4)";
+    database.execute(insert, params![token.as_bytes(), id.as_str(), host, now.millis()]).map(|_| ())
+}
+
+/// Deletes the tokens of a host that give way to a new one.
+fn make_room_on(database: &Database, id: SessionId, host: &str) -> Result<Vec<TokenHash>, Fault> {
+    let select = "SELECT token FROM session_token WHERE session_id = ?1 AND host = ?2 ORDER BY created_at, token";
+    let held = database.all(select, params![id.as_str(), host], |row| row.hash(0))?;
+    let gone: Vec<TokenHash> = held.into_iter().rev().skip(MOST_PER_HOST - 1).collect();
+    for token in &gone {
+        database.execute("DELETE FROM session_token WHERE token = ?1", params![token.as_bytes()])?;
+    }
+    Ok(gone)
 }
 
 fn make_room(database: &Database, user: UserId) -> Result<Vec<SessionId>, Fault> {
@@ -219,18 +269,23 @@ pub(super) fn delete(database: &Database, ids: &[SessionId]) -> Result<(), Fault
 
 /// Loads the sessions that still count, and deletes the others.
 pub(super) fn load(database: &Database, live: &Live, now: Timestamp) -> Result<(), Fault> {
-    let select = "SELECT session.id, token, account_id, name, host, strength, session.created_at, expires_at, idle_timeout,
-                         network, agent, last_seen, disabled
+    let select = "SELECT session.id, account_id, name, strength, session.created_at, expires_at, idle_timeout, network,
+                         agent, last_seen, disabled
                   FROM session JOIN account ON account.id = session.account_id";
-    let rows = database.all(select, [], |row| Ok((row.hash(1)?, record(row)?, row.flag(12)?)))?;
+    let rows = database.all(select, [], |row| Ok((record(row)?, row.flag(10)?)))?;
     let mut dead = vec![];
-    for (token, record, disabled) in rows {
+    for (record, disabled) in rows {
         let session = Session::from(record);
         if disabled || session.check(now).is_err() {
             dead.push(session.id);
         } else {
-            live.add(token, session);
+            live.add(session);
         }
+    }
+    let select = "SELECT session_id, token, host FROM session_token ORDER BY created_at, token";
+    for (id, token, host) in database.all(select, [], |row| Ok((row.id(0)?, row.hash(1)?, row.text(2)?)))? {
+        // Those of the dead go with them.
+        live.give(&id, token, host.into(), &[]);
     }
     database.batch("BEGIN IMMEDIATE")?;
     delete(database, &dead)?;
@@ -240,16 +295,15 @@ pub(super) fn load(database: &Database, live: &Live, now: Timestamp) -> Result<(
 fn record(row: &Record<'_>) -> Result<SessionRecord, Fault> {
     Ok(SessionRecord {
         id: row.id(0)?,
-        user: row.id(2)?,
-        user_name: users::name(row, 3)?,
-        host: row.text(4)?.into(),
-        strength: Strength::from_code(row.integer(5)?).ok_or(Fault::Unreadable { column: "session.strength" })?,
-        created_at: row.time(6)?,
-        expires_at: row.time(7)?,
-        idle_timeout: row.optional(8, Record::span)?,
-        network: row.text(9)?.into(),
-        agent: row.text(10)?.into(),
-        last_seen: row.time(11)?,
+        user: row.id(1)?,
+        user_name: users::name(row, 2)?,
+        strength: Strength::from_code(row.integer(3)?).ok_or(Fault::Unreadable { column: "session.strength" })?,
+        created_at: row.time(4)?,
+        expires_at: row.time(5)?,
+        idle_timeout: row.optional(6, Record::span)?,
+        network: row.text(7)?.into(),
+        agent: row.text(8)?.into(),
+        last_seen: row.time(9)?,
     })
 }
 
@@ -273,17 +327,17 @@ mod tests {
         let (alice, _) = kit.enrolled("alice").await;
         let new = kit.session(alice.id);
         let session = opened(&kit, new.clone()).await;
-        assert!(kit.store.session(&hash()).unwrap().is_none());
+        assert!(kit.store.session(&hash(), "a.example").unwrap().is_none());
         let kit = kit.reopened().await;
-        let found = kit.store.session(&new.token).unwrap().unwrap();
+        let found = kit.store.session(&new.token, "a.example").unwrap().unwrap();
         assert_eq!((found.id, found.strength, found.expires_at), (session.id, new.strength, new.expires_at));
         assert_eq!((&found.user_name, found.idle_timeout, &found.network), (&alice.name, new.idle_timeout, &new.network));
         assert!(kit.store.end_session(found.id).await.unwrap());
         assert!(!kit.store.end_session(found.id).await.unwrap());
         assert_eq!(found.check(kit.clock.now()), Err(Ended::Revoked));
-        assert!(kit.store.session(&new.token).unwrap().is_none());
+        assert!(kit.store.session(&new.token, "a.example").unwrap().is_none());
         let kit = kit.reopened().await;
-        assert!(kit.store.session(&new.token).unwrap().is_none(), "a restart revives nothing");
+        assert!(kit.store.session(&new.token, "a.example").unwrap().is_none(), "a restart revives nothing");
     }
 
     #[tokio::test]
@@ -312,12 +366,12 @@ mod tests {
         opened(&kit, kept.clone()).await;
         kit.clock.advance(Duration::from_secs(1200));
         let kit = kit.reopened().await;
-        assert!(kit.store.session(&idle.token).unwrap().is_none());
-        assert!(kit.store.session(&kept.token).unwrap().is_some());
+        assert!(kit.store.session(&idle.token, "a.example").unwrap().is_none());
+        assert!(kit.store.session(&kept.token, "a.example").unwrap().is_some());
         assert_eq!(kit.count("session"), 1);
         kit.clock.advance(Duration::from_secs(2400));
         let kit = kit.reopened().await;
-        assert!(kit.store.session(&kept.token).unwrap().is_none());
+        assert!(kit.store.session(&kept.token, "a.example").unwrap().is_none());
     }
 
     #[tokio::test]
@@ -359,7 +413,7 @@ mod tests {
         session.seen(kit.clock.now());
         let seen = session.last_seen();
         let kit = kit.reopened().await;
-        assert_eq!(kit.store.session(&new.token).unwrap().unwrap().last_seen(), seen);
+        assert_eq!(kit.store.session(&new.token, "a.example").unwrap().unwrap().last_seen(), seen);
     }
 
     /// The attack: a session that was ended lives on because the disk was full at that moment.
@@ -374,11 +428,112 @@ mod tests {
         assert!(sessions[0].lifeline.is_cut() && !sessions[1].lifeline.is_cut());
         assert!(kit.store.set_disabled(&alice.name, true).await.is_err());
         assert!(sessions.iter().all(|session| session.lifeline.is_cut()));
-        assert!(kit.store.session(&three.token).unwrap().is_none());
+        assert!(kit.store.session(&three.token, "a.example").unwrap().is_none());
         assert!(!kit.store.is_broken(), "others go on");
         assert!(kit.store.sweep(kit.clock.now()).await.is_err());
         kit.raw().execute_batch("DROP TRIGGER full").unwrap();
         assert_eq!((kit.count("session"), kit.store.sweep(kit.clock.now()).await.unwrap()), (3, 0));
         assert_eq!(kit.count("session"), 0);
+    }
+
+    #[tokio::test]
+    async fn one_session_holds_a_token_for_each_host_and_all_end_together() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let new = kit.session(alice.id);
+        let session = opened(&kit, new.clone()).await;
+        let there = hash();
+        kit.clock.advance(Duration::from_millis(1));
+        let given = kit.store.give_token(session.id, there, "b.example".into()).await.unwrap().unwrap();
+        assert!(Arc::ptr_eq(&given, &session), "idle time and lifeline are the session's");
+        let kit = kit.reopened().await;
+        let found = kit.store.session(&there, "b.example").unwrap().unwrap();
+        assert!(Arc::ptr_eq(&found, &kit.store.session(&new.token, "a.example").unwrap().unwrap()));
+        assert_eq!(kit.store.hosts_of(session.id), ["a.example".into(), "b.example".into()]);
+        assert_eq!((kit.store.list_sessions().await.unwrap().len(), kit.count("session_token")), (1, 2));
+        assert!(kit.store.end_session(session.id).await.unwrap());
+        assert!(kit.store.session(&there, "b.example").unwrap().is_none() && found.lifeline.is_cut());
+        assert_eq!(kit.count("session_token"), 0);
+        let kit = kit.reopened().await;
+        assert!(kit.store.session(&there, "b.example").unwrap().is_none(), "a restart revives nothing");
+    }
+
+    /// The attack: a token that one app sees is carried to another.
+    #[tokio::test]
+    async fn a_token_counts_on_its_own_host_only() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let new = kit.session(alice.id);
+        let session = opened(&kit, new.clone()).await;
+        let there = hash();
+        kit.store.give_token(session.id, there, "b.example".into()).await.unwrap().unwrap();
+        for (token, host) in [(new.token, "b.example"), (there, "a.example"), (there, "B.example"), (there, "")] {
+            assert!(kit.store.session(&token, host).unwrap().is_none(), "{host}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_newest_two_tokens_of_a_host_count() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let session = opened(&kit, kit.session(alice.id)).await;
+        let tokens = [hash(), hash(), hash(), hash()];
+        for token in tokens {
+            kit.clock.advance(Duration::from_millis(1));
+            kit.store.give_token(session.id, token, "b.example".into()).await.unwrap().unwrap();
+        }
+        let counts = |kit: &Kit| tokens.map(|token| kit.store.session(&token, "b.example").unwrap().is_some());
+        assert_eq!(counts(&kit), [false, false, true, true]);
+        assert_eq!(kit.count("session_token"), 3);
+        assert_eq!(counts(&kit.reopened().await), [false, false, true, true]);
+    }
+
+    /// The attack: a hand-off that is under way while the session is ended opens one more host afterwards.
+    #[tokio::test]
+    async fn a_session_that_ended_gets_no_more_tokens() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let give = async |kit: &Kit, id| kit.store.give_token(id, hash(), "b.example".into()).await;
+        let ended = opened(&kit, kit.session(alice.id)).await;
+        let (end, given) = tokio::join!(kit.store.end_session(ended.id), give(&kit, ended.id));
+        assert!(end.unwrap() && given.unwrap().is_none());
+        assert!(give(&kit, ended.id).await.unwrap().is_none());
+        let idle = opened(&kit, kit.session(alice.id)).await;
+        let disabled = opened(&kit, kit.session(alice.id)).await;
+        kit.clock.advance(Duration::from_secs(1199));
+        disabled.seen(kit.clock.now());
+        kit.clock.advance(Duration::from_secs(1));
+        assert!(give(&kit, idle.id).await.unwrap().is_none());
+        assert!(give(&kit, disabled.id).await.unwrap().is_some());
+        kit.store.set_disabled(&alice.name, true).await.unwrap();
+        assert!(give(&kit, disabled.id).await.unwrap().is_none());
+        assert!(give(&kit, Id::draw(Entropy)).await.unwrap().is_none());
+        assert_eq!(kit.count("session_token"), 0);
+    }
+
+    /// The attack: a session that cannot be deleted from a full disk gets a token for another host.
+    #[tokio::test]
+    async fn a_session_that_ended_in_memory_alone_gets_no_more_tokens() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let session = opened(&kit, kit.session(alice.id)).await;
+        kit.raw().execute_batch("CREATE TRIGGER full BEFORE DELETE ON session BEGIN SELECT RAISE(ABORT, 'full'); END").unwrap();
+        assert!(kit.store.end_session(session.id).await.is_err());
+        assert!(kit.store.give_token(session.id, hash(), "b.example".into()).await.unwrap().is_none());
+        assert_eq!(kit.count("session_token"), 1);
+    }
+
+    #[tokio::test]
+    async fn what_one_host_saw_keeps_the_session_alive_on_all() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let new = kit.session(alice.id);
+        let session = opened(&kit, new.clone()).await;
+        let there = hash();
+        kit.store.give_token(session.id, there, "b.example".into()).await.unwrap().unwrap();
+        kit.clock.advance(Duration::from_secs(1199));
+        kit.store.session(&there, "b.example").unwrap().unwrap().seen(kit.clock.now());
+        kit.clock.advance(Duration::from_secs(1199));
+        assert!(kit.store.session(&new.token, "a.example").unwrap().unwrap().check(kit.clock.now()).is_ok());
     }
 }

@@ -194,7 +194,7 @@ mod tests {
 
         assert!(kit.store.set_disabled(&alice.name, true).await.unwrap());
         assert!(session.lifeline.is_cut());
-        assert!(kit.store.session(&new.token).unwrap().is_none());
+        assert!(kit.store.session(&new.token, "a.example").unwrap().is_none());
         assert!(kit.store.link(link).await.unwrap().is_none());
         assert!(kit.store.ceremony(ceremony.id).await.unwrap().is_none());
         assert!(!kit.store.begin_ceremony(kit.ceremony(alice.id)).await.unwrap());
@@ -203,7 +203,7 @@ mod tests {
         assert!(facts.user.disabled && facts.password.is_some() && facts.totps.len() == 1);
 
         assert!(kit.store.set_disabled(&alice.name, false).await.unwrap());
-        assert!(kit.store.session(&new.token).unwrap().is_none(), "enabling revives nothing");
+        assert!(kit.store.session(&new.token, "a.example").unwrap().is_none(), "enabling revives nothing");
         assert!(kit.store.begin_ceremony(ceremony.clone()).await.unwrap());
         assert!(kit.store.finish_sign_in(ceremony.id, totp.id, 1, kit.session(alice.id)).await.unwrap().is_some());
         assert!(!kit.store.set_disabled(&name("nobody"), true).await.unwrap());

@@ -237,7 +237,7 @@ mod tests {
         }
         drop(release);
         assert!(kit.store.list_sessions().await.unwrap().is_empty());
-        assert!(session.lifeline.is_cut() && kit.store.session(&new.token).unwrap().is_none());
+        assert!(session.lifeline.is_cut() && kit.store.session(&new.token, "a.example").unwrap().is_none());
     }
 
     /// The attack: breaking the store so that sessions are "not found", or found for ever.
@@ -252,8 +252,8 @@ mod tests {
         while !kit.store.is_broken() {
             tokio::task::yield_now().await;
         }
-        assert!(matches!(kit.store.session(&new.token), Err(Fault::Broken)));
-        assert!(matches!(kit.store.session(&hash()), Err(Fault::Broken)));
+        assert!(matches!(kit.store.session(&new.token, "a.example"), Err(Fault::Broken)));
+        assert!(matches!(kit.store.session(&hash(), "a.example"), Err(Fault::Broken)));
         assert!(matches!(kit.store.user(&alice.name).await, Err(Fault::Broken)));
         assert!(matches!(kit.store.end_session(session.id).await, Err(Fault::Broken)));
         assert!(session.lifeline.is_cut());
@@ -263,7 +263,7 @@ mod tests {
     async fn a_closed_store_says_nothing() {
         let kit = Kit::new();
         kit.store.close().await.unwrap();
-        assert!(matches!(kit.store.session(&hash()), Err(Fault::Broken)));
+        assert!(matches!(kit.store.session(&hash(), "a.example"), Err(Fault::Broken)));
         assert!(matches!(kit.store.users().await, Err(Fault::Broken)));
         assert!(matches!(kit.store.close().await, Err(Fault::Broken)));
     }
@@ -284,7 +284,7 @@ mod tests {
                 Err(Fault::Sqlite(rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)))
             };
             assert!(kit.store.ask(fails).await.is_err());
-            assert_eq!((kit.store.is_broken(), kit.store.session(&hash()).is_err()), (lasting, lasting), "{code}");
+            assert_eq!((kit.store.is_broken(), kit.store.session(&hash(), "a.example").is_err()), (lasting, lasting), "{code}");
         }
     }
 

@@ -9,6 +9,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
+use crate::base::chain::Chain;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::current::Current;
 use crate::plan::app::CertificateFiles;
@@ -40,10 +41,12 @@ pub enum Source {
 }
 
 impl Wanted {
-    /// What a plan asks for: an app's own files, else the files for all, else the local authority.
+    /// What a plan asks for: an app's own files (a portal without an app has none), else the files for all, else the local authority.
     pub fn by(plan: &Plan) -> Vec<Self> {
         let hosts = plan.apps.iter().flat_map(|app| app.hosts.iter().map(move |host| (host, app.certificate.as_ref())));
+        let portal = plan.app(&plan.portal).is_none().then_some((&plan.portal, None));
         hosts
+            .chain(portal)
             .map(|(host, own)| {
                 let files = own.or(plan.tls.certificate.as_ref()).cloned();
                 Self { host: host.clone(), source: files.map_or(Source::Local, Source::Files) }
@@ -306,7 +309,7 @@ impl Issued {
         }
         match self.issuing.ca.issue(&self.host, now) {
             Ok(leaf) => self.leaf.replace(Some(leaf)),
-            Err(fault) => tracing::error!(host = self.host.as_str(), %fault, "no new certificate"),
+            Err(fault) => tracing::error!(host = self.host.as_str(), fault = %Chain(&fault), "no new certificate"),
         }
         self.leaf.get().as_ref().as_ref().map(|leaf| Arc::clone(leaf.key()))
     }

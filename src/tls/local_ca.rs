@@ -1,6 +1,6 @@
 //! The local certificate authority: made once, kept in `certs/`, trusted by the owner's devices.
 //!
-//! It carries no name constraints. Browsers would honour permitted subtrees, but by ruling a public name without a
+//! It carries no name constraints. Browsers would honour permitted subtrees, but a public name without a
 //! certificate of its own falls back to this authority, and hosts are added to gateway.toml long after devices have
 //! trusted it; constraints would have to list every name that will ever be served. What limits it instead: its key is
 //! readable by the gateway alone, it signs no other authority (path length 0), and it signs only for configured hosts.

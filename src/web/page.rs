@@ -48,7 +48,7 @@ pub fn answer(status: StatusCode, kind: &'static str, body: Body) -> Response<Bo
     response
 }
 
-/// A redirect of ours. `location` must be a path of this host that we wrote ourselves.
+/// A redirect of ours. `location` must be a path of this host, or a URL of another of ours, that we wrote ourselves.
 pub fn redirect(status: StatusCode, location: &str) -> Response<Body> {
     let mut response = Response::new(Body::Empty);
     *response.status_mut() = status;

@@ -35,6 +35,8 @@ pub const SIGN_IN_TOO_OLD: &str = "That sign-in took too long or was begun in an
 pub const SIGNED_OUT: &str = "You are signed out.";
 /// After a session was ended by somebody.
 pub const SESSION_REVOKED: &str = "Your session was ended. Sign in to continue.";
+/// After a form that came without a session.
+pub const NOT_SENT: &str = "You were signed out before that was sent. Nothing you typed was sent to the app: to keep it, go back and copy it, then sign in.";
 /// A session whose strength does not do here.
 pub const STRONGER: &str = "This page asks for a code from your authenticator app as well. Sign in again to enter it.";
 /// The password of a name is closed for good.
@@ -158,6 +160,44 @@ pub fn sign_out_effect(user: &str, app: &str) -> String {
     format!(
         "You are signed in as {user}. Signing out closes every open connection of this browser to {app} \
          and removes what {app} keeps in this browser."
+    )
+}
+
+/// What signing out does where several apps are open to one sign-in.
+pub fn sign_out_everywhere_effect(user: &str) -> String {
+    format!("You are signed in as {user}. Signing out closes every open connection of this browser to every app.")
+}
+
+/// What signing out did.
+pub const SIGNED_OUT_EVERYWHERE: &str = "You are signed out of every app in this browser.";
+/// Heading of the list of apps.
+pub const APPS: &str = "Your apps";
+/// Link to that list.
+pub const ALL_APPS: &str = "All apps";
+
+// From host to host
+
+/// Heading.
+pub const HAND_OFF_LATE: &str = "That took too long";
+/// Detail.
+pub const HAND_OFF_LATE_DETAIL: &str = "The way from signing in to this page was open too long, or was taken twice. Nothing is lost: try again, and if you are still signed in you won't be asked.";
+/// Heading.
+pub const HAND_OFF_NO_COOKIE: &str = "Your browser didn't send our cookie back";
+
+/// Detail.
+pub fn hand_off_no_cookie(host: &str) -> String {
+    format!(
+        "You are signed in, but {host} can't tell that it is you. Allow cookies for {host}, or go on in the browser in which you began, then try again."
+    )
+}
+
+/// Heading.
+pub const IN_CIRCLES: &str = "You keep being sent to sign in";
+
+/// Detail.
+pub fn in_circles(host: &str) -> String {
+    format!(
+        "Signing in works, but your browser doesn't keep the cookie of {host} that says so, so we stopped after three rounds. Allow cookies for {host} (a blocker or a setting may take them away), then try again."
     )
 }
 

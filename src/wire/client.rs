@@ -1,4 +1,4 @@
-//! The client's address and the network it counts for.
+//! The network a client counts for.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

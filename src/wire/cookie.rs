@@ -53,10 +53,12 @@ pub fn strip(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether a `Set-Cookie` line of an app would set one of our names.
+/// Whether a `Set-Cookie` line of an app would set one of our names. `=__Host-doorward=x` has no name, and is sent back as if it had
+/// ours by browsers that do not know of that trick.
 pub fn sets_ours(line: &HeaderValue) -> bool {
-    let name = line.as_bytes().split(|byte| matches!(byte, b'=' | b';')).next().unwrap_or_default();
-    is_ours(trim(name))
+    let pair = line.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    let mut parts = pair.split(|byte| *byte == b'=').map(trim).skip_while(|part| part.is_empty());
+    is_ours(parts.next().unwrap_or_default())
 }
 
 /// A `Set-Cookie` line for one of our names. Without `max_age` it lives as long as the browser.
@@ -176,5 +178,16 @@ mod tests {
         assert_eq!(line.to_str().expect("ASCII"), "__Host-doorward=x; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=60");
         assert!(sets_ours(&line));
         assert!(!sets_ours(&HeaderValue::from_static("sessionid=__Host-doorward")));
+    }
+
+    /// The attack: an app, or whoever can make it set a cookie, plants a session of their own choice under no name at all.
+    #[test]
+    fn a_nameless_cookie_is_not_taken_for_another() {
+        for line in ["=__Host-doorward=x", " = __host-doorward=x; Path=/", "==__Host-doorward-pre", "__Host-doorward"] {
+            assert!(sets_ours(&HeaderValue::from_static(line)), "{line}");
+        }
+        for line in ["=x", "=", "", "a==__Host-doorward=x", "; __Host-doorward=x"] {
+            assert!(!sets_ours(&HeaderValue::from_static(line)), "{line}");
+        }
     }
 }

@@ -1,7 +1,10 @@
-//! HTTP as it reaches and leaves us: bodies, the connection a request came by, cookies, header names. No decisions.
+//! HTTP as it reaches and leaves us: bodies, the connection a request came by, cookies, header names, what an answer tells of the app
+//! that gave it. No decisions.
 
 pub mod body;
 pub mod client;
 pub mod connection;
 pub mod cookie;
 pub mod header;
+pub mod symptom;
+pub mod websocket;

@@ -192,6 +192,7 @@ fn settings_of_the_installation_are_told_by_their_keys() {
             "session.idle_timeout is 30m instead of 12h, for sessions that begin from then on",
         ),
         ("[session]\nremember = \"off\"", Closes, "session.remember is off instead of 30d, for sessions that begin from then on"),
+        ("portal = \"https://auth.example\"", Alters, "people sign in at https://auth.example instead of https://a.example"),
         ("[tls]\nmin_version = \"1.3\"", Closes, "the oldest TLS spoken is 1.3 instead of 1.2"),
         ("[listen]\nhttp = [\"[::]:80\", \"[::]:81\"]", Opens, "plain HTTP is spoken at [::]:81"),
         ("[listen]\nhttp = []", Closes, "plain HTTP is no longer spoken at [::]:80"),

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::strength::Strength;
 use crate::policy::host::Authority;
+use crate::policy::layer;
 use crate::policy::reading;
 use crate::policy::refusal::Unreadable;
 
@@ -354,6 +355,30 @@ fn methods_limit_a_rule_and_head_is_a_get_where_that_is_stricter() {
     assert_eq!(asked(&open, Method::HEAD), required(Strength::TwoFactor));
 }
 
+/// The attack: `post` instead of `POST` passes a rule about POST, and an app that puts methods into upper case (Django,
+/// Werkzeug, Symfony) runs the protected handler.
+#[test]
+fn a_method_in_other_letter_case_escapes_no_rule() {
+    let limited = |method: Method, action| Rule { methods: vec![method], ..rule(&["/form"], action) };
+    let asked = |rules: &RuleSet, method: &str| {
+        let method = Method::from_bytes(method.as_bytes()).expect("a token");
+        rules.judge(&Target::parse("/form").expect("readable"), &method, IpAddr::from([192, 0, 2, 1]))
+    };
+    let shut =
+        RuleSet { rules: vec![limited(Method::POST, Action::Deny), rule(&["/form"], Action::Bypass)], ..RuleSet::default() };
+    assert_eq!(asked(&shut, "PUT"), Judgement::Open);
+    for method in ["POST", "post", "Post", "poSt"] {
+        assert_eq!(asked(&shut, method), Judgement::Denied(DenyStatus::NotFound), "{method}");
+    }
+    let no_reading = RuleSet { rules: vec![limited(Method::GET, Action::Deny)], ..shut };
+    for method in ["get", "head", "Head"] {
+        assert_eq!(asked(&no_reading, method), Judgement::Denied(DenyStatus::NotFound), "{method}");
+    }
+    let open = RuleSet { bypass: vec![limited(Method::GET, Action::Bypass)], ..RuleSet::default() };
+    assert_eq!(asked(&open, "GET"), Judgement::Open);
+    assert_eq!(asked(&open, "get"), required(Strength::TwoFactor), "what gives matches exactly");
+}
+
 /// The attack: an IPv4 client that arrives on an IPv6 socket, so that a rule for its network overlooks it.
 #[test]
 fn networks_limit_a_rule_and_mapped_addresses_are_ipv4() {
@@ -558,7 +583,8 @@ proptest! {
         let call = Call { method: &Method::GET, client: CLIENT };
         let hear = |plain: bool| {
             let mut heard = Vec::new();
-            let _all = reading::each(target.path(), plain, &mut |reading| {
+            let texts = if plain { vec![] } else { layer::texts(target.path()).expect("readable") };
+            let _all = reading::each(target.path(), &texts, &mut |reading| {
                 heard.push(match rules.opinion(reading, call) {
                     Some(Opinion::Deny) => 3,
                     Some(Opinion::Require(Requirement { strength: Strength::TwoFactor })) => 2,
@@ -569,7 +595,7 @@ proptest! {
             });
             heard.into_iter().max()
         };
-        if crate::policy::layer::is_plain(target.path()) {
+        if layer::is_plain(target.path()) {
             prop_assert_eq!(hear(true), hear(false));
             prop_assert_eq!(target.readings(), vec![target.path().to_owned()]);
         }

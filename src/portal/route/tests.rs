@@ -1,269 +1,25 @@
 //! The flows as a browser without scripts goes through them, and what attackers try instead.
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{COOKIE, LOCATION, SET_COOKIE};
+use http::header::{LOCATION, SET_COOKIE};
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
-use tempfile::TempDir;
 
 use super::*;
 use crate::auth::password;
 use crate::auth::token::Token;
 use crate::auth::totp;
-use crate::base::clock::{Clock, Timestamp};
+use crate::base::clock::Timestamp;
 use crate::base::entropy::Entropy;
 use crate::base::id::Id;
-use crate::base::lifeline::Lifeline;
-use crate::base::seal::MasterKey;
 use crate::base::secret::Secret;
 use crate::model::credential::{Totp, TotpRecipe};
-use crate::model::identity::Identity;
 use crate::model::session::Ended;
 use crate::model::strength::Strength;
-use crate::model::user::User;
-use crate::plan::app::App;
-use crate::plan::listener::Listen;
-use crate::plan::policy::{AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
-use crate::plan::upstream::Upstream;
-use crate::policy::host::Host;
-use crate::policy::requirement::Requirement;
-use crate::policy::rule::RuleSet;
-use crate::policy::target::Target;
-use crate::portal::challenge::{self, Wanted};
 use crate::portal::hashing::Hasher;
-use crate::store::open::Store;
-use crate::wire::cookie::{self, Found};
-
-const HOST: &str = "paperless.example.com";
-const PASSWORD: &str = "violet otter mends 7 kettles";
-const HOUR: Duration = Duration::from_secs(3600);
-
-/// A gateway with one app, two hosts and a store in a folder of its own.
-struct Site {
-    clock: Clock,
-    portal: Portal,
-    plan: Plan,
-    _dir: TempDir,
-}
-
-/// Cookies, and an address.
-struct Browser {
-    host: &'static str,
-    cookies: BTreeMap<String, String>,
-    client: IpAddr,
-    headers: Vec<(&'static str, String)>,
-}
-
-struct Answer {
-    status: StatusCode,
-    headers: http::HeaderMap,
-    text: String,
-}
-
-impl Site {
-    fn new() -> Self {
-        Self::with(Strength::TwoFactor)
-    }
-
-    fn with(strength: Strength) -> Self {
-        let dir = TempDir::new().expect("a folder");
-        let clock = Clock::manual(Timestamp::from_secs(1_800_000_000));
-        let master = MasterKey::from_bytes(&[7; 32]).expect("32 bytes");
-        let store = Store::open(dir.path(), &master, clock.clone(), Entropy).expect("a store");
-        Self { portal: Portal::new(store, &master, &clock, Entropy), clock, plan: plan(strength), _dir: dir }
-    }
-
-    async fn user(&self, name: &str) -> User {
-        self.portal.store.add_user(&name.parse().expect("a name")).await.expect("added")
-    }
-
-    /// A user with a password and an authenticator.
-    async fn ready(&self, name: &str) -> Totp {
-        let user = self.user(name).await;
-        let totp = self.authenticator();
-        let hash = password::hash(&Secret::new(PASSWORD.to_owned()), [9; 16]);
-        assert!(self.portal.store.provision(user.id, Some(hash), Some(totp.clone())).await.expect("provisioned"));
-        totp
-    }
-
-    fn authenticator(&self) -> Totp {
-        let recipe = TotpRecipe::default();
-        let seed = totp::draw_seed(recipe.algorithm, Entropy);
-        Totp { id: Id::draw(Entropy), recipe, seed, last_step: 0, created_at: self.clock.now() }
-    }
-
-    async fn link(&self, user: &User) -> String {
-        let token = Token::draw(Entropy);
-        let ends = self.clock.now().plus(24 * HOUR);
-        assert!(self.portal.store.issue_link(user.id, token.hash(), ends).await.expect("issued"));
-        format!("/.doorward/setup/{}", token.to_text().expose())
-    }
-
-    /// Where the gate would send somebody who asks for `target`.
-    fn way_to(&self, target: &str) -> String {
-        let target = Target::parse(target).expect("a target");
-        challenge::sign_in_url(&self.portal, &target, &Host::parse(HOST).expect("a host"), self.clock.now())
-    }
-
-    async fn signed_in(&self, browser: &mut Browser, totp: &Totp) -> String {
-        let page = browser.get(self, &self.way_to("/")).await;
-        let next = browser.post(self, "/.doorward/login", &page.filled(&[("name", "alice"), ("password", PASSWORD)])).await;
-        let page = browser.get(self, &next.location()).await;
-        let code = totp::code_at(totp, self.clock.now());
-        let next = browser.post(self, "/.doorward/login/code", &page.filled(&[("code", &code)])).await;
-        assert_eq!(next.status, StatusCode::SEE_OTHER, "{}", next.text);
-        browser.cookies[cookie::SESSION].clone()
-    }
-}
-
-fn plan(strength: Strength) -> Plan {
-    let hosts = [HOST, "other.example.com"].map(|host| Host::parse(host).expect("a host"));
-    let app = Arc::new(App {
-        name: "Paperless".into(),
-        hosts: hosts.to_vec(),
-        upstream: Upstream {
-            host: "127.0.0.1".into(),
-            port: 8000,
-            connect_timeout: HOUR,
-            response_timeout: None,
-            idle_timeout: None,
-            body_limit: None,
-        },
-        rules: RuleSet { requirement: Requirement { strength }, ..RuleSet::default() },
-        certificate: None,
-        lifeline: Lifeline::new(),
-    });
-    Plan {
-        version: 0,
-        https_port: 443,
-        name: "Example home".into(),
-        data_dir: None,
-        listen: Listen {
-            https: vec![],
-            http: vec![],
-            header_timeout: HOUR,
-            drain_timeout: HOUR,
-            max_connections: 1,
-            max_connections_per_network: 1,
-        },
-        tls: TlsPolicy { min_version: TlsVersion::V1_2, certificate: None },
-        session: SessionPolicy { idle_timeout: 12 * HOUR, absolute_timeout: 168 * HOUR, remember: Some(720 * HOUR) },
-        auth: AuthPolicy {
-            require: strength,
-            password_min_length: 12,
-            totp_issuer: "Example home".into(),
-            totp: TotpRecipe::default(),
-        },
-        log: LogPolicy {
-            level: "info".into(),
-            format: LogFormat::Text,
-            access: false,
-            file: None::<PathBuf>,
-            redact_query: vec![],
-        },
-        hosts: HashMap::from(hosts.map(|host| (host, Arc::clone(&app)))),
-        apps: vec![app],
-    }
-}
-
-impl Browser {
-    fn new() -> Self {
-        Self::at("192.0.2.1")
-    }
-
-    fn at(client: &str) -> Self {
-        let headers = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document"), ("sec-fetch-site", "same-origin")];
-        Self {
-            host: HOST,
-            cookies: BTreeMap::new(),
-            client: client.parse().expect("an address"),
-            headers: headers.map(|(name, value)| (name, value.to_owned())).to_vec(),
-        }
-    }
-
-    fn set(&mut self, name: &'static str, value: Option<&str>) {
-        self.headers.retain(|(known, _)| *known != name);
-        self.headers.extend(value.map(|value| (name, value.to_owned())));
-    }
-
-    async fn get(&mut self, site: &Site, path: &str) -> Answer {
-        self.send(site, Request::get(path), String::new()).await
-    }
-
-    async fn post(&mut self, site: &Site, path: &str, fields: &[(String, String)]) -> Answer {
-        let encode = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
-        let body: Vec<_> = fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
-        let request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
-        self.send(site, request, body.join("&")).await
-    }
-
-    /// Does what the gate does: parses the target, looks the session up, asks the portal.
-    async fn send(&mut self, site: &Site, mut request: http::request::Builder, body: String) -> Answer {
-        for (name, value) in self.headers.iter().map(|(name, value)| (*name, value)).chain([("host", &self.host.to_owned())]) {
-            request = request.header(name, value);
-        }
-        let jar: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let request = request.header(COOKIE, jar.join("; ")).body(Body::from(body)).expect("a request");
-        let session = match cookie::find(request.headers(), cookie::SESSION) {
-            Found::One(text) => Token::parse(text).and_then(|token| site.portal.store.session(&token.hash()).expect("in order")),
-            Found::Nothing | Found::Several => None,
-        };
-        let identity = session.map_or(Identity::Anonymous, Identity::User);
-        let page = request.uri().path().strip_prefix("/.doorward/").expect("one of our pages").to_owned();
-        let host = Host::parse(self.host).expect("a host");
-        let (app, now) = (Arc::clone(&site.plan.hosts[&host]), site.clock.now());
-        let visit = Visit { request, page: &page, host, app, client: self.client, identity, request_id: "r1", now };
-        let response = serve(&site.portal, &site.plan, visit).await;
-        self.keep(&response);
-        let (head, body) = response.into_parts();
-        let bytes = body.collect().await.expect("in memory").to_bytes();
-        Answer { status: head.status, headers: head.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
-    }
-
-    fn keep(&mut self, response: &Response<Body>) {
-        for line in response.headers().get_all(SET_COOKIE) {
-            let line = line.to_str().expect("ASCII");
-            let (name, rest) = line.split_once('=').expect("a cookie");
-            assert!(line.ends_with("Path=/") || line.contains("Path=/;"), "{line}");
-            assert!(line.contains("HttpOnly; SameSite=Lax; Secure") && !line.contains("Domain"), "{line}");
-            if line.ends_with("Max-Age=0") {
-                self.cookies.remove(name);
-            } else {
-                self.cookies.insert(name.to_owned(), rest.split(';').next().expect("a value").to_owned());
-            }
-        }
-    }
-}
-
-impl Answer {
-    fn location(&self) -> String {
-        assert!(self.status.is_redirection(), "{} {}", self.status, self.text);
-        self.headers[LOCATION].to_str().expect("ASCII").to_owned()
-    }
-
-    /// The hidden fields of the page's form, and `typed`.
-    fn filled(&self, typed: &[(&str, &str)]) -> Vec<(String, String)> {
-        let hidden = regex::Regex::new(r#"<input type="hidden" name="(\w+)" value="([^"]*)">"#).expect("a pattern");
-        let hidden = hidden.captures_iter(&self.text).map(|found| (found[1].to_owned(), found[2].to_owned()));
-        hidden.chain(typed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).collect()
-    }
-
-    fn alert(&self) -> String {
-        let alert = regex::Regex::new(r##"role="alert"[^>]*><a href="#\w+">([^<]*)"##).expect("a pattern");
-        alert.captures(&self.text).map_or_else(String::new, |found| found[1].replace("&#39;", "'"))
-    }
-
-    /// Where the page that leads on leads.
-    fn leads_to(&self) -> String {
-        let refresh = regex::Regex::new(r#"content="0;url=([^"]*)""#).expect("a pattern");
-        refresh.captures(&self.text).expect("a page that leads on")[1].replace("&#38;", "&").replace("&amp;", "&")
-    }
-}
+use crate::portal::kit::{Answer, Browser, HOST, HOUR, PASSWORD, Site, plan};
+use crate::wire::cookie;
 
 #[tokio::test]
 async fn a_set_up_link_leads_all_the_way_in() {
@@ -858,18 +614,16 @@ async fn looking_for_tokens_is_budgeted() {
 #[tokio::test]
 async fn people_are_sent_to_sign_in_and_programs_are_told_to() {
     let site = Site::new();
-    let (target, host) = (Target::parse("/a?b=c").expect("a target"), Host::parse(HOST).expect("a host"));
-    let ask = |method: &Method, lines: &[(&'static str, &'static str)], ended| {
-        let headers =
-            lines.iter().map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value"))).collect();
-        let wanted = Wanted { method, headers: &headers, target: &target, host: &host, request_id: "r1" };
-        challenge::answer(&site.portal, wanted, ended, site.clock.now())
-    };
+    let ask =
+        |method: &Method, lines: &[(&'static str, &'static str)], ended| site.challenged(HOST, (method, "/a?b=c"), lines, ended);
     let tab = [("sec-fetch-mode", "navigate")];
     let answer = ask(&Method::GET, &tab, Some(Ended::Idle));
     let location = answer.headers()[LOCATION].to_str().expect("ASCII").to_owned();
     assert!(answer.status() == StatusCode::FOUND && location.ends_with("&why=idle"), "{location}");
-    assert_eq!(ask(&Method::POST, &tab, None).status(), StatusCode::SEE_OTHER);
+    let posted = ask(&Method::POST, &tab, Some(Ended::Idle));
+    assert_eq!(posted.status(), StatusCode::SEE_OTHER);
+    let page = Browser::new().get(&site, posted.headers()[LOCATION].to_str().expect("ASCII")).await;
+    assert!(page.text.contains("Nothing you typed was sent to the app"), "{}", page.text);
     let page = Browser::new().get(&site, &location).await;
     assert!(page.text.contains("after 12 hours without activity"));
 
@@ -877,7 +631,8 @@ async fn people_are_sent_to_sign_in_and_programs_are_told_to() {
     assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
     let bytes = answer.into_body().collect().await.expect("in memory").to_bytes();
     let problem: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
-    assert!(problem["login_url"].as_str().expect("a URL").starts_with("/.doorward/login?go="));
+    assert_eq!(problem["login_url"], "/.doorward/login");
+    assert_eq!(site.portal.journeys.count(), 2, "a script that asks all day takes nobody's way away");
     let answer = ask(&Method::GET, &[("service-worker", "script"), ("sec-fetch-mode", "same-origin")], None);
     assert_eq!(answer.headers()["content-type"], "text/javascript; charset=utf-8");
 }

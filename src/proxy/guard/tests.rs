@@ -1,3 +1,5 @@
+//! Limits of bodies, and what becomes of the connection when one is broken off.
+
 use http_body_util::BodyExt;
 
 use super::*;

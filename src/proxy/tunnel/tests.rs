@@ -1,3 +1,5 @@
+//! WebSockets between a client, the gateway and an app, over HTTP/1.1 and HTTP/2.
+
 use std::time::Duration;
 
 use http::HeaderMap;

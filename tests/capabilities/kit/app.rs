@@ -144,7 +144,14 @@ async fn serve(stream: TcpStream, script: Script) {
         async move { Ok::<_, Infallible>(script(request).await) }
     });
     // How it ends is the gateway's business; the record says what came.
-    drop(http1::Builder::new().half_close(true).serve_connection(TokioIo::new(stream), service).with_upgrades().await);
+    drop(
+        http1::Builder::new()
+            .max_headers(200)
+            .half_close(true)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades()
+            .await,
+    );
 }
 
 fn head(request: &Request<Incoming>) -> Seen {

@@ -1,8 +1,11 @@
 //! A whole gateway in this process, booted as the program boots it.
 
 use std::net::SocketAddr;
+use std::panic;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Once};
+use std::thread;
 use std::time::Duration;
 
 use doorward::admin::wish::{Answer, Credentials, Which, Wish};
@@ -40,6 +43,7 @@ pub struct Gateway {
     running: Option<Booted>,
     roots: Arc<RootCertStore>,
     dir: TempDir,
+    people: Mutex<Vec<Person>>,
 }
 
 /// How to reach a gateway; all a client needs.
@@ -66,16 +70,14 @@ impl Gateway {
 
     /// As [`Gateway::start`], with a plan changed by hand where the text has no word for it.
     pub fn with(toml: &str, change: impl FnOnce(&mut Plan)) -> Self {
-        let dir = tempfile::tempdir().expect("a folder");
-        let compiled = compile_text(toml).unwrap_or_else(|complaints| panic!("{complaints:#?}"));
-        let mut plan = compiled.plan;
-        let local: SocketAddr = "127.0.0.1:0".parse().expect("an address");
-        plan.listen.https = vec![local];
-        plan.listen.http = vec![local];
+        let clock = Clock::manual(Timestamp::from_secs(1_800_000_000));
+        Self::within(tempfile::tempdir().expect("a folder"), clock, plan(toml, change))
+    }
+
+    fn within(dir: TempDir, clock: Clock, mut plan: Plan) -> Self {
         plan.log.file = Some(dir.path().join("access.log"));
-        change(&mut plan);
         let place = Place::new(&dir.path().join("data"), None, None);
-        Self::booted(dir, plan, place)
+        Self::booted(dir, clock, plan, place)
     }
 
     /// Starts from a file, to be reloaded. Its addresses and the access log are the text's own.
@@ -85,17 +87,26 @@ impl Gateway {
         std::fs::write(&file, toml).expect("written");
         let (plan, _) = configuration::load(&file).unwrap_or_else(|report| panic!("{}", report.human(false)));
         let place = Place::new(&dir.path().join("data"), Some(&file), None);
-        Self::booted(dir, plan, place)
+        Self::booted(dir, Clock::manual(Timestamp::from_secs(1_800_000_000)), plan, place)
     }
 
-    fn booted(dir: TempDir, plan: Plan, place: Place) -> Self {
-        let clock = Clock::manual(Timestamp::from_secs(1_800_000_000));
+    fn booted(dir: TempDir, clock: Clock, plan: Plan, place: Place) -> Self {
+        watch_for_panics();
         let start = Start { plan, place, clock: clock.clone(), entropy: Entropy, workers: 2 };
         let running = boot(start).expect("the gateway starts");
         let mut roots = RootCertStore::empty();
         let authority = CertificateDer::from_pem_file(&running.ca_file).expect("the authority's certificate");
         roots.add(authority).expect("a certificate");
-        Self { clock, running: Some(running), roots: Arc::new(roots), dir }
+        Self { clock, running: Some(running), roots: Arc::new(roots), dir, people: Mutex::default() }
+    }
+
+    /// Ended and started again from the same folder, at the same moment.
+    pub async fn restarted(mut self, toml: &str) -> Self {
+        self.end().await;
+        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().expect("a folder"));
+        let again = Self::within(dir, self.clock.clone(), plan(toml, |_| {}));
+        *again.people.lock().expect("not poisoned") = std::mem::take(&mut *self.people.lock().expect("not poisoned"));
+        again
     }
 
     /// In front of one app at `upstream`, protected in full.
@@ -150,7 +161,15 @@ impl Gateway {
         };
         let answer = self.perform(Wish::UserAdd { name: name.to_owned(), credentials: Some(credentials) }).await;
         assert!(matches!(answer, Answer::User(_)), "{answer:?}");
-        Person::new(name, &words, seed.expose().clone(), self.clock.now())
+        let person = Person::new(name, &words, seed.expose().clone(), self.clock.now());
+        self.people.lock().expect("not poisoned").push(person.clone());
+        person
+    }
+
+    /// Somebody whose account was made before.
+    pub fn person(&self, name: &str) -> Person {
+        let people = self.people.lock().expect("not poisoned");
+        people.iter().find(|person| person.name == name).expect("provisioned").clone()
     }
 
     /// Carries out a wish as the owner's command line would.
@@ -173,11 +192,15 @@ impl Gateway {
 
     /// Ends the gateway as a stopping program does, and returns what it wrote into the access log.
     pub async fn ended(mut self) -> String {
+        self.end().await;
+        std::fs::read_to_string(self.dir.path().join("access.log")).unwrap_or_default()
+    }
+
+    async fn end(&mut self) {
         let running = self.running.take().expect("not ended before");
         running.drain();
         let joined = tokio::task::spawn_blocking(move || running.join());
-        tokio::time::timeout(PATIENCE, joined).await.expect("ends in time").expect("ends without a panic");
-        std::fs::read_to_string(self.dir.path().join("access.log")).unwrap_or_default()
+        within("the end", joined).await.expect("ends without a panic");
     }
 }
 
@@ -186,7 +209,36 @@ impl Drop for Gateway {
         if let Some(running) = self.running.take() {
             running.stop();
         }
+        if !thread::panicking() {
+            assert_eq!(PANICS.load(Ordering::SeqCst), 0, "nothing panics behind the door, whatever comes");
+        }
     }
+}
+
+/// Panics on threads of a gateway: Tokio catches them, and the test would not notice.
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+fn watch_for_panics() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if thread::current().name().is_some_and(|name| name.starts_with("worker-") || name == "keeper") {
+                PANICS.fetch_add(1, Ordering::SeqCst);
+            }
+            before(info);
+        }));
+    });
+}
+
+/// A plan that listens on ports of its own.
+fn plan(toml: &str, change: impl FnOnce(&mut Plan)) -> Plan {
+    let mut plan = compile_text(toml).unwrap_or_else(|complaints| panic!("{complaints:#?}")).plan;
+    let local: SocketAddr = "127.0.0.1:0".parse().expect("an address");
+    plan.listen.https = vec![local];
+    plan.listen.http = vec![local];
+    change(&mut plan);
+    plan
 }
 
 impl Reach {

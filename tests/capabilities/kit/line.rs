@@ -65,6 +65,14 @@ impl Line {
         }
     }
 
+    /// Sends a request over HTTP/2 without waiting for those before it.
+    pub fn begin(&mut self, request: Request<Body>) -> impl Future<Output = hyper::Result<Response<Incoming>>> + use<> {
+        match &mut self.sender {
+            Sender::Http2(sender) => sender.send_request(request),
+            Sender::Http1(_) => panic!("one after the other"),
+        }
+    }
+
     /// Whether the gateway has closed it.
     pub fn is_closed(&self) -> bool {
         match &self.sender {

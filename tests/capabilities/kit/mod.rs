@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod corpus;
+pub mod flood;
 pub mod form;
 pub mod frames;
 pub mod gateway;

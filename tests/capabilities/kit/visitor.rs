@@ -132,6 +132,32 @@ impl Visitor {
         self.pass_code(person, &code).await
     }
 
+    /// The same in a browser that is signed in: begins where a form was left open in another tab.
+    pub async fn sign_in_again(&mut self, person: &Person) -> Answer {
+        let session = self.session_cookie().expect("signed in").to_owned();
+        self.forget(SESSION);
+        let code = self.pass_password(person, "/.doorward/login").await;
+        self.set_cookie(SESSION, &session);
+        self.pass_code(person, &code).await
+    }
+
+    /// Comes to this host by way of `portal`, where the same browser is signed in, and holds a session here afterwards.
+    pub async fn follow(&mut self, portal: &mut Self) {
+        let answer = self.get("/").await;
+        assert_eq!(answer.status, StatusCode::FOUND, "{}", answer.text());
+        let answer = portal.get(&portal.own_path(answer.location())).await;
+        assert_eq!(answer.status, StatusCode::FOUND, "{}", answer.text());
+        let answer = self.get(&self.own_path(answer.location())).await;
+        assert_eq!((answer.status, answer.location()), (StatusCode::FOUND, "/"), "{}", answer.text());
+        assert!(self.session_cookie().is_some(), "signed in here too");
+    }
+
+    /// The path of a URL of this visitor's host.
+    pub fn own_path(&self, url: &str) -> String {
+        let path = url.strip_prefix(&format!("https://{}", self.authority()));
+        path.unwrap_or_else(|| panic!("{url} is not on {}", self.host)).to_owned()
+    }
+
     /// Name and password; the address of the second step.
     pub async fn pass_password(&mut self, person: &Person, login: &str) -> String {
         let form = Form::of(&self.get(login).await.text());

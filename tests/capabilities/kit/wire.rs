@@ -85,6 +85,19 @@ impl Wire {
         all
     }
 
+    /// The statuses of so many answers, or of fewer if the gateway closes before.
+    pub async fn answers(&mut self, count: usize) -> Vec<u16> {
+        let mut all = Vec::new();
+        while statuses(&all).len() < count {
+            let more = self.until(b"\r\n\r\n").await;
+            if more.is_empty() {
+                break;
+            }
+            all.extend(more);
+        }
+        statuses(&all)
+    }
+
     /// Reads exactly so many bytes; `None` if the gateway closes before.
     pub async fn some(&mut self, count: usize) -> Option<Vec<u8>> {
         let mut all = vec![0; count];

@@ -23,7 +23,7 @@ fn size() -> (usize, usize) {
 
 /// Asks for a page again and again over one connection; how often, and what went wrong.
 fn client(
-    mut visitor: Visitor,
+    visitor: Visitor,
     path: &'static str,
     fine: &'static [StatusCode],
     stop: Arc<AtomicBool>,
