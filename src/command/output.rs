@@ -29,8 +29,11 @@ impl Output {
         match failure {
             Failure::Config(report) if self.json => print(&report.json().to_string()),
             Failure::Config(report) => complain(&report.human(colour())),
+            Failure::Complaints(told) if self.json => print(&told.json.to_string()),
+            Failure::Complaints(told) => complain(&told.text),
             Failure::Failed(message)
             | Failure::Usage(message)
+            | Failure::NotApplied(message)
             | Failure::Unreachable(message)
             | Failure::NotFound(message)
             | Failure::Permission(message) => {
