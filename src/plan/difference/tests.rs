@@ -1,3 +1,4 @@
+//! Differences between two plans, told in sentences: one case each, and what must not be told.
 use super::*;
 use crate::plan::changed_settings::needing_restart;
 use crate::plan::compile::compile_text;
