@@ -7,6 +7,7 @@ pub mod demo;
 pub mod environment;
 pub mod exit;
 pub mod health;
+pub mod help;
 pub mod line;
 pub mod output;
 pub mod place;

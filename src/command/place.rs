@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf, absolute};
 use crate::command::environment;
 use crate::command::exit::Failure;
 use crate::config::complaint::Complaint;
-use crate::config::read;
+use crate::config::read::{self, Unread};
 use crate::config::report::Report;
 use crate::daemon::place::Place;
 use crate::plan::compile;
@@ -74,9 +74,9 @@ fn personal() -> PathBuf {
 /// Reads and compiles a configuration file; warnings come back with the plan.
 ///
 /// # Errors
-/// [`Failure::Config`] with every complaint.
+/// [`Failure::Config`] with every complaint; [`Failure::Denied`] if the file may not be read.
 pub fn load(path: &Path) -> Result<(Plan, Report), Failure> {
-    let source = read::source(path).map_err(|report| Failure::Config(Box::new(report)))?;
+    let source = read::source(path).map_err(failure)?;
     let refuse = |source, complaints: Vec<Complaint>| Failure::Config(Box::new(Report::new(source, complaints)));
     let document = match read::document(&source) {
         Ok(document) => document,
@@ -95,5 +95,26 @@ pub fn load(path: &Path) -> Result<(Plan, Report), Failure> {
             complaints.extend(files);
             Err(refuse(source, complaints))
         }
+    }
+}
+
+/// A file that may not be read is not an invalid one: no edit of it helps, and its exit code says so.
+fn failure(unread: Unread) -> Failure {
+    match unread {
+        Unread::Unfit(report) => Failure::Config(Box::new(report)),
+        Unread::Denied(report) => Failure::Denied(Box::new(report)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::source::Source;
+
+    #[test]
+    fn a_closed_file_and_an_invalid_one_end_differently() {
+        let report = || Report::new(Source::unnamed("gateway.toml", String::new()), Vec::new());
+        assert!(matches!(failure(Unread::Denied(report())), Failure::Denied(_)));
+        assert!(matches!(failure(Unread::Unfit(report())), Failure::Config(_)));
     }
 }
