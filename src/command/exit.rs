@@ -5,6 +5,7 @@ use std::io;
 use std::iter::successors;
 use std::process::ExitCode;
 
+use crate::admin::wish::Told;
 use crate::base::chain::Chain;
 use crate::config::report::Report;
 
@@ -19,6 +20,10 @@ pub enum Failure {
     Config(Box<Report>),
     /// 4: the configuration is valid, and its warnings were not to be let pass.
     Warnings(Box<Report>),
+    /// 3: the same, told by the running gateway, which keeps its configuration.
+    Complaints(Told),
+    /// 3: the configuration asks for what cannot be had; the running gateway keeps its own.
+    NotApplied(String),
     /// 5: the running gateway cannot be reached.
     Unreachable(String),
     /// 6: no such user, session or topic.
@@ -41,7 +46,7 @@ impl Failure {
         ExitCode::from(match self {
             Self::Failed(_) => 1,
             Self::Usage(_) => 2,
-            Self::Config(_) => 3,
+            Self::Config(_) | Self::Complaints(_) | Self::NotApplied(_) => 3,
             Self::Warnings(_) => 4,
             Self::Unreachable(_) => 5,
             Self::NotFound(_) => 6,
@@ -54,7 +59,7 @@ impl Failure {
         match self {
             Self::Failed(_) => "failed",
             Self::Usage(_) => "usage",
-            Self::Config(_) => "config",
+            Self::Config(_) | Self::Complaints(_) | Self::NotApplied(_) => "config",
             Self::Warnings(_) => "warnings",
             Self::Unreachable(_) => "unreachable",
             Self::NotFound(_) => "not_found",

@@ -3,20 +3,24 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use serde_json::json;
 
+use crate::base::units;
 use crate::command::account;
 use crate::command::check;
 use crate::command::complete;
 use crate::command::demo;
+use crate::command::diff;
 use crate::command::exit::Failure;
 use crate::command::health;
 use crate::command::help;
 use crate::command::output::Output;
 use crate::command::place::Named;
+use crate::command::reload;
 use crate::command::run as run_verb;
 use crate::command::trust::{self, Way};
 use crate::command::up;
@@ -55,8 +59,20 @@ enum Verb {
     )]
     Up(UpWords),
     /// Run from a configuration file
-    #[command(after_help = "Examples:\n  doorward run\n  doorward run -c /etc/doorward/gateway.toml")]
-    Run,
+    #[command(after_help = "Examples:\n  doorward run -c /etc/doorward/gateway.toml\n  doorward run --watch")]
+    Run {
+        /// Reload whenever the file, or a certificate file that it names, has changed
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Have the running gateway read its file again; nobody notices, and on any error it keeps what it has
+    #[command(
+        after_help = "Examples:\n  doorward reload\n  doorward reload --confirm 5m   # then, if all is well: doorward reload --keep"
+    )]
+    Reload(ReloadWords),
+    /// Say what a changed file would open or close, compared with what the gateway runs; applies nothing
+    #[command(after_help = "Examples:\n  doorward diff\n  doorward diff -c new.toml --json")]
+    Diff,
     /// Check a configuration file; opens no store, binds and writes nothing
     #[command(
         after_help = "Examples:\n  doorward check\n  doorward check -c gateway.toml --json\n  doorward check --format github --deny-warnings"
@@ -121,6 +137,17 @@ pub enum Format {
     Json,
     /// Workflow commands, which GitHub Actions shows beside the lines
     Github,
+}
+
+/// Words of `reload`.
+#[derive(Debug, Args)]
+pub struct ReloadWords {
+    /// Go back to the configuration before unless `reload --keep` follows within this time, such as 5m
+    #[arg(long, value_name = "TIME", value_parser = trial, conflicts_with = "keep")]
+    pub confirm: Option<Duration>,
+    /// Keep the configuration that is on trial
+    #[arg(long)]
+    pub keep: bool,
 }
 
 /// Words of `demo`.
@@ -236,6 +263,13 @@ pub enum SessionVerb {
     },
 }
 
+/// The time of a trial: long enough to look, short enough that a locked-out owner waits for it.
+fn trial(text: &str) -> Result<Duration, String> {
+    let time = units::duration(text).map_err(|fault| format!("it {fault}; write 90s, 5m or 1h"))?;
+    let bounds = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
+    if bounds.contains(&time) { Ok(time) } else { Err("from 1s to 24h".to_owned()) }
+}
+
 fn address(text: &str) -> Result<SocketAddr, String> {
     let examples = "write an address of this machine and a port, such as 127.0.0.1:8443, or [::]:8443 for every address";
     text.parse().map_err(|_| examples.to_owned())
@@ -286,7 +320,9 @@ fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {
     match verb {
         Verb::Demo(words) => demo::demo(named, &words, output),
         Verb::Up(words) => up::up(named, &words, output),
-        Verb::Run => run_verb::run(named, output),
+        Verb::Run { watch } => run_verb::run(named, watch, output),
+        Verb::Reload(words) => reload::reload(named, &words, output),
+        Verb::Diff => diff::diff(named, output),
         Verb::Check(words) => check::check(named, words.deny_warnings, output),
         Verb::Trust { print: true, .. } => trust::trust(named, Way::Print, output),
         Verb::Trust { qr: true, .. } => trust::trust(named, Way::Qr, output),

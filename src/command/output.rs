@@ -32,8 +32,11 @@ impl Output {
     pub fn failure(self, failure: &Failure) -> ExitCode {
         match failure {
             Failure::Config(report) | Failure::Warnings(report) | Failure::Denied(report) => self.complaints(report),
+            Failure::Complaints(told) if self.json => print(&told.json.to_string()),
+            Failure::Complaints(told) => complain(&told.text),
             Failure::Failed(message)
             | Failure::Usage(message)
+            | Failure::NotApplied(message)
             | Failure::Unreachable(message)
             | Failure::NotFound(message)
             | Failure::Permission(message) => {

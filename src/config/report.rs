@@ -74,6 +74,17 @@ impl Report {
         text + &self.summary() + "\n" + &self.explained().map_or_else(String::new, |hint| hint + "\n")
     }
 
+    /// The complaints in one line each, for the log: `gateway.toml:4:1: error[E0203]: unknown key`.
+    pub fn lines(&self) -> Vec<String> {
+        let line = |complaint: &Complaint| {
+            let place = complaint.place.as_ref().map(|place| self.source.position(place.start));
+            let place = place.map_or_else(String::new, |place| format!(":{}:{}", place.line, place.column));
+            let (severity, code) = (complaint.severity().name(), complaint.code.name());
+            format!("{}{place}: {severity}[{code}]: {}", self.source.name, harmless(&complaint.message))
+        };
+        self.complaints.iter().take(MOST).map(line).collect()
+    }
+
     /// The complaints as JSON, version 1: positions count from 1, columns in Unicode scalar values, and byte offsets.
     pub fn json(&self) -> Value {
         let errors = self.count(Severity::Error);
@@ -208,6 +219,12 @@ mod tests {
                 }],
             })
         );
+    }
+
+    #[test]
+    fn a_line_for_the_log_says_where() {
+        let told = ["gateway.toml:2:1: error[E0203]: unknown key `idle_timout` in [session]"];
+        assert_eq!(report(vec![complaint()]).lines(), told);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::base::lifeline::Lifeline;
 use crate::config::app::AppTable;
 use crate::config::complaint::{Code, Complaint};
 use crate::config::document::Document;
@@ -33,7 +34,8 @@ fn app(document: &Document, table: &AppTable, book: &mut HostBook, complaints: &
     let rules = rules::compile(document, table, &hosts, complaints);
     let name = table.name.as_ref().and_then(|name| name_of(name.value.trim(), &name.place, complaints));
     let first = hosts.first()?.as_str();
-    Some(App { name: name.unwrap_or_else(|| first.to_owned()), upstream: upstream?, rules, certificate, hosts })
+    let name = name.unwrap_or_else(|| first.to_owned());
+    Some(App { name, upstream: upstream?, rules, certificate, hosts, lifeline: Lifeline::new() })
 }
 
 /// Whether the reader has already said what is wrong with this app's `host`.

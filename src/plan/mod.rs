@@ -3,7 +3,10 @@
 
 pub mod app;
 pub mod apps;
+pub mod changed_rules;
+pub mod changed_settings;
 pub mod compile;
+pub mod difference;
 pub mod hosts;
 pub mod listener;
 pub mod networks;
@@ -14,6 +17,7 @@ pub mod redirects;
 pub mod rules;
 pub mod settings;
 pub mod shadow;
+pub mod succession;
 pub mod upstream;
 pub mod whole;
 pub mod written;

@@ -12,7 +12,7 @@ use crate::policy::requirement::Requirement;
 use crate::policy::target::Target;
 
 /// One rule.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Paths it speaks of; any of them.
     pub paths: Vec<Pattern>,
@@ -57,7 +57,7 @@ pub enum DenyStatus {
 }
 
 /// All rules of one app.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleSet {
     /// If given, everything else is denied.
     pub only: Option<Vec<Pattern>>,

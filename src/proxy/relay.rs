@@ -28,13 +28,13 @@ pub struct Ends {
     pub upstream: OnUpgrade,
 }
 
-/// Starts relaying. When the session ends both connections are dropped as they are: no frame of ours is put between
+/// Starts relaying. When the session or the app ends both connections are dropped as they are: no frame of ours is put between
 /// theirs, so an app or a page never reads something that the other did not say.
 pub fn start(ends: Ends, permit: Permit, open: OpenTunnel) {
     task::start("tunnel", async move {
         let _open = open;
         select! {
-            () = permit.ended() => debug!("a tunnel ends with its session"),
+            over = permit.ended() => debug!(?over, "a tunnel ends with what permitted it"),
             result = run(ends, permit.clone()) => if let Err(error) = result { debug!(%error, "a tunnel failed") },
         }
     });
