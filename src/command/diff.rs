@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::admin::wish::{Answer, Wish};
 use crate::command::exit::Failure;
 use crate::command::output::{Output, colour};
-use crate::command::place::Named;
+use crate::command::place::{Named, unread};
 use crate::command::wish::{block_on, granted};
 use crate::config::read;
 use crate::daemon::control;
@@ -22,7 +22,7 @@ use crate::plan::difference::{Change, Effect, summary};
 pub fn diff(named: &Named, output: Output) -> Result<(), Failure> {
     let file = named.required_config()?;
     let file = path::absolute(&file).unwrap_or(file);
-    let source = read::source(&file).map_err(|report| Failure::Config(Box::new(report)))?;
+    let source = read::source(&file).map_err(unread)?;
     let place = named.running()?;
     match ask(&place, &Wish::Diff { file, text: source.text, colour: colour() })? {
         Answer::Different { version, changes, warnings } => {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use serde_json::json;
 
@@ -17,6 +17,7 @@ use crate::command::demo;
 use crate::command::diff;
 use crate::command::exit::Failure;
 use crate::command::health;
+use crate::command::help;
 use crate::command::output::Output;
 use crate::command::place::Named;
 use crate::command::reload;
@@ -32,7 +33,7 @@ const EVERYWHERE: &str = "Options of every command";
 /// Try it:      doorward demo
 /// A real app:  doorward up jupyter.localhost=127.0.0.1:8888
 #[derive(Debug, Parser)]
-#[command(name = "doorward", version, propagate_version = true, verbatim_doc_comment)]
+#[command(name = "doorward", version, propagate_version = true, disable_help_subcommand = true, verbatim_doc_comment)]
 pub struct Line {
     /// The configuration file [default: ./gateway.toml, then /etc/doorward/gateway.toml]
     #[arg(short, long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
@@ -73,8 +74,10 @@ enum Verb {
     #[command(after_help = "Examples:\n  doorward diff\n  doorward diff -c new.toml --json")]
     Diff,
     /// Check a configuration file; opens no store, binds and writes nothing
-    #[command(after_help = "Examples:\n  doorward check\n  doorward check -c gateway.toml --json")]
-    Check,
+    #[command(
+        after_help = "Examples:\n  doorward check\n  doorward check -c gateway.toml --json\n  doorward check --format github --deny-warnings"
+    )]
+    Check(CheckWords),
     /// Make this machine or a phone trust the installation's own certificate authority
     #[command(after_help = "Examples:\n  doorward trust\n  doorward trust --print > local-ca.pem")]
     Trust {
@@ -94,6 +97,13 @@ enum Verb {
     /// Exit with 0 if the gateway is well, with 1 if not
     #[command(after_help = "Examples:\n  doorward healthcheck\n  doorward healthcheck --json")]
     Healthcheck,
+    /// Explain a code such as E0203, or a command
+    #[command(after_help = "Examples:\n  doorward help E0203\n  doorward help user add")]
+    Help {
+        /// A code of a complaint, or the words of a command
+        #[arg(value_name = "TOPIC")]
+        topic: Vec<String>,
+    },
     /// Show the version
     #[command(after_help = "Examples:\n  doorward version\n  doorward version --json")]
     Version,
@@ -105,6 +115,28 @@ enum Verb {
         /// The shell
         shell: Shell,
     },
+}
+
+/// Words of `check`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct CheckWords {
+    /// How to say what is wrong; `--json` is json [default: human]
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Exit with 4 if there are warnings
+    #[arg(long)]
+    pub deny_warnings: bool,
+}
+
+/// How complaints are said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// With the lines concerned, for people
+    Human,
+    /// One document, for programs
+    Json,
+    /// Workflow commands, which GitHub Actions shows beside the lines
+    Github,
 }
 
 /// Words of `reload`.
@@ -249,11 +281,25 @@ pub fn run() -> ExitCode {
         Ok(line) => line,
         Err(misread) => return misunderstood(&misread),
     };
-    let output = Output { json: line.json };
+    let output = match output(&line) {
+        Ok(output) => output,
+        Err(failure) => return Output { json: line.json, github: false }.failure(&failure),
+    };
     let named = Named { config: line.config, data_dir: line.data_dir };
     match carry_out(line.verb, &named, output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => output.failure(&failure),
+    }
+}
+
+/// How the command is to speak.
+fn output(line: &Line) -> Result<Output, Failure> {
+    let format = if let Verb::Check(words) = &line.verb { words.format } else { None };
+    match (line.json, format) {
+        (true, Some(Format::Human | Format::Github)) => Err(Failure::Usage("--json is --format json; leave one away".to_owned())),
+        (json, None | Some(Format::Human)) => Ok(Output { json, github: false }),
+        (_, Some(Format::Json)) => Ok(Output { json: true, github: false }),
+        (false, Some(Format::Github)) => Ok(Output { json: false, github: true }),
     }
 }
 
@@ -263,7 +309,7 @@ fn misunderstood(misread: &clap::Error) -> ExitCode {
     if json && misread.use_stderr() {
         let text = misread.to_string();
         let reason = text.split("\n\nUsage:").next().unwrap_or_default().trim();
-        return Output { json }.failure(&Failure::Usage(reason.trim_start_matches("error: ").to_owned()));
+        return Output { json, github: false }.failure(&Failure::Usage(reason.trim_start_matches("error: ").to_owned()));
     }
     // A reader that has gone away is no failure of ours.
     drop(misread.print());
@@ -277,13 +323,14 @@ fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {
         Verb::Run { watch } => run_verb::run(named, watch, output),
         Verb::Reload(words) => reload::reload(named, &words, output),
         Verb::Diff => diff::diff(named, output),
-        Verb::Check => check::check(named, output),
+        Verb::Check(words) => check::check(named, words.deny_warnings, output),
         Verb::Trust { print: true, .. } => trust::trust(named, Way::Print, output),
         Verb::Trust { qr: true, .. } => trust::trust(named, Way::Qr, output),
         Verb::Trust { .. } => trust::trust(named, Way::Install, output),
         Verb::User(verb) => account::user(named, verb, output),
         Verb::Session(verb) => account::session(named, verb, output),
         Verb::Healthcheck => health::check(named, output),
+        Verb::Help { topic } => help::help(&topic, output),
         Verb::Version => {
             let version = env!("CARGO_PKG_VERSION");
             output.result(&json!({ "version": version }), || format!("doorward {version}"));

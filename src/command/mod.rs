@@ -8,6 +8,7 @@ pub mod diff;
 pub mod environment;
 pub mod exit;
 pub mod health;
+pub mod help;
 pub mod line;
 pub mod output;
 pub mod place;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf, absolute};
 
 use crate::command::environment;
 use crate::command::exit::Failure;
+use crate::config::read::{self, Unread};
 use crate::config::report::Report;
 use crate::daemon::configuration;
 use crate::daemon::place::Place;
@@ -92,7 +93,29 @@ fn personal() -> PathBuf {
 /// Reads and compiles a configuration file; warnings come back with the plan.
 ///
 /// # Errors
-/// [`Failure::Config`] with every complaint.
+/// [`Failure::Config`] with every complaint; [`Failure::Denied`] if the file may not be read.
 pub fn load(path: &Path) -> Result<(Plan, Report), Failure> {
-    configuration::load(path).map_err(Failure::Config)
+    let source = read::source(path).map_err(unread)?;
+    configuration::compiled(source).map_err(Failure::Config)
+}
+
+/// A file that may not be read is not an invalid one: no edit of it helps, and its exit code says so.
+pub fn unread(unread: Unread) -> Failure {
+    match unread {
+        Unread::Unfit(report) => Failure::Config(Box::new(report)),
+        Unread::Denied(report) => Failure::Denied(Box::new(report)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::source::Source;
+
+    #[test]
+    fn a_closed_file_and_an_invalid_one_end_differently() {
+        let report = || Report::new(Source::unnamed("gateway.toml", String::new()), Vec::new());
+        assert!(matches!(unread(Unread::Denied(report())), Failure::Denied(_)));
+        assert!(matches!(unread(Unread::Unfit(report())), Failure::Config(_)));
+    }
 }

@@ -72,8 +72,8 @@ impl AppTable {
             idle_timeout: reader.duration("idle_timeout"),
             body_limit: reader.size_or("body_limit", "none"),
         };
-        reader.demand("host", "under which name is it reached?", "host = \"paperless.example.com\"");
-        reader.demand("upstream", "where do its requests go?", "upstream = \"http://127.0.0.1:8000\"");
+        reader.demand(&["host"], "under which name is it reached?", "host = \"paperless.example.com\"");
+        reader.demand(&["upstream"], "where do its requests go?", "upstream = \"http://127.0.0.1:8000\"");
         app
     }
 }

@@ -5,6 +5,8 @@ pub mod app;
 pub mod auth;
 pub mod complaint;
 pub mod document;
+pub mod github;
+pub mod help;
 pub mod later;
 pub mod listen;
 pub mod log;

@@ -15,7 +15,7 @@ use crate::plan::whole::Plan;
 /// # Errors
 /// Every complaint.
 pub fn load(path: &Path) -> Result<(Plan, Report), Box<Report>> {
-    compiled(read::source(path)?)
+    compiled(read::source(path).map_err(|unread| Box::new(unread.into_report()))?)
 }
 
 /// Compiles the text of a configuration and tries the files that it names.

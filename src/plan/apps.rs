@@ -42,7 +42,7 @@ fn app(document: &Document, table: &AppTable, book: &mut HostBook, complaints: &
 fn complained_at_key(document: &Document, table: &AppTable) -> bool {
     document.complaints.iter().any(|complaint| {
         let at = complaint.place.as_ref().map_or(0, |place| place.start);
-        complaint.key.as_deref() == Some("app.host") && at >= table.place.start
+        complaint.meant_key().as_deref() == Some("app.host") && at >= table.place.start
     })
 }
 

@@ -53,7 +53,7 @@ pub fn compile(document: &Document) -> Result<Compiled, Vec<Complaint>> {
         apps,
         name,
     };
-    if document.apps.is_empty() && !complaints.iter().any(|complaint| complaint.key.as_deref() == Some("app")) {
+    if document.apps.is_empty() && !complaints.iter().any(|complaint| complaint.meant_key().as_deref() == Some("app")) {
         let complaint = Complaint::new(Code::E0202, &(0..0), "there is no [[app]]").label("nothing to protect");
         let example = "host = \"paperless.example.com\" and upstream = \"http://127.0.0.1:8000\"";
         complaints.push(complaint.help(format!("add a table [[app]] with {example}")).key("app"));
