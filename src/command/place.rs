@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf, absolute};
 use crate::command::environment;
 use crate::command::exit::Failure;
 use crate::config::complaint::Complaint;
+use crate::config::document::Document;
 use crate::config::read;
 use crate::config::report::Report;
 use crate::daemon::place::Place;
@@ -71,11 +72,30 @@ fn personal() -> PathBuf {
     environment::folder("XDG_DATA_HOME").unwrap_or_else(home)
 }
 
+/// A configuration file read: as written, and as it is run.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What is written where.
+    pub document: Document,
+    /// What is run.
+    pub plan: Plan,
+    /// The text, and what its owner should look at.
+    pub report: Report,
+}
+
 /// Reads and compiles a configuration file; warnings come back with the plan.
 ///
 /// # Errors
 /// [`Failure::Config`] with every complaint.
 pub fn load(path: &Path) -> Result<(Plan, Report), Failure> {
+    load_as_written(path).map(|Loaded { plan, report, .. }| (plan, report))
+}
+
+/// As [`load`], for those who also ask where something is written.
+///
+/// # Errors
+/// [`Failure::Config`] with every complaint.
+pub fn load_as_written(path: &Path) -> Result<Loaded, Failure> {
     let source = read::source(path).map_err(|report| Failure::Config(Box::new(report)))?;
     let refuse = |source, complaints: Vec<Complaint>| Failure::Config(Box::new(Report::new(source, complaints)));
     let document = match read::document(&source) {
@@ -89,7 +109,7 @@ pub fn load(path: &Path) -> Result<(Plan, Report), Failure> {
             if warnings.iter().any(Complaint::is_error) {
                 return Err(refuse(source, warnings));
             }
-            Ok((plan, Report::new(source, warnings)))
+            Ok(Loaded { document, plan, report: Report::new(source, warnings) })
         }
         Err(mut complaints) => {
             complaints.extend(files);

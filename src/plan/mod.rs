@@ -4,9 +4,11 @@
 pub mod app;
 pub mod apps;
 pub mod compile;
+pub mod explain;
 pub mod hosts;
 pub mod listener;
 pub mod networks;
+pub mod places;
 pub mod policy;
 pub mod portal;
 pub mod public;
