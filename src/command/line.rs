@@ -13,6 +13,7 @@ use crate::command::check;
 use crate::command::complete;
 use crate::command::demo;
 use crate::command::exit::Failure;
+use crate::command::explain::{self, ExplainWords};
 use crate::command::health;
 use crate::command::output::Output;
 use crate::command::place::Named;
@@ -59,6 +60,11 @@ enum Verb {
     /// Check a configuration file; opens no store, binds and writes nothing
     #[command(after_help = "Examples:\n  doorward check\n  doorward check -c gateway.toml --json")]
     Check,
+    /// Say what would happen to a request and which rule decides; needs no running gateway
+    #[command(
+        after_help = "Examples:\n  doorward explain https://paperless.example.com/Admin%2flogin/\n  doorward explain https://paperless.example.com/ --user alice --method POST --ip 198.51.100.7"
+    )]
+    Explain(ExplainWords),
     /// Make this machine or a phone trust the installation's own certificate authority
     #[command(after_help = "Examples:\n  doorward trust\n  doorward trust --print > local-ca.pem")]
     Trust {
@@ -242,6 +248,7 @@ fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {
         Verb::Up(words) => up::up(named, &words, output),
         Verb::Run => run_verb::run(named, output),
         Verb::Check => check::check(named, output),
+        Verb::Explain(words) => explain::explain(named, &words, output),
         Verb::Trust { print: true, .. } => trust::trust(named, Way::Print, output),
         Verb::Trust { qr: true, .. } => trust::trust(named, Way::Qr, output),
         Verb::Trust { .. } => trust::trust(named, Way::Install, output),

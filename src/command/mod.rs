@@ -6,6 +6,8 @@ pub mod complete;
 pub mod demo;
 pub mod environment;
 pub mod exit;
+pub mod explain;
+pub mod explained;
 pub mod health;
 pub mod line;
 pub mod output;

@@ -156,7 +156,7 @@ impl Report {
 
 /// Text without characters that a terminal obeys: control characters, and those that turn the direction of writing. The
 /// renderer takes them out of titles and of the file's text, not out of labels and messages.
-fn harmless(text: &str) -> String {
+pub fn harmless(text: &str) -> String {
     let obeyed = |letter: char| letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.replace('\n', " ").chars().map(|letter| if obeyed(letter) { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }

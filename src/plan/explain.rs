@@ -263,9 +263,7 @@ impl Test<'_> {
     fn speaks_of(&self, reading: &Reading<'_>, call: Call<'_>) -> bool {
         match self {
             Self::Pattern(pattern) => pattern.covers(reading, Root::Everything),
-            Self::Outside(only) => {
-                !reading.is_aside() && !only.iter().any(|pattern| pattern.covers(reading, Root::Alone))
-            }
+            Self::Outside(only) => !reading.is_aside() && !only.iter().any(|pattern| pattern.covers(reading, Root::Alone)),
             Self::Sends(from) => rule::sends(from, reading, Root::Alone),
             Self::Rule(rule) => rule.speaks_of(reading, call),
             Self::Otherwise => !reading.is_aside(),
@@ -300,6 +298,15 @@ impl Step {
 }
 
 impl Seen {
+    /// How names were compared, for programs.
+    pub fn form_name(&self) -> &'static str {
+        match self.form {
+            Form::Exact => "exact",
+            Form::Folded => "folded",
+            Form::Loose => "loose",
+        }
+    }
+
     /// How names were compared, in a few words; nothing for letter by letter.
     pub fn manner(&self) -> Option<&'static str> {
         match self.form {

@@ -143,7 +143,8 @@ fn rule_set() -> impl Strategy<Value = RuleSet> {
 }
 
 fn target() -> impl Strategy<Value = String> {
-    let names = ["admin", "Admin", "admin.json", "%61dmin", "a", "x", "", "index.php", ";x", "a%2fx", "a%252fx", "%EF%BC%A1", "x%3Fy"];
+    let names =
+        ["admin", "Admin", "admin.json", "%61dmin", "a", "x", "", "index.php", ";x", "a%2fx", "a%252fx", "%EF%BC%A1", "x%3Fy"];
     let names = proptest::collection::vec(proptest::sample::select(names.to_vec()), 0..=4);
     (names, proptest::bool::ANY).prop_map(|(names, query)| format!("/{}{}", names.join("/"), if query { "?q" } else { "" }))
 }
