@@ -20,6 +20,7 @@ use crate::proxy::forwarded;
 /// More readings than this nobody reads.
 const MOST_READINGS: usize = 20;
 const HTTPS_PORT: u16 = 443;
+const CONTINUE: &str = "/.doorward/continue";
 
 /// What was asked, and of which configuration.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +78,7 @@ fn rule(asked: &Asked<'_>, step: &Step, decides: bool) -> Value {
     json!({
         "kind": step.kind.name(),
         "paths": step.patterns,
+        "limits": step.limits,
         "says": step.sentence(),
         "at": position(asked, &step.origin),
         "reason": step.origin.reason,
@@ -142,10 +144,10 @@ fn step_line(asked: &Asked<'_>, step: &Step, decides: bool) -> String {
         (_, None) => "missed",
     };
     let patterns: String = step.patterns.iter().map(|pattern| format!(" {pattern}")).collect();
-    let mut line = format!("{mark} {hit:<9} {}{patterns}: {}", step.kind.name(), step.sentence());
-    if let Some(at) = position(asked, &step.origin) {
-        write!(line, "  ({at})").expect("text takes all");
-    }
+    let limits = if step.limits.is_empty() { String::new() } else { format!(" [{}]", step.limits.join(" ")) };
+    let at = position(asked, &step.origin).unwrap_or_else(|| "by default".to_owned());
+    let reason = step.origin.reason.as_ref().map(|reason| format!(" “{reason}”")).unwrap_or_default();
+    let mut line = format!("{mark} {hit:<9} {}{patterns}{limits}: {}  ({at}){reason}", step.kind.name(), step.sentence());
     if let Some(seen) = step.hit.as_ref().filter(|_| step.kind != Kind::Requirement) {
         let outside = if step.kind == Kind::Only { "outside" } else { "read as" };
         write!(line, ", {outside} {}", reading(asked, seen)).expect("text takes all");
@@ -160,8 +162,7 @@ fn step_line(asked: &Asked<'_>, step: &Step, decides: bool) -> String {
 
 fn reading(asked: &Asked<'_>, seen: &Seen) -> String {
     let method = if seen.method == asked.words.method { String::new() } else { format!("{} ", seen.method) };
-    let manner = seen.manner().map(|manner| format!(" {manner}")).unwrap_or_default();
-    format!("{method}{}{manner}", seen.text)
+    format!("{method}{} {}", seen.text, seen.manner())
 }
 
 fn answer(asked: &Asked<'_>, finding: &Finding) -> Answer {
@@ -207,10 +208,14 @@ fn verdict(asked: &Asked<'_>, verdict: &Verdict) -> Answer {
             Answer { name: "deny", status: Some(status), location: None, told: format!("denied with {meaning}") }
         }
         Verdict::Challenge(challenge) => {
-            let status = if [Method::GET, Method::HEAD].contains(&asked.words.method) { 302 } else { 303 };
-            let to = format!("{}{SIGN_IN}", portal(asked));
+            let safe = [Method::GET, Method::HEAD].contains(&asked.words.method);
+            let (status, sign_in) = (if safe { 302 } else { 303 }, format!("{}{SIGN_IN}", portal(asked)));
+            // A form is led over a page of its own host, see `portal::elsewhere`.
+            let direct = safe || asked.loaded.plan.is_portal(&asked.authority.host);
+            let to = if direct { sign_in.clone() } else { CONTINUE.to_owned() };
+            let onward = if direct { String::new() } else { format!(", and on to {sign_in}") };
             let needs = challenge.needs.name();
-            let told = format!("must sign in with {needs}: a browser is sent to {to} with {status}, a program gets 401");
+            let told = format!("must sign in with {needs}: a browser is sent to {to} with {status}{onward}; a program gets 401");
             Answer { name: "sign-in", status: Some(status), location: Some(to), told }
         }
     }

@@ -95,6 +95,8 @@ pub struct Step {
     pub kind: Kind,
     /// Its patterns.
     pub patterns: Vec<String>,
+    /// The methods and networks it keeps to; none if it speaks of all.
+    pub limits: Vec<String>,
     /// What it says where it speaks.
     pub says: Judgement,
     /// Where it was written.
@@ -227,10 +229,11 @@ fn stricter(known: (Judgement, usize), heard: (Judgement, usize)) -> (Judgement,
 fn steps<'a>(rules: &'a RuleSet, places: &Places) -> Vec<(Step, Test<'a>)> {
     let denied = || Judgement::Denied(rules.deny_status);
     let mut steps = Vec::new();
-    let mut add = |kind, patterns: &[Pattern], says, origin: Option<&Origin>, test| {
+    let mut add = |kind, patterns: &[Pattern], says, origin: Option<&Origin>, test: Test<'a>| {
         let patterns = patterns.iter().map(ToString::to_string).collect();
+        let limits = test.limits();
         let origin = origin.cloned().unwrap_or_default();
-        steps.push((Step { kind, patterns, says, origin, hit: None, missed: None }, test));
+        steps.push((Step { kind, patterns, limits, says, origin, hit: None, missed: None }, test));
     };
     for (at, pattern) in rules.deny.iter().enumerate() {
         add(Kind::Deny, std::slice::from_ref(pattern), denied(), places.deny.get(at), Test::Pattern(pattern));
@@ -260,6 +263,16 @@ fn steps<'a>(rules: &'a RuleSet, places: &Places) -> Vec<(Step, Test<'a>)> {
 }
 
 impl Test<'_> {
+    fn limits(&self) -> Vec<String> {
+        match self {
+            Self::Rule(rule) => {
+                let networks = rule.networks.iter().map(ToString::to_string);
+                rule.methods.iter().map(ToString::to_string).chain(networks).collect()
+            }
+            Self::Pattern(_) | Self::Outside(_) | Self::Sends(_) | Self::Otherwise => Vec::new(),
+        }
+    }
+
     fn speaks_of(&self, reading: &Reading<'_>, call: Call<'_>) -> bool {
         match self {
             Self::Pattern(pattern) => pattern.covers(reading, Root::Everything),
@@ -289,6 +302,7 @@ impl Step {
     /// What it says where it speaks, in a few words.
     pub fn sentence(&self) -> String {
         match &self.says {
+            Judgement::Denied(_) if self.kind == Kind::Only => "all else denied".to_owned(),
             Judgement::Denied(_) => "denied".to_owned(),
             Judgement::Redirected(redirect) => format!("sent to {} ({})", redirect.to, redirect.status),
             Judgement::Required(requirement) => format!("asks for {}", requirement.strength.name()),
@@ -307,12 +321,12 @@ impl Seen {
         }
     }
 
-    /// How names were compared, in a few words; nothing for letter by letter.
-    pub fn manner(&self) -> Option<&'static str> {
+    /// How names were compared, in a few words.
+    pub fn manner(&self) -> &'static str {
         match self.form {
-            Form::Exact => None,
-            Form::Folded => Some("whatever the case, width and accents"),
-            Form::Loose => Some("whatever the suffix"),
+            Form::Exact => "letter by letter",
+            Form::Folded => "whatever the case, width and accents",
+            Form::Loose => "whatever the suffix",
         }
     }
 }
