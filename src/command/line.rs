@@ -16,6 +16,7 @@ use crate::command::complete;
 use crate::command::demo;
 use crate::command::diff;
 use crate::command::exit::Failure;
+use crate::command::explain::{self, ExplainWords};
 use crate::command::health;
 use crate::command::help;
 use crate::command::output::Output;
@@ -78,6 +79,11 @@ enum Verb {
         after_help = "Examples:\n  doorward check\n  doorward check -c gateway.toml --json\n  doorward check --format github --deny-warnings"
     )]
     Check(CheckWords),
+    /// Say what would happen to a request and which rule decides; needs no running gateway
+    #[command(
+        after_help = "Examples:\n  doorward explain https://paperless.example.com/Admin%2flogin/\n  doorward explain https://paperless.example.com/ --user alice --method POST --ip 198.51.100.7"
+    )]
+    Explain(ExplainWords),
     /// Make this machine or a phone trust the installation's own certificate authority
     #[command(after_help = "Examples:\n  doorward trust\n  doorward trust --print > local-ca.pem")]
     Trust {
@@ -324,6 +330,7 @@ fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {
         Verb::Reload(words) => reload::reload(named, &words, output),
         Verb::Diff => diff::diff(named, output),
         Verb::Check(words) => check::check(named, words.deny_warnings, output),
+        Verb::Explain(words) => explain::explain(named, &words, output),
         Verb::Trust { print: true, .. } => trust::trust(named, Way::Print, output),
         Verb::Trust { qr: true, .. } => trust::trust(named, Way::Qr, output),
         Verb::Trust { .. } => trust::trust(named, Way::Install, output),

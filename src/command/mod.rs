@@ -7,6 +7,8 @@ pub mod demo;
 pub mod diff;
 pub mod environment;
 pub mod exit;
+pub mod explain;
+pub mod explained;
 pub mod health;
 pub mod help;
 pub mod line;

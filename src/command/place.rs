@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf, absolute};
 
 use crate::command::environment;
 use crate::command::exit::Failure;
+use crate::config::document::Document;
 use crate::config::read::{self, Unread};
 use crate::config::report::Report;
 use crate::daemon::configuration;
@@ -90,13 +91,35 @@ fn personal() -> PathBuf {
     environment::folder("XDG_DATA_HOME").unwrap_or_else(home)
 }
 
+/// A configuration file read: as written, and as it is run.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What is written where.
+    pub document: Document,
+    /// What is run.
+    pub plan: Plan,
+    /// The text, and what its owner should look at.
+    pub report: Report,
+}
+
 /// Reads and compiles a configuration file; warnings come back with the plan.
 ///
 /// # Errors
 /// [`Failure::Config`] with every complaint; [`Failure::Denied`] if the file may not be read.
 pub fn load(path: &Path) -> Result<(Plan, Report), Failure> {
+    load_as_written(path).map(|Loaded { plan, report, .. }| (plan, report))
+}
+
+/// As [`load`], for those who also ask where something is written.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_as_written(path: &Path) -> Result<Loaded, Failure> {
     let source = read::source(path).map_err(unread)?;
-    configuration::compiled(source).map_err(Failure::Config)
+    let (plan, report) = configuration::compiled(source).map_err(Failure::Config)?;
+    let document = read::document(&report.source)
+        .map_err(|complaints| Failure::Config(Box::new(Report::new(report.source.clone(), complaints))))?;
+    Ok(Loaded { document, plan, report })
 }
 
 /// A file that may not be read is not an invalid one: no edit of it helps, and its exit code says so.

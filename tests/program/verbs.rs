@@ -11,6 +11,7 @@ const VERBS: &[&str] = &[
     "up",
     "run",
     "check",
+    "explain",
     "trust",
     "user add",
     "user link",
@@ -114,6 +115,62 @@ fn check_says_what_is_wrong_and_ends_with_3() {
     let missing = crate::bed::home();
     let said = run(missing.path(), "check").ends_with(2);
     assert!(said.err.contains("doorward demo") && said.err.contains("--config"), "{said:?}");
+}
+
+const PAPERLESS: &str = "[listen]\nhttps = [\"127.0.0.1:8443\"]\n\n[[app]]\nhost = \"paperless.example.com\"\n\
+    upstream = \"http://127.0.0.1:9\"\ndeny = [\"/admin/\"]\nbypass = [\"/health\"]\n";
+
+/// The attack: spellings of a denied path, which whoever wrote the rule would like to see denied before somebody tries them.
+#[test]
+fn explain_names_the_rule_that_decides() {
+    let home = home();
+    fs::write(home.path().join("gateway.toml"), PAPERLESS).expect("written");
+    let before = tree(home.path());
+    let paths = ["/Admin%2flogin/", "/admin", "//x/admin/", "/;x/ADMIN", "/%2561dmin/", "/admin.json", "/index.php/admin/?x"];
+    for path in paths {
+        let said = run(home.path(), &format!("explain https://paperless.example.com{path} --user alice")).ends_with(0);
+        assert!(said.out.contains("→ hit       deny /admin/: denied  (gateway.toml:7)"), "{said:?}");
+        assert!(said.out.contains("verdict   denied with 404") && !said.out.contains("x-real-ip"), "{said:?}");
+        let json = run(home.path(), &format!("explain paperless.example.com{path} --json")).ends_with(0).json();
+        assert_eq!((&json["verdict"]["name"], &json["verdict"]["status"]), (&"deny".into(), &404.into()), "{json}");
+        assert_eq!((&json["rules"][0]["at"], &json["rules"][0]["decides"]), (&"gateway.toml:7".into(), &true.into()), "{json}");
+    }
+    assert_eq!(tree(home.path()), before);
+}
+
+#[test]
+fn explain_tells_passing_from_signing_in() {
+    let home = home();
+    fs::write(home.path().join("gateway.toml"), PAPERLESS).expect("written");
+    let explain = |words: &str| run(home.path(), &format!("explain {words} --json")).ends_with(0).json();
+    let verdict = |words: &str| explain(words)["verdict"]["name"].as_str().expect("a name").to_owned();
+    let url = "https://paperless.example.com";
+    for (words, expected) in [
+        ("/", "sign-in"),
+        ("/health", "pass"),
+        ("/Health", "sign-in"),
+        ("/ --user alice", "pass"),
+        ("/ --user alice --strength password", "sign-in"),
+        ("/a/../admin", "dot-segment"),
+        ("/.doorward/login", "own-page"),
+        ("/.Doorward/login", "disguised"),
+    ] {
+        assert_eq!(verdict(&format!("{url}{words}")), expected, "{words}");
+    }
+    assert_eq!(verdict("https://other.example.com/"), "no-such-app");
+    let passing = explain(&format!("{url}/ --user alice --ip ::ffff:198.51.100.7"));
+    assert_eq!(passing["headers"]["x-forwarded-for"], "198.51.100.7", "{passing}");
+    let sent = explain(&format!("{url}/"));
+    assert_eq!(sent["verdict"]["location"], "https://paperless.example.com:8443/.doorward/login");
+    let said = run(home.path(), &format!("explain {url}/a%00b")).ends_with(0);
+    assert!(said.out.contains("encoded control character (encoded-control)"), "{said:?}");
+    let said = run(home.path(), &format!("explain {url}/a%E2%80%AEb")).ends_with(0);
+    assert!(!said.out.contains('\u{202e}'), "nothing turns a terminal round: {said:?}");
+    for words in
+        ["/admin", "ftp://a.example/", "https://u@a.example/", &format!("{url}/ --ip x"), &format!("{url}/ --strength password")]
+    {
+        run(home.path(), &format!("explain {words}")).ends_with(2);
+    }
 }
 
 #[test]
