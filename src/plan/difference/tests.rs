@@ -1,3 +1,5 @@
+//! Every kind of difference, and the very words for it.
+
 use super::*;
 use crate::plan::changed_settings::needing_restart;
 use crate::plan::compile::compile_text;

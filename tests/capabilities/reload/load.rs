@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use crate::kit::gateway::{Gateway, HOST};
 use crate::kit::line::BOTH;
 use crate::kit::visitor::{Visitor, read};
-use crate::reload::sockets::{Socket, echo_app, guest_at};
+use crate::reload::sockets::{Socket, echo_app, guest_at_both};
 use crate::reload::{app, listening, reload};
 
 const OTHER: &str = "other.example";
@@ -64,17 +64,17 @@ async fn nobody_notices() {
         listening(https, &apps).replace("drain_timeout = \"0s\"", &format!("drain_timeout = \"30s\"\n{limits}"))
     };
     let gateway = Gateway::from_file(&text(1));
-    let (alice, bob) = (guest_at(&gateway, HOST, "alice").await, guest_at(&gateway, OTHER, "bob").await);
+    let (here, there) = guest_at_both(&gateway, OTHER).await;
     let mut open = Vec::new();
     for number in 0..sockets {
-        open.push(Socket::open(&mut alice.clone().over(BOTH[number % 2])).await);
+        open.push(Socket::open(&mut here.clone().over(BOTH[number % 2])).await);
     }
     let stop = Arc::new(AtomicBool::new(false));
     let clients = BOTH.map(|protocol| {
         [
-            client(alice.clone().over(protocol), "/", &[StatusCode::OK], Arc::clone(&stop)),
-            client(bob.clone().over(protocol), "/", &[StatusCode::OK], Arc::clone(&stop)),
-            client(bob.clone().over(protocol), "/odd", &[StatusCode::OK, StatusCode::NOT_FOUND], Arc::clone(&stop)),
+            client(here.clone().over(protocol), "/", &[StatusCode::OK], Arc::clone(&stop)),
+            client(there.clone().over(protocol), "/", &[StatusCode::OK], Arc::clone(&stop)),
+            client(there.clone().over(protocol), "/odd", &[StatusCode::OK, StatusCode::NOT_FOUND], Arc::clone(&stop)),
         ]
     });
     let started = tokio::time::Instant::now();
