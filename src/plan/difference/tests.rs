@@ -1,4 +1,5 @@
-//! Differences between two plans, told in sentences: one case each, and what must not be told.
+//! Every kind of difference, and the very words for it.
+
 use super::*;
 use crate::plan::changed_settings::needing_restart;
 use crate::plan::compile::compile_text;

@@ -80,12 +80,12 @@ pub async fn echo_app() -> App {
     .await
 }
 
-/// Somebody signed in as `name` at `host`, in a browser that `guest` was cloned from or another.
-pub async fn guest_at(gateway: &Gateway, host: &str, name: &str) -> Visitor {
-    let person = gateway.provision(name).await;
-    let mut visitor = Visitor::new(gateway.reach(), host);
-    visitor.sign_in(&person).await;
-    visitor
+/// Two tabs of somebody signed in: at the first host and at `other`.
+pub async fn guest_at_both(gateway: &Gateway, other: &str) -> (Visitor, Visitor) {
+    let mut first = gateway.guest("alice").await;
+    let mut second = Visitor::new(gateway.reach(), other);
+    second.follow(&mut first).await;
+    (first, second)
 }
 
 #[tokio::test]
@@ -94,11 +94,11 @@ async fn sockets_of_apps_that_stay_live_on_and_those_of_others_end() {
     let (mine, theirs) = (echo_app().await, echo_app().await);
     let text = |more: &str| file(&(app(HOST, &mine.url(), "") + &app(OTHER, &theirs.url(), more)));
     let gateway = Gateway::from_file(&text(""));
-    let (alice, bob) = (guest_at(&gateway, HOST, "alice").await, guest_at(&gateway, OTHER, "bob").await);
+    let (here, there) = guest_at_both(&gateway, OTHER).await;
     for protocol in BOTH {
         reload(&gateway, &text("")).await;
-        let mut stays = Socket::open(&mut alice.clone().over(protocol)).await;
-        let mut changes = Socket::open(&mut bob.clone().over(protocol)).await;
+        let mut stays = Socket::open(&mut here.clone().over(protocol)).await;
+        let mut changes = Socket::open(&mut there.clone().over(protocol)).await;
         let files = pair(gateway.home(), "new", &[OTHER]);
         let certificate = format!("certificate = \"{}\"\nprivate_key = \"{}\"", files.0.display(), files.1.display());
         for harmless in ["# a comment", "name = \"Theirs\"", certificate.as_str(), ""] {
@@ -108,11 +108,11 @@ async fn sockets_of_apps_that_stay_live_on_and_those_of_others_end() {
         reload(&gateway, &text("deny = [\"/admin/\"]")).await;
         changes.ended().await;
         assert!(stays.is_alive().await);
-        let mut again = Socket::open(&mut bob.clone().over(protocol)).await;
+        let mut again = Socket::open(&mut there.clone().over(protocol)).await;
         reload(&gateway, &file(&app(HOST, &mine.url(), ""))).await;
         again.ended().await;
         assert!(stays.is_alive().await);
-        let answer = alice.clone().over(protocol).fetch("GET", "/").await;
+        let answer = here.clone().over(protocol).fetch("GET", "/").await;
         assert_eq!(answer.status, StatusCode::OK);
     }
 }
