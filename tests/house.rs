@@ -68,7 +68,8 @@ const OWNERS: &[(&str, &[&str])] = &[
 /// What only some rooms above may call, besides its own room: the ways in that everything else relies on.
 const CALLERS: &[(&str, &[&str])] = &[
     ("crate::config::", &["plan", "daemon", "command"]),
-    ("crate::policy::decide::decide", &["gate"]),
+    // `plan` explains verdicts; it stands below everything that could forward with the grant.
+    ("crate::policy::decide::decide", &["gate", "plan"]),
     ("crate::policy::decide::Grant", &["proxy"]),
     ("crate::proxy::forward::", &["gate"]),
 ];

@@ -29,6 +29,12 @@ fn chromium_walks_through_the_demo() {
 }
 
 #[test]
+#[ignore = "needs chromium, certutil, python with jupyterlab"]
+fn one_sign_in_serves_three_names() {
+    scenario("three_apps");
+}
+
+#[test]
 #[ignore = "needs chromium, certutil, oathtool, python with jupyterlab"]
 fn jupyterlab_runs_a_kernel_behind_the_gateway() {
     scenario("jupyter");

@@ -10,6 +10,7 @@ use crate::auth::token::Token;
 use crate::auth::totp;
 use crate::base::chain::Chain;
 use crate::base::clock::{Clock, Timestamp};
+use crate::base::current::Current;
 use crate::base::entropy::Entropy;
 use crate::base::id::Id;
 use crate::base::secret::Secret;
@@ -17,6 +18,7 @@ use crate::model::credential::{PasswordHash, Totp, TotpRecipe};
 use crate::model::event::Event;
 use crate::model::session::Session;
 use crate::model::user::{BadUserName, User, UserName};
+use crate::plan::whole::Plan;
 use crate::store::fault::Fault;
 use crate::store::open::Store;
 
@@ -34,12 +36,26 @@ pub struct Desk {
     pub clock: Clock,
     /// Draws link tokens.
     pub entropy: Entropy,
+    /// How new people are enrolled.
+    pub enrolment: Current<Enrolment>,
+}
+
+/// How new people are enrolled; a reload may change it.
+#[derive(Clone, Debug)]
+pub struct Enrolment {
     /// Begins set-up links: scheme, host and port of the portal, such as `https://localhost:8443`.
     pub origin: String,
     /// The name authenticator apps show.
     pub issuer: String,
     /// How new authenticators make codes.
     pub recipe: TotpRecipe,
+}
+
+impl Enrolment {
+    /// As `plan` says.
+    pub fn by(plan: &Plan) -> Self {
+        Self { origin: plan.origin(), issuer: plan.auth.totp_issuer.clone(), recipe: plan.auth.totp }
+    }
 }
 
 impl Desk {
@@ -60,6 +76,10 @@ impl Desk {
             Wish::UserDelete { name } => self.delete(&name).await,
             Wish::SessionList => self.list_sessions().await,
             Wish::SessionEnd { which } => self.end(which).await,
+            // The running gateway carries these out before anybody asks here.
+            Wish::Reload { .. } | Wish::Keep | Wish::Diff { .. } => {
+                Err(refuse(RefusedKind::Unfit, "no gateway runs, so there is no configuration in force".to_owned()))
+            }
             Wish::Health if self.store.is_broken() => Err(refuse(RefusedKind::Failed, BROKEN.to_owned())),
             Wish::Health => {
                 let sessions = self.live_sessions().await?.len();
@@ -81,7 +101,8 @@ impl Desk {
         })?;
         info!(event = Event::UserChanged.name(), user = %user.name, change = "added");
         let Some((password, totp)) = ready else { return self.link(user).await };
-        let otpauth = totp.as_ref().map(|totp| totp::uri(&self.issuer, user.name.as_str(), &totp.recipe, &totp.seed));
+        let otpauth =
+            totp.as_ref().map(|totp| totp::uri(&self.enrolment.get().issuer, user.name.as_str(), &totp.recipe, &totp.seed));
         self.store.provision(user.id, Some(password), totp).await.map_err(|fault| failed(&fault))?;
         Ok(Answer::User(UserAnswer {
             user: user.name.to_string(),
@@ -98,7 +119,13 @@ impl Desk {
                 let seed = totp::parse_seed(&text).ok_or_else(|| {
                     refuse(RefusedKind::Unfit, "the authenticator's key is not base32 of at least 16 bytes".to_owned())
                 })?;
-                Some(Totp { id: Id::draw(self.entropy), recipe: self.recipe, seed, last_step: 0, created_at: now })
+                Some(Totp {
+                    id: Id::draw(self.entropy),
+                    recipe: self.enrolment.get().recipe,
+                    seed,
+                    last_step: 0,
+                    created_at: now,
+                })
             }
         };
         Ok((PasswordHash(Secret::new(credentials.password_hash)), totp))
@@ -111,7 +138,7 @@ impl Desk {
         info!(event = Event::UserChanged.name(), user = %user.name, change = "set-up link issued");
         Ok(Answer::User(UserAnswer {
             user: user.name.to_string(),
-            setup_link: Some(format!("{}/.doorward/setup/{}", self.origin, token.to_text().expose())),
+            setup_link: Some(format!("{}/.doorward/setup/{}", self.enrolment.get().origin, token.to_text().expose())),
             expires_at: Some(expires_at.secs()),
             otpauth: None,
         }))

@@ -1,6 +1,12 @@
 //! Wishes and their answers, as they travel over the control socket: one JSON document each.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::plan::difference::Change;
 
 /// What an owner asks for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -41,6 +47,26 @@ pub enum Wish {
     },
     /// Whether the gateway is well.
     Health,
+    /// Read the configuration file again and put it into force.
+    Reload {
+        /// The file that is meant, if the owner named one: the gateway refuses if it runs from another.
+        file: Option<PathBuf>,
+        /// Go back to the configuration before unless [`Wish::Keep`] comes within so many seconds.
+        confirm_secs: Option<u64>,
+        /// Whether complaints may be coloured.
+        colour: bool,
+    },
+    /// Keep the configuration that is on trial.
+    Keep,
+    /// Say what would change with another configuration; nothing is applied.
+    Diff {
+        /// Where the text comes from; relative paths in it are relative to its folder.
+        file: PathBuf,
+        /// The text.
+        text: String,
+        /// Whether complaints may be coloured.
+        colour: bool,
+    },
 }
 
 /// Ready-made credentials. The password was hashed before it came here: the plain one never leaves the command line.
@@ -104,6 +130,24 @@ pub enum Answer {
         /// Live sessions.
         sessions: usize,
     },
+    /// Another configuration is in force.
+    Reloaded(Box<Reloaded>),
+    /// The configuration on trial stays.
+    Kept {
+        /// Its version.
+        version: u64,
+    },
+    /// What would change.
+    Different {
+        /// The version in force.
+        version: u64,
+        /// What would change.
+        changes: Vec<Change>,
+        /// Warnings about the text.
+        warnings: Option<Told>,
+    },
+    /// The configuration has errors; nothing was changed.
+    Complaints(Told),
     /// The wish was not carried out; nothing was changed.
     Refused {
         /// The kind, which decides the exit code.
@@ -111,6 +155,36 @@ pub enum Answer {
         /// In plain words, with what to do next.
         message: String,
     },
+}
+
+/// Another configuration is in force.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// Its version, as in the access log.
+    pub version: u64,
+    /// Where it was read from.
+    pub file: PathBuf,
+    /// What changed.
+    pub changes: Vec<Change>,
+    /// Warnings about the file.
+    pub warnings: Option<Told>,
+    /// Keys that differ from what the gateway was started with and take effect with a restart only.
+    pub needs_restart: Vec<String>,
+    /// Seconds within which it has to be confirmed; `None` if it stays anyway.
+    pub confirm_within: Option<u64>,
+    /// TLS addresses with their real ports.
+    pub https: Vec<SocketAddr>,
+    /// Plain addresses with their real ports.
+    pub http: Vec<SocketAddr>,
+}
+
+/// Complaints about a configuration, as `check` prints them.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Told {
+    /// For people.
+    pub text: String,
+    /// For programs.
+    pub json: Value,
 }
 
 /// An account and how to get into it.
@@ -178,4 +252,6 @@ pub enum RefusedKind {
     Unfit,
     /// The store could not do it.
     Failed,
+    /// The configuration in force stays: the new one asks for what cannot be had here.
+    NotApplied,
 }

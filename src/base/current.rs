@@ -21,7 +21,12 @@ impl<T> Current<T> {
 
     /// Puts `value` in place for all who ask from now on.
     pub fn replace(&self, value: T) {
-        self.0.store(Arc::new(value));
+        self.put(Arc::new(value));
+    }
+
+    /// As [`Current::replace`], with a value that is shared already.
+    pub fn put(&self, value: Arc<T>) {
+        self.0.store(value);
     }
 }
 

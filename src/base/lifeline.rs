@@ -1,9 +1,11 @@
-//! What ties long-lived streams to the session that permitted them: when it is cut, everybody who holds it lets go.
+//! What ties long-lived streams to the session that permitted them and the app they lead to: when it is cut, everybody who holds
+//! it lets go.
 
 use tokio_util::sync::CancellationToken;
 
-/// A rope shared by a session and everything that lives by it. Clones are the same rope; it is cut once and for ever.
-#[derive(Clone, Debug, Default)]
+/// A rope shared by a session or app and everything that lives by it. Clones are the same rope, and equal; it is cut once and
+/// for ever.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lifeline(CancellationToken);
 
 impl Lifeline {
@@ -40,5 +42,6 @@ mod tests {
         line.cut();
         held.severed().await;
         assert!(held.is_cut());
+        assert!(held == line && held != Lifeline::new());
     }
 }

@@ -151,7 +151,12 @@ fn show(answer: Answer, output: Output) {
             1 => "1 session ended; its open connections close within 2 seconds".to_owned(),
             more => format!("{more} sessions ended; their open connections close within 2 seconds"),
         }),
-        Answer::Well { .. } | Answer::Refused { .. } => {}
+        Answer::Well { .. }
+        | Answer::Reloaded(_)
+        | Answer::Kept { .. }
+        | Answer::Different { .. }
+        | Answer::Complaints(_)
+        | Answer::Refused { .. } => {}
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::iter::successors;
 use std::process::ExitCode;
 
+use crate::admin::wish::Told;
 use crate::base::chain::Chain;
 use crate::config::report::Report;
 
@@ -17,12 +18,20 @@ pub enum Failure {
     Usage(String),
     /// 3: the configuration is invalid.
     Config(Box<Report>),
+    /// 4: the configuration is valid, and its warnings were not to be let pass.
+    Warnings(Box<Report>),
+    /// 3: the same, told by the running gateway, which keeps its configuration.
+    Complaints(Told),
+    /// 3: the configuration asks for what cannot be had; the running gateway keeps its own.
+    NotApplied(String),
     /// 5: the running gateway cannot be reached.
     Unreachable(String),
-    /// 6: no such user or session.
+    /// 6: no such user, session or topic.
     NotFound(String),
     /// 7: a permission is missing.
     Permission(String),
+    /// 7: the configuration may not be read; said as its complaint.
+    Denied(Box<Report>),
 }
 
 impl Failure {
@@ -37,10 +46,11 @@ impl Failure {
         ExitCode::from(match self {
             Self::Failed(_) => 1,
             Self::Usage(_) => 2,
-            Self::Config(_) => 3,
+            Self::Config(_) | Self::Complaints(_) | Self::NotApplied(_) => 3,
+            Self::Warnings(_) => 4,
             Self::Unreachable(_) => 5,
             Self::NotFound(_) => 6,
-            Self::Permission(_) => 7,
+            Self::Permission(_) | Self::Denied(_) => 7,
         })
     }
 
@@ -49,10 +59,11 @@ impl Failure {
         match self {
             Self::Failed(_) => "failed",
             Self::Usage(_) => "usage",
-            Self::Config(_) => "config",
+            Self::Config(_) | Self::Complaints(_) | Self::NotApplied(_) => "config",
+            Self::Warnings(_) => "warnings",
             Self::Unreachable(_) => "unreachable",
             Self::NotFound(_) => "not_found",
-            Self::Permission(_) => "permission",
+            Self::Permission(_) | Self::Denied(_) => "permission",
         }
     }
 }

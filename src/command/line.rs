@@ -3,19 +3,25 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use serde_json::json;
 
+use crate::base::units;
 use crate::command::account;
 use crate::command::check;
 use crate::command::complete;
 use crate::command::demo;
+use crate::command::diff;
 use crate::command::exit::Failure;
+use crate::command::explain::{self, ExplainWords};
 use crate::command::health;
+use crate::command::help;
 use crate::command::output::Output;
 use crate::command::place::Named;
+use crate::command::reload;
 use crate::command::run as run_verb;
 use crate::command::trust::{self, Way};
 use crate::command::up;
@@ -28,7 +34,7 @@ const EVERYWHERE: &str = "Options of every command";
 /// Try it:      doorward demo
 /// A real app:  doorward up jupyter.localhost=127.0.0.1:8888
 #[derive(Debug, Parser)]
-#[command(name = "doorward", version, propagate_version = true, verbatim_doc_comment)]
+#[command(name = "doorward", version, propagate_version = true, disable_help_subcommand = true, verbatim_doc_comment)]
 pub struct Line {
     /// The configuration file [default: ./gateway.toml, then /etc/doorward/gateway.toml]
     #[arg(short, long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
@@ -54,11 +60,30 @@ enum Verb {
     )]
     Up(UpWords),
     /// Run from a configuration file
-    #[command(after_help = "Examples:\n  doorward run\n  doorward run -c /etc/doorward/gateway.toml")]
-    Run,
+    #[command(after_help = "Examples:\n  doorward run -c /etc/doorward/gateway.toml\n  doorward run --watch")]
+    Run {
+        /// Reload whenever the file, or a certificate file that it names, has changed
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Have the running gateway read its file again; nobody notices, and on any error it keeps what it has
+    #[command(
+        after_help = "Examples:\n  doorward reload\n  doorward reload --confirm 5m   # then, if all is well: doorward reload --keep"
+    )]
+    Reload(ReloadWords),
+    /// Say what a changed file would open or close, compared with what the gateway runs; applies nothing
+    #[command(after_help = "Examples:\n  doorward diff\n  doorward diff -c new.toml --json")]
+    Diff,
     /// Check a configuration file; opens no store, binds and writes nothing
-    #[command(after_help = "Examples:\n  doorward check\n  doorward check -c gateway.toml --json")]
-    Check,
+    #[command(
+        after_help = "Examples:\n  doorward check\n  doorward check -c gateway.toml --json\n  doorward check --format github --deny-warnings"
+    )]
+    Check(CheckWords),
+    /// Say what would happen to a request and which rule decides; needs no running gateway
+    #[command(
+        after_help = "Examples:\n  doorward explain https://paperless.example.com/Admin%2flogin/\n  doorward explain https://paperless.example.com/ --user alice --method POST --ip 198.51.100.7"
+    )]
+    Explain(ExplainWords),
     /// Make this machine or a phone trust the installation's own certificate authority
     #[command(after_help = "Examples:\n  doorward trust\n  doorward trust --print > local-ca.pem")]
     Trust {
@@ -78,6 +103,13 @@ enum Verb {
     /// Exit with 0 if the gateway is well, with 1 if not
     #[command(after_help = "Examples:\n  doorward healthcheck\n  doorward healthcheck --json")]
     Healthcheck,
+    /// Explain a code such as E0203, or a command
+    #[command(after_help = "Examples:\n  doorward help E0203\n  doorward help user add")]
+    Help {
+        /// A code of a complaint, or the words of a command
+        #[arg(value_name = "TOPIC")]
+        topic: Vec<String>,
+    },
     /// Show the version
     #[command(after_help = "Examples:\n  doorward version\n  doorward version --json")]
     Version,
@@ -89,6 +121,39 @@ enum Verb {
         /// The shell
         shell: Shell,
     },
+}
+
+/// Words of `check`.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct CheckWords {
+    /// How to say what is wrong; `--json` is json [default: human]
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Exit with 4 if there are warnings
+    #[arg(long)]
+    pub deny_warnings: bool,
+}
+
+/// How complaints are said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// With the lines concerned, for people
+    Human,
+    /// One document, for programs
+    Json,
+    /// Workflow commands, which GitHub Actions shows beside the lines
+    Github,
+}
+
+/// Words of `reload`.
+#[derive(Debug, Args)]
+pub struct ReloadWords {
+    /// Go back to the configuration before unless `reload --keep` follows within this time, such as 5m
+    #[arg(long, value_name = "TIME", value_parser = trial, conflicts_with = "keep")]
+    pub confirm: Option<Duration>,
+    /// Keep the configuration that is on trial
+    #[arg(long)]
+    pub keep: bool,
 }
 
 /// Words of `demo`.
@@ -204,6 +269,13 @@ pub enum SessionVerb {
     },
 }
 
+/// The time of a trial: long enough to look, short enough that a locked-out owner waits for it.
+fn trial(text: &str) -> Result<Duration, String> {
+    let time = units::duration(text).map_err(|fault| format!("it {fault}; write 90s, 5m or 1h"))?;
+    let bounds = Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
+    if bounds.contains(&time) { Ok(time) } else { Err("from 1s to 24h".to_owned()) }
+}
+
 fn address(text: &str) -> Result<SocketAddr, String> {
     let examples = "write an address of this machine and a port, such as 127.0.0.1:8443, or [::]:8443 for every address";
     text.parse().map_err(|_| examples.to_owned())
@@ -215,11 +287,25 @@ pub fn run() -> ExitCode {
         Ok(line) => line,
         Err(misread) => return misunderstood(&misread),
     };
-    let output = Output { json: line.json };
+    let output = match output(&line) {
+        Ok(output) => output,
+        Err(failure) => return Output { json: line.json, github: false }.failure(&failure),
+    };
     let named = Named { config: line.config, data_dir: line.data_dir };
     match carry_out(line.verb, &named, output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => output.failure(&failure),
+    }
+}
+
+/// How the command is to speak.
+fn output(line: &Line) -> Result<Output, Failure> {
+    let format = if let Verb::Check(words) = &line.verb { words.format } else { None };
+    match (line.json, format) {
+        (true, Some(Format::Human | Format::Github)) => Err(Failure::Usage("--json is --format json; leave one away".to_owned())),
+        (json, None | Some(Format::Human)) => Ok(Output { json, github: false }),
+        (_, Some(Format::Json)) => Ok(Output { json: true, github: false }),
+        (false, Some(Format::Github)) => Ok(Output { json: false, github: true }),
     }
 }
 
@@ -229,7 +315,7 @@ fn misunderstood(misread: &clap::Error) -> ExitCode {
     if json && misread.use_stderr() {
         let text = misread.to_string();
         let reason = text.split("\n\nUsage:").next().unwrap_or_default().trim();
-        return Output { json }.failure(&Failure::Usage(reason.trim_start_matches("error: ").to_owned()));
+        return Output { json, github: false }.failure(&Failure::Usage(reason.trim_start_matches("error: ").to_owned()));
     }
     // A reader that has gone away is no failure of ours.
     drop(misread.print());
@@ -240,14 +326,18 @@ fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {
     match verb {
         Verb::Demo(words) => demo::demo(named, &words, output),
         Verb::Up(words) => up::up(named, &words, output),
-        Verb::Run => run_verb::run(named, output),
-        Verb::Check => check::check(named, output),
+        Verb::Run { watch } => run_verb::run(named, watch, output),
+        Verb::Reload(words) => reload::reload(named, &words, output),
+        Verb::Diff => diff::diff(named, output),
+        Verb::Check(words) => check::check(named, words.deny_warnings, output),
+        Verb::Explain(words) => explain::explain(named, &words, output),
         Verb::Trust { print: true, .. } => trust::trust(named, Way::Print, output),
         Verb::Trust { qr: true, .. } => trust::trust(named, Way::Qr, output),
         Verb::Trust { .. } => trust::trust(named, Way::Install, output),
         Verb::User(verb) => account::user(named, verb, output),
         Verb::Session(verb) => account::session(named, verb, output),
         Verb::Healthcheck => health::check(named, output),
+        Verb::Help { topic } => help::help(&topic, output),
         Verb::Version => {
             let version = env!("CARGO_PKG_VERSION");
             output.result(&json!({ "version": version }), || format!("doorward {version}"));

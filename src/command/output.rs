@@ -9,12 +9,16 @@ use serde_json::json;
 
 use crate::command::environment;
 use crate::command::exit::Failure;
+use crate::config::github;
+use crate::config::report::Report;
 
 /// How a command speaks.
 #[derive(Clone, Copy, Debug)]
 pub struct Output {
     /// `--json`: one document on standard output.
     pub json: bool,
+    /// `check --format github`: complaints as workflow commands.
+    pub github: bool,
 }
 
 impl Output {
@@ -27,10 +31,12 @@ impl Output {
     /// Prints a failure and gives its exit code. Programs get it on standard output too, so that one stream holds every answer.
     pub fn failure(self, failure: &Failure) -> ExitCode {
         match failure {
-            Failure::Config(report) if self.json => print(&report.json().to_string()),
-            Failure::Config(report) => complain(&report.human(colour())),
+            Failure::Config(report) | Failure::Warnings(report) | Failure::Denied(report) => self.complaints(report),
+            Failure::Complaints(told) if self.json => print(&told.json.to_string()),
+            Failure::Complaints(told) => complain(&told.text),
             Failure::Failed(message)
             | Failure::Usage(message)
+            | Failure::NotApplied(message)
             | Failure::Unreachable(message)
             | Failure::NotFound(message)
             | Failure::Permission(message) => {
@@ -42,6 +48,15 @@ impl Output {
             }
         }
         failure.code()
+    }
+
+    /// Prints complaints about a configuration.
+    pub fn complaints(self, report: &Report) {
+        match (self.json, self.github) {
+            (true, _) => print(&report.json().to_string()),
+            (false, true) => print(&github::commands(report)),
+            (false, false) => complain(&report.human(colour())),
+        }
     }
 
     /// A remark for people; programs are spared it.

@@ -4,12 +4,11 @@ use std::path::{Path, PathBuf, absolute};
 
 use crate::command::environment;
 use crate::command::exit::Failure;
-use crate::config::complaint::Complaint;
-use crate::config::read;
+use crate::config::document::Document;
+use crate::config::read::{self, Unread};
 use crate::config::report::Report;
+use crate::daemon::configuration;
 use crate::daemon::place::Place;
-use crate::plan::compile;
-use crate::plan::compile::Compiled;
 use crate::plan::whole::Plan;
 
 /// Where a configuration is looked for when none is named.
@@ -51,6 +50,27 @@ impl Named {
         let runtime = environment::folder("RUNTIME_DIRECTORY");
         Place::new(&data, config, runtime.as_deref())
     }
+
+    /// Where the gateway that runs keeps things. A file with errors must not keep us from asking: it knows what is wrong with it.
+    ///
+    /// # Errors
+    /// [`Failure::Config`] if the file does not compile, and no gateway is where one would be without it.
+    pub fn running(&self) -> Result<Place, Failure> {
+        // A data folder named by hand stands for itself, as for every other command.
+        if self.data_dir.is_some() {
+            return Ok(self.place(None, None));
+        }
+        let file = self.config_file();
+        match file.as_deref().map(load).transpose() {
+            Ok(loaded) => Ok(self.place(loaded.as_ref().map(|(plan, _)| plan), file.as_deref())),
+            Err(complaints) => {
+                let written = file.as_deref().and_then(configuration::written_data_dir);
+                let named = Self { data_dir: written, ..self.clone() };
+                let place = named.place(None, file.as_deref());
+                if place.control.exists() { Ok(place) } else { Err(complaints) }
+            }
+        }
+    }
 }
 
 /// `$STATE_DIRECTORY`, `/var/lib/doorward` for root, else the person's own data folder.
@@ -71,29 +91,54 @@ fn personal() -> PathBuf {
     environment::folder("XDG_DATA_HOME").unwrap_or_else(home)
 }
 
+/// A configuration file read: as written, and as it is run.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What is written where.
+    pub document: Document,
+    /// What is run.
+    pub plan: Plan,
+    /// The text, and what its owner should look at.
+    pub report: Report,
+}
+
 /// Reads and compiles a configuration file; warnings come back with the plan.
 ///
 /// # Errors
-/// [`Failure::Config`] with every complaint.
+/// [`Failure::Config`] with every complaint; [`Failure::Denied`] if the file may not be read.
 pub fn load(path: &Path) -> Result<(Plan, Report), Failure> {
-    let source = read::source(path).map_err(|report| Failure::Config(Box::new(report)))?;
-    let refuse = |source, complaints: Vec<Complaint>| Failure::Config(Box::new(Report::new(source, complaints)));
-    let document = match read::document(&source) {
-        Ok(document) => document,
-        Err(complaints) => return Err(refuse(source, complaints)),
-    };
-    let files = read::named_files(&document);
-    match compile::compile(&document) {
-        Ok(Compiled { plan, mut warnings }) => {
-            warnings.extend(files);
-            if warnings.iter().any(Complaint::is_error) {
-                return Err(refuse(source, warnings));
-            }
-            Ok((plan, Report::new(source, warnings)))
-        }
-        Err(mut complaints) => {
-            complaints.extend(files);
-            Err(refuse(source, complaints))
-        }
+    load_as_written(path).map(|Loaded { plan, report, .. }| (plan, report))
+}
+
+/// As [`load`], for those who also ask where something is written.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_as_written(path: &Path) -> Result<Loaded, Failure> {
+    let source = read::source(path).map_err(unread)?;
+    let (plan, report) = configuration::compiled(source).map_err(Failure::Config)?;
+    let document = read::document(&report.source)
+        .map_err(|complaints| Failure::Config(Box::new(Report::new(report.source.clone(), complaints))))?;
+    Ok(Loaded { document, plan, report })
+}
+
+/// A file that may not be read is not an invalid one: no edit of it helps, and its exit code says so.
+pub fn unread(unread: Unread) -> Failure {
+    match unread {
+        Unread::Unfit(report) => Failure::Config(Box::new(report)),
+        Unread::Denied(report) => Failure::Denied(Box::new(report)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::source::Source;
+
+    #[test]
+    fn a_closed_file_and_an_invalid_one_end_differently() {
+        let report = || Report::new(Source::unnamed("gateway.toml", String::new()), Vec::new());
+        assert!(matches!(unread(Unread::Denied(report())), Failure::Denied(_)));
+        assert!(matches!(unread(Unread::Unfit(report())), Failure::Config(_)));
     }
 }

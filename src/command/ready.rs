@@ -34,15 +34,9 @@ pub struct Ready<'a> {
 /// # Errors
 /// [`Failure::Failed`] when the store cannot tell whether anybody has an account.
 pub fn announce(gateway: &Gateway, plan: &Plan, place: &Place, manner: Manner<'_>) -> Result<(), Failure> {
-    let port = gateway.https.first().map_or(443, SocketAddr::port);
     let ready = Ready {
         event: "ready",
-        urls: plan
-            .apps
-            .iter()
-            .filter_map(|app| app.hosts.first())
-            .map(|host| format!("{}/", plan.origin_of(host, port)))
-            .collect(),
+        urls: plan.apps.iter().filter_map(|app| app.hosts.first()).map(|host| format!("{}/", plan.origin_of(host))).collect(),
         setup_link: first_link(gateway)?,
         ca_file: &gateway.ca_file,
         https: &gateway.https,

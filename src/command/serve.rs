@@ -17,7 +17,9 @@ use crate::command::ready;
 use crate::daemon::boot::{Gateway, Start, boot};
 use crate::daemon::fault::Fault;
 use crate::daemon::place::Place;
+use crate::daemon::reload;
 use crate::daemon::shutdown::{Ask, Signals};
+use crate::daemon::watch;
 use crate::observe::logging::{self, Form};
 use crate::plan::policy::LogFormat;
 use crate::plan::whole::Plan;
@@ -27,8 +29,11 @@ use crate::plan::whole::Plan;
 pub enum HangUp {
     /// Stop: a demo should not stay behind.
     Stop,
-    /// Go on: a service has no terminal.
-    GoOn,
+    /// Reload: a service has no terminal, and the signal means that by tradition.
+    Reload {
+        /// Reload also when the files have changed.
+        watch: bool,
+    },
 }
 
 /// How a gateway in the foreground behaves.
@@ -78,7 +83,16 @@ pub fn serve(plan: Plan, place: &Place, manner: Manner<'_>) -> Result<(), Failur
 }
 
 async fn until_stopped(gateway: &Gateway, signals: &mut Signals, hang_up: HangUp) {
-    asked_to_stop(signals, hang_up).await;
+    let watched = async {
+        match hang_up {
+            HangUp::Reload { watch: true } => watch::watch(gateway.reloader()).await,
+            HangUp::Stop | HangUp::Reload { watch: false } => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = obeyed(gateway, signals, hang_up) => {}
+        () = watched => {}
+    }
     info!(event = "stopping", "open requests may finish; a second signal ends them at once");
     gateway.drain();
     tokio::select! {
@@ -87,14 +101,21 @@ async fn until_stopped(gateway: &Gateway, signals: &mut Signals, hang_up: HangUp
     }
 }
 
+/// Reloads as often as it is asked to, until it is asked to stop.
+async fn obeyed(gateway: &Gateway, signals: &mut Signals, hang_up: HangUp) {
+    while !is_stop(signals.next().await, hang_up) {
+        reload::report(&gateway.reloader().reload(None));
+    }
+}
+
 async fn asked_to_stop(signals: &mut Signals, hang_up: HangUp) {
-    loop {
-        match signals.next().await {
-            Ask::HangUp if hang_up == HangUp::GoOn => {
-                info!(event = "signal", "a changed configuration is taken up by a restart in this version");
-            }
-            Ask::Stop | Ask::HangUp => return,
-        }
+    while !is_stop(signals.next().await, hang_up) {}
+}
+
+fn is_stop(ask: Ask, hang_up: HangUp) -> bool {
+    match ask {
+        Ask::Stop => true,
+        Ask::HangUp => hang_up == HangUp::Stop,
     }
 }
 

@@ -3,16 +3,16 @@
 use std::fs;
 use std::future::Future;
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep};
 
-use crate::admin::perform::Desk;
+use crate::admin::perform::{Desk, Enrolment};
 use crate::admin::wish::{Answer, RefusedKind, Wish};
 use crate::base::clock::Clock;
+use crate::base::current::Current;
 use crate::base::entropy::Entropy;
 use crate::command::exit::Failure;
 use crate::command::place::{Named, demo_data, load};
@@ -58,11 +58,7 @@ impl Installation {
     /// # Errors
     /// [`Failure`] with the reason; nothing was changed then.
     pub fn ask(&self, wish: Wish, make: bool) -> Result<Answer, Failure> {
-        match block_on(self.answer(wish, make))?? {
-            Answer::Refused { kind: RefusedKind::NotFound, message } => Err(Failure::NotFound(message)),
-            Answer::Refused { kind: RefusedKind::Unfit | RefusedKind::Failed, message } => Err(Failure::Failed(message)),
-            done => Ok(done),
-        }
+        granted(block_on(self.answer(wish, make))??)
     }
 
     /// By the gateway if one runs, else by ourselves. Whoever holds the lock without answering is about to go, or about to
@@ -107,12 +103,14 @@ impl Installation {
 
     fn desk(&self, store: Store, clock: Clock, entropy: Entropy) -> Desk {
         let plan = self.plan.as_ref();
-        let port = plan.map(|plan| plan.listen.https.first().map_or(443, SocketAddr::port));
         // Port 0 is drawn anew at every start: the one it was last is the best there is.
-        let planned = plan.zip(port.filter(|port| *port != 0)).map(|(plan, port)| plan.origin(port));
-        let origin = planned.or_else(|| self.place.origin()).unwrap_or_else(|| UNKNOWN_ORIGIN.to_owned());
-        let issuer = plan.map_or_else(|| "Doorward".to_owned(), |plan| plan.auth.totp_issuer.clone());
-        Desk { store, clock, entropy, origin, issuer, recipe: plan.map_or_else(TotpRecipe::default, |plan| plan.auth.totp) }
+        let planned = plan.filter(|plan| plan.https_port != 0).map(Plan::origin);
+        let enrolment = Enrolment {
+            origin: planned.or_else(|| self.place.origin()).unwrap_or_else(|| UNKNOWN_ORIGIN.to_owned()),
+            issuer: plan.map_or_else(|| "Doorward".to_owned(), |plan| plan.auth.totp_issuer.clone()),
+            recipe: plan.map_or_else(TotpRecipe::default, |plan| plan.auth.totp),
+        };
+        Desk { store, clock, entropy, enrolment: Current::new(enrolment) }
     }
 
     /// Whether there is an installation for us to work on, or to `make` one. Another user's files, root's included, would be
@@ -143,6 +141,20 @@ impl Installation {
         };
         let advice = "start a gateway, or name another with `--data-dir` or `--config`";
         Failure::Unreachable(format!("there is no installation in {data}; {advice}{other}"))
+    }
+}
+
+/// An answer, or why the wish was not carried out.
+///
+/// # Errors
+/// [`Failure`] for refusals and complaints.
+pub fn granted(answer: Answer) -> Result<Answer, Failure> {
+    match answer {
+        Answer::Refused { kind: RefusedKind::NotFound, message } => Err(Failure::NotFound(message)),
+        Answer::Refused { kind: RefusedKind::Unfit | RefusedKind::Failed, message } => Err(Failure::Failed(message)),
+        Answer::Refused { kind: RefusedKind::NotApplied, message } => Err(Failure::NotApplied(message)),
+        Answer::Complaints(told) => Err(Failure::Complaints(told)),
+        done => Ok(done),
     }
 }
 

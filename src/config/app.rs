@@ -83,8 +83,8 @@ impl AppTable {
             response_headers: reader.table("response_headers", HeadersTable::read),
             websocket: reader.table("websocket", WebSocketTable::read),
         };
-        reader.demand("host", "under which name is it reached?", "host = \"paperless.example.com\"");
-        reader.demand("upstream", "where do its requests go?", "upstream = \"http://127.0.0.1:8000\"");
+        reader.demand(&["host"], "under which name is it reached?", "host = \"paperless.example.com\"");
+        reader.demand(&["upstream"], "where do its requests go?", "upstream = \"http://127.0.0.1:8000\"");
         app
     }
 }

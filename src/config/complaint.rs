@@ -130,6 +130,13 @@ impl Complaint {
         self.severity() == Severity::Error
     }
 
+    /// The key that was meant: the one concerned, without its misspelling if it has one.
+    pub fn meant_key(&self) -> Option<String> {
+        let key = self.key.as_deref()?;
+        let Some(fix) = self.fix.as_ref().filter(|_| self.code == Code::E0203) else { return Some(key.to_owned()) };
+        Some(key.rsplit_once('.').map_or_else(|| fix.replace.clone(), |(table, _)| format!("{table}.{}", fix.replace)))
+    }
+
     /// Says something at the place.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
@@ -181,6 +188,16 @@ pub fn sort(complaints: &mut [Complaint]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_misspelt_key_is_known_by_what_was_meant() {
+        let unknown = |key: &str| Complaint::without_place(Code::E0203, "unknown key").key(key);
+        assert_eq!(unknown("app.hots").fix("host").meant_key().as_deref(), Some("app.host"));
+        assert_eq!(unknown("ap").fix("app").meant_key().as_deref(), Some("app"));
+        assert_eq!(unknown("app.colour").meant_key().as_deref(), Some("app.colour"));
+        let other = Complaint::without_place(Code::E0201, "wrong type").key("app.deny").fix("[]");
+        assert_eq!(other.meant_key().as_deref(), Some("app.deny"));
+    }
 
     #[test]
     fn a_code_says_how_bad_it_is_by_its_first_letter() {

@@ -13,26 +13,55 @@ use crate::config::report::Report;
 use crate::config::source::Source;
 use crate::config::tls::WrittenPair;
 
+/// Why a configuration file gives no text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// It is missing, a folder, too large or not UTF-8.
+    Unfit(Report),
+    /// This user may not read it; nothing is known of what it says.
+    Denied(Report),
+}
+
+impl Unread {
+    /// What is said about it.
+    pub fn into_report(self) -> Report {
+        match self {
+            Self::Unfit(report) | Self::Denied(report) => report,
+        }
+    }
+}
+
 /// Reads a configuration file as text.
 ///
 /// # Errors
-/// A report that says why there is none: missing, unreadable, too large, not UTF-8.
-pub fn source(path: &Path) -> Result<Source, Report> {
-    let refuse = |complaint: Complaint| Report::new(Source::of_file(path, String::new()), vec![complaint]);
-    let bytes = read(path, MAX_BYTES).map_err(|fault| {
-        let complaint = Complaint::without_place(Code::E0110, format!("cannot read the configuration: {fault}"));
-        refuse(match fault.kind() {
-            io::ErrorKind::NotFound => complaint.help("name the file with `--config PATH`"),
-            _ => complaint,
-        })
-    })?;
+/// A report that says why there is none.
+pub fn source(path: &Path) -> Result<Source, Unread> {
+    let bytes = read(path, MAX_BYTES).map_err(|fault| unread(path, &fault))?;
     if bytes.len() > MAX_BYTES {
-        return Err(refuse(Complaint::without_place(Code::E0110, "the configuration is larger than 1 MiB")));
+        return Err(Unread::Unfit(refusal(
+            path,
+            Complaint::without_place(Code::E0110, "the configuration is larger than 1 MiB"),
+        )));
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Source::of_file(path, text)),
-        Err(fault) => Err(not_utf8(path, fault.as_bytes(), fault.utf8_error().valid_up_to())),
+        Err(fault) => Err(Unread::Unfit(not_utf8(path, fault.as_bytes(), fault.utf8_error().valid_up_to()))),
     }
+}
+
+fn unread(path: &Path, fault: &io::Error) -> Unread {
+    let complaint = Complaint::without_place(Code::E0110, format!("cannot read the configuration: {fault}"));
+    match fault.kind() {
+        io::ErrorKind::NotFound => Unread::Unfit(refusal(path, complaint.help("name the file with `--config PATH`"))),
+        io::ErrorKind::PermissionDenied => {
+            Unread::Denied(refusal(path, complaint.help("let this user read the file and enter the folders above it")))
+        }
+        _ => Unread::Unfit(refusal(path, complaint)),
+    }
+}
+
+fn refusal(path: &Path, complaint: Complaint) -> Report {
+    Report::new(Source::of_file(path, String::new()), vec![complaint])
 }
 
 /// A configuration file's text as a document.
@@ -107,8 +136,8 @@ fn not_utf8(path: &Path, bytes: &[u8], valid: usize) -> Report {
 mod tests {
     use super::*;
 
-    fn code(result: Result<Source, Report>) -> Code {
-        let report = result.expect_err("a report");
+    fn code(result: Result<Source, Unread>) -> Code {
+        let report = result.expect_err("a report").into_report();
         assert!(report.human(false).contains("nothing was applied"));
         report.complaints[0].code
     }
@@ -123,16 +152,24 @@ mod tests {
         assert_eq!(code(source(&path)), Code::E0110);
     }
 
+    /// Root may read everything, so the fault is made, not met.
+    #[test]
+    fn a_file_that_is_closed_to_us_is_told_apart() {
+        let fault = |kind| unread(Path::new("gateway.toml"), &io::Error::from(kind));
+        assert!(matches!(fault(io::ErrorKind::PermissionDenied), Unread::Denied(_)));
+        assert!(matches!(fault(io::ErrorKind::NotFound), Unread::Unfit(_)));
+    }
+
     #[test]
     fn bytes_that_are_not_utf_8_are_pointed_at() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("gateway.toml");
         std::fs::write(&path, b"name = \"Caf\xe9\"\n").expect("written");
-        let report = source(&path).expect_err("a report");
+        let report = source(&path).expect_err("a report").into_report();
         assert_eq!(report.complaints[0].code, Code::E0103);
         assert_eq!(report.complaints[0].place.as_ref().map(|place| place.start), Some(11));
         std::fs::write(&path, b"\xff\xfen\0").expect("written");
-        let report = source(&path).expect_err("a report");
+        let report = source(&path).expect_err("a report").into_report();
         assert!(report.human(false).contains("UTF-16"));
     }
 

@@ -31,7 +31,14 @@ pub struct Reader<'a> {
     place: Place,
     path: String,
     asked: Vec<&'static str>,
+    missing: Vec<Missing>,
     findings: &'a mut Findings,
+}
+
+/// What has to be written and is not. It is said at the end, unless one of the keys turns out to be there, misspelt.
+struct Missing {
+    keys: &'static [&'static str],
+    complaint: Complaint,
 }
 
 /// Why a value is not what was asked for.
@@ -45,7 +52,7 @@ enum Misfit {
 impl<'a> Reader<'a> {
     /// Reads the root of a document.
     pub fn root(table: &'a DeTable<'a>, findings: &'a mut Findings) -> Self {
-        Self { table: Some(table), place: 0..0, path: String::new(), asked: Vec::new(), findings }
+        Self { table: Some(table), place: 0..0, path: String::new(), asked: Vec::new(), missing: Vec::new(), findings }
     }
 
     /// Where the table is written: its header, or the whole of an inline table.
@@ -224,18 +231,15 @@ impl<'a> Reader<'a> {
         entries
     }
 
-    /// Complains that a key has to be written, unless it is (if wrongly).
-    pub fn demand(&mut self, key: &str, because: &str, example: &str) {
-        if self.written(key).is_none() {
-            let full = self.full(key);
-            let name = if self.path.is_empty() { "the file".into() } else { header(&self.path) };
-            self.complain(
-                Complaint::new(Code::E0202, &self.place, format!("{name} has no `{key}`"))
-                    .label(because)
-                    .help(format!("add `{example}`"))
-                    .key(full),
-            );
-        }
+    /// Complains that a key has to be written, unless it or another of `keys` is (if wrongly). The first names them all.
+    pub fn demand(&mut self, keys: &'static [&'static str], because: &str, example: &str) {
+        let Some(key) = keys.first().filter(|_| keys.iter().all(|key| self.written(key).is_none())) else { return };
+        let name = if self.path.is_empty() { "the file".into() } else { header(&self.path) };
+        let complaint = Complaint::new(Code::E0202, &self.place, format!("{name} has no `{key}`"))
+            .label(because)
+            .help(format!("add `{example}`"))
+            .key(self.full(key));
+        self.missing.push(Missing { keys, complaint });
     }
 
     /// Where a key's value is written, if it is.
@@ -248,14 +252,19 @@ impl<'a> Reader<'a> {
         self.findings.complaints.push(complaint);
     }
 
-    /// Complains about every key that nobody asked for.
+    /// Complains about every key that nobody asked for, and about what is missing and not among them under a misspelt name.
     pub fn finish(self) {
-        let Some(table) = self.table else { return };
-        for (key, _) in table {
+        let mut meant = Vec::new();
+        for (key, _) in self.table.into_iter().flatten() {
             if !self.asked.iter().any(|asked| *asked == key.get_ref()) {
-                self.findings.complaints.push(unknown(&self.path, key, &self.asked));
+                let complaint = unknown(&self.path, key, &self.asked);
+                meant.extend(complaint.fix.as_ref().map(|fix| fix.replace.clone()));
+                self.findings.complaints.push(complaint);
             }
         }
+        let is_meant = |key: &&str| meant.iter().any(|meant| meant == key);
+        let missing = self.missing.into_iter().filter(|missing| !missing.keys.iter().any(is_meant));
+        self.findings.complaints.extend(missing.map(|missing| missing.complaint));
     }
 
     fn read<T>(
@@ -295,7 +304,7 @@ impl<'a> Reader<'a> {
         read: impl FnOnce(&mut Reader<'_>) -> T,
     ) -> T {
         let path = self.full(key);
-        let mut reader = Reader { table, place, path, asked: Vec::new(), findings: self.findings };
+        let mut reader = Reader { table, place, path, asked: Vec::new(), missing: Vec::new(), findings: self.findings };
         let value = read(&mut reader);
         reader.finish();
         value

@@ -10,7 +10,7 @@ use crate::config::placed::Place;
 use crate::config::source::Source;
 
 /// More than this nobody reads; a file of another kind can have a hundred thousand.
-const MOST: usize = 100;
+pub const MOST: usize = 100;
 
 /// Complaints about one text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,19 @@ impl Report {
         }
     }
 
-    /// The complaints as text for people, ending with the summary. Colour is the caller's decision.
+    /// Where more is said about these complaints; nothing if there are none.
+    fn explained(&self) -> Option<String> {
+        let mut codes: Vec<&str> = self.complaints.iter().map(|complaint| complaint.code.name()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        match codes.as_slice() {
+            [] => None,
+            [code] => Some(format!("`doorward help {code}` explains")),
+            [first, ..] => Some(format!("`doorward help {first}` explains; so for every code")),
+        }
+    }
+
+    /// The complaints as text for people, ending with the summary and a hint. Colour is the caller's decision.
     pub fn human(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let renderer = renderer.decor_style(DecorStyle::Unicode);
@@ -59,7 +71,18 @@ impl Report {
         if let Some(more) = self.complaints.len().checked_sub(MOST).filter(|more| *more > 0) {
             text.push_str(&format!("and {more} more\n\n"));
         }
-        text + &self.summary() + "\n"
+        text + &self.summary() + "\n" + &self.explained().map_or_else(String::new, |hint| hint + "\n")
+    }
+
+    /// The complaints in one line each, for the log: `gateway.toml:4:1: error[E0203]: unknown key`.
+    pub fn lines(&self) -> Vec<String> {
+        let line = |complaint: &Complaint| {
+            let place = complaint.place.as_ref().map(|place| self.source.position(place.start));
+            let place = place.map_or_else(String::new, |place| format!(":{}:{}", place.line, place.column));
+            let (severity, code) = (complaint.severity().name(), complaint.code.name());
+            format!("{}{place}: {severity}[{code}]: {}", self.source.name, harmless(&complaint.message))
+        };
+        self.complaints.iter().take(MOST).map(line).collect()
     }
 
     /// The complaints as JSON, version 1: positions count from 1, columns in Unicode scalar values, and byte offsets.
@@ -119,14 +142,13 @@ impl Report {
         if let Some(place) = &complaint.place {
             merge(&mut diagnostic, self.location(place));
         }
-        let table = complaint.key.as_ref().and_then(|key| key.rsplit_once('.')).map(|(table, _)| table);
         merge(
             &mut diagnostic,
             json!({
                 "key": complaint.key,
                 "help": complaint.help.as_ref().or(complaint.label.as_ref()),
                 "fix": complaint.fix.as_ref().map(|fix| json!({ "replace": fix.replace })),
-                "docs": table.map_or("config".to_owned(), |table| format!("config {table}")),
+                "docs": format!("help {}", complaint.code.name()),
             }),
         );
         if !complaint.notes.is_empty() {
@@ -156,7 +178,7 @@ impl Report {
 
 /// Text without characters that a terminal obeys: control characters, and those that turn the direction of writing. The
 /// renderer takes them out of titles and of the file's text, not out of labels and messages.
-fn harmless(text: &str) -> String {
+pub fn harmless(text: &str) -> String {
     let obeyed = |letter: char| letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.replace('\n', " ").chars().map(|letter| if obeyed(letter) { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }
@@ -193,10 +215,16 @@ mod tests {
                     "code": "E0203", "severity": "error", "message": "unknown key `idle_timout` in [session]",
                     "file": "gateway.toml", "line": 2, "column": 1, "end_line": 2, "end_column": 12,
                     "byte_start": 9, "byte_end": 20, "key": "session.idle_timout",
-                    "help": "did you mean `idle_timeout`?", "fix": { "replace": "idle_timeout" }, "docs": "config session",
+                    "help": "did you mean `idle_timeout`?", "fix": { "replace": "idle_timeout" }, "docs": "help E0203",
                 }],
             })
         );
+    }
+
+    #[test]
+    fn a_line_for_the_log_says_where() {
+        let told = ["gateway.toml:2:1: error[E0203]: unknown key `idle_timout` in [session]"];
+        assert_eq!(report(vec![complaint()]).lines(), told);
     }
 
     #[test]

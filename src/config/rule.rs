@@ -76,9 +76,7 @@ impl RuleTable {
         ];
         let paths = reader.one_or_many("path");
         let path_regex = reader.string("path_regex");
-        if reader.written("path_regex").is_none() {
-            reader.demand("path", "which paths does it speak of?", "path = \"/**\"");
-        }
+        reader.demand(&["path", "path_regex"], "which paths does it speak of?", "path = \"/**\"");
         Self {
             place: reader.place(),
             paths: paths.unwrap_or_default(),
@@ -96,7 +94,7 @@ impl RuleTable {
     /// Reads an entry of `bypass`.
     pub fn read_bypass(reader: &mut Reader<'_>) -> Self {
         let paths = reader.one_or_many("path");
-        reader.demand("path", "which paths are open?", "path = \"/health\"");
+        reader.demand(&["path"], "which paths are open?", "path = \"/health\"");
         let place = reader.place();
         Self {
             paths: paths.unwrap_or_default(),
@@ -122,7 +120,7 @@ impl RedirectTable {
             to: reader.string("to"),
             status: reader.integer("status", 100, 599),
         };
-        reader.demand("from", "which path is sent elsewhere?", "from = \"/\"");
+        reader.demand(&["from"], "which path is sent elsewhere?", "from = \"/\"");
         redirect
     }
 }

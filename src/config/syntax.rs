@@ -38,7 +38,8 @@ fn first_use(text: &str, second: &Place) -> Option<Place> {
     let stand_in = (0..).map(|n| format!("stand_in_{n}")).find(|name| !text.contains(name.as_str()))?;
     let renamed = format!("{}{stand_in}{}", &text[..second.start], &text[second.end..]);
     let (table, _) = DeTable::parse_recoverable(&renamed);
-    neighbour(table.get_ref(), &stand_in, &name)
+    // After another fault the parser may have skipped the first and kept one behind the second, where the text has moved.
+    neighbour(table.get_ref(), &stand_in, &name).filter(|first| first.end <= second.start)
 }
 
 fn neighbour(table: &DeTable<'_>, stand_in: &str, name: &str) -> Option<Place> {
@@ -53,5 +54,22 @@ fn neighbour_in(value: &DeValue<'_>, stand_in: &str, name: &str) -> Option<Place
         DeValue::Table(table) => neighbour(table, stand_in, name),
         DeValue::Array(items) => items.iter().find_map(|item| neighbour_in(item.get_ref(), stand_in, name)),
         DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::document;
+
+    #[test]
+    fn the_first_use_stands_before_the_second_even_where_other_faults_confuse_the_parser() {
+        let text = "[session]\nx = 1\n\n[session]\nx = \"{12h\"\n[app]]\nhost = \"app.example.com\"\n\n[session]\n";
+        let complaints = document::parse(text).expect_err("complaints");
+        assert!(complaints.iter().any(|complaint| complaint.code == Code::E0102), "{complaints:?}");
+        for complaint in complaints {
+            let place = complaint.place.clone().expect("a place");
+            assert!(complaint.also.iter().all(|(first, _)| first.end <= place.start), "{complaint:?}");
+        }
     }
 }

@@ -27,14 +27,27 @@ pub struct Bound {
 /// [`Fault::Bind`] with the reason.
 pub fn bind(address: SocketAddr, workers: usize) -> Result<Bound, Fault> {
     let failed = |source| Fault::Bind { address, source };
-    let alone = open(address, false).or_else(|fault| without_ipv6(address, fault)).map_err(failed)?;
-    let mut exact = alone.local_addr().map_err(failed)?;
+    let exact = probe(address).map_err(failed)?;
+    bind_beside(exact, workers).map_err(failed)
+}
+
+/// As [`bind`], where sockets of our own have that port already: under another address, or for another purpose.
+///
+/// # Errors
+/// The system's.
+pub fn bind_beside(address: SocketAddr, workers: usize) -> io::Result<Bound> {
+    let sockets = (0..workers).map(|_| open(address, true)).collect::<io::Result<Vec<_>>>()?;
+    Ok(Bound { address, sockets })
+}
+
+/// The exact address that could be had.
+fn probe(address: SocketAddr) -> io::Result<SocketAddr> {
+    let alone = open(address, false).or_else(|fault| without_ipv6(address, fault))?;
+    let mut exact = alone.local_addr()?;
     if address.port() != 0 {
         exact.set_port(address.port());
     }
-    drop(alone);
-    let sockets = (0..workers).map(|_| open(exact, true)).collect::<io::Result<Vec<_>>>().map_err(failed)?;
-    Ok(Bound { address: exact, sockets })
+    Ok(exact)
 }
 
 /// Some machines have no IPv6 at all; "every address" then means every IPv4 address.

@@ -1,26 +1,28 @@
 //! From a plan to a running gateway.
 
 use std::net::SocketAddr;
-use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime::Builder as RuntimeBuilder;
+use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-use crate::admin::perform::Desk;
+use crate::admin::perform::{Desk, Enrolment};
 use crate::base::chain::Chain;
 use crate::base::clock::Clock;
 use crate::base::current::Current;
 use crate::base::entropy::Entropy;
 use crate::base::lifeline::Lifeline;
 use crate::base::task;
-use crate::daemon::bind::{Bound, bind};
 use crate::daemon::control;
+use crate::daemon::counter::Counter;
 use crate::daemon::fault::Fault;
+use crate::daemon::listeners::{self, Listeners};
 use crate::daemon::place::Place;
+use crate::daemon::reload::{Reach, Reloader};
 use crate::daemon::upkeep;
 use crate::daemon::worker::{self, Worker};
 use crate::gate::services::Services;
@@ -65,7 +67,8 @@ pub struct Gateway {
     /// Carries out wishes; the control socket uses the same.
     pub desk: Arc<Desk>,
     services: Arc<Services>,
-    workers: Vec<Worker>,
+    reloader: Arc<Reloader>,
+    workers: Arc<[Worker]>,
     keeper: Option<JoinHandle<()>>,
     log: Option<Writer>,
     drain: Lifeline,
@@ -79,7 +82,7 @@ pub struct Gateway {
 /// # Errors
 /// [`Fault`] with the reason and what to do.
 pub fn boot(start: Start) -> Result<Gateway, Fault> {
-    let Start { plan, place, clock, entropy, workers } = start;
+    let Start { mut plan, place, clock, entropy, workers } = start;
     place.prepare()?;
     let lock = Lock::take(&place.data)?;
     let master = key_file::read_or_create(&place.data, entropy)?;
@@ -87,39 +90,90 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
     let ca = Arc::new(LocalCa::open_or_create(&place.certs, &clock, entropy).map_err(|fault| Fault::Tls(vec![fault]))?);
     let directory =
         Directory::new(Arc::clone(&ca), clock.clone(), Wanted::by(&plan), plan.tls.min_version).map_err(Fault::Tls)?;
-    let https = bind_all(&plan.listen.https, workers)?;
-    let http = bind_all(&plan.listen.http, workers)?;
-    let https_port = https.first().ok_or(Fault::Nowhere)?.address.port();
+    let (addresses, faults) = Listeners::default().prepare(&listeners::wanted(&plan.listen), workers);
+    faults.into_iter().next().map_or(Ok(()), Err)?;
+    plan.version = 1;
+    plan.https_port = addresses.https().first().ok_or(Fault::Nowhere)?.port();
     let control = control::listen(&place.control).map_err(|source| Fault::Control { path: place.control.clone(), source })?;
     let (access, log) = open_log(&plan)?;
-    place.remember_origin(&plan.origin(https_port), http.first().map(|bound| bound.address.port()))?;
-    let portal = Portal::new(store.clone(), &master, &clock, entropy, https_port);
-    let desk = Arc::new(desk(&plan, https_port, &store, &clock, entropy));
-    let services = Arc::new(Services {
-        store,
-        portal,
-        access,
-        clock,
-        entropy,
-        https_port,
-        local_ca: ca.certificate_pem().to_owned().into(),
-        plan: Current::new(plan),
-    });
-    let mut gateway = Gateway {
-        https: addresses(&https),
-        http: addresses(&http),
-        ca_file: ca.certificate_path().to_owned(),
+    let portal = Portal::new(store.clone(), &master, &clock, entropy);
+    let enrolment = Current::new(Enrolment::by(&plan));
+    let desk = Arc::new(Desk { store: store.clone(), clock: clock.clone(), entropy, enrolment });
+    let local_ca = ca.certificate_pem().to_owned().into();
+    let plan = Current::new(plan);
+    let hall = Hall {
+        services: Arc::new(Services { store, portal, access, clock, entropy, local_ca, plan }),
+        directory: Arc::new(directory),
         desk,
-        services,
-        workers: Vec::new(),
-        keeper: None,
-        log,
         drain: Lifeline::new(),
         stop: Lifeline::new(),
-        _lock: lock,
     };
-    gateway.start(Arc::new(directory), control, https, http)?;
-    Ok(gateway)
+    let reach = hall.open(workers)?;
+    let mut listeners = Listeners::default();
+    listeners.adopt(addresses, &reach.workers);
+    let (https, http) = (listeners.addresses(Kind::Https), listeners.addresses(Kind::Http));
+    place.remember_origin(&hall.services.plan.get().origin(), http.first().map(SocketAddr::port))?;
+    let workers = Arc::clone(&reach.workers);
+    let reloader = Arc::new(Reloader::new(place, reach, listeners));
+    let keeper = Some(hall.keep(Arc::clone(&reloader), control)?);
+    let Hall { services, desk, drain, stop, .. } = hall;
+    let ca_file = ca.certificate_path().to_owned();
+    Ok(Gateway { https, http, ca_file, desk, services, reloader, workers, keeper, log, drain, stop, _lock: lock })
+}
+
+/// What the threads of a gateway share.
+struct Hall {
+    services: Arc<Services>,
+    directory: Arc<Directory>,
+    desk: Arc<Desk>,
+    drain: Lifeline,
+    stop: Lifeline,
+}
+
+impl Hall {
+    /// Starts the workers; they listen on nothing yet.
+    fn open(&self, workers: usize) -> Result<Reach, Fault> {
+        let services = &self.services;
+        let listen = services.plan.get().listen.clone();
+        let slots = Slots::new(listen.max_connections, listen.max_connections_per_network);
+        let tunnels = Tunnels::default();
+        let pool = || Pool::new(services.clock.clone(), services.entropy, tunnels.clone());
+        let pools: Vec<Pool> = (0..workers).map(|_| pool()).collect();
+        let start = |(number, pool): (usize, &Pool)| {
+            let door = Door {
+                services: Arc::clone(services),
+                directory: Arc::clone(&self.directory),
+                pool: pool.clone(),
+                slots: slots.clone(),
+                open: TaskTracker::new(),
+                drain: self.drain.clone(),
+                stop: self.stop.clone(),
+            };
+            worker::start(number, door).map_err(Fault::Thread)
+        };
+        let workers = pools.iter().enumerate().map(start).collect::<Result<Arc<[Worker]>, Fault>>()?;
+        let (services, directory, desk) = (Arc::clone(services), Arc::clone(&self.directory), Arc::clone(&self.desk));
+        Ok(Reach { services, directory, desk, slots, pools, workers })
+    }
+
+    /// A thread for everything that is not a request.
+    fn keep(&self, reloader: Arc<Reloader>, control: UnixListener) -> Result<JoinHandle<()>, Fault> {
+        let runtime = RuntimeBuilder::new_current_thread().enable_all().build().map_err(Fault::Thread)?;
+        let (services, directory, stop) = (Arc::clone(&self.services), Arc::clone(&self.directory), self.stop.clone());
+        let counter = Counter::new(Arc::clone(&self.desk), Arc::clone(&reloader));
+        let clock = services.clock.clone();
+        let work = move || {
+            runtime.block_on(async {
+                task::start("sweep", upkeep::sweep(services, stop.clone()));
+                task::start("certificate files", upkeep::watch_certificates(Arc::clone(&directory), stop.clone()));
+                task::start("certificate warnings", upkeep::tell_of_certificates(directory, clock, stop.clone()));
+                let tended = stop.clone();
+                task::start("reload", async move { reloader.tend(tended).await });
+                control::serve(control, counter, stop).await;
+            });
+        };
+        thread::Builder::new().name("keeper".to_owned()).spawn(work).map_err(Fault::Thread)
+    }
 }
 
 impl Gateway {
@@ -128,48 +182,9 @@ impl Gateway {
         &self.services
     }
 
-    fn start(
-        &mut self,
-        directory: Arc<Directory>,
-        control: UnixListener,
-        https: Vec<Bound>,
-        http: Vec<Bound>,
-    ) -> Result<(), Fault> {
-        let plan = self.services.plan.get();
-        let slots = Slots::new(plan.listen.max_connections, plan.listen.max_connections_per_network);
-        let tunnels = Tunnels::default();
-        for (number, sockets) in deal(https, http).into_iter().enumerate() {
-            let door = Door {
-                services: Arc::clone(&self.services),
-                directory: Arc::clone(&directory),
-                pool: Pool::new(self.services.clock.clone(), self.services.entropy, tunnels.clone()),
-                slots: slots.clone(),
-                open: tokio_util::task::TaskTracker::new(),
-                header_timeout: plan.listen.header_timeout,
-                drain: self.drain.clone(),
-                stop: self.stop.clone(),
-            };
-            let worker = worker::start(number, door, sockets, plan.listen.drain_timeout).map_err(Fault::Thread)?;
-            self.workers.push(worker);
-        }
-        self.keeper = Some(self.keep(directory, control)?);
-        Ok(())
-    }
-
-    /// A thread for everything that is not a request.
-    fn keep(&self, directory: Arc<Directory>, control: UnixListener) -> Result<JoinHandle<()>, Fault> {
-        let runtime = RuntimeBuilder::new_current_thread().enable_all().build().map_err(Fault::Thread)?;
-        let (services, desk, stop) = (Arc::clone(&self.services), Arc::clone(&self.desk), self.stop.clone());
-        let work = move || {
-            runtime.block_on(async {
-                let clock = services.clock.clone();
-                task::start("certificate files", upkeep::watch_certificates(Arc::clone(&directory), stop.clone()));
-                task::start("certificate warnings", upkeep::tell_of_certificates(directory, clock, stop.clone()));
-                task::start("sweep", upkeep::sweep(services, stop.clone()));
-                control::serve(control, desk, stop).await;
-            });
-        };
-        thread::Builder::new().name("keeper".to_owned()).spawn(work).map_err(Fault::Thread)
+    /// Replaces the configuration.
+    pub fn reloader(&self) -> &Reloader {
+        &self.reloader
     }
 
     /// Takes no more connections and lets open requests finish, at most for `listen.drain_timeout`.
@@ -179,7 +194,7 @@ impl Gateway {
 
     /// Waits until every worker has ended, after [`Gateway::drain`] or [`Gateway::stop`].
     pub async fn drained(&self) {
-        for worker in &self.workers {
+        for worker in self.workers.iter() {
             worker.ended().await;
         }
     }
@@ -192,18 +207,18 @@ impl Gateway {
 
     /// Waits until everything has ended, then writes what is still to be written.
     pub fn join(mut self) {
-        for worker in self.workers.drain(..) {
+        for worker in self.workers.iter() {
             worker.join();
         }
         self.stop.cut();
         if self.keeper.take().is_some_and(|keeper| keeper.join().is_err()) {
             warn!("the keeper had panicked before it ended");
         }
-        let Self { services, desk, log, .. } = self;
+        let Self { services, desk, reloader, log, .. } = self;
         if let Err(fault) = close(&services.store) {
             warn!(fault = %Chain(&fault), "the store could not be closed tidily; nothing acknowledged is lost");
         }
-        drop((services, desk));
+        drop((services, desk, reloader));
         if let Some(log) = log {
             log.finish();
         }
@@ -215,29 +230,6 @@ fn close(store: &Store) -> Result<(), Fault> {
     Ok(runtime.block_on(store.close())?)
 }
 
-fn bind_all(addresses: &[SocketAddr], workers: usize) -> Result<Vec<Bound>, Fault> {
-    addresses.iter().map(|address| bind(*address, workers)).collect()
-}
-
-fn addresses(bound: &[Bound]) -> Vec<SocketAddr> {
-    bound.iter().map(|bound| bound.address).collect()
-}
-
-/// One socket of every address for each worker.
-fn deal(https: Vec<Bound>, http: Vec<Bound>) -> Vec<Vec<(TcpListener, Kind)>> {
-    let mut hands: Vec<Vec<(TcpListener, Kind)>> = Vec::new();
-    let all = https.into_iter().map(|bound| (bound, Kind::Https)).chain(http.into_iter().map(|bound| (bound, Kind::Http)));
-    for (bound, kind) in all {
-        for (number, socket) in bound.sockets.into_iter().enumerate() {
-            if hands.len() <= number {
-                hands.push(Vec::new());
-            }
-            hands[number].push((socket, kind));
-        }
-    }
-    hands
-}
-
 fn open_log(plan: &Plan) -> Result<(AccessLog, Option<Writer>), Fault> {
     if !plan.log.access {
         return Ok((AccessLog::off(), None));
@@ -245,15 +237,4 @@ fn open_log(plan: &Plan) -> Result<(AccessLog, Option<Writer>), Fault> {
     let file = plan.log.file.as_deref();
     let opened = AccessLog::open(file).map_err(|source| Fault::Io { path: file.map(Into::into).unwrap_or_default(), source })?;
     Ok((opened.0, Some(opened.1)))
-}
-
-fn desk(plan: &Plan, https_port: u16, store: &Store, clock: &Clock, entropy: Entropy) -> Desk {
-    Desk {
-        store: store.clone(),
-        clock: clock.clone(),
-        entropy,
-        origin: plan.origin(https_port),
-        issuer: plan.auth.totp_issuer.clone(),
-        recipe: plan.auth.totp,
-    }
 }

@@ -5,7 +5,6 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -14,13 +13,13 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-use crate::admin::perform::Desk;
 use crate::admin::wish::{Answer, RefusedKind, Wish};
 use crate::base::lifeline::Lifeline;
 use crate::base::task;
+use crate::daemon::counter::Counter;
 
-/// A wish in bytes at most.
-const LONGEST_WISH: u64 = 64 * 1024;
+/// A wish in bytes at most: a whole configuration, escaped.
+const LONGEST_WISH: u64 = 8 * 1024 * 1024;
 /// An answer in bytes at most: tens of thousands of sessions.
 const LONGEST_ANSWER: u64 = 64 * 1024 * 1024;
 /// How long a client may take to state its wish.
@@ -51,7 +50,7 @@ pub fn listen(path: &Path) -> io::Result<StdListener> {
 }
 
 /// Carries out wishes until `stop` is cut.
-pub async fn serve(listener: StdListener, desk: Arc<Desk>, stop: Lifeline) {
+pub async fn serve(listener: StdListener, counter: Counter, stop: Lifeline) {
     let listener = match UnixListener::from_std(listener) {
         Ok(listener) => listener,
         Err(fault) => return warn!(%fault, "the control socket cannot be used; commands will not reach this gateway"),
@@ -63,9 +62,9 @@ pub async fn serve(listener: StdListener, desk: Arc<Desk>, stop: Lifeline) {
         };
         match taken {
             Ok((stream, _)) if may_ask(&stream) => {
-                let desk = Arc::clone(&desk);
+                let counter = counter.clone();
                 task::start("control", async move {
-                    if let Err(fault) = converse(stream, &desk).await {
+                    if let Err(fault) = converse(stream, &counter).await {
                         debug!(%fault, "a wish was not finished");
                     }
                 });
@@ -84,12 +83,12 @@ fn may_ask(stream: &UnixStream) -> bool {
     stream.peer_cred().as_ref().map(UCred::uid).is_ok_and(|uid| uid == 0 || uid == nix::unistd::geteuid().as_raw())
 }
 
-async fn converse(mut stream: UnixStream, desk: &Desk) -> io::Result<()> {
+async fn converse(mut stream: UnixStream, counter: &Counter) -> io::Result<()> {
     let (reading, mut writing) = stream.split();
     let mut line = String::new();
     timeout(PATIENCE, BufReader::new(reading.take(LONGEST_WISH)).read_line(&mut line)).await??;
     let answer = match serde_json::from_str::<Wish>(&line) {
-        Ok(wish) => desk.perform(wish).await,
+        Ok(wish) => counter.perform(wish).await,
         Err(fault) => {
             Answer::Refused { kind: RefusedKind::Unfit, message: format!("this gateway does not know the wish: {fault}") }
         }

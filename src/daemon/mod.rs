@@ -1,11 +1,16 @@
 //! From a plan to a running gateway and back to nothing: locks, keys, store, certificates, sockets, workers, upkeep, the control
-//! socket, draining. Everything that starts or stops is here; what happens to a request is not.
+//! socket, reloading, draining. Everything that starts or stops is here; what happens to a request is not.
 
 pub mod bind;
 pub mod boot;
+pub mod configuration;
 pub mod control;
+pub mod counter;
 pub mod fault;
+pub mod listeners;
 pub mod place;
+pub mod reload;
 pub mod shutdown;
 pub mod upkeep;
+pub mod watch;
 pub mod worker;

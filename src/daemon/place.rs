@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use crate::daemon::fault::Fault;
 use crate::plan::whole::origin_of;
@@ -25,6 +25,8 @@ pub struct Place {
     pub certs: PathBuf,
     /// The control socket.
     pub control: PathBuf,
+    /// The configuration file, if there is one; absolute.
+    pub config: Option<PathBuf>,
 }
 
 impl Place {
@@ -35,6 +37,7 @@ impl Place {
             data: data.to_owned(),
             certs: beside.unwrap_or_else(|| data.join("certs")),
             control: runtime.unwrap_or(data).join("control.sock"),
+            config: config.map(|file| path::absolute(file).unwrap_or_else(|_| file.to_owned())),
         }
     }
 

@@ -47,6 +47,7 @@ impl Facts {
         let uri = request.uri().path_and_query().map_or("*", |target| target.as_str());
         let record = Record {
             id: Id::<Record>::draw(services.entropy).as_str().into(),
+            plan: plan.version,
             received: services.clock.now(),
             peer: connection.peer,
             client: connection.client(),
@@ -133,6 +134,7 @@ fn page<'a>(refusal: &Refusal, app: &'a str) -> Page<'a> {
 pub fn note_unread(services: &Services, connection: &Connection, id: &str, (refusal, status): (&'static str, StatusCode)) {
     let record = Record {
         id: id.into(),
+        plan: services.plan.get().version,
         received: services.clock.now(),
         peer: connection.peer,
         client: connection.peer.ip().to_canonical(),

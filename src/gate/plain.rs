@@ -40,7 +40,7 @@ fn answer(services: &Services, plan: &Plan, connection: &Connection, request: Re
     }
     match call.target.own() {
         Own::Disguised => Err(Refusal::Blocked(DenyStatus::NotFound)),
-        Own::Page(_) | Own::No => Ok(redirect(&format!("{}{}", plan.origin_of(host, services.https_port), call.target.as_str()))),
+        Own::Page(_) | Own::No => Ok(redirect(&format!("{}{}", plan.origin_of(host), call.target.as_str()))),
     }
 }
 

@@ -66,7 +66,7 @@ impl Refusal {
             Self::Unavailable(_) => Party::Gateway,
             Self::Upstream(fault) => match fault.side() {
                 Side::Upstream => Party::Upstream,
-                Side::Client | Side::Session => Party::Client,
+                Side::Client | Side::Nobody => Party::Client,
             },
             Self::Malformed(_)
             | Self::Unreadable(_)

@@ -25,8 +25,6 @@ pub struct Services {
     pub clock: Clock,
     /// Draws request ids.
     pub entropy: Entropy,
-    /// The port under which browsers reach the TLS listener.
-    pub https_port: u16,
     /// The local authority's certificate (PEM), for phones that are to trust it.
     pub local_ca: Bytes,
 }

@@ -7,7 +7,7 @@ use crate::web::refusal::Refusal as Page;
 pub fn page<'a>(fault: &Fault, app: &'a str) -> Page<'a> {
     match fault {
         Fault::Connect(_) | Fault::Closed(_) | Fault::BadFraming | Fault::BadUpgrade => Page::UpstreamDown { app },
-        Fault::ConnectTimeout | Fault::Timeout => Page::UpstreamSlow { app },
+        Fault::ConnectTimeout | Fault::Timeout | Fault::AppChanged => Page::UpstreamSlow { app },
         Fault::TooLarge => Page::TooLarge,
         Fault::Stalled => Page::TooSlow,
         Fault::ForeignOrigin | Fault::WebSocketsOff => Page::Forbidden,
@@ -35,5 +35,6 @@ pub fn name(fault: &Fault) -> &'static str {
         Fault::BadHandshake => "bad-websocket",
         Fault::BadTarget => "bad-target",
         Fault::SessionEnded => "session-ended",
+        Fault::AppChanged => "app-changed",
     }
 }

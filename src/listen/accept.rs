@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{debug, warn};
 
+use crate::base::lifeline::Lifeline;
 use crate::base::task;
 use crate::listen::door::Door;
 use crate::listen::handshake;
@@ -28,11 +29,12 @@ pub enum Kind {
     Http,
 }
 
-/// Takes connections until the door drains.
-pub async fn accept(door: Arc<Door>, listener: TcpListener, kind: Kind) {
+/// Takes connections until the door drains or the address is `given_up`. Those that were taken live on.
+pub async fn accept(door: Arc<Door>, listener: TcpListener, kind: Kind, given_up: Lifeline) {
     loop {
         let taken = tokio::select! {
             () = door.drain.severed() => return,
+            () = given_up.severed() => return,
             taken = listener.accept() => taken,
         };
         match taken {

@@ -24,10 +24,15 @@ pub struct Door {
     pub slots: Slots,
     /// This worker's open connections.
     pub open: TaskTracker,
-    /// How long handshakes and heads may take.
-    pub header_timeout: Duration,
     /// Cut to take no more connections and finish what is open.
     pub drain: Lifeline,
     /// Cut to end what is still open.
     pub stop: Lifeline,
+}
+
+impl Door {
+    /// How long handshakes and heads may take.
+    pub fn header_timeout(&self) -> Duration {
+        self.services.plan.get().listen.header_timeout
+    }
 }

@@ -20,7 +20,7 @@ use crate::wire::connection::{Connection, Protocol};
 /// Shakes hands and serves what is then spoken. A name that no app owns gets the alert that says so, and nothing else: there
 /// is no default app.
 pub async fn serve(door: &Arc<Door>, stream: Stream, (peer, local): (SocketAddr, SocketAddr)) {
-    match timeout(door.header_timeout, shake(door, stream, local)).await {
+    match timeout(door.header_timeout(), shake(door, stream, local)).await {
         Ok(Some((stream, sni))) => {
             let protocol = if stream.get_ref().1.alpn_protocol() == Some(b"h2") { Protocol::Http2 } else { Protocol::Http1 };
             let connection = Arc::new(Connection::new(peer, sni, protocol));

@@ -151,7 +151,7 @@ where
 
 /// The stream behind the byte gate, and the hold on it.
 fn gate<S>(door: &Door, stream: S) -> (GatedStream<S>, Valve) {
-    let gated = GatedStream::new(stream, Patience { head: door.header_timeout, ..Patience::default() });
+    let gated = GatedStream::new(stream, Patience { head: door.header_timeout(), ..Patience::default() });
     let valve = gated.valve();
     (gated, valve)
 }

@@ -11,13 +11,13 @@ pub struct Slots(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    total: usize,
-    per_network: usize,
     taken: Mutex<Taken>,
 }
 
 #[derive(Debug, Default)]
 struct Taken {
+    most: usize,
+    most_per_network: usize,
     total: usize,
     by_network: HashMap<Network, usize>,
 }
@@ -32,17 +32,25 @@ pub struct Slot {
 impl Slots {
     /// At most `total` connections, and `per_network` from one network.
     pub fn new(total: usize, per_network: usize) -> Self {
-        Self(Arc::new(Shared { total, per_network, taken: Mutex::default() }))
+        let taken = Taken { most: total, most_per_network: per_network, ..Taken::default() };
+        Self(Arc::new(Shared { taken: Mutex::new(taken) }))
+    }
+
+    /// Other limits from now on. Connections over a lower one are not closed; no more are taken until they are fewer.
+    pub fn limit(&self, total: usize, per_network: usize) {
+        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        (taken.most, taken.most_per_network) = (total, per_network);
     }
 
     /// A place for one more connection from `network`; `None` if there is none.
     pub fn take(&self, network: Network) -> Option<Slot> {
         let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        if taken.total >= self.0.total {
+        if taken.total >= taken.most {
             return None;
         }
+        let most = taken.most_per_network;
         let from_network = taken.by_network.entry(network).or_default();
-        if *from_network >= self.0.per_network {
+        if *from_network >= most {
             return None;
         }
         *from_network += 1;
@@ -84,6 +92,18 @@ mod tests {
         assert!(slots.take(network(3)).is_none(), "all taken");
         drop(first);
         assert!(slots.take(network(3)).is_some());
+    }
+
+    #[test]
+    fn a_lower_limit_closes_nothing_and_takes_nothing_more() {
+        let slots = Slots::new(2, 2);
+        let open = [slots.take(network(1)), slots.take(network(2))];
+        slots.limit(1, 1);
+        drop(open);
+        let _one = slots.take(network(1)).expect("a place");
+        assert!(slots.take(network(2)).is_none());
+        slots.limit(2, 1);
+        assert!(slots.take(network(1)).is_none() && slots.take(network(2)).is_some());
     }
 
     #[test]

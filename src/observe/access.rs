@@ -105,7 +105,7 @@ fn write_line(output: &mut impl Write, record: &Record) {
     }
 }
 
-/// The record with Caddy's field names; `id`, `app` and `refusal` are ours.
+/// The record with Caddy's field names; `id`, `plan`, `app` and `refusal` are ours.
 #[derive(Serialize)]
 struct Line<'a> {
     level: &'static str,
@@ -114,6 +114,7 @@ struct Line<'a> {
     msg: &'static str,
     id: &'a str,
     request: RequestPart<'a>,
+    plan: u64,
     app: Option<&'a str>,
     user_id: &'a str,
     refusal: Option<&'static str>,
@@ -166,6 +167,7 @@ impl<'a> Line<'a> {
                 headers: Headers { agent: record.agent.as_deref().map(|agent| [agent]) },
                 tls: Tls { server_name: record.sni.as_deref() },
             },
+            plan: record.plan,
             app: record.app.as_deref(),
             user_id: record.user.as_deref().unwrap_or_default(),
             refusal: record.refusal,
@@ -186,6 +188,7 @@ mod tests {
     fn record() -> Record {
         Record {
             id: "abc".into(),
+            plan: 7,
             received: Timestamp::from_millis(1_700_000_000_500),
             peer: "[::ffff:192.0.2.7]:4711".parse().expect("an address"),
             client: "192.0.2.7".parse().expect("an address"),
@@ -212,6 +215,7 @@ mod tests {
         assert_eq!(line["status"], 302);
         assert_eq!(line["ts"], 1_700_000_000.5);
         assert_eq!(line["user_id"], "");
+        assert_eq!(line["plan"], 7);
     }
 
     /// The attack: control characters in a path or agent forge lines or colour a terminal.

@@ -2,10 +2,16 @@
 
 use std::io::{self, IsTerminal};
 use std::panic::{self, PanicHookInfo};
+use std::sync::OnceLock;
 
 use tracing::error;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::Subscriber;
+
+/// Sets the least severity; there is one log in a process.
+static LEVEL: OnceLock<SetLevel> = OnceLock::new();
+
+type SetLevel = Box<dyn Fn(&str) + Send + Sync>;
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,16 +30,38 @@ pub enum Form {
 /// several gateways in one process.
 pub fn start(level: &str, form: Form) {
     let terminal = io::stderr().is_terminal();
-    let filter = EnvFilter::new(format!("warn,doorward={level}"));
     // Without the last word a line that cannot be written is complained about with `eprintln!`, which panics then.
-    let lines =
-        Subscriber::builder().with_env_filter(filter).with_writer(io::stderr).with_ansi(terminal).log_internal_errors(false);
+    let lines = Subscriber::builder()
+        .with_env_filter(filter(level))
+        .with_writer(io::stderr)
+        .with_ansi(terminal)
+        .log_internal_errors(false);
     let json = form == Form::Json || (form == Form::Auto && !terminal);
-    let _already_started = if json {
-        tracing::subscriber::set_global_default(lines.json().flatten_event(true).finish())
+    // What is reloaded is another type in each form.
+    if json {
+        let lines = lines.json().flatten_event(true).with_filter_reloading();
+        let handle = lines.reload_handle();
+        if tracing::subscriber::set_global_default(lines.finish()).is_ok() {
+            drop(LEVEL.set(Box::new(move |level| drop(handle.reload(filter(level))))));
+        }
     } else {
-        tracing::subscriber::set_global_default(lines.with_target(false).compact().finish())
-    };
+        let lines = lines.with_target(false).compact().with_filter_reloading();
+        let handle = lines.reload_handle();
+        if tracing::subscriber::set_global_default(lines.finish()).is_ok() {
+            drop(LEVEL.set(Box::new(move |level| drop(handle.reload(filter(level))))));
+        }
+    }
+}
+
+/// Logs events of at least `level` from now on. Does nothing before [`start`].
+pub fn set_level(level: &str) {
+    if let Some(set) = LEVEL.get() {
+        set(level);
+    }
+}
+
+fn filter(level: &str) -> EnvFilter {
+    EnvFilter::new(format!("warn,doorward={level}"))
 }
 
 /// Has every panic logged as one event: place, not message, since a message may hold what a client sent.

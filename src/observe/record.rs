@@ -10,6 +10,8 @@ use crate::base::clock::Timestamp;
 pub struct Record {
     /// Names the request in the log and on every refusal.
     pub id: Box<str>,
+    /// Which configuration it met: the version of its plan.
+    pub plan: u64,
     /// When its head was complete.
     pub received: Timestamp,
     /// The other end of the connection.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::base::lifeline::Lifeline;
 use crate::plan::headers::HeaderEdits;
 use crate::plan::upstream::Upstream;
 use crate::plan::websocket::WebSockets;
@@ -9,7 +10,7 @@ use crate::policy::host::Host;
 use crate::policy::rule::RuleSet;
 
 /// One protected application.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct App {
     /// Its name on pages and in logs.
     pub name: String,
@@ -27,6 +28,28 @@ pub struct App {
     pub response_headers: HeaderEdits,
     /// What its WebSockets may do.
     pub websocket: WebSockets,
+    /// What its open streams live by: cut when the app, as it is here, is no longer served.
+    pub lifeline: Lifeline,
+}
+
+impl App {
+    /// Whether `other` does the same for its visitors, so that what is open through one may go on through the other. Every
+    /// field is named here: one that is forgotten would leave an old rule in force.
+    pub fn serves_like(&self, other: &Self) -> bool {
+        let Self { name: _, hosts, upstream, rules, certificate: _, request_headers, response_headers, websocket, lifeline: _ } =
+            self;
+        *hosts == other.hosts
+            && *upstream == other.upstream
+            && *rules == other.rules
+            && *request_headers == other.request_headers
+            && *response_headers == other.response_headers
+            && *websocket == other.websocket
+    }
+
+    /// Whether `other` is the same in every respect.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.serves_like(other) && self.name == other.name && self.certificate == other.certificate
+    }
 }
 
 /// A certificate chain and its key, both PEM files.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::base::lifeline::Lifeline;
 use crate::config::app::AppTable;
 use crate::config::complaint::{Code, Complaint};
 use crate::config::document::Document;
@@ -39,14 +40,24 @@ fn app(document: &Document, table: &AppTable, book: &mut HostBook, complaints: &
     let name = table.name.as_ref().and_then(|name| name_of(name.value.trim(), &name.place, complaints));
     let first = hosts.first()?.as_str();
     let name = name.unwrap_or_else(|| first.to_owned());
-    Some(App { name, upstream: upstream?, rules, certificate, request_headers, response_headers, websocket, hosts })
+    Some(App {
+        name,
+        upstream: upstream?,
+        rules,
+        certificate,
+        request_headers,
+        response_headers,
+        websocket,
+        hosts,
+        lifeline: Lifeline::new(),
+    })
 }
 
 /// Whether the reader has already said what is wrong with this app's `host`.
 fn complained_at_key(document: &Document, table: &AppTable) -> bool {
     document.complaints.iter().any(|complaint| {
         let at = complaint.place.as_ref().map_or(0, |place| place.start);
-        complaint.key.as_deref() == Some("app.host") && at >= table.place.start
+        complaint.meant_key().as_deref() == Some("app.host") && at >= table.place.start
     })
 }
 

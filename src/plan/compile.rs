@@ -1,5 +1,6 @@
 //! A document compiled to a plan, or every complaint about it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::config::complaint;
@@ -36,11 +37,14 @@ pub fn compile(document: &Document) -> Result<Compiled, Vec<Complaint>> {
     // Without an app there is a complaint, and this plan is never given out.
     let none = || Address { host: Host::parse("localhost").expect("a host"), port: None };
     let Address { host: portal, port: public_port } = portal.unwrap_or_else(none);
+    let listen = settings::listen(&document.listen, &mut complaints);
     let plan = Plan {
+        version: 0,
+        https_port: listen.https.first().map_or(443, SocketAddr::port),
         portal,
         public_port,
         data_dir: settings::data_dir(document, &mut complaints),
-        listen: settings::listen(&document.listen, &mut complaints),
+        listen,
         tls: settings::tls(document, &mut complaints),
         session: settings::session(&document.session, &mut complaints),
         auth: settings::auth(&document.auth, &name, &mut complaints),
@@ -49,7 +53,7 @@ pub fn compile(document: &Document) -> Result<Compiled, Vec<Complaint>> {
         apps,
         name,
     };
-    if document.apps.is_empty() && !complaints.iter().any(|complaint| complaint.key.as_deref() == Some("app")) {
+    if document.apps.is_empty() && !complaints.iter().any(|complaint| complaint.meant_key().as_deref() == Some("app")) {
         let complaint = Complaint::new(Code::E0202, &(0..0), "there is no [[app]]").label("nothing to protect");
         let example = "host = \"paperless.example.com\" and upstream = \"http://127.0.0.1:8000\"";
         complaints.push(complaint.help(format!("add a table [[app]] with {example}")).key("app"));

@@ -3,11 +3,16 @@
 
 pub mod app;
 pub mod apps;
+pub mod changed_rules;
+pub mod changed_settings;
 pub mod compile;
+pub mod difference;
+pub mod explain;
 pub mod headers;
 pub mod hosts;
 pub mod listener;
 pub mod networks;
+pub mod places;
 pub mod policy;
 pub mod portal;
 pub mod public;
@@ -15,6 +20,7 @@ pub mod redirects;
 pub mod rules;
 pub mod settings;
 pub mod shadow;
+pub mod succession;
 pub mod upstream;
 pub mod websocket;
 pub mod whole;

@@ -33,6 +33,9 @@ pub fn compile(
     complaints: &mut Vec<Complaint>,
 ) -> Option<Redirect> {
     let Some(to) = to else {
+        if complaints.iter().any(|complaint| is_about_target(complaint, place)) {
+            return None;
+        }
         let complaint = Complaint::new(Code::E0612, place, "a redirect has no `to`").label("sent where?");
         complaints.push(complaint.help("add `to = \"/\"`, or an address such as \"https://example.com/\""));
         return None;
@@ -55,6 +58,12 @@ pub fn compile(
             None
         }
     }
+}
+
+/// Whether the entry's own `to` is complained about already, as misspelt or of the wrong type.
+fn is_about_target(complaint: &Complaint, entry: &Place) -> bool {
+    let inside = complaint.place.as_ref().is_some_and(|place| entry.contains(&place.start));
+    inside && complaint.meant_key().is_some_and(|key| key.ends_with(".to"))
 }
 
 /// Why a `Location` is refused.

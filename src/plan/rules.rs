@@ -119,9 +119,9 @@ fn limits(written: &RuleTable, kind: WrittenAction, table: &str, complaints: &mu
 
 /// Whether something at or behind the rule's header is complained about for its path already.
 fn complained_within(written: &RuleTable, complaints: &[Complaint]) -> bool {
-    let path = |key: &str| key.ends_with(".path");
+    let path = |key: String| key.ends_with(".path") || key.ends_with(".path_regex");
     let here = |place: &Place| place.start >= written.place.start;
-    complaints.iter().any(|complaint| complaint.key.as_deref().is_some_and(path) && complaint.place.as_ref().is_some_and(here))
+    complaints.iter().any(|complaint| complaint.meant_key().is_some_and(path) && complaint.place.as_ref().is_some_and(here))
 }
 
 fn methods(written: Option<&Placed<Vec<Placed<String>>>>, key: &str, complaints: &mut Vec<Complaint>) -> Vec<Method> {

@@ -11,8 +11,12 @@ use crate::plan::policy::{AuthPolicy, LogPolicy, SessionPolicy, TlsPolicy};
 use crate::policy::host::Host;
 
 /// The compiled configuration.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Plan {
+    /// Tells the configurations of one run apart, in the order in which they came into force. 0 was never in force.
+    pub version: u64,
+    /// The port we listen on for TLS, at the first address: once that is bound the real one.
+    pub https_port: u16,
     /// The installation's name, on pages and in authenticator apps.
     pub name: String,
     /// The host that signs people in: an app's own, or one that has no app.
@@ -59,14 +63,14 @@ impl Plan {
         app.hosts.contains(&self.portal).then_some(app)
     }
 
-    /// Scheme, host and port under which browsers reach `host`, when we listen on `https_port`.
-    pub fn origin_of(&self, host: &Host, https_port: u16) -> String {
-        origin_of(host, self.public_port.unwrap_or(https_port))
+    /// Scheme, host and port under which browsers reach `host`.
+    pub fn origin_of(&self, host: &Host) -> String {
+        origin_of(host, self.public_port.unwrap_or(self.https_port))
     }
 
     /// Scheme, host and port of the portal; begins set-up links.
-    pub fn origin(&self, https_port: u16) -> String {
-        self.origin_of(&self.portal, https_port)
+    pub fn origin(&self) -> String {
+        self.origin_of(&self.portal)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::policy::requirement::Requirement;
 use crate::policy::target::Target;
 
 /// One rule.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Paths it speaks of; any of them.
     pub paths: Vec<Pattern>,
@@ -57,7 +57,7 @@ pub enum DenyStatus {
 }
 
 /// All rules of one app.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleSet {
     /// If given, everything else is denied.
     pub only: Option<Vec<Pattern>>,
@@ -98,10 +98,12 @@ enum Opinion<'a> {
 }
 
 /// Who asks and how; the same for every reading.
-#[derive(Clone, Copy)]
-struct Call<'a> {
-    method: &'a Method,
-    client: IpAddr,
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The client's address in canonical form ([`IpAddr::to_canonical`]).
+    pub client: IpAddr,
 }
 
 impl RuleSet {
@@ -157,7 +159,8 @@ impl RuleSet {
 }
 
 impl Rule {
-    fn speaks_of(&self, reading: &Reading<'_>, call: Call<'_>) -> bool {
+    /// Whether it speaks of one reading of a request.
+    pub fn speaks_of(&self, reading: &Reading<'_>, call: Call<'_>) -> bool {
         let covers = |pattern: &Pattern| match self.action {
             Action::Redirect(_) => sends(pattern, reading, Root::Everything),
             Action::Require(_) | Action::Bypass | Action::Deny => pattern.covers(reading, Root::Everything),
@@ -192,7 +195,7 @@ impl<'a> Opinion<'a> {
 
 /// What else an app might take a method for. Methods are case-sensitive (RFC 9110 section 9.1), but Django, Werkzeug and Symfony
 /// put them into upper case before they look.
-fn doubles(method: &Method) -> impl Iterator<Item = Method> {
+pub fn doubles(method: &Method) -> impl Iterator<Item = Method> {
     let has_lower = method.as_str().bytes().any(|byte| byte.is_ascii_lowercase());
     let upper = has_lower.then(|| method.as_str().to_ascii_uppercase());
     let upper = upper.map(|name| Method::from_bytes(name.as_bytes()).expect("a token in upper case is a token"));
@@ -202,7 +205,7 @@ fn doubles(method: &Method) -> impl Iterator<Item = Method> {
 
 /// Whether a redirect applies. From a folder it is a kind of denial and applies to every reading. From a single place it is a
 /// signpost and applies to that place alone: `/lab` to `/lab/`, or `/` to `/index.php`, must arrive.
-fn sends(from: &Pattern, reading: &Reading<'_>, root: Root) -> bool {
+pub fn sends(from: &Pattern, reading: &Reading<'_>, root: Root) -> bool {
     (from.is_folder() || reading.is_proper()) && from.covers(reading, root)
 }
 

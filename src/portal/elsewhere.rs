@@ -62,13 +62,13 @@ pub fn set_out(portal: &Portal, plan: &Plan, leaving: Leaving<'_>) -> Response<B
     let known = call::visitor(headers);
     if known.as_ref().is_some_and(|visitor| portal.rounds.is_enough(visitor.hash(), now)) {
         tracing::warn!(host = host.as_str(), ip = %client, request = request_id, "a browser loses its session again and again");
-        return hand_off::astray(portal, plan, (host.as_str(), request_id), (Astray::InCircles, to.as_str()));
+        return hand_off::astray(plan, (host.as_str(), request_id), (Astray::InCircles, to.as_str()));
     }
     let visitor = known.clone().unwrap_or_else(|| Token::draw(portal.entropy));
     let journey = Journey::new(portal.entropy, host.clone(), to, needs).bound_to(visitor.hash());
     let go = portal.journeys.keep(Some(&journey), Network::of(client), now);
     let mut response = if matches!(*method, Method::GET | Method::HEAD) {
-        page::redirect(StatusCode::FOUND, &at_portal(portal, plan, &sign_in_path(&go, why)))
+        page::redirect(StatusCode::FOUND, &at_portal(plan, &sign_in_path(&go, why)))
     } else {
         // Not straight on: an app's page may say where its forms lead (`form-action`), and browsers hold every redirect
         // after a form to that. A page of ours in between ends the chain.
@@ -82,8 +82,8 @@ pub fn set_out(portal: &Portal, plan: &Plan, leaving: Leaving<'_>) -> Response<B
 }
 
 /// Our home page is on the portal.
-pub fn home(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
-    call.redirect(&at_portal(portal, plan, hand_off::HOME))
+pub fn home(plan: &Plan, call: &Call<'_>) -> Response<Body> {
+    call.redirect(&at_portal(plan, hand_off::HOME))
 }
 
 /// So is the sign-in page. Whoever asks for it here wants to come back here.
@@ -103,22 +103,22 @@ pub fn sign_in(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> 
 ///
 /// # Errors
 /// [`Refusal::NotFound`] for everything else.
-pub fn set_up(portal: &Portal, plan: &Plan, call: &Call<'_>, token: &str) -> Result<Response<Body>, Refusal<'static>> {
+pub fn set_up(plan: &Plan, call: &Call<'_>, token: &str) -> Result<Response<Body>, Refusal<'static>> {
     Token::parse(token).ok_or(Refusal::NotFound)?;
-    Ok(call.redirect(&at_portal(portal, plan, &format!("/.doorward/setup/{token}"))))
+    Ok(call.redirect(&at_portal(plan, &format!("/.doorward/setup/{token}"))))
 }
 
 /// The page between a form and the portal.
-pub fn leave(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
+pub fn leave(plan: &Plan, call: &Call<'_>) -> Response<Body> {
     let query = call.query();
     let go = query.text("go");
     let go = if Token::parse(go).is_some() { go } else { "" };
     let why = Why::parse(query.text("why"));
     let notice = why.map(|why| why.notice(&plan.session));
-    let to = at_portal(portal, plan, &sign_in_path(go, why));
+    let to = at_portal(plan, &sign_in_path(go, why));
     page::render(StatusCode::OK, &ToPortalPage { installation: &plan.name, notice, to })
 }
 
-fn at_portal(portal: &Portal, plan: &Plan, path: &str) -> String {
-    format!("{}{path}", plan.origin(portal.https_port))
+fn at_portal(plan: &Plan, path: &str) -> String {
+    format!("{}{path}", plan.origin())
 }

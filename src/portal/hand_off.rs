@@ -55,7 +55,7 @@ pub fn way_on(portal: &Portal, plan: &Plan, call: &Call<'_>, (session, journey):
     if journey.host == call.host {
         return to.to_owned();
     }
-    let origin = plan.origin_of(&journey.host, portal.https_port);
+    let origin = plan.origin_of(&journey.host);
     // That host has not been asked by this browser yet. When it is, there will be a cookie to bind a ticket to.
     let Some(visitor) = journey.visitor else { return format!("{origin}{to}") };
     let ticket = Ticket { session: session.id, host: journey.host.clone(), visitor, to: journey.to.clone() };
@@ -73,8 +73,8 @@ pub fn way_on(portal: &Portal, plan: &Plan, call: &Call<'_>, (session, journey):
 pub async fn enter(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Response<Body>, Stop> {
     let ticket = match portal.tickets.redeem(call.query().text("ticket"), &call.host, call.now) {
         Redeemed::Valid(ticket) => ticket,
-        Redeemed::Over(ticket) => return Ok(late(portal, plan, call, &ticket.to)),
-        Redeemed::Unknown => return Ok(late(portal, plan, call, &Destination::home())),
+        Redeemed::Over(ticket) => return Ok(late(plan, call, &ticket.to)),
+        Redeemed::Unknown => return Ok(late(plan, call, &Destination::home())),
     };
     let to = ticket.to.as_str();
     if call.session().is_some_and(|session| session.id == ticket.session) {
@@ -82,7 +82,7 @@ pub async fn enter(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Resp
         return Ok(call.redirect(to));
     }
     let Some(visitor) = call.visitor() else {
-        return Ok(astray(portal, plan, (call.host.as_str(), call.request_id), (Astray::NoCookie, to)));
+        return Ok(astray(plan, (call.host.as_str(), call.request_id), (Astray::NoCookie, to)));
     };
     portal.rounds.count(visitor.hash(), call.network(), call.now);
     if visitor.hash() != ticket.visitor {
@@ -106,21 +106,21 @@ pub async fn enter(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Resp
 }
 
 /// Somebody went back, or loaded the page again; or a ticket was far too long on its way.
-fn late(portal: &Portal, plan: &Plan, call: &Call<'_>, to: &Destination) -> Response<Body> {
+fn late(plan: &Plan, call: &Call<'_>, to: &Destination) -> Response<Body> {
     if call.session().is_some() {
         return call.redirect(to.as_str());
     }
-    astray(portal, plan, (call.host.as_str(), call.request_id), (Astray::Late, to.as_str()))
+    astray(plan, (call.host.as_str(), call.request_id), (Astray::Late, to.as_str()))
 }
 
 /// The page that says what happened and how to go on.
-pub fn astray(portal: &Portal, plan: &Plan, (host, request_id): (&str, &str), (astray, to): (Astray, &str)) -> Response<Body> {
+pub fn astray(plan: &Plan, (host, request_id): (&str, &str), (astray, to): (Astray, &str)) -> Response<Body> {
     let (heading, detail) = match astray {
         Astray::Late => (text::HAND_OFF_LATE, text::HAND_OFF_LATE_DETAIL.to_owned()),
         Astray::NoCookie => (text::HAND_OFF_NO_COOKIE, text::hand_off_no_cookie(host)),
         Astray::InCircles => (text::IN_CIRCLES, text::in_circles(host)),
     };
-    let portal = format!("{}{HOME}", plan.origin(portal.https_port));
+    let portal = format!("{}{HOME}", plan.origin());
     let page = AstrayPage { installation: &plan.name, heading, detail, to, portal, request_id };
     let mut response = page::render(StatusCode::FORBIDDEN, &page);
     // There may be a ticket in the address, and the links lead to the app.

@@ -9,7 +9,6 @@ use time::format_description::well_known::Rfc3339;
 use crate::plan::app::App;
 use crate::plan::whole::Plan;
 use crate::portal::call::Call;
-use crate::portal::service::Portal;
 use crate::portal::why::SIGN_IN;
 use crate::web::asset;
 use crate::web::audience::Audience;
@@ -40,18 +39,18 @@ struct SessionAnswer<'a> {
 }
 
 /// Who the visitor is and where they can go. Strangers are shown nothing but the way to sign in.
-pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
+pub fn show(plan: &Plan, call: &Call<'_>) -> Response<Body> {
     let Some(session) = call.session() else { return call.redirect(SIGN_IN) };
-    let apps = plan.apps.iter().filter_map(|app| link(portal, plan, call, app)).collect();
+    let apps = plan.apps.iter().filter_map(|app| link(plan, call, app)).collect();
     let page = HomePage { installation: &plan.name, apps, host: call.host.as_str(), user: session.user_name.as_str() };
     page::render(StatusCode::OK, &page)
 }
 
 /// An app on this host is opened here, any other on its first host.
-fn link<'a>(portal: &Portal, plan: &Plan, call: &Call<'_>, app: &'a App) -> Option<AppLink<'a>> {
+fn link<'a>(plan: &Plan, call: &Call<'_>, app: &'a App) -> Option<AppLink<'a>> {
     let here = app.hosts.iter().find(|host| **host == call.host);
     let host = here.or(app.hosts.first())?;
-    let url = if here.is_some() { "/".to_owned() } else { format!("{}/", plan.origin_of(host, portal.https_port)) };
+    let url = if here.is_some() { "/".to_owned() } else { format!("{}/", plan.origin_of(host)) };
     Some(AppLink { name: &app.name, host: host.as_str(), url })
 }
 

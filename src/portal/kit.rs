@@ -17,6 +17,7 @@ use crate::auth::totp;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::entropy::Entropy;
 use crate::base::id::Id;
+use crate::base::lifeline::Lifeline;
 use crate::base::seal::MasterKey;
 use crate::base::secret::Secret;
 use crate::model::credential::{Totp, TotpRecipe};
@@ -80,7 +81,7 @@ impl Site {
         let clock = Clock::manual(Timestamp::from_secs(1_800_000_000));
         let master = MasterKey::from_bytes(&[7; 32]).expect("32 bytes");
         let store = Store::open(dir.path(), &master, clock.clone(), Entropy).expect("a store");
-        Self { portal: Portal::new(store, &master, &clock, Entropy, 443), clock, plan: plan(strength), _dir: dir }
+        Self { portal: Portal::new(store, &master, &clock, Entropy), clock, plan: plan(strength), _dir: dir }
     }
 
     pub(super) async fn user(&self, name: &str) -> User {
@@ -161,8 +162,11 @@ pub(super) fn plan(strength: Strength) -> Plan {
         request_headers: HeaderEdits::default(),
         response_headers: HeaderEdits::default(),
         websocket: WebSockets::default(),
+        lifeline: Lifeline::new(),
     });
     Plan {
+        version: 0,
+        https_port: 443,
         name: "Example home".into(),
         portal: hosts[0].clone(),
         public_port: None,

@@ -72,7 +72,7 @@ async fn sign_in_page(
     (page, act, body): (Page<'_>, Act, Body),
 ) -> Result<Response<Body>, Stop> {
     match (page, act) {
-        (Page::Home, _) => Ok(home::show(portal, plan, call)),
+        (Page::Home, _) => Ok(home::show(plan, call)),
         (Page::Continue, _) => Ok(arrival::show(portal, plan, call)),
         (Page::SignIn, Act::Show) => Ok(sign_in::show(portal, plan, call)),
         (Page::SignIn, Act::Submit) => sign_in::submit(portal, plan, call, body).await,
@@ -89,10 +89,10 @@ async fn sign_in_page(
 async fn other_page(portal: &Portal, plan: &Plan, call: &Call<'_>, page: Page<'_>) -> Result<Response<Body>, Stop> {
     match page {
         Page::Enter => hand_off::enter(portal, plan, call).await,
-        Page::Home => Ok(elsewhere::home(portal, plan, call)),
+        Page::Home => Ok(elsewhere::home(plan, call)),
         Page::SignIn | Page::SecondFactor => Ok(elsewhere::sign_in(portal, plan, call)),
-        Page::Continue => Ok(elsewhere::leave(portal, plan, call)),
-        Page::SetUp(token) => Ok(elsewhere::set_up(portal, plan, call, token)?),
+        Page::Continue => Ok(elsewhere::leave(plan, call)),
+        Page::SetUp(token) => Ok(elsewhere::set_up(plan, call, token)?),
         Page::Session | Page::Asset(_) | Page::SignOut => Err(Refusal::NotFound.into()),
     }
 }

@@ -29,13 +29,11 @@ pub struct Portal {
     pub budgets: Budgets,
     /// For tokens, salts and seeds.
     pub entropy: Entropy,
-    /// The port we listen on for TLS, for URLs of other hosts.
-    pub https_port: u16,
 }
 
 impl Portal {
-    /// With keys derived from the installation's, for a gateway that listens on `https_port`.
-    pub fn new(store: Store, master: &MasterKey, clock: &Clock, entropy: Entropy, https_port: u16) -> Self {
+    /// With keys derived from the installation's.
+    pub fn new(store: Store, master: &MasterKey, clock: &Clock, entropy: Entropy) -> Self {
         Self {
             store,
             forms: master.authenticator("form token v1"),
@@ -45,7 +43,6 @@ impl Portal {
             hasher: Hasher::new(),
             budgets: Budgets::new(clock),
             entropy,
-            https_port,
         }
     }
 }

@@ -99,8 +99,8 @@ impl<'a> Exchange<'a> {
             if let Ok(done) = timeout(tick, sending.as_mut()).await {
                 return Ok(done);
             }
-            if self.permit.has_ended() {
-                return Err(Fault::SessionEnded);
+            if let Some(over) = self.permit.over() {
+                return Err(over.into());
             }
             if self.progress.moves() != moves {
                 (moves, since) = (self.progress.moves(), Instant::now());

@@ -50,6 +50,9 @@ pub enum Fault {
     /// The session that permitted the request ended before the app answered.
     #[error("the session ended")]
     SessionEnded,
+    /// The app was configured anew or taken away, and did not answer within the time it had left.
+    #[error("the app's configuration changed")]
+    AppChanged,
 }
 
 /// On whose side a fault lies.
@@ -59,8 +62,8 @@ pub enum Side {
     Client,
     /// The upstream's: its owner has to look.
     Upstream,
-    /// Nobody's: the session ended meanwhile.
-    Session,
+    /// Nobody's: what permitted the request ended meanwhile.
+    Nobody,
 }
 
 impl Fault {
@@ -78,7 +81,7 @@ impl Fault {
             | Self::BadMethod
             | Self::BadHandshake
             | Self::BadTarget => Side::Client,
-            Self::SessionEnded => Side::Session,
+            Self::SessionEnded | Self::AppChanged => Side::Nobody,
         }
     }
 }

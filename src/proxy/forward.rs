@@ -44,7 +44,7 @@ pub async fn forward(
     facts: Facts<'_>,
 ) -> Result<Response<Body>, Fault> {
     let target = request::origin_form(grant.target())?;
-    let permit = Permit::of(&grant, pool.clock().clone());
+    let permit = Permit::of(&grant, app, pool.clock().clone());
     if let Some(asked) = handshake::asked(&request)? {
         let (exchange, _) = Exchange::begin(app, pool, permit, Body::Empty)?;
         return tunnel::open(&exchange, request, asked, target, &facts).await;

@@ -33,6 +33,7 @@ enum RequestEnd {
     Idle,
     TooLarge,
     SessionEnded,
+    AppChanged,
     Peer,
 }
 
@@ -54,6 +55,7 @@ impl Progress {
             RequestEnd::Idle => Some(Fault::Stalled),
             RequestEnd::TooLarge => Some(Fault::TooLarge),
             RequestEnd::SessionEnded => Some(Fault::SessionEnded),
+            RequestEnd::AppChanged => Some(Fault::AppChanged),
             RequestEnd::Peer => Some(Fault::ClientGone),
         }
     }
@@ -117,8 +119,10 @@ impl Guarded {
         };
         self.progress.moves.fetch_add(1, Ordering::Relaxed);
         // Not at the first frame: the grant is a moment old then, and most bodies have one frame.
-        if std::mem::replace(&mut self.begun, true) && self.permit.has_ended() {
-            return Some(Err(self.fail(BodyFault::SessionEnded)));
+        if std::mem::replace(&mut self.begun, true)
+            && let Some(over) = self.permit.over()
+        {
+            return Some(Err(self.fail(over.into())));
         }
         match frame.into_data() {
             Ok(data) => self.pass_data(data),
@@ -176,6 +180,7 @@ impl Guarded {
                     BodyFault::Idle => RequestEnd::Idle,
                     BodyFault::TooLarge => RequestEnd::TooLarge,
                     BodyFault::SessionEnded => RequestEnd::SessionEnded,
+                    BodyFault::AppChanged => RequestEnd::AppChanged,
                     BodyFault::Peer(_) => RequestEnd::Peer,
                 });
             }
@@ -184,20 +189,16 @@ impl Guarded {
         fault
     }
 
-    /// Waits for nothing but trouble: silence for too long, or the end of the session.
+    /// Waits for nothing but trouble: silence for too long, or the end of the session or app.
     fn poll_trouble(&mut self, context: &mut Context<'_>) -> Poll<BodyFault> {
-        let tick = match self.idle_timeout {
-            Some(idle) => idle.min(TICK),
-            None if self.permit.is_bound() => TICK,
-            None => return Poll::Pending,
-        };
+        let tick = self.idle_timeout.map_or(TICK, |idle| idle.min(TICK));
         let moves = self.progress.moves();
         let new = || Watch { moves, since: Instant::now(), timer: Box::pin(sleep(tick)) };
         let mut watch = self.watch.take().unwrap_or_else(new);
         while watch.timer.as_mut().poll(context).is_ready() {
             let now = Instant::now();
-            if self.permit.has_ended() {
-                return Poll::Ready(BodyFault::SessionEnded);
+            if let Some(over) = self.permit.over() {
+                return Poll::Ready(over.into());
             }
             if watch.moves != moves {
                 (watch.moves, watch.since) = (moves, now);

@@ -1,37 +1,50 @@
-//! What a stream holds on to while it lives: the session that permitted it.
+//! What a stream holds on to while it lives: the session that permitted it, and the app it leads to.
 
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::clock::Clock;
+use crate::base::lifeline::Lifeline;
 use crate::model::session::Session;
+use crate::plan::app::App;
 use crate::policy::decide::Grant;
+use crate::proxy::fault::Fault;
+use crate::wire::body::Fault as BodyFault;
 
 /// How often a waiting stream looks whether its session still counts. A session that ends stops its streams within this.
 pub const TICK: Duration = Duration::from_secs(1);
 
-/// The session a stream lives by, or none for a public rule.
+/// The session a stream lives by, or none for a public rule; and the app as it was configured then.
 #[derive(Clone, Debug)]
 pub struct Permit {
     session: Option<Arc<Session>>,
+    app: Lifeline,
     clock: Clock,
+}
+
+/// Why a stream has to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// The session ended, by whatever way.
+    Session,
+    /// The app is no longer served as it was.
+    App,
 }
 
 impl Permit {
     /// The permit a grant gives. A public rule lets the stream live on whatever becomes of the visitor's session.
-    pub fn of(grant: &Grant, clock: Clock) -> Self {
-        Self { session: if grant.is_public() { None } else { grant.identity().session().cloned() }, clock }
+    pub fn of(grant: &Grant, app: &App, clock: Clock) -> Self {
+        let session = if grant.is_public() { None } else { grant.identity().session().cloned() };
+        Self { session, app: app.lifeline.clone(), clock }
     }
 
-    /// Whether there is a session to watch at all.
-    pub fn is_bound(&self) -> bool {
-        self.session.is_some()
-    }
-
-    /// Whether the session has ended, by whatever way.
-    pub fn has_ended(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| session.check(self.clock.now()).is_err())
+    /// Why the stream has to end, if it has to.
+    pub fn over(&self) -> Option<Over> {
+        if self.session.as_ref().is_some_and(|session| session.check(self.clock.now()).is_err()) {
+            return Some(Over::Session);
+        }
+        self.app.is_cut().then_some(Over::App)
     }
 
     /// Notes that the client sent something: a stream in use keeps its session from idling.
@@ -41,11 +54,37 @@ impl Permit {
         }
     }
 
-    /// Waits until the session ends: at once when it is revoked, within [`TICK`] when its time is over.
-    pub async fn ended(&self) {
+    /// Waits until the stream has to end: at once when its session is revoked or its app withdrawn, within [`TICK`] when the
+    /// session's time is over.
+    pub async fn ended(&self) -> Over {
+        tokio::select! {
+            () = self.session_ended() => Over::Session,
+            () = self.app.severed() => Over::App,
+        }
+    }
+
+    async fn session_ended(&self) {
         let Some(session) = &self.session else { return pending().await };
-        while !self.has_ended() {
+        while session.check(self.clock.now()).is_ok() {
             let _: Result<(), _> = tokio::time::timeout(TICK, session.lifeline.severed()).await;
+        }
+    }
+}
+
+impl From<Over> for Fault {
+    fn from(over: Over) -> Self {
+        match over {
+            Over::Session => Self::SessionEnded,
+            Over::App => Self::AppChanged,
+        }
+    }
+}
+
+impl From<Over> for BodyFault {
+    fn from(over: Over) -> Self {
+        match over {
+            Over::Session => Self::SessionEnded,
+            Over::App => Self::AppChanged,
         }
     }
 }

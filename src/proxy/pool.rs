@@ -69,7 +69,7 @@ struct Shelves {
 /// The idle connections of one app, the one used last on top: the others may then grow old and be closed.
 #[derive(Debug)]
 pub struct Shelf {
-    _app: Arc<App>,
+    app: Arc<App>,
     idle: Mutex<Vec<Idle>>,
 }
 
@@ -124,12 +124,18 @@ impl Pool {
         Ok(Lease { link, shelf: self.shelf(app) })
     }
 
+    /// Closes the idle connections of apps that `keep` does not name. Those in use end with their answers. May be called from
+    /// another thread than the worker's.
+    pub fn retain(&self, keep: impl Fn(&Arc<App>) -> bool) {
+        locked(&self.0.shelves).by_app.retain(|_, shelf| keep(&shelf.app));
+    }
+
     fn shelf(&self, app: &Arc<App>) -> Arc<Shelf> {
         let mut shelves = locked(&self.0.shelves);
         if !mem::replace(&mut shelves.sweeping, true) {
             task::start("upstream connection sweeper", sweep(Arc::downgrade(&self.0)));
         }
-        let new = || Arc::new(Shelf { _app: Arc::clone(app), idle: Mutex::default() });
+        let new = || Arc::new(Shelf { app: Arc::clone(app), idle: Mutex::default() });
         Arc::clone(shelves.by_app.entry(Arc::as_ptr(app).addr()).or_insert_with(new))
     }
 }

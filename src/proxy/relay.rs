@@ -50,7 +50,7 @@ impl Limits {
     /// Waits until one of them is reached and says which.
     async fn reached(&self, pulse: &Pulse) -> &'static str {
         select! {
-            () = self.permit.ended() => "its session ended",
+            _over = self.permit.ended() => "what permitted it has ended",
             () = passed(self.lifetime) => "it lived as long as it may",
             () = pulse.silent_for(self.silence) => "it was silent for too long",
         }

@@ -22,6 +22,7 @@ use tokio::sync::mpsc;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::entropy::Entropy;
 use crate::base::id::Id;
+use crate::base::lifeline::Lifeline;
 use crate::base::task;
 use crate::model::identity::Identity;
 use crate::model::session::{Session, SessionRecord};
@@ -157,6 +158,7 @@ pub fn app(port: u16) -> App {
         request_headers: HeaderEdits::default(),
         response_headers: HeaderEdits::default(),
         websocket: WebSockets::default(),
+        lifeline: Lifeline::new(),
     }
 }
 

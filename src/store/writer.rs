@@ -190,13 +190,20 @@ mod tests {
     use crate::base::task;
     use crate::store::kit::{Kit, hash, name};
 
-    /// Holds the writer's thread until the sender is dropped, so that work queues up behind it.
-    fn held(kit: &Kit) -> std::sync::mpsc::Sender<()> {
+    /// Holds the writer's thread until the sender is dropped, so that work queues up behind it. What is asked for from now
+    /// on is in another batch.
+    async fn held(kit: &Kit) -> std::sync::mpsc::Sender<()> {
         let (release, wait) = channel::<()>();
+        let (begin, begun) = oneshot::channel();
         let store = kit.store.clone();
         task::start("hold", async move {
-            let _ = store.ask(move |_| Ok(wait.recv().is_ok())).await;
+            let hold = move |_: &Database| {
+                let _ = begin.send(());
+                Ok(wait.recv().is_ok())
+            };
+            let _ = store.ask(hold).await;
         });
+        begun.await.unwrap();
         release
     }
 
@@ -204,7 +211,7 @@ mod tests {
     async fn a_failure_takes_back_itself_and_not_its_neighbours() {
         let kit = Kit::new();
         kit.store.add_user(&name("taken")).await.unwrap();
-        let release = held(&kit);
+        let release = held(&kit).await;
         let adds: Vec<_> = ["a", "taken", "b", "c", "taken", "d"]
             .into_iter()
             .map(|text| {
@@ -230,7 +237,7 @@ mod tests {
         let (alice, _) = kit.enrolled("alice").await;
         let new = kit.session(alice.id);
         let session = kit.store.open_session(new.clone()).await.unwrap().unwrap();
-        let release = held(&kit);
+        let release = held(&kit).await;
         {
             let mut end = Box::pin(kit.store.end_session(session.id));
             assert!(end.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
@@ -291,7 +298,7 @@ mod tests {
     #[tokio::test]
     async fn a_transaction_that_the_engine_ended_is_acknowledged_to_nobody() {
         let kit = Kit::new();
-        let release = held(&kit);
+        let release = held(&kit).await;
         let add = |text: &'static str| {
             let store = kit.store.clone();
             task::start("add", async move { store.add_user(&name(text)).await })

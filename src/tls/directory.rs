@@ -17,7 +17,7 @@ use crate::plan::policy::TlsVersion;
 use crate::plan::whole::Plan;
 use crate::policy::host::Host;
 use crate::tls::fault::Fault;
-use crate::tls::files::FilePair;
+use crate::tls::files::{FilePair, Reread};
 use crate::tls::local_ca::{Leaf, LocalCa};
 use crate::tls::server;
 use crate::tls::warning::Warning;
@@ -92,6 +92,24 @@ struct Inventory {
     pairs: HashMap<CertificateFiles, Arc<FilePair>>,
 }
 
+/// One state of the directory, kept to come back to.
+#[derive(Clone, Debug)]
+pub struct State(Arc<Inventory>);
+
+/// A state that is ready to be served, and what the files that are in use already hold now.
+#[derive(Debug)]
+pub struct Prepared {
+    state: State,
+    reread: Vec<(Arc<FilePair>, Reread)>,
+}
+
+impl From<State> for Prepared {
+    /// A state to come back to: nothing has to be read for it, so nothing can fail.
+    fn from(state: State) -> Self {
+        Self { state, reread: Vec::new() }
+    }
+}
+
 /// One host.
 #[derive(Debug)]
 struct Site {
@@ -117,10 +135,39 @@ impl Directory {
     /// # Errors
     /// Every [`Fault`] in the owner's files; nothing has changed then.
     pub fn replace(&self, wanted: Vec<Wanted>, min: TlsVersion) -> Result<(), Vec<Fault>> {
-        let _one_at_a_time = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = self.inventory.get().next(&self.issuing, wanted, min)?;
-        self.inventory.replace(next);
+        let prepared = self.prepare(wanted, min)?;
+        self.adopt(prepared);
         Ok(())
+    }
+
+    /// Makes ready what [`Directory::adopt`] then serves: reads every file of the owner's, those in use as well.
+    ///
+    /// # Errors
+    /// Every [`Fault`] in the owner's files.
+    pub fn prepare(&self, wanted: Vec<Wanted>, min: TlsVersion) -> Result<Prepared, Vec<Fault>> {
+        let now = self.inventory.get();
+        let next = now.next(&self.issuing, wanted, min)?;
+        let kept = next.pairs.iter().filter(|(files, _)| now.pairs.contains_key(files)).map(|(_, pair)| pair);
+        let mut faults = vec![];
+        let mut reread = vec![];
+        for pair in kept {
+            match pair.reread() {
+                Ok(content) => reread.push((Arc::clone(pair), content)),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if faults.is_empty() { Ok(Prepared { state: State(Arc::new(next)), reread }) } else { Err(faults) }
+    }
+
+    /// Serves what was prepared from now on, and gives what was served so far.
+    pub fn adopt(&self, prepared: Prepared) -> State {
+        let _one_at_a_time = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        for (pair, content) in prepared.reread {
+            pair.adopt(content);
+        }
+        let before = State(self.inventory.get());
+        self.inventory.put(prepared.state.0);
+        before
     }
 
     /// The host a ClientHello asks for, and the set-up that speaks for it. Without a name (or with an address where a name

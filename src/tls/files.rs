@@ -39,6 +39,13 @@ pub struct FilePair {
     seen: Mutex<Stamps>,
 }
 
+/// What was read from a pair of files, not shown yet.
+#[derive(Debug)]
+pub struct Reread {
+    loaded: Loaded,
+    seen: Stamps,
+}
+
 /// A pair that belongs together.
 #[derive(Debug)]
 struct Loaded {
@@ -96,6 +103,22 @@ impl FilePair {
         *seen = now;
         self.current.replace(load(&self.files, &self.provider)?);
         Ok(true)
+    }
+
+    /// Reads the files anew, changed or not. What is read is shown only once it is given to [`FilePair::adopt`].
+    ///
+    /// # Errors
+    /// [`Fault`] when the files as they are now cannot be used.
+    pub fn reread(&self) -> Result<Reread, Fault> {
+        let seen = stamps(&self.files);
+        load(&self.files, &self.provider).map(|loaded| Reread { loaded, seen })
+    }
+
+    /// Shows what was read; connections that are open do not notice.
+    pub fn adopt(&self, reread: Reread) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = reread.seen;
+        self.current.replace(reread.loaded);
     }
 
     /// Whether a client that asks for `host` would accept the names in the certificate.

@@ -38,6 +38,9 @@ pub enum Fault {
     /// The session that permitted it has ended.
     #[error("the session ended")]
     SessionEnded,
+    /// The app it belongs to is no longer served as it was.
+    #[error("the app's configuration changed")]
+    AppChanged,
 }
 
 impl Body {

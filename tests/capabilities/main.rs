@@ -9,6 +9,7 @@ mod limits;
 mod no_way_around;
 mod one_sign_in;
 mod proxying;
+mod reload;
 mod shutdown;
 mod sign_in;
 mod websockets;

@@ -16,7 +16,7 @@ const FOLDER: &str = "tests/golden";
 fn check(path: &Path) -> Report {
     let source = match read::source(path) {
         Ok(source) => source,
-        Err(report) => return report,
+        Err(unread) => return unread.into_report(),
     };
     let document = match read::document(&source) {
         Ok(document) => document,

@@ -160,6 +160,6 @@ fn depth_and_length_are_bounded() {
     ] {
         let complaints = check(&text);
         assert!(!complaints.is_empty());
-        assert!(Report::new(Source::unnamed("x", text), complaints).human(false).ends_with("nothing was applied\n"));
+        assert!(Report::new(Source::unnamed("x", text), complaints).human(false).contains("; nothing was applied\n"));
     }
 }

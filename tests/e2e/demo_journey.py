@@ -145,8 +145,9 @@ def without_scripts(scene, browser, gateway, authenticator, base, name):
 
 
 def ending_closes_the_socket(gateway, page, sockets, base, name):
+    before = set(sockets.open)
     page.goto(base + "/")
-    socket = sockets.find("/echo")
+    socket = sockets.find("/echo", but=before)
     ended = gateway.command("session", "end", "--user", name)
     returned = time.monotonic()
     kit.check(ended["ended"] >= 1, "doorward session end found the session")

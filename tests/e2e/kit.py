@@ -430,11 +430,14 @@ class Sockets:
         on("Network.responseReceived", lambda e: self.protocols.__setitem__(e["response"]["url"], e["response"].get("protocol")))
         self.session.send("Network.enable")
 
-    def find(self, part, seconds=30):
-        """The newest socket that is open, was answered, and whose URL contains `part`."""
+    def find(self, part, seconds=30, but=()):
+        """The newest socket that is open, was answered, whose URL contains `part`, and that is none of `but`.
+
+        A page that is left takes its sockets with it without a word, so they look open for ever: after a navigation, give
+        those of before."""
         def newest():
             self.page.evaluate("0")  # lets queued events in
-            fit = [i for i, url in self.open.items() if part in url and i in self.status and i not in self.closed]
+            fit = [i for i, url in self.open.items() if part in url and i in self.status and i not in self.closed and i not in but]
             return fit[-1] if fit else None
         return wait_for(f"an open WebSocket with {part} in its URL", newest, seconds, every=0.1)
 

@@ -1,6 +1,7 @@
 //! Words that start nothing: help, version, completions, check, trust, healthcheck; and what all words have in common.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use crate::bed::{Gateway, UP, command, home, run, tree};
@@ -10,6 +11,7 @@ const VERBS: &[&str] = &[
     "up",
     "run",
     "check",
+    "explain",
     "trust",
     "user add",
     "user link",
@@ -20,6 +22,7 @@ const VERBS: &[&str] = &[
     "session list",
     "session end",
     "healthcheck",
+    "help",
     "version",
     "completions",
 ];
@@ -112,6 +115,131 @@ fn check_says_what_is_wrong_and_ends_with_3() {
     let missing = crate::bed::home();
     let said = run(missing.path(), "check").ends_with(2);
     assert!(said.err.contains("doorward demo") && said.err.contains("--config"), "{said:?}");
+}
+
+const PAPERLESS: &str = "[listen]\nhttps = [\"127.0.0.1:8443\"]\n\n[[app]]\nhost = \"paperless.example.com\"\n\
+    upstream = \"http://127.0.0.1:9\"\ndeny = [\"/admin/\"]\nbypass = [\"/health\"]\n";
+
+/// The attack: spellings of a denied path, which whoever wrote the rule would like to see denied before somebody tries them.
+#[test]
+fn explain_names_the_rule_that_decides() {
+    let home = home();
+    fs::write(home.path().join("gateway.toml"), PAPERLESS).expect("written");
+    let before = tree(home.path());
+    let paths = ["/Admin%2flogin/", "/admin", "//x/admin/", "/;x/ADMIN", "/%2561dmin/", "/admin.json", "/index.php/admin/?x"];
+    for path in paths {
+        let said = run(home.path(), &format!("explain https://paperless.example.com{path} --user alice")).ends_with(0);
+        assert!(said.out.contains("→ hit       deny /admin/: denied  (gateway.toml:7)"), "{said:?}");
+        assert!(said.out.contains("verdict   denied with 404") && !said.out.contains("x-real-ip"), "{said:?}");
+        let json = run(home.path(), &format!("explain paperless.example.com{path} --json")).ends_with(0).json();
+        assert_eq!((&json["verdict"]["name"], &json["verdict"]["status"]), (&"deny".into(), &404.into()), "{json}");
+        assert_eq!((&json["rules"][0]["at"], &json["rules"][0]["decides"]), (&"gateway.toml:7".into(), &true.into()), "{json}");
+    }
+    assert_eq!(tree(home.path()), before);
+}
+
+#[test]
+fn explain_tells_passing_from_signing_in() {
+    let home = home();
+    fs::write(home.path().join("gateway.toml"), PAPERLESS).expect("written");
+    let explain = |words: &str| run(home.path(), &format!("explain {words} --json")).ends_with(0).json();
+    let verdict = |words: &str| explain(words)["verdict"]["name"].as_str().expect("a name").to_owned();
+    let url = "https://paperless.example.com";
+    for (words, expected) in [
+        ("/", "sign-in"),
+        ("/health", "pass"),
+        ("/Health", "sign-in"),
+        ("/ --user alice", "pass"),
+        ("/ --user alice --strength password", "sign-in"),
+        ("/a/../admin", "dot-segment"),
+        ("/.doorward/login", "own-page"),
+        ("/.Doorward/login", "disguised"),
+    ] {
+        assert_eq!(verdict(&format!("{url}{words}")), expected, "{words}");
+    }
+    assert_eq!(verdict("https://other.example.com/"), "no-such-app");
+    let passing = explain(&format!("{url}/ --user alice --ip ::ffff:198.51.100.7"));
+    assert_eq!(passing["headers"]["x-forwarded-for"], "198.51.100.7", "{passing}");
+    let sent = explain(&format!("{url}/"));
+    assert_eq!(sent["verdict"]["location"], "https://paperless.example.com:8443/.doorward/login");
+    let said = run(home.path(), &format!("explain {url}/a%00b")).ends_with(0);
+    assert!(said.out.contains("encoded control character (encoded-control)"), "{said:?}");
+    let said = run(home.path(), &format!("explain {url}/a%E2%80%AEb")).ends_with(0);
+    assert!(!said.out.contains('\u{202e}'), "nothing turns a terminal round: {said:?}");
+    for words in
+        ["/admin", "ftp://a.example/", "https://u@a.example/", &format!("{url}/ --ip x"), &format!("{url}/ --strength password")]
+    {
+        run(home.path(), &format!("explain {words}")).ends_with(2);
+    }
+}
+
+#[test]
+fn check_speaks_in_the_form_that_was_asked_for() {
+    let home = home();
+    let file = home.path().join("gateway.toml");
+    fs::write(&file, FINE.replace("[[app]]", "[[app]]\nidle_timout = \"1s\"")).expect("written");
+    let said = run(home.path(), "check --format github").ends_with(3);
+    let command = "::error file=gateway.toml,line=2,col=1,title=E0203::unknown key `idle_timout` in [[app]]%0Adid you mean";
+    assert!(said.out.starts_with(command) && said.err.is_empty(), "{said:?}");
+    assert_eq!(run(home.path(), "check --format json").ends_with(3).json(), run(home.path(), "check --json").json());
+    assert_eq!(run(home.path(), "check --format human").ends_with(3).err, run(home.path(), "check").err);
+    assert!(run(home.path(), "check").err.ends_with("`doorward help E0203` explains\n\n"));
+    run(home.path(), "check --json --format json").ends_with(3);
+    run(home.path(), "check --json --format github").ends_with(2);
+    run(home.path(), "check --format yaml").ends_with(2);
+}
+
+#[test]
+fn warnings_fail_only_where_they_are_denied() {
+    let home = home();
+    let file = home.path().join("gateway.toml");
+    fs::write(&file, format!("{FINE}bypass = [\"/health\"]\n")).expect("written");
+    let said = run(home.path(), "check").ends_with(0);
+    assert!(said.err.contains("W0602") && said.out.contains("is fine"), "{said:?}");
+    let said = run(home.path(), "check --deny-warnings").ends_with(4);
+    assert!(said.err.contains("W0602") && said.out.is_empty(), "{said:?}");
+    let json = run(home.path(), "check --deny-warnings --json").ends_with(4).json();
+    assert_eq!((&json["summary"]["warnings"], &json["diagnostics"][0]["docs"]), (&1.into(), &"help W0602".into()), "{json}");
+    let said = run(home.path(), "check --deny-warnings --format github").ends_with(4);
+    assert!(said.out.starts_with("::warning file=gateway.toml,line=4,col=11,title=W0602::"), "{said:?}");
+    fs::write(&file, FINE).expect("written");
+    run(home.path(), "check --deny-warnings").ends_with(0);
+}
+
+#[test]
+fn help_explains_codes_and_commands() {
+    let home = home();
+    let said = run(home.path(), "help e0203").ends_with(0);
+    assert!(said.out.contains("error[E0203]: a key is not known") && said.out.contains("    idle_timeout = "), "{said:?}");
+    let json = run(home.path(), "help W0604 --json").ends_with(0).json();
+    assert_eq!((&json["code"], &json["severity"]), (&"W0604".into(), &"warning".into()), "{json}");
+    assert!(json["fix"].as_str().expect("text").contains("reason"), "{json}");
+    for command in ["", "check", "user", "user add", "help"] {
+        let help = run(home.path(), &format!("help {command}")).ends_with(0).out;
+        assert_eq!(help.trim(), run(home.path(), &format!("{command} --help")).out.trim(), "{command}");
+    }
+    assert_eq!(run(home.path(), "help user add --json").ends_with(0).json()["command"], "user add");
+    for topic in ["E9999", "nonsense", "user nonsense", "E0203 E0204"] {
+        let said = run(home.path(), &format!("help {topic}")).ends_with(6);
+        assert!(said.err.contains("E0203, E0204") && said.err.contains("healthcheck") && said.out.is_empty(), "{said:?}");
+    }
+    assert_eq!(run(home.path(), "help E9999 --json").ends_with(6).json()["kind"], "not_found");
+}
+
+/// A file that is there and closed to us is a matter of rights, which no edit of the file mends.
+#[test]
+fn a_configuration_that_may_not_be_read_ends_with_7() {
+    let home = home();
+    fs::write(home.path().join("gateway.toml"), FINE).expect("written");
+    fs::set_permissions(home.path().join("gateway.toml"), fs::Permissions::from_mode(0o000)).expect("closed");
+    if fs::read(home.path().join("gateway.toml")).is_ok() {
+        // Root reads everything; the tests of `config::read` and `command::place` make the fault instead.
+        return;
+    }
+    for words in ["run -c gateway.toml", "check", "user list", "run -c gateway.toml --json"] {
+        let said = run(home.path(), words).ends_with(7);
+        assert!((said.out + &said.err).contains("E0110"), "{words}");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use super::*;
 use crate::auth::password;
 use crate::auth::totp;
 use crate::base::entropy::Entropy;
+use crate::base::lifeline::Lifeline;
 use crate::base::seal::MasterKey;
 use crate::base::secret::Secret;
 use crate::model::credential::Totp;
@@ -68,6 +69,7 @@ fn many(portal: &str) -> Site {
             request_headers: HeaderEdits::default(),
             response_headers: HeaderEdits::default(),
             websocket: WebSockets::default(),
+            lifeline: Lifeline::new(),
         };
         plan.apps.push(Arc::new(app));
     }
@@ -545,7 +547,7 @@ async fn a_restart_between_password_and_code_costs_nobody_their_way() {
     let location = alice.browser(AUTH).post(&site, "/.doorward/login", &form).await.location();
     let page = alice.browser(AUTH).get(&site, &location).await;
     let master = MasterKey::from_bytes(&[7; 32]).expect("32 bytes");
-    let portal = Portal::new(site.portal.store.clone(), &master, &site.clock, Entropy, 443);
+    let portal = Portal::new(site.portal.store.clone(), &master, &site.clock, Entropy);
     let site = Site { portal, ..site };
     let code = totp::code_at(&totp, site.clock.now());
     let answer = alice.browser(AUTH).post(&site, "/.doorward/login/code", &page.filled(&[("code", &code)])).await;
@@ -642,7 +644,7 @@ async fn addresses_carry_the_port_that_browsers_use() {
     for (public, listened, port) in [(None, 8443, ":8443"), (Some(443), 8443, ""), (Some(9443), 443, ":9443")] {
         let mut site = many(AUTH);
         site.plan.public_port = public;
-        site.portal.https_port = listened;
+        site.plan.https_port = listened;
         let answer = Person::new().ask(&site, &Method::GET, "https://wiki.example.com/").await;
         let location = answer.page.expect("an answer").location();
         assert!(location.starts_with(&format!("https://auth.example.com{port}/.doorward/login?go=")), "{location}");

@@ -3,11 +3,11 @@
 use http_body_util::BodyExt;
 
 use super::*;
-use crate::proxy::testbed::{fed, grant_of, pool, session};
+use crate::proxy::testbed::{app, fed, grant_of, pool, session};
 
 fn guarded(inner: Body, left: Option<u64>) -> Guarded {
     let (pool, clock) = pool();
-    let permit = Permit::of(&grant_of(&session(), "/"), clock);
+    let permit = Permit::of(&grant_of(&session(), "/"), &app(80), clock);
     drop(pool);
     Guarded::new(inner, Way::Up { left }, Arc::new(Progress::default()), permit, None)
 }

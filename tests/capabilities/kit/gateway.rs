@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::panic;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Once};
 use std::thread;
@@ -14,6 +15,8 @@ use doorward::base::entropy::Entropy;
 use doorward::base::id::Id;
 use doorward::base::secret::Secret;
 use doorward::daemon::boot::{Gateway as Booted, Start, boot};
+use doorward::daemon::configuration;
+use doorward::daemon::control;
 use doorward::daemon::place::Place;
 use doorward::model::credential::{Totp, TotpRecipe};
 use doorward::plan::compile::compile_text;
@@ -72,9 +75,23 @@ impl Gateway {
     }
 
     fn within(dir: TempDir, clock: Clock, mut plan: Plan) -> Self {
-        watch_for_panics();
         plan.log.file = Some(dir.path().join("access.log"));
         let place = Place::new(&dir.path().join("data"), None, None);
+        Self::booted(dir, clock, plan, place)
+    }
+
+    /// Starts from a file, to be reloaded. Its addresses and the access log are the text's own.
+    pub fn from_file(toml: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("gateway.toml");
+        std::fs::write(&file, toml).expect("written");
+        let (plan, _) = configuration::load(&file).unwrap_or_else(|report| panic!("{}", report.human(false)));
+        let place = Place::new(&dir.path().join("data"), Some(&file), None);
+        Self::booted(dir, Clock::manual(Timestamp::from_secs(1_800_000_000)), plan, place)
+    }
+
+    fn booted(dir: TempDir, clock: Clock, plan: Plan, place: Place) -> Self {
+        watch_for_panics();
         let start = Start { plan, place, clock: clock.clone(), entropy: Entropy, workers: 2 };
         let running = boot(start).expect("the gateway starts");
         let mut roots = RootCertStore::empty();
@@ -95,6 +112,17 @@ impl Gateway {
     /// In front of one app at `upstream`, protected in full.
     pub fn before(upstream: &str) -> Self {
         Self::start(&one_app(upstream, ""))
+    }
+
+    /// The folder with the configuration file, the data and the access log.
+    pub fn home(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Carries out a wish through the control socket, as a running gateway does.
+    pub async fn ask(&self, wish: &Wish) -> Answer {
+        let answer = within("an answer", control::ask(&self.home().join("data/control.sock"), wish)).await;
+        answer.expect("asked").expect("a gateway runs")
     }
 
     pub fn running(&self) -> &Booted {

@@ -1,0 +1,237 @@
+//! What each code of a complaint means in plain words, with the mistake and its correction side by side. `doorward help CODE`
+//! shows it.
+
+use crate::config::complaint::Code;
+
+/// What a code means, for somebody who has just met it.
+#[derive(Clone, Copy, Debug)]
+pub struct Explanation {
+    /// The code.
+    pub code: Code,
+    /// Why it is a fault, and what to do.
+    pub text: &'static str,
+    /// A piece of `gateway.toml` that earns the complaint.
+    pub mistake: &'static str,
+    /// The same piece as it should be.
+    pub right: &'static str,
+}
+
+/// The explanation of the code called `name`, in any case of letters.
+pub fn find(name: &str) -> Option<&'static Explanation> {
+    EXPLANATIONS.iter().find(|explanation| explanation.code.name().eq_ignore_ascii_case(name))
+}
+
+const fn entry(code: Code, text: &'static str, mistake: &'static str, right: &'static str) -> Explanation {
+    Explanation { code, text, mistake, right }
+}
+
+/// All explanations, one for each code, in the order of [`Code::ALL`].
+pub const EXPLANATIONS: &[Explanation] = &[
+    entry(
+        Code::E0101,
+        "The file does not follow the grammar of TOML, so nothing in it can be read. Often a bracket or a quote is missing,
+or a text stands without quotes. As long as the file cannot be read, nothing else is checked.",
+        "[listen\nhttps = [\"[::]:443\"]",
+        "[listen]\nhttps = [\"[::]:443\"]",
+    ),
+    entry(
+        Code::E0102,
+        "The same key or table stands in the file twice. Which of the two was meant cannot be known; keep one of them.
+Tables that may be repeated have two brackets: [[app]] and [[app.rule]].",
+        "[session]\nidle_timeout = \"12h\"\nidle_timeout = \"1h\"",
+        "[session]\nidle_timeout = \"1h\"",
+    ),
+    entry(
+        Code::E0103,
+        "TOML files are UTF-8, and this one has bytes that are not. Save it as UTF-8 in the editor, or convert it: `iconv`
+does that, if it is told what the file is now.",
+        "name = \"Caf\\xE9\"                  # the é as one byte, ISO 8859-1",
+        "name = \"Café\"                     # iconv -f ISO-8859-1 -t UTF-8 old.toml > gateway.toml",
+    ),
+    entry(
+        Code::E0110,
+        "The file is not there, is a folder, is larger than 1 MiB, or may not be read by this user. Without --config,
+./gateway.toml is taken, then /etc/doorward/gateway.toml.",
+        "doorward check -c gatway.toml",
+        "doorward check -c gateway.toml",
+    ),
+    entry(
+        Code::E0201,
+        "A key was given a value of a kind it does not take: a number where a text is wanted, a single text where a list is.
+Texts stand in quotes, lists in brackets; durations and sizes are texts.",
+        "[listen]\nhttps = \"[::]:443\"",
+        "[listen]\nhttps = [\"[::]:443\"]",
+    ),
+    entry(
+        Code::E0202,
+        "Something that has no default was left out. Every app needs a `host`, the name visitors type, and an `upstream`, the
+address its requests are sent to; every rule needs paths. At least one [[app]] has to be there.",
+        "[[app]]\nhost = \"paperless.example.com\"",
+        "[[app]]\nhost = \"paperless.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
+    ),
+    entry(
+        Code::E0203,
+        "No key of this name is known in this table. It is misspelt, stands in the wrong table, or belongs to another version.
+Unknown keys are errors because a misspelt rule that is silently left out would leave a path open.",
+        "[session]\nidle_timout = \"12h\"",
+        "[session]\nidle_timeout = \"12h\"",
+    ),
+    entry(
+        Code::E0204,
+        "Durations and sizes are a whole number with a unit, in quotes: ms, s, m, h or d for durations; B, KiB, MiB, GiB or TiB
+for sizes. A bare number would leave open what it counts.",
+        "[session]\nidle_timeout = 30",
+        "[session]\nidle_timeout = \"30m\"",
+    ),
+    entry(
+        Code::E0206,
+        "The value is of the right kind, but too small, too large, or none of the words that the key takes. The complaint says
+what is allowed, and docs/configuration.md does for every key.",
+        "[auth]\npassword_min_length = 4",
+        "[auth]\npassword_min_length = 12",
+    ),
+    entry(
+        Code::E0501,
+        "Every host belongs to one app, so that it is plain whose rules hold. Upper case and a dot at the end make no other host.
+To send parts of a host elsewhere, use rules and redirects within its one app.",
+        "[[app]]\nhost = \"a.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[app]]\nhost = \"A.example.com\"\nupstream = \"http://127.0.0.1:8001\"",
+        "[[app]]\nhost = \"a.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[app]]\nhost = \"b.example.com\"\nupstream = \"http://127.0.0.1:8001\"",
+    ),
+    entry(
+        Code::E0504,
+        "`portal` is the one host on which people sign in. It is written as a host or as https://HOST, with a port if browsers
+need one; plain http, a path or a wildcard do not work there.",
+        "portal = \"http://auth.example.com/login\"",
+        "portal = \"https://auth.example.com\"",
+    ),
+    entry(
+        Code::E0505,
+        "A host is a bare name or address: no https://, no port, no path. International names are written in their xn-- form.",
+        "[[app]]\nhost = \"https://app.example.com/\"\nupstream = \"http://127.0.0.1:8000\"",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
+    ),
+    entry(
+        Code::E0506,
+        "An upstream is where the app listens: http://HOST:PORT and nothing behind it. Requests are forwarded to the very path
+that they name.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"127.0.0.1:8000\"",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
+    ),
+    entry(
+        Code::E0507,
+        "A listen address is an IP address of this machine and a port; [::] stands for every address. Host names are not taken,
+because what they mean can change. Each address is listened on once.",
+        "[listen]\nhttps = [\":8443\"]",
+        "[listen]\nhttps = [\"[::]:8443\"]",
+    ),
+    entry(
+        Code::E0508,
+        "A certificate is of use only with its private key. Write both keys in the same table, or neither: then the certificate
+comes from [tls] or from the local authority.",
+        "[tls]\ncertificate = \"/etc/ssl/example.com.pem\"",
+        "[tls]\ncertificate = \"/etc/ssl/example.com.pem\"\nprivate_key = \"/etc/ssl/private/example.com.key\"",
+    ),
+    entry(
+        Code::E0509,
+        "The file that `certificate` or `private_key` names is missing, may not be read, or is not PEM. Relative paths are
+relative to gateway.toml. The user the gateway runs as has to be able to read both files.",
+        "[tls]\ncertificate = \"example.com.der\"\nprivate_key = \"example.com.key\"",
+        "[tls]\ncertificate = \"example.com.pem\"      # begins with -----BEGIN CERTIFICATE-----\nprivate_key = \"example.com.key\"",
+    ),
+    entry(
+        Code::E0601,
+        "A rule that speaks earlier covers all that this one covers, so this one has no effect, whatever its author hoped for.
+`deny` speaks first, then redirects, then rules from top to bottom, then `bypass`. Narrow the earlier rule, or move
+this one up, or remove it.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[app.rule]]\npath = \"/api/\"\nrequire = \"password\"\n\n[[app.rule]]\npath = \"/api/v2/\"\nrequire = \"2fa\"",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[app.rule]]\npath = \"/api/v2/\"\nrequire = \"2fa\"\n\n[[app.rule]]\npath = \"/api/\"\nrequire = \"password\"",
+    ),
+    entry(
+        Code::W0602,
+        "Anybody on the internet reaches these paths without signing in. That may be what you want, for a health check or a
+webhook. Limit it by `methods` or `networks`, or say why with `reason`: then it is no longer warned of.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nbypass = [\"/health\"]",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
+bypass = [{ path = \"/health\", methods = [\"GET\"], reason = \"monitoring\" }]",
+    ),
+    entry(
+        Code::E0603,
+        "A network of length 0 holds every address, so the bypass has no limit although it seems to. Write the length that was
+meant, or leave `networks` away if really everybody is meant.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
+bypass = [{ path = \"/metrics\", networks = [\"192.168.1.0/0\"], reason = \"monitoring\" }]",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
+bypass = [{ path = \"/metrics\", networks = [\"192.168.1.0/24\"], reason = \"monitoring\" }]",
+    ),
+    entry(
+        Code::W0604,
+        "A bypass is a hole made on purpose. Whoever reads the file in a year needs to know what for, or will not dare to
+close it; say so with `reason`.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
+bypass = [{ path = \"/hooks/*\", methods = [\"POST\"] }]",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
+bypass = [{ path = \"/hooks/*\", methods = [\"POST\"], reason = \"the app checks the signature\" }]",
+    ),
+    entry(
+        Code::E0606,
+        "A network is an address with a length, such as 192.168.1.0/24 or 2001:db8::/32, or a single address. The part of the
+address behind the length has to be zero; names are not taken.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[app.rule]]\npath = \"/api/\"\nnetworks = [\"192.168.1.7/24\"]\nrequire = \"password\"",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[app.rule]]\npath = \"/api/\"\nnetworks = [\"192.168.1.0/24\"]\nrequire = \"password\"",
+    ),
+    entry(
+        Code::E0607,
+        "Paths begin with a slash and have neither `..` nor a query. `/admin/` is the folder and all below it, `/health` exactly
+that, `*` and `?` stay within a segment. Regular expressions go to `path_regex`; methods are words such as GET.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\ndeny = [\"admin/\"]",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\ndeny = [\"/admin/\"]",
+    ),
+    entry(
+        Code::W0608,
+        "The bypass covers every path: no page of this app asks anybody to sign in, and the gateway guards nothing of it. Name
+the paths that have to be public, or limit the bypass with `networks`.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nbypass = [\"/\"]",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
+bypass = [{ path = \"/static/\", reason = \"pictures for mails\" }]",
+    ),
+    entry(
+        Code::E0612,
+        "A redirect needs a path (`from`) and a place to go to (`to`): a path of the same host, or an address with its scheme.
+Its status is 302, 303, 307 or 308; 301 is refused, because browsers keep it for ever. It must not come back to itself.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
+redirect = [{ from = \"/\", to = \"/lab\", status = 301 }]",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
+redirect = [{ from = \"/\", to = \"/lab\", status = 308 }]",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_explained_once_and_in_order() {
+        let explained: Vec<Code> = EXPLANATIONS.iter().map(|explanation| explanation.code).collect();
+        assert_eq!(explained, Code::ALL);
+    }
+
+    #[test]
+    fn explanations_fit_a_page_and_show_what_changes() {
+        for Explanation { code, text, mistake, right } in EXPLANATIONS {
+            assert!(text.lines().count() <= 4 && text.lines().all(|line| line.chars().count() <= 125), "{}", code.name());
+            assert!(mistake != right && !mistake.is_empty() && !right.is_empty(), "{}", code.name());
+        }
+    }
+
+    #[test]
+    fn codes_are_found_in_any_case_of_letters() {
+        assert_eq!(find("e0203").map(|explanation| explanation.code), Some(Code::E0203));
+        assert!(find("E9999").is_none() && find("").is_none());
+    }
+}

@@ -1,0 +1,146 @@
+//! The settings of an installation, and those of an app besides its rules, compared with what they were.
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::base::units::written;
+use crate::plan::app::{App, CertificateFiles};
+use crate::plan::difference::{Change, Effect};
+use crate::plan::policy::TlsVersion;
+use crate::plan::whole::Plan;
+
+/// Keys that changed and take effect with a restart only: what they decide is decided once, at the start.
+pub fn needing_restart(old: &Plan, new: &Plan) -> Vec<&'static str> {
+    let keys = [
+        ("data_dir", old.data_dir != new.data_dir),
+        ("log.format", old.log.format != new.log.format),
+        ("log.access", old.log.access != new.log.access),
+        ("log.file", old.log.file != new.log.file),
+    ];
+    keys.into_iter().filter(|(_, changed)| *changed).map(|(key, _)| key).collect()
+}
+
+/// Says in which general settings `new` differs from `old`.
+pub fn compare(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
+    let mut say = |effect, sentence: String| changes.push(Change::general(effect, sentence));
+    listening("HTTPS", &old.listen.https, &new.listen.https, &mut say);
+    listening("plain HTTP", &old.listen.http, &new.listen.http, &mut say);
+    if old.tls.min_version != new.tls.min_version {
+        let effect = if new.tls.min_version > old.tls.min_version { Effect::Closes } else { Effect::Opens };
+        let name = |plan: &Plan| if plan.tls.min_version == TlsVersion::V1_3 { "1.3" } else { "1.2" };
+        say(effect, format!("the oldest TLS spoken is {} instead of {}", name(new), name(old)));
+    }
+    sessions(old, new, &mut say);
+    if old.portal != new.portal || old.public_port != new.public_port {
+        say(Effect::Alters, format!("people sign in at {} instead of {}", new.origin(), old.origin()));
+    }
+    let [before, now] = [old, new].map(general);
+    for (key, (before, now)) in GENERAL.iter().zip(before.into_iter().zip(now)) {
+        if before != now {
+            say(Effect::Alters, format!("{key} is {now} instead of {before}"));
+        }
+    }
+    if old.log.redact_query != new.log.redact_query {
+        say(Effect::Alters, "log.redact_query names other parameters".to_owned());
+    }
+    for key in needing_restart(old, new) {
+        say(Effect::Alters, format!("{key} is another, from the next restart on"));
+    }
+}
+
+/// Says in which limits and files an app differs from what it was before.
+pub fn upstream(before: &App, app: &App, changes: &mut Vec<Change>) {
+    let mut say = |sentence: String| changes.push(Change::of(app, Effect::Alters, sentence));
+    let endless = |span: Option<Duration>| span.map_or_else(|| "without end".to_owned(), written);
+    let limits = |app: &App| {
+        let upstream = &app.upstream;
+        [
+            written(upstream.connect_timeout),
+            endless(upstream.response_timeout),
+            endless(upstream.idle_timeout),
+            upstream.body_limit.map_or_else(|| "without end".to_owned(), |bytes| format!("{bytes}B")),
+        ]
+    };
+    let keys = ["connect_timeout", "response_timeout", "idle_timeout", "body_limit"];
+    for (key, (before, now)) in keys.iter().zip(limits(before).into_iter().zip(limits(app))) {
+        if before != now {
+            say(format!("{key} is {now} instead of {before}"));
+        }
+    }
+    let others = [
+        ("request_headers", before.request_headers != app.request_headers),
+        ("response_headers", before.response_headers != app.response_headers),
+        ("websocket", before.websocket != app.websocket),
+    ];
+    for (key, _) in others.iter().filter(|(_, differs)| *differs) {
+        say(format!("{key} is another"));
+    }
+    if before.certificate != app.certificate {
+        say(format!("the certificate comes from {}", source(app.certificate.as_ref())));
+    }
+}
+
+fn source(files: Option<&CertificateFiles>) -> String {
+    files.map_or_else(|| "where those without files of their own do".to_owned(), |files| files.certificate.display().to_string())
+}
+
+fn listening(what: &str, old: &[SocketAddr], new: &[SocketAddr], say: &mut impl FnMut(Effect, String)) {
+    for address in new.iter().filter(|address| !old.contains(address)) {
+        say(Effect::Opens, format!("{what} is spoken at {address}"));
+    }
+    for address in old.iter().filter(|address| !new.contains(address)) {
+        say(Effect::Closes, format!("{what} is no longer spoken at {address}"));
+    }
+}
+
+fn sessions(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
+    let spans = |plan: &Plan| {
+        let session = &plan.session;
+        [session.idle_timeout, session.absolute_timeout, session.remember.unwrap_or_default()]
+    };
+    let keys = ["session.idle_timeout", "session.absolute_timeout", "session.remember"];
+    let shown = |span: Duration| if span.is_zero() { "off".to_owned() } else { written(span) };
+    for (key, (before, now)) in keys.iter().zip(spans(old).into_iter().zip(spans(new))) {
+        if before != now {
+            let effect = if now > before { Effect::Opens } else { Effect::Closes };
+            say(effect, format!("{key} is {} instead of {}, for sessions that begin from then on", shown(now), shown(before)));
+        }
+    }
+}
+
+/// What [`general`] gives, by key.
+const GENERAL: [&str; 11] = [
+    "name",
+    "listen.header_timeout",
+    "listen.drain_timeout",
+    "listen.max_connections",
+    "listen.max_connections_per_network",
+    "tls.certificate",
+    "auth.password_min_length",
+    "auth.totp.issuer",
+    "auth.totp.algorithm",
+    "auth.totp (digits, period)",
+    "log.level",
+];
+
+fn general(plan: &Plan) -> [String; 11] {
+    let text = |value: &dyn Display| value.to_string();
+    let (listen, auth) = (&plan.listen, &plan.auth);
+    [
+        plan.name.clone(),
+        written(listen.header_timeout),
+        written(listen.drain_timeout),
+        text(&listen.max_connections),
+        text(&listen.max_connections_per_network),
+        plan.tls
+            .certificate
+            .as_ref()
+            .map_or_else(|| "the local authority's".to_owned(), |files| text(&files.certificate.display())),
+        text(&auth.password_min_length),
+        auth.totp_issuer.clone(),
+        text(&auth.totp.algorithm.name()),
+        format!("({}, {})", auth.totp.digits, auth.totp.period),
+        plan.log.level.clone(),
+    ]
+}

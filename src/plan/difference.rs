@@ -1,0 +1,164 @@
+//! Two plans compared, in sentences: what would become reachable or unreachable, and what else would change.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::strength::Strength;
+use crate::plan::app::App;
+use crate::plan::changed_rules;
+use crate::plan::changed_settings;
+use crate::plan::upstream::Origin;
+use crate::plan::whole::Plan;
+use crate::policy::host::Host;
+use crate::policy::requirement::Requirement;
+use crate::policy::rule::Action;
+
+/// One difference.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// What it means for visitors.
+    pub effect: Effect,
+    /// The app concerned, by its new name where it has one.
+    pub app: Option<String>,
+    /// What changes, without the app's name.
+    pub sentence: String,
+}
+
+/// What a difference means for visitors, the most delicate first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Something can be opened without signing in.
+    Publishes,
+    /// Something can be reached, or is easier to reach.
+    Opens,
+    /// Something cannot be reached any more, or is harder to reach.
+    Closes,
+    /// Neither.
+    Alters,
+}
+
+impl Effect {
+    /// All, in their order.
+    pub const ALL: [Self; 4] = [Self::Publishes, Self::Opens, Self::Closes, Self::Alters];
+
+    /// Heads a list of such changes.
+    pub const fn heading(self) -> &'static str {
+        match self {
+            Self::Publishes => "Becomes public",
+            Self::Opens => "Becomes reachable, or easier to reach",
+            Self::Closes => "Becomes unreachable, or harder to reach",
+            Self::Alters => "Changes otherwise",
+        }
+    }
+}
+
+impl Change {
+    /// A difference of the whole installation.
+    pub fn general(effect: Effect, sentence: impl Into<String>) -> Self {
+        Self { effect, app: None, sentence: sentence.into() }
+    }
+
+    /// A difference of one app.
+    pub fn of(app: &App, effect: Effect, sentence: impl Into<String>) -> Self {
+        Self { effect, app: Some(app.name.clone()), sentence: sentence.into() }
+    }
+}
+
+/// Everything in which `new` differs from `old`, by effect and then in the order of the new file.
+pub fn difference(old: &Plan, new: &Plan) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for app in &new.apps {
+        match partner(app, old) {
+            Some(before) => changed_app(before, app, old, &mut changes),
+            None => new_app(app, new, &mut changes),
+        }
+    }
+    for app in &old.apps {
+        gone(app, new, &mut changes);
+    }
+    changed_settings::compare(old, new, &mut changes);
+    changes.sort_by_key(|change| change.effect);
+    changes
+}
+
+/// "makes 2 things public, closes 1": how many differences of each kind there are.
+pub fn summary(changes: &[Change]) -> String {
+    let count = |effect: Effect| changes.iter().filter(|change| change.effect == effect).count();
+    let thing = |count: usize| if count == 1 { "1 thing".to_owned() } else { format!("{count} things") };
+    let parts = Effect::ALL.iter().filter(|effect| count(**effect) > 0).map(|effect| match effect {
+        Effect::Publishes => format!("makes {} public", thing(count(Effect::Publishes))),
+        Effect::Opens => format!("opens {}", thing(count(Effect::Opens))),
+        Effect::Closes => format!("closes {}", thing(count(Effect::Closes))),
+        Effect::Alters => format!("changes {} otherwise", thing(count(Effect::Alters))),
+    });
+    let parts: Vec<String> = parts.collect();
+    if parts.is_empty() { "changes nothing".to_owned() } else { parts.join(", ") }
+}
+
+/// The app that has answered for one of this app's hosts so far.
+fn partner<'a>(app: &App, old: &'a Plan) -> Option<&'a Arc<App>> {
+    app.hosts.iter().find_map(|host| old.app(host))
+}
+
+fn new_app(app: &App, plan: &Plan, changes: &mut Vec<Change>) {
+    let what = format!("a new app at {}, {}", addresses(&app.hosts, plan), asks(app.rules.requirement));
+    changes.push(Change::of(app, Effect::Opens, what));
+    for rule in app.rules.rules.iter().chain(&app.rules.bypass).filter(|rule| rule.action == Action::Bypass) {
+        changes.push(Change::of(app, Effect::Publishes, format!("{} is public", changed_rules::scope(rule))));
+    }
+}
+
+fn changed_app(before: &App, app: &App, old: &Plan, changes: &mut Vec<Change>) {
+    if before.name != app.name {
+        changes.push(Change::of(app, Effect::Alters, format!("is what was called {}", before.name)));
+    }
+    for host in &app.hosts {
+        match old.app(host) {
+            Some(owner) if owner.name == before.name => {}
+            Some(owner) => {
+                let what = format!("{} leads here instead of to {}", address(host, old), owner.name);
+                changes.push(Change::of(app, Effect::Alters, what));
+            }
+            None => changes.push(Change::of(app, Effect::Opens, format!("{} leads here", address(host, old)))),
+        }
+    }
+    if (&before.upstream.host, before.upstream.port) != (&app.upstream.host, app.upstream.port) {
+        let place = |app: &App| Origin { host: app.upstream.host.clone(), port: app.upstream.port }.to_string();
+        let what = format!("requests go to {} instead of {}", place(app), place(before));
+        changes.push(Change::of(app, Effect::Alters, what));
+    }
+    changed_settings::upstream(before, app, changes);
+    changed_rules::compare(before, app, changes);
+}
+
+/// Hosts that nobody answers for any more.
+fn gone(app: &App, new: &Plan, changes: &mut Vec<Change>) {
+    let lost: Vec<Host> = app.hosts.iter().filter(|host| new.app(host).is_none()).cloned().collect();
+    let what = match lost.len() {
+        0 => return,
+        all if all == app.hosts.len() => format!("is gone, and with it {}", addresses(&lost, new)),
+        _ => format!("{} no longer leads anywhere", addresses(&lost, new)),
+    };
+    changes.push(Change::of(app, Effect::Closes, what));
+}
+
+/// What a requirement asks of visitors.
+pub fn asks(requirement: Requirement) -> &'static str {
+    match requirement.strength {
+        Strength::TwoFactor => "behind two factors",
+        Strength::Password => "behind a password alone",
+    }
+}
+
+fn addresses(hosts: &[Host], plan: &Plan) -> String {
+    hosts.iter().map(|host| address(host, plan)).collect::<Vec<_>>().join(", ")
+}
+
+fn address(host: &Host, plan: &Plan) -> String {
+    format!("{}/", plan.origin_of(host))
+}
+
+#[cfg(test)]
+mod tests;

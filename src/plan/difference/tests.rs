@@ -1,0 +1,223 @@
+//! Every kind of difference, and the very words for it.
+
+use super::*;
+use crate::plan::changed_settings::needing_restart;
+use crate::plan::compile::compile_text;
+
+fn plan(text: &str) -> Plan {
+    compile_text(text).unwrap_or_else(|complaints| panic!("{text}\n{complaints:#?}")).plan
+}
+
+fn app(name: &str, more: &str) -> String {
+    format!("[[app]]\nname = \"{name}\"\nhost = \"{name}.example\"\nupstream = \"http://127.0.0.1:8000\"\n{more}\n")
+}
+
+/// What is said when an app gets these lines instead of those.
+fn told(before: &str, after: &str) -> Vec<(Effect, String)> {
+    let changes = difference(&plan(&app("a", before)), &plan(&app("a", after)));
+    assert!(changes.iter().all(|change| change.app.as_deref() == Some("a")), "{changes:?}");
+    changes.into_iter().map(|change| (change.effect, change.sentence)).collect()
+}
+
+fn general(before: &str, after: &str) -> Vec<(Effect, String)> {
+    let changes = difference(&plan(&format!("{before}\n{}", app("a", ""))), &plan(&format!("{after}\n{}", app("a", ""))));
+    assert!(changes.iter().all(|change| change.app.is_none()), "{changes:?}");
+    changes.into_iter().map(|change| (change.effect, change.sentence)).collect()
+}
+
+#[test]
+fn what_is_written_otherwise_but_means_the_same_is_no_difference() {
+    assert_eq!(told("", "require = \"2fa\" # as by default"), []);
+    assert_eq!(summary(&[]), "changes nothing");
+}
+
+/// Each setting of an app there and back: what is said, and that taking it back is told as the opposite.
+#[test]
+fn every_rule_is_told_when_it_comes_and_when_it_goes() {
+    use Effect::{Alters, Closes, Opens, Publishes};
+    let cases = [
+        ("deny = [\"/admin/\"]", Closes, "/admin/ is denied to everybody", Opens, "/admin/ is no longer denied"),
+        ("bypass = [\"/health\"]", Publishes, "/health is public", Closes, "no rule says any more that /health is public"),
+        (
+            "bypass = [{ path = [\"/hooks/*\", \"/feed\"], methods = [\"POST\"], networks = [\"10.0.0.0/8\"], reason = \"x\" }]",
+            Publishes,
+            "/hooks/*, /feed for POST from 10.0.0.0/8 is public",
+            Closes,
+            "no rule says any more that /hooks/*, /feed for POST from 10.0.0.0/8 is public",
+        ),
+        (
+            "only = [\"/app/\", \"/static/\"]",
+            Closes,
+            "only /app/, /static/ can be reached, every other path is denied",
+            Opens,
+            "every path can be reached, no longer only /app/, /static/",
+        ),
+        (
+            "redirect = [{ from = \"/admin/\", to = \"/\" }]",
+            Closes,
+            "/admin/ is sent to / with 302",
+            Opens,
+            "/admin/ is no longer sent to /",
+        ),
+        (
+            "require = \"password\"",
+            Opens,
+            "stands behind a password alone instead of behind two factors",
+            Closes,
+            "stands behind two factors instead of behind a password alone",
+        ),
+        (
+            "[[app.rule]]\npath = \"/x/\"\naction = \"deny\"",
+            Closes,
+            "/x/ is denied to everybody",
+            Opens,
+            "no rule says any more that /x/ is denied to everybody",
+        ),
+        (
+            "deny_status = 403",
+            Alters,
+            "denied paths are answered 403 instead of 404",
+            Alters,
+            "denied paths are answered 404 instead of 403",
+        ),
+        (
+            "idle_timeout = \"0s\"",
+            Alters,
+            "idle_timeout is without end instead of 10m",
+            Alters,
+            "idle_timeout is 10m instead of without end",
+        ),
+        (
+            "certificate = \"a.pem\"\nprivate_key = \"a.key\"",
+            Alters,
+            "the certificate comes from a.pem",
+            Alters,
+            "the certificate comes from where those without files of their own do",
+        ),
+    ];
+    for (lines, effect, there, opposite, back) in cases {
+        assert_eq!(told("", lines), [(effect, there.to_owned())]);
+        assert_eq!(told(lines, ""), [(opposite, back.to_owned())]);
+    }
+}
+
+#[test]
+fn a_rule_that_changed_is_told_as_one() {
+    let rule = |more: &str| format!("[[app.rule]]\npath = \"/api/\"\n{more}");
+    let bypass = |limits: &str| rule(&format!("action = \"bypass\"\nreason = \"x\"\n{limits}"));
+    let lan = "networks = [\"10.0.0.0/8\"]";
+    let house = "networks = [\"10.1.0.0/16\"]";
+    let cases = [
+        (rule(""), bypass(""), Effect::Publishes, "/api/ is public, where so far it stands behind two factors"),
+        (bypass(""), rule(""), Effect::Closes, "/api/ stands behind two factors, where so far it is public"),
+        (
+            bypass(house),
+            bypass(lan),
+            Effect::Publishes,
+            "/api/ from 10.0.0.0/8 is public, where so far it, from 10.1.0.0/16, is public",
+        ),
+        (
+            bypass(lan),
+            bypass(house),
+            Effect::Closes,
+            "/api/ from 10.1.0.0/16 is public, where so far it, from 10.0.0.0/8, is public",
+        ),
+        (bypass(lan), bypass(""), Effect::Publishes, "/api/ is public, where so far it, from 10.0.0.0/8, is public"),
+        (
+            bypass("methods = [\"GET\"]"),
+            bypass("methods = [\"POST\"]"),
+            Effect::Publishes,
+            "/api/ for POST is public, where so far it, for GET, is public",
+        ),
+        (
+            rule(""),
+            rule("require = \"password\""),
+            Effect::Opens,
+            "/api/ stands behind a password alone, where so far it stands behind two factors",
+        ),
+        (
+            rule("action = \"deny\""),
+            rule(""),
+            Effect::Opens,
+            "/api/ stands behind two factors, where so far it is denied to everybody",
+        ),
+        (
+            rule("action = \"deny\""),
+            rule("action = \"deny\"\nmethods = [\"POST\"]"),
+            Effect::Opens,
+            "/api/ for POST is denied to everybody, where so far it is denied to everybody",
+        ),
+    ];
+    for (before, after, effect, sentence) in cases {
+        assert_eq!(told(&before, &after), [(effect, sentence.to_owned())], "{before}\n{after}");
+    }
+    let one = "[[app.rule]]\npath = \"/a/*/x\"\n";
+    let two = "[[app.rule]]\npath = \"/a/b/*\"\naction = \"bypass\"\nreason = \"x\"\n";
+    let order = "the rules are in another order, and the first that matches speaks";
+    assert_eq!(told(&format!("{one}{two}"), &format!("{two}{one}")), [(Effect::Alters, order.to_owned())]);
+}
+
+#[test]
+fn apps_and_hosts_are_told_as_people_type_them() {
+    let before = plan(&(app("a", "") + &app("b", "") + &app("c", "").replace("\"c.example\"", "[\"c.example\", \"d.example\"]")));
+    let after = plan(
+        &(app("a", "").replace(":8000", ":9000").replace("name = \"a\"", "name = \"A\"")
+            + &app("c", "").replace("\"c.example\"", "[\"c.example\", \"b.example\"]")
+            + &app("e", "bypass = [\"/x\"]\nrequire = \"password\"")),
+    );
+    let changes = difference(&before, &after);
+    let told: Vec<_> =
+        changes.iter().map(|change| (change.effect, change.app.as_deref().unwrap_or("-"), change.sentence.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (Effect::Publishes, "e", "/x is public"),
+            (Effect::Opens, "e", "a new app at https://e.example/, behind a password alone"),
+            (Effect::Closes, "c", "https://d.example/ no longer leads anywhere"),
+            (Effect::Alters, "A", "is what was called a"),
+            (Effect::Alters, "A", "requests go to http://127.0.0.1:9000 instead of http://127.0.0.1:8000"),
+            (Effect::Alters, "c", "https://b.example/ leads here instead of to b"),
+        ]
+    );
+    assert_eq!(summary(&changes), "makes 1 thing public, opens 1 thing, closes 1 thing, changes 3 things otherwise");
+    let gone = difference(&before, &plan(&app("a", "")));
+    assert_eq!(gone[1].sentence, "is gone, and with it https://c.example/, https://d.example/");
+}
+
+#[test]
+fn settings_of_the_installation_are_told_by_their_keys() {
+    use Effect::{Alters, Closes, Opens};
+    let cases = [
+        (
+            "[session]\nidle_timeout = \"30m\"",
+            Closes,
+            "session.idle_timeout is 30m instead of 12h, for sessions that begin from then on",
+        ),
+        ("[session]\nremember = \"off\"", Closes, "session.remember is off instead of 30d, for sessions that begin from then on"),
+        ("portal = \"https://auth.example\"", Alters, "people sign in at https://auth.example instead of https://a.example"),
+        ("[tls]\nmin_version = \"1.3\"", Closes, "the oldest TLS spoken is 1.3 instead of 1.2"),
+        ("[listen]\nhttp = [\"[::]:80\", \"[::]:81\"]", Opens, "plain HTTP is spoken at [::]:81"),
+        ("[listen]\nhttp = []", Closes, "plain HTTP is no longer spoken at [::]:80"),
+        ("[listen]\nmax_connections = 9", Alters, "listen.max_connections is 9 instead of 10000"),
+        ("[auth]\npassword_min_length = 15", Alters, "auth.password_min_length is 15 instead of 12"),
+        ("[auth.totp]\nissuer = \"Home\"", Alters, "auth.totp.issuer is Home instead of a.example"),
+        ("[log]\nlevel = \"debug\"", Alters, "log.level is debug instead of info"),
+        ("data_dir = \"elsewhere\"", Alters, "data_dir is another, from the next restart on"),
+        ("[log]\nfile = \"x.log\"", Alters, "log.file is another, from the next restart on"),
+    ];
+    for (lines, effect, sentence) in cases {
+        assert_eq!(general("", lines), [(effect, sentence.to_owned())], "{lines}");
+    }
+    let longer = general("[session]\nidle_timeout = \"30m\"", "");
+    assert_eq!(longer[0].0, Opens);
+    let restart = plan(&format!("data_dir = \"x\"\n{}\n[log]\nformat = \"json\"\naccess = \"off\"", app("a", "")));
+    assert_eq!(needing_restart(&plan(&app("a", "")), &restart), ["data_dir", "log.format", "log.access"]);
+}
+
+#[test]
+fn other_headers_and_websocket_limits_are_told() {
+    let alters = |key: &str| (Effect::Alters, format!("{key} is another"));
+    assert_eq!(told("", "request_headers = { remove = [\"X-Old\"] }"), [alters("request_headers")]);
+    assert_eq!(told("", "response_headers = { remove = [\"X-Old\"] }"), [alters("response_headers")]);
+    assert_eq!(told("", "websocket = { enabled = false }"), [alters("websocket")]);
+}
