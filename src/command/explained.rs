@@ -232,6 +232,9 @@ fn headers(asked: &Asked<'_>, explained: &Explained) -> Option<Vec<(String, Stri
     let mut headers = HeaderMap::new();
     headers.insert(HOST, host.clone());
     forwarded::set(&mut headers, asked.words.ip, &host, "(another for each request)");
+    if let Some(app) = asked.loaded.plan.app(&asked.authority.host) {
+        app.request_headers.apply(&mut headers);
+    }
     let told = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
     let mut told: Vec<_> = headers.iter().map(|(name, value)| (name.to_string(), told(value))).collect();
     told.sort();

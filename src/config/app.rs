@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use crate::config::auth;
+use crate::config::headers::HeadersTable;
 use crate::config::placed::{Place, Placed};
 use crate::config::reader::Reader;
 use crate::config::rule::{BypassEntry, RedirectTable, RuleTable};
 use crate::config::tls::WrittenPair;
+use crate::config::websocket::WebSocketTable;
 use crate::model::strength::Strength;
 
 /// `[[app]]`
@@ -44,6 +46,12 @@ pub struct AppTable {
     pub idle_timeout: Option<Placed<Duration>>,
     /// Largest request body; the inner `None` is `"none"`.
     pub body_limit: Option<Placed<Option<u64>>>,
+    /// `app.request_headers`
+    pub request_headers: HeadersTable,
+    /// `app.response_headers`
+    pub response_headers: HeadersTable,
+    /// `app.websocket`
+    pub websocket: WebSocketTable,
 }
 
 impl AppTable {
@@ -71,6 +79,9 @@ impl AppTable {
             response_timeout: reader.duration("response_timeout"),
             idle_timeout: reader.duration("idle_timeout"),
             body_limit: reader.size_or("body_limit", "none"),
+            request_headers: reader.table("request_headers", HeadersTable::read),
+            response_headers: reader.table("response_headers", HeadersTable::read),
+            websocket: reader.table("websocket", WebSocketTable::read),
         };
         reader.demand(&["host"], "under which name is it reached?", "host = \"paperless.example.com\"");
         reader.demand(&["upstream"], "where do its requests go?", "upstream = \"http://127.0.0.1:8000\"");

@@ -104,6 +104,7 @@ codes! {
     E0606 Error "a network cannot be read",
     E0607 Error "a path pattern, regular expression or method cannot be read",
     W0608 Warning "a whole app is public",
+    E0611 Error "a header cannot be set or removed",
     E0612 Error "a redirect cannot work",
 }
 

@@ -201,6 +201,15 @@ the paths that have to be public, or limit the bypass with `networks`.",
 bypass = [{ path = \"/static/\", reason = \"pictures for mails\" }]",
     ),
     entry(
+        Code::E0611,
+        "This header is not for the file to set or remove: the gateway says it itself (who asks, for which host, how the message is
+framed), or the name or value cannot stand in a header. Headers of your own, such as an API key, are fine.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
+request_headers = { set = { \"X-Forwarded-User\" = \"admin\" } }",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
+request_headers = { set = { \"X-Api-Key\" = \"key\" } }",
+    ),
+    entry(
         Code::E0612,
         "A redirect needs a path (`from`) and a place to go to (`to`): a path of the same host, or an address with its scheme.
 Its status is 302, 303, 307 or 308; 301 is refused, because browsers keep it for ever. It must not come back to itself.",

@@ -65,6 +65,11 @@ impl<'a> Reader<'a> {
         self.read(key, "a string", |value, _| value.as_str().map(str::to_owned).ok_or(Misfit::Type))
     }
 
+    /// `true` or `false`.
+    pub fn boolean(&mut self, key: &'static str) -> Option<Placed<bool>> {
+        self.read(key, "true or false", |value, _| value.as_bool().ok_or(Misfit::Type))
+    }
+
     /// A span of time such as `"90s"`.
     pub fn duration(&mut self, key: &'static str) -> Option<Placed<Duration>> {
         self.read(key, "a duration such as \"90s\"", duration)
@@ -143,6 +148,26 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// A table of texts whose keys are the owner's own: each key with its value, as written.
+    pub fn pairs(&mut self, key: &'static str) -> Vec<(Placed<String>, Placed<String>)> {
+        let mut pairs = Vec::new();
+        let Some(found) = self.find(key) else { return pairs };
+        let DeValue::Table(table) = found.get_ref() else {
+            self.wrong_type(key, "a table of strings", found.get_ref(), &found.span());
+            return pairs;
+        };
+        for (name, value) in table {
+            match value.get_ref().as_str() {
+                Some(text) => {
+                    let name = Placed::new(name.get_ref().to_string(), name.span());
+                    pairs.push((name, Placed::new(text.to_owned(), value.span())));
+                }
+                None => self.wrong_type(key, "a table of strings", value.get_ref(), &value.span()),
+            }
+        }
+        pairs
     }
 
     /// One text or a list of them; nothing if the key is absent.

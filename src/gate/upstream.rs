@@ -10,7 +10,7 @@ pub fn page<'a>(fault: &Fault, app: &'a str) -> Page<'a> {
         Fault::ConnectTimeout | Fault::Timeout | Fault::AppChanged => Page::UpstreamSlow { app },
         Fault::TooLarge => Page::TooLarge,
         Fault::Stalled => Page::TooSlow,
-        Fault::ForeignOrigin => Page::Forbidden,
+        Fault::ForeignOrigin | Fault::WebSocketsOff => Page::Forbidden,
         Fault::ClientGone | Fault::BadMethod | Fault::BadHandshake | Fault::BadTarget => Page::BadRequest,
         // Nothing is lost by asking again: the next request meets sign-in.
         Fault::SessionEnded => Page::SignInRequired { login_url: "/.doorward/login" },
@@ -30,6 +30,7 @@ pub fn name(fault: &Fault) -> &'static str {
         Fault::Stalled => "body-stalled",
         Fault::ClientGone => "client-gone",
         Fault::ForeignOrigin => "foreign-origin",
+        Fault::WebSocketsOff => "websockets-off",
         Fault::BadMethod => "method",
         Fault::BadHandshake => "bad-websocket",
         Fault::BadTarget => "bad-target",

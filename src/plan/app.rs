@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use crate::base::lifeline::Lifeline;
+use crate::plan::headers::HeaderEdits;
 use crate::plan::upstream::Upstream;
+use crate::plan::websocket::WebSockets;
 use crate::policy::host::Host;
 use crate::policy::rule::RuleSet;
 
@@ -20,6 +22,12 @@ pub struct App {
     pub rules: RuleSet,
     /// A certificate of the owner's own, instead of one from the local authority.
     pub certificate: Option<CertificateFiles>,
+    /// What the owner changes about its requests' headers.
+    pub request_headers: HeaderEdits,
+    /// And about its answers'.
+    pub response_headers: HeaderEdits,
+    /// What its WebSockets may do.
+    pub websocket: WebSockets,
     /// What its open streams live by: cut when the app, as it is here, is no longer served.
     pub lifeline: Lifeline,
 }
@@ -28,8 +36,14 @@ impl App {
     /// Whether `other` does the same for its visitors, so that what is open through one may go on through the other. Every
     /// field is named here: one that is forgotten would leave an old rule in force.
     pub fn serves_like(&self, other: &Self) -> bool {
-        let Self { name: _, hosts, upstream, rules, certificate: _, lifeline: _ } = self;
-        *hosts == other.hosts && *upstream == other.upstream && *rules == other.rules
+        let Self { name: _, hosts, upstream, rules, certificate: _, request_headers, response_headers, websocket, lifeline: _ } =
+            self;
+        *hosts == other.hosts
+            && *upstream == other.upstream
+            && *rules == other.rules
+            && *request_headers == other.request_headers
+            && *response_headers == other.response_headers
+            && *websocket == other.websocket
     }
 
     /// Whether `other` is the same in every respect.

@@ -7,10 +7,12 @@ use crate::config::app::AppTable;
 use crate::config::complaint::{Code, Complaint};
 use crate::config::document::Document;
 use crate::plan::app::App;
+use crate::plan::headers::{self, Way};
 use crate::plan::hosts::HostBook;
 use crate::plan::rules;
 use crate::plan::settings;
 use crate::plan::upstream;
+use crate::plan::websocket;
 
 /// The apps of a document, in written order. One that cannot be used is left out and complained about.
 pub fn compile(document: &Document, book: &mut HostBook, complaints: &mut Vec<Complaint>) -> Vec<Arc<App>> {
@@ -31,11 +33,24 @@ fn app(document: &Document, table: &AppTable, book: &mut HostBook, complaints: &
     }
     let certificate = settings::certificate(document, &table.pair, "app", complaints);
     let upstream = upstream::compile(table, complaints);
+    let request_headers = headers::compile(&table.request_headers, Way::Request, complaints);
+    let response_headers = headers::compile(&table.response_headers, Way::Response, complaints);
+    let websocket = websocket::compile(&table.websocket, complaints);
     let rules = rules::compile(document, table, &hosts, complaints);
     let name = table.name.as_ref().and_then(|name| name_of(name.value.trim(), &name.place, complaints));
     let first = hosts.first()?.as_str();
     let name = name.unwrap_or_else(|| first.to_owned());
-    Some(App { name, upstream: upstream?, rules, certificate, hosts, lifeline: Lifeline::new() })
+    Some(App {
+        name,
+        upstream: upstream?,
+        rules,
+        certificate,
+        request_headers,
+        response_headers,
+        websocket,
+        hosts,
+        lifeline: Lifeline::new(),
+    })
 }
 
 /// Whether the reader has already said what is wrong with this app's `host`.

@@ -68,6 +68,14 @@ pub fn upstream(before: &App, app: &App, changes: &mut Vec<Change>) {
             say(format!("{key} is {now} instead of {before}"));
         }
     }
+    let others = [
+        ("request_headers", before.request_headers != app.request_headers),
+        ("response_headers", before.response_headers != app.response_headers),
+        ("websocket", before.websocket != app.websocket),
+    ];
+    for (key, _) in others.iter().filter(|(_, differs)| *differs) {
+        say(format!("{key} is another"));
+    }
     if before.certificate != app.certificate {
         say(format!("the certificate comes from {}", source(app.certificate.as_ref())));
     }

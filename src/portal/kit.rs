@@ -26,9 +26,11 @@ use crate::model::session::Ended;
 use crate::model::strength::Strength;
 use crate::model::user::User;
 use crate::plan::app::App;
+use crate::plan::headers::HeaderEdits;
 use crate::plan::listener::Listen;
 use crate::plan::policy::{AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
 use crate::plan::upstream::Upstream;
+use crate::plan::websocket::WebSockets;
 use crate::plan::whole::Plan;
 use crate::policy::decide::Challenge;
 use crate::policy::host::Host;
@@ -157,6 +159,9 @@ pub(super) fn plan(strength: Strength) -> Plan {
         },
         rules: RuleSet { requirement: Requirement { strength }, ..RuleSet::default() },
         certificate: None,
+        request_headers: HeaderEdits::default(),
+        response_headers: HeaderEdits::default(),
+        websocket: WebSockets::default(),
         lifeline: Lifeline::new(),
     });
     Plan {

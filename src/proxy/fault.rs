@@ -35,6 +35,9 @@ pub enum Fault {
     /// A page of another origin tried to open a WebSocket with the visitor's cookies.
     #[error("the WebSocket was asked for by a foreign origin")]
     ForeignOrigin,
+    /// The app gets no WebSockets.
+    #[error("the app's WebSockets are turned off")]
+    WebSocketsOff,
     /// CONNECT to anything but a WebSocket, or TRACE.
     #[error("the method is not forwarded")]
     BadMethod,
@@ -74,6 +77,7 @@ impl Fault {
             | Self::Stalled
             | Self::ClientGone
             | Self::ForeignOrigin
+            | Self::WebSocketsOff
             | Self::BadMethod
             | Self::BadHandshake
             | Self::BadTarget => Side::Client,

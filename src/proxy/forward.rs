@@ -51,7 +51,7 @@ pub async fn forward(
     }
     let (head, body) = request.into_parts();
     let (exchange, body) = Exchange::begin(app, pool, permit, body)?;
-    let (response, lease) = exchange.send(request::build(head, body, target, &facts)).await?;
+    let (response, lease) = exchange.send(request::build(head, body, target, app, &facts)).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Fault::BadUpgrade);
     }

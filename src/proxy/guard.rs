@@ -13,10 +13,10 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::proxy::fault::Fault;
 use crate::proxy::hop;
-use crate::proxy::identity;
 use crate::proxy::permit::{Permit, TICK};
 use crate::proxy::pool::Lease;
 use crate::wire::body::{Body, Fault as BodyFault};
+use crate::wire::identity;
 
 /// What the two bodies of one exchange know of each other.
 #[derive(Debug, Default)]

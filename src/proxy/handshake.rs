@@ -8,6 +8,7 @@ use http_body::Body as HttpBody;
 use hyper::ext::Protocol;
 
 use crate::base::entropy::Entropy;
+use crate::plan::websocket::Origins;
 use crate::proxy::fault::Fault;
 use crate::proxy::hop;
 use crate::wire::websocket;
@@ -63,13 +64,15 @@ fn upgrade_key<B: HttpBody>(request: &Request<B>) -> Option<Asked> {
 ///
 /// # Errors
 /// [`Fault::ForeignOrigin`].
-pub fn check_origin(headers: &HeaderMap, host: &HeaderValue) -> Result<(), Fault> {
-    if !headers.contains_key(ORIGIN) {
+pub fn check_origin(headers: &HeaderMap, host: &HeaderValue, allowed: &Origins) -> Result<(), Fault> {
+    if allowed.any || !headers.contains_key(ORIGIN) {
         return Ok(());
     }
     let authority = |text: &[u8]| text.strip_suffix(b":443").unwrap_or(text).to_ascii_lowercase();
     let origin = single(headers, &ORIGIN).and_then(|origin| origin.as_bytes().strip_prefix(b"https://"));
-    if origin.is_some_and(|origin| authority(origin) == authority(host.as_bytes())) { Ok(()) } else { Err(Fault::ForeignOrigin) }
+    let origin = origin.map(authority).ok_or(Fault::ForeignOrigin)?;
+    let own = allowed.own && origin == authority(host.as_bytes());
+    if own || allowed.others.iter().any(|other| other.as_bytes() == origin) { Ok(()) } else { Err(Fault::ForeignOrigin) }
 }
 
 /// A fresh key for an upstream, where the client has none.
@@ -111,6 +114,7 @@ fn single<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> Option<&'a Hea
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::websocket::WebSockets;
     use crate::wire::body::Body;
 
     const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -183,10 +187,7 @@ mod tests {
     /// The attack: a page elsewhere opens a WebSocket to the app, and the browser sends the visitor's cookies with it.
     #[test]
     fn only_the_apps_own_origin_opens_websockets() {
-        let is_fine = |host: &'static str, origins: &[&'static str]| {
-            let headers = origins.iter().map(|origin| (ORIGIN, HeaderValue::from_static(origin))).collect();
-            check_origin(&headers, &HeaderValue::from_static(host)).is_ok()
-        };
+        let is_fine = |host, origins: &[&'static str]| passes(host, origins, &WebSockets::default().origins);
         assert!(is_fine("a.example", &[]));
         assert!(is_fine("a.example", &["https://a.example"]));
         assert!(is_fine("A.example:443", &["https://a.example"]));
@@ -197,5 +198,29 @@ mod tests {
             assert!(!is_fine("a.example", &[origin]), "{origin}");
         }
         assert!(!is_fine("a.example", &["https://a.example", "https://a.example"]));
+    }
+
+    fn passes(host: &'static str, origins: &[&'static str], allowed: &Origins) -> bool {
+        let headers = origins.iter().map(|origin| (ORIGIN, HeaderValue::from_static(origin))).collect();
+        check_origin(&headers, &HeaderValue::from_static(host), allowed).is_ok()
+    }
+
+    #[test]
+    fn origins_that_the_owner_names_are_let_in_and_no_others() {
+        let named = Origins { any: false, own: false, others: vec!["b.example".into(), "c.example:8443".into()] };
+        for (origin, expected) in [
+            ("https://b.example", true),
+            ("https://B.example:443", true),
+            ("https://c.example:8443", true),
+            ("https://c.example", false),
+            ("http://b.example", false),
+            ("https://a.example", false),
+            ("https://b.example.evil", false),
+            ("null", false),
+        ] {
+            assert_eq!(passes("a.example", &[origin], &named), expected, "{origin}");
+        }
+        assert!(passes("a.example", &[], &named));
+        assert!(passes("a.example", &["null"], &Origins { any: true, ..named }));
     }
 }

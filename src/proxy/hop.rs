@@ -5,22 +5,11 @@
 
 use http::header::{
     AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, COOKIE, EXPECT,
-    HOST, MAX_FORWARDS, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    HOST, MAX_FORWARDS, PROXY_AUTHORIZATION, SET_COOKIE, TRAILER,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-const STANDARD: [HeaderName; 10] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    HeaderName::from_static("http2-settings"),
-];
+use crate::wire::header::HOP_BY_HOP;
 
 /// Fields that say how to frame, route, authenticate or read a message: behind its body they come too late to be honest.
 const NEVER_TRAILING: [HeaderName; 12] = [
@@ -43,7 +32,7 @@ pub fn remove(headers: &mut HeaderMap) {
     for name in listed(headers) {
         headers.remove(name);
     }
-    for name in &STANDARD {
+    for name in &HOP_BY_HOP {
         headers.remove(name);
     }
 }
@@ -90,7 +79,7 @@ pub fn announced_trailers(headers: &HeaderMap, allowed: impl Fn(&HeaderName) -> 
 
 /// Whether a field may come behind a body.
 pub fn may_trail(name: &HeaderName) -> bool {
-    !STANDARD.contains(name) && !NEVER_TRAILING.contains(name)
+    !HOP_BY_HOP.contains(name) && !NEVER_TRAILING.contains(name)
 }
 
 #[cfg(test)]
@@ -103,7 +92,7 @@ mod tests {
 
     #[test]
     fn the_standard_set_goes_and_the_rest_stays() {
-        let mut all: HeaderMap = STANDARD.iter().map(|name| (name.clone(), HeaderValue::from_static("x"))).collect();
+        let mut all: HeaderMap = HOP_BY_HOP.iter().map(|name| (name.clone(), HeaderValue::from_static("x"))).collect();
         all.insert("accept", HeaderValue::from_static("*/*"));
         remove(&mut all);
         assert_eq!(all, headers(&[("accept", "*/*")]));

@@ -9,7 +9,6 @@ pub mod forwarded;
 pub mod guard;
 pub mod handshake;
 pub mod hop;
-pub mod identity;
 pub mod link;
 pub mod permit;
 pub mod pool;

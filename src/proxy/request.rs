@@ -6,14 +6,15 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body::Body as HttpBody;
 
+use crate::plan::app::App;
 use crate::policy::target::Target;
 use crate::proxy::fault::Fault;
 use crate::proxy::forward::Facts;
 use crate::proxy::forwarded;
 use crate::proxy::hop;
-use crate::proxy::identity;
 use crate::wire::body::Body;
 use crate::wire::cookie;
+use crate::wire::identity;
 
 /// The judged target as hyper will write it.
 ///
@@ -29,12 +30,12 @@ pub fn origin_form(target: &Target) -> Result<Uri, Fault> {
 }
 
 /// The request to send. Nothing of the client's target, version or extensions is taken over.
-pub fn build(head: Parts, body: Body, target: Uri, facts: &Facts<'_>) -> Request<Body> {
+pub fn build(head: Parts, body: Body, target: Uri, app: &App, facts: &Facts<'_>) -> Request<Body> {
     let mut headers = head.headers;
     let takes_trailers = hop::has_token(&headers, &TE, "trailers");
-    let trailer = hop::announced_trailers(&headers, |name| !identity::is_ours(name));
+    let trailer = hop::announced_trailers(&headers, |name| !identity::is_ours(name) && !app.request_headers.touch(name));
     let announced = headers.contains_key(CONTENT_LENGTH);
-    dress(&mut headers, facts);
+    dress(&mut headers, app, facts);
     if takes_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
@@ -56,8 +57,8 @@ pub fn assemble(method: Method, target: Uri, headers: HeaderMap, body: Body) -> 
 }
 
 /// Takes from a client's headers what must not pass and sets what is ours to set. The order matters: first away with
-/// everything, then ours.
-pub fn dress(headers: &mut HeaderMap, facts: &Facts<'_>) {
+/// everything, then ours, then the owner's, which cannot be ours.
+pub fn dress(headers: &mut HeaderMap, app: &App, facts: &Facts<'_>) {
     hop::remove(headers);
     identity::strip(headers);
     // hyper answers `100-continue` itself when the body is first read; passed on, both sides would wait for the other.
@@ -67,6 +68,7 @@ pub fn dress(headers: &mut HeaderMap, facts: &Facts<'_>) {
     join_cookies(headers);
     headers.insert(HOST, facts.host_header.clone());
     forwarded::set(headers, facts.client, &facts.host_header, facts.request_id);
+    app.request_headers.apply(headers);
 }
 
 /// HTTP/2 may split `Cookie` into several fields, HTTP/1.1 may not (RFC 9113 section 8.2.3).

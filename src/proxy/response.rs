@@ -1,4 +1,5 @@
-//! An app's answer made into the one the client gets: nothing added, nothing taken away but what belongs to the connection.
+//! An app's answer made into the one the client gets: nothing added and nothing taken away but what belongs to the
+//! connection, and what the owner says.
 
 use http::header::{CONTENT_LENGTH, SET_COOKIE, TRAILER, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version};
@@ -29,6 +30,7 @@ pub fn pass(response: Response<Incoming>, lease: Lease, exchange: &Exchange<'_>)
     }
     settle_length(&mut head.headers, head.status)?;
     drop_our_cookies(&mut head.headers, &exchange.app.name);
+    exchange.app.response_headers.apply(&mut head.headers);
     head.version = Version::HTTP_11;
     let body = if body.is_end_stream() {
         settle(lease, &exchange.progress);

@@ -28,7 +28,9 @@ use crate::model::identity::Identity;
 use crate::model::session::{Session, SessionRecord};
 use crate::model::strength::Strength;
 use crate::plan::app::App;
+use crate::plan::headers::HeaderEdits;
 use crate::plan::upstream::Upstream;
+use crate::plan::websocket::WebSockets;
 use crate::policy::decide::{Grant, Verdict, decide};
 use crate::policy::requirement::Requirement;
 use crate::policy::rule::{Judgement, RuleSet};
@@ -153,6 +155,9 @@ pub fn app(port: u16) -> App {
         },
         rules: RuleSet::default(),
         certificate: None,
+        request_headers: HeaderEdits::default(),
+        response_headers: HeaderEdits::default(),
+        websocket: WebSockets::default(),
         lifeline: Lifeline::new(),
     }
 }

@@ -11,7 +11,7 @@ use crate::proxy::forward::Facts;
 use crate::proxy::handshake::{self, Asked};
 use crate::proxy::hop;
 use crate::proxy::pool::Lease;
-use crate::proxy::relay::{self, Ends};
+use crate::proxy::relay::{self, Ends, Limits};
 use crate::proxy::request;
 use crate::proxy::response;
 use crate::wire::body::Body;
@@ -20,7 +20,7 @@ use crate::wire::body::Body;
 /// is the client's answer, and over HTTP/1.1 the client's connection ends with it.
 ///
 /// # Errors
-/// [`Fault::ForeignOrigin`], [`Fault::BadUpgrade`], and those of sending.
+/// [`Fault::WebSocketsOff`], [`Fault::ForeignOrigin`], [`Fault::BadUpgrade`], and those of sending.
 pub async fn open(
     exchange: &Exchange<'_>,
     mut request: Request<Body>,
@@ -28,10 +28,14 @@ pub async fn open(
     target: Uri,
     facts: &Facts<'_>,
 ) -> Result<Response<Body>, Fault> {
-    handshake::check_origin(request.headers(), &facts.host_header)?;
+    let rules = &exchange.app.websocket;
+    if !rules.enabled {
+        return Err(Fault::WebSocketsOff);
+    }
+    handshake::check_origin(request.headers(), &facts.host_header, &rules.origins)?;
     let client = hyper::upgrade::on(&mut request);
     let mut headers = request.into_parts().0.headers;
-    request::dress(&mut headers, facts);
+    request::dress(&mut headers, exchange.app, facts);
     let (key, over_http2) = match asked {
         Asked::Upgrade(key) => (key, false),
         Asked::Connect => (handshake::draw_key(exchange.pool.entropy()), true),
@@ -55,10 +59,12 @@ struct Client {
 fn accept(mut response: Response<Incoming>, lease: Lease, exchange: &Exchange<'_>, client: Client) -> Response<Body> {
     let upstream = hyper::upgrade::on(&mut response);
     lease.link.hand_over();
-    relay::start(Ends { client: client.upgrade, upstream }, exchange.permit.clone(), exchange.pool.tunnels().enter());
+    let limits = Limits::of(&exchange.app.websocket, exchange.permit.clone());
+    relay::start(Ends { client: client.upgrade, upstream }, limits, exchange.pool.tunnels().enter());
     let (mut head, _) = response.into_parts();
     hop::remove(&mut head.headers);
     response::drop_our_cookies(&mut head.headers, &exchange.app.name);
+    exchange.app.response_headers.apply(&mut head.headers);
     head.headers.remove(CONTENT_LENGTH);
     if client.over_http2 {
         head.headers.remove(SEC_WEBSOCKET_ACCEPT);

@@ -6,5 +6,6 @@ pub mod client;
 pub mod connection;
 pub mod cookie;
 pub mod header;
+pub mod identity;
 pub mod symptom;
 pub mod websocket;

@@ -63,6 +63,8 @@ fn collect(path: &str, table: &Table, keys: &mut BTreeSet<String>) {
     for (key, value) in table {
         let key = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
         match value {
+            // Its keys are names of headers.
+            Value::Table(_) if key.ends_with("_headers.set") => {}
             Value::Table(inner) => collect(&key, inner, keys),
             Value::Array(items) => {
                 items.iter().filter_map(Value::as_table).for_each(|inner| collect(&key, inner, keys));

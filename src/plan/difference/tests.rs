@@ -213,3 +213,11 @@ fn settings_of_the_installation_are_told_by_their_keys() {
     let restart = plan(&format!("data_dir = \"x\"\n{}\n[log]\nformat = \"json\"\naccess = \"off\"", app("a", "")));
     assert_eq!(needing_restart(&plan(&app("a", "")), &restart), ["data_dir", "log.format", "log.access"]);
 }
+
+#[test]
+fn other_headers_and_websocket_limits_are_told() {
+    let alters = |key: &str| (Effect::Alters, format!("{key} is another"));
+    assert_eq!(told("", "request_headers = { remove = [\"X-Old\"] }"), [alters("request_headers")]);
+    assert_eq!(told("", "response_headers = { remove = [\"X-Old\"] }"), [alters("response_headers")]);
+    assert_eq!(told("", "websocket = { enabled = false }"), [alters("websocket")]);
+}

@@ -19,6 +19,8 @@ use crate::model::credential::Totp;
 use crate::model::identity::Identity;
 use crate::model::strength::Strength;
 use crate::plan::app::App;
+use crate::plan::headers::HeaderEdits;
+use crate::plan::websocket::WebSockets;
 use crate::policy::decide::{Verdict, decide};
 use crate::policy::host::Host;
 use crate::policy::requirement::Requirement;
@@ -64,6 +66,9 @@ fn many(portal: &str) -> Site {
             upstream: base.upstream.clone(),
             rules: RuleSet { requirement: Requirement { strength }, ..RuleSet::default() },
             certificate: None,
+            request_headers: HeaderEdits::default(),
+            response_headers: HeaderEdits::default(),
+            websocket: WebSockets::default(),
             lifeline: Lifeline::new(),
         };
         plan.apps.push(Arc::new(app));

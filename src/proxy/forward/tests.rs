@@ -9,6 +9,7 @@ use tokio::time::{Duration, Instant};
 
 use super::*;
 use crate::base::clock::Clock;
+use crate::plan::compile;
 use crate::proxy::fault::Side;
 use crate::proxy::testbed::{
     Gate, Step, app, facts, fed, frames, grant_of, open_grant, pool, read_until, request, session, upstream,
@@ -560,4 +561,47 @@ async fn a_client_that_goes_away_takes_the_upstream_request_with_it() {
     heard.recv().await.expect("a request");
     drop(client);
     assert_eq!(heard.recv().await.as_deref(), Some("<closed>"));
+}
+
+/// An upstream's app with these settings of the owner.
+fn with_settings(app: App, settings: &str) -> App {
+    let text = format!("[[app]]\nhost = \"a.example\"\nupstream = \"http://127.0.0.1:{}\"\n{settings}", app.upstream.port);
+    let mut plan = compile::compile_text(&text).expect("sound").plan;
+    plan.hosts.clear();
+    Arc::into_inner(plan.apps.remove(0)).expect("nobody else's")
+}
+
+#[tokio::test]
+async fn the_owners_headers_are_set_behind_ours_on_either_way() {
+    let answer = "HTTP/1.1 200 OK\r\nServer: x\r\nX-Frame-Options: DENY\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nok";
+    let (app, mut heard) = upstream(&[&[Step::Say(answer)]]).await;
+    let settings = "request_headers = { set = { X-Api-Key = \"k\" }, remove = [\"Accept\"] }\n\
+                    response_headers = { set = { X-Frame-Options = \"SAMEORIGIN\" }, remove = [\"server\"] }";
+    let theirs = [("accept", "*/*"), ("x-api-key", "theirs"), ("x-api-key", "again")];
+    let answer = Bed::of(with_settings(app, settings)).send(request("GET", &theirs, Body::Empty)).await.expect("an answer");
+    let expected: Vec<&str> = FORWARDED[..6].iter().copied().chain(["x-api-key: k", FORWARDED[6]]).collect();
+    let mut heard = lines_of(&heard.recv().await.expect("a request")).join("\n");
+    for line in expected {
+        assert!(heard.contains(line), "{line} in {heard}");
+        heard = heard.replacen(line, "", 1);
+    }
+    assert_eq!(heard.trim(), "");
+    let left: HeaderMap = [("x-frame-options", "SAMEORIGIN"), ("set-cookie", "a=b"), ("content-length", "2")]
+        .into_iter()
+        .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+        .collect();
+    assert_eq!(answer.headers(), &left);
+}
+
+/// The attack: what the owner sets is sent by the client behind the body instead.
+#[tokio::test]
+async fn a_trailer_does_not_stand_in_for_the_owners_header() {
+    let (app, mut heard) = upstream(&[&[Step::Say(OK)]]).await;
+    let trailers =
+        [("x-api-key", "theirs")].map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+    let body = frames([Frame::data("x".into()), Frame::trailers(HeaderMap::from_iter(trailers))]);
+    let bed = Bed::of(with_settings(app, "request_headers = { set = { X-Api-Key = \"k\" } }"));
+    bed.send(request("POST", &[("trailer", "x-api-key")], body)).await.expect("an answer");
+    let heard = heard.recv().await.expect("a request");
+    assert!(heard.contains("x-api-key: k") && !heard.contains("theirs") && !heard.contains("trailer"), "{heard}");
 }

@@ -1,5 +1,6 @@
 //! WebSockets between a client, the gateway and an app, over HTTP/1.1 and HTTP/2.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -12,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::{Instant, sleep};
 
 use super::*;
+use crate::plan::websocket::WebSockets;
 use crate::proxy::testbed::{Gate, Step, read_until};
 
 const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: a.example\r\nOrigin: https://a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -202,4 +204,46 @@ async fn one_side_may_finish_before_the_other() {
     let mut rest = String::new();
     client.read_to_string(&mut rest).await.expect("the app's side to its end");
     assert_eq!(rest, "last words");
+}
+
+/// A gateway whose app has these WebSocket settings and echoes twice.
+async fn limited(websocket: WebSockets) -> Gate {
+    let (mut gate, _) = Gate::before(&[&[Step::Agree(""), Step::Echo], &[Step::Agree(""), Step::Echo]]).await;
+    Arc::get_mut(&mut gate.app).expect("not shared yet").websocket = websocket;
+    gate
+}
+
+/// How long it takes until a tunnel in which something is said every ten seconds, `words` times, is closed.
+async fn life_of(websocket: WebSockets, words: usize) -> u64 {
+    let gate = limited(websocket).await;
+    let mut client = open_http1(&gate).await;
+    let begun = Instant::now();
+    for _ in 0..words {
+        exchange_words(&mut client).await;
+        sleep(Duration::from_secs(10)).await;
+    }
+    assert_eq!(client.read(&mut [0; 16]).await.expect("closed, without a word of ours"), 0);
+    begun.elapsed().as_secs()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tunnel_ends_at_its_longest_life_and_after_its_longest_silence() {
+    let span = Some(Duration::from_secs(300));
+    let mortal = WebSockets { max_lifetime: span, ..WebSockets::default() };
+    // Waiting for the loopback moves the clock of a test on by ticks.
+    assert!((295..=305).contains(&life_of(mortal.clone(), 0).await));
+    assert!((295..=305).contains(&life_of(mortal, 10).await));
+    let patient = WebSockets { idle_timeout: span, ..WebSockets::default() };
+    assert!((295..=305).contains(&life_of(patient.clone(), 0).await));
+    assert!((390..=450).contains(&life_of(patient, 10).await));
+}
+
+#[tokio::test]
+async fn an_app_without_websockets_hears_of_none() {
+    let gate = limited(WebSockets { enabled: false, ..WebSockets::default() }).await;
+    let mut client = gate.http1();
+    client.write_all(format!("{HANDSHAKE}\r\n").as_bytes()).await.expect("written");
+    assert!(read_until(&mut client, "WebSocketsOff").await.is_some());
+    let answer = gate.http2().await.send_request(extended_connect()).await.expect("an answer");
+    assert_eq!(answer.into_body().collect().await.expect("a body").to_bytes(), "WebSocketsOff");
 }

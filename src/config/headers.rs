@@ -1,0 +1,20 @@
+//! `app.request_headers` and `app.response_headers`
+
+use crate::config::placed::Placed;
+use crate::config::reader::Reader;
+
+/// What is changed about the headers of one direction.
+#[derive(Clone, Debug, Default)]
+pub struct HeadersTable {
+    /// Names and values, as written.
+    pub set: Vec<(Placed<String>, Placed<String>)>,
+    /// Names.
+    pub remove: Vec<Placed<String>>,
+}
+
+impl HeadersTable {
+    /// Reads the table.
+    pub fn read(reader: &mut Reader<'_>) -> Self {
+        Self { set: reader.pairs("set"), remove: reader.list("remove").map(|list| list.value).unwrap_or_default() }
+    }
+}
