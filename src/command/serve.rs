@@ -83,10 +83,11 @@ pub fn serve(plan: Plan, place: &Place, manner: Manner<'_>) -> Result<(), Failur
 }
 
 async fn until_stopped(gateway: &Gateway, signals: &mut Signals, hang_up: HangUp) {
+    let watching = (hang_up == HangUp::Reload { watch: true }).then(|| watch::watch(gateway.reloader()));
     let watched = async {
-        match hang_up {
-            HangUp::Reload { watch: true } => watch::watch(gateway.reloader()).await,
-            HangUp::Stop | HangUp::Reload { watch: false } => std::future::pending().await,
+        match watching {
+            Some(watching) => watching.await,
+            None => std::future::pending().await,
         }
     };
     tokio::select! {

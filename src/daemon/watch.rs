@@ -26,9 +26,13 @@ struct Watcher {
 }
 
 /// Reloads when files have changed and rest again. A change that is refused is reported once, and tried again when it changes.
-/// Never ends by itself.
-pub async fn watch(reloader: &Reloader) {
-    let mut watcher = Watcher::new(stamps(reloader));
+/// Never ends by itself. What the files are now is noted at the call, not at the first poll: a change in between would never be
+/// noticed.
+pub fn watch(reloader: &Reloader) -> impl Future<Output = ()> {
+    look(reloader, Watcher::new(stamps(reloader)))
+}
+
+async fn look(reloader: &Reloader, mut watcher: Watcher) {
     let mut ticks = interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
