@@ -4,6 +4,9 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
 
 use doorward::daemon::configuration;
 use nix::sys::signal::{Signal, kill};
@@ -115,8 +118,16 @@ impl Running {
         Self(child, said)
     }
 
-    /// Reads on until a line holds this.
+    /// Reads on until a line holds this. A gateway that never says it is killed after a minute, so that the test fails instead of
+    /// waiting for ever.
     fn says(&mut self, mark: &str) -> String {
+        let (_said, waiting) = channel::<()>();
+        let process = Pid::from_raw(self.0.id().try_into().expect("a process"));
+        thread::spawn(move || {
+            if waiting.recv_timeout(Duration::from_secs(60)) == Err(RecvTimeoutError::Timeout) {
+                kill(process, Signal::SIGKILL).expect("not yet waited for, so it is still there");
+            }
+        });
         let mut line = String::new();
         let mut all = String::new();
         while !line.contains(mark) {
