@@ -55,7 +55,7 @@ pub fn decide(judgement: Judgement, target: Target, identity: Identity, now: Tim
     let requirement = match judgement {
         Judgement::Denied(status) => return Verdict::Deny(status),
         Judgement::Redirected(redirect) => return Verdict::Redirect(redirect),
-        Judgement::Open => return Verdict::Grant(Grant { target, identity, public: true, _seal: Seal }),
+        Judgement::Open => return Verdict::Grant(Grant { target, identity: identity.living(now), public: true, _seal: Seal }),
         Judgement::Required(requirement) => requirement,
     };
     let needs = requirement.strength;
@@ -202,9 +202,19 @@ mod tests {
     fn a_public_path_passes_anybody_and_hangs_on_no_session() {
         for identity in [Identity::Anonymous, Identity::User(session(Strength::Password))] {
             let signed_in = identity.session().is_some();
-            let grant = granted(verdict(Judgement::Open, identity, Timestamp::from_secs(9_999)));
+            let grant = granted(verdict(Judgement::Open, identity, SOON));
             assert!(grant.is_public());
             assert_eq!(grant.identity().session().is_some(), signed_in);
         }
+    }
+
+    /// The attack: asking for a public path with the cookie of a session that has idled away, so that the request counts as a
+    /// sign of life and the session opens everything else again.
+    #[test]
+    fn on_a_public_path_a_session_that_ended_is_nobody() {
+        let ended = session(Strength::TwoFactor);
+        let grant = granted(verdict(Judgement::Open, Identity::User(ended), Timestamp::from_secs(1_100)));
+        assert!(grant.is_public());
+        assert!(grant.identity().session().is_none());
     }
 }
