@@ -6,6 +6,7 @@ mod hostile_input;
 mod identity_headers;
 mod kit;
 mod limits;
+mod model;
 mod no_way_around;
 mod one_sign_in;
 mod proxying;
