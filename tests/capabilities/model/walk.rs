@@ -103,7 +103,8 @@ impl<'a> Walk<'a> {
             77..81 => self.take_address(browser).await,
             81..84 => self.steal(browser),
             84..86 => self.sign_out(browser).await,
-            86..95 => self.wait(),
+            86..90 => self.come_back_late(browser).await,
+            90..96 => self.wait(),
             _ => self.owner().await,
         }
     }
@@ -218,6 +219,14 @@ impl<'a> Walk<'a> {
         let Some(value) = value else { return };
         self.tally.thefts += 1;
         self.browsers[browser].put(to, SESSION, &value);
+    }
+
+    /// A forgotten tab wakes up: it asks for what is open to everybody first, then for what is not.
+    async fn come_back_late(&mut self, browser: usize) {
+        self.world.clock.advance(13 * HOUR);
+        for target in [(DOCS, "/public/logo.svg"), (DOCS, "/secret"), (WIKI, "/")] {
+            self.exchange(browser, target, By::Tab).await;
+        }
     }
 
     async fn sign_out(&mut self, browser: usize) {
