@@ -2,6 +2,7 @@
 //! client that behaves and misbehaves and an app that records what reaches it. One file per capability.
 
 mod decisions;
+mod each_anew;
 mod early_answers;
 mod hostile_input;
 mod identity_headers;
@@ -14,4 +15,5 @@ mod proxying;
 mod reload;
 mod shutdown;
 mod sign_in;
+mod smuggling;
 mod websockets;
