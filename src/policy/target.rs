@@ -60,7 +60,8 @@ impl Target {
         } else {
             // Letter by letter too: folding makes a `?` of what is none to others, and cuts there.
             let begins = |text: &str| reading::any_begins_with(text, OWN_SEGMENT);
-            let disguises = |text: &Text| begins(&text.exact) || begins(text.folded()) || text.by_name.as_deref().is_some_and(begins);
+            let disguises =
+                |text: &Text| begins(&text.exact) || begins(text.folded()) || text.by_name.as_deref().is_some_and(begins);
             texts.iter().any(disguises)
         };
         let whose = match path.starts_with(OWN_PREFIX) {
@@ -68,7 +69,9 @@ impl Target {
             false if disguised => Whose::Disguised,
             false => Whose::App,
         };
-        Ok(Self { text: origin_form.into(), path_length, texts: texts.into(), whose })
+        // A plain path, which most are, shares the one empty list.
+        let texts = if texts.is_empty() { Arc::default() } else { texts.into() };
+        Ok(Self { text: origin_form.into(), path_length, texts, whose })
     }
 
     /// Parses a target from raw bytes; bytes beyond ASCII are refused like in [`Target::parse`].

@@ -81,7 +81,10 @@ async fn each_request_of_a_pipeline_is_judged_anew() {
                     let (reaches, answers) = kind.expects(method);
                     let case = format!("HTTP/{version} {method} {target} behind {before}: {statuses:?}");
                     assert_eq!(seen.len(), usize::from(reaches), "{case}");
-                    assert!(seen.iter().all(|request| request.target == *target && request.method == *method), "{case}: {seen:?}");
+                    assert!(
+                        seen.iter().all(|request| request.target == *target && request.method == *method),
+                        "{case}: {seen:?}"
+                    );
                     assert_eq!(statuses.len(), before + 1, "{case}");
                     assert!(statuses.last().is_some_and(|status| answers.contains(status)), "{case}");
                 }

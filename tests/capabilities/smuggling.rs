@@ -29,7 +29,8 @@ fn blemish(seen: &Seen) -> Option<String> {
         if odd(name) && (ours.contains(&&*fold(name)) || framing.contains(&&*fold(name))) {
             return Some(format!("{name}: {value}"));
         }
-        if ["root", "10.0.0.1", "b.example", "h2c", "DELETE"].iter().any(|word| value.contains(word)) || value.contains("smuggl") {
+        if ["root", "10.0.0.1", "b.example", "h2c", "DELETE"].iter().any(|word| value.contains(word)) || value.contains("smuggl")
+        {
             return Some(format!("{name}: {value}"));
         }
         if ["http2-settings", "upgrade", "x-original-url", "x-rewrite-url", "x-http-method-override"].contains(&&*fold(name)) {
@@ -53,7 +54,8 @@ async fn http_1_streams_reach_the_app_as_judged_or_not_at_all() {
         let mut wire = Wire::over(Wire::shake(&gateway.reach(), OPEN, &[b"http/1.1"]).await.expect("a handshake"));
         wire.write(&stream.bytes).await.expect("written");
         match stream.verdict.strip_prefix("pass ") {
-            Some(count) => drop(wire.answers(count.parse().expect("a number")).await),
+            // The answer itself may stand behind a `100 Continue`.
+            Some(_) => while wire.answers(1).await == [100] {},
             None => drop(wire.rest().await),
         }
         let seen = app.take();

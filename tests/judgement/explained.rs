@@ -22,7 +22,8 @@ const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 /// The rules as an owner would write them into the file.
 fn written(rules: &Rules) -> String {
     let list = |paths: &[String]| format!("[{}]", paths.iter().map(|path| format!("{path:?}")).collect::<Vec<_>>().join(", "));
-    let methods = |rule: &Rule| if rule.methods.is_empty() { String::new() } else { format!("methods = {}", list(&rule.methods)) };
+    let methods =
+        |rule: &Rule| if rule.methods.is_empty() { String::new() } else { format!("methods = {}", list(&rule.methods)) };
     let mut text = "[[app]]\nhost = \"a.example.com\"\nupstream = \"http://127.0.0.1:1\"\n".to_owned();
     text += &format!("require = \"{}\"\ndeny = {}\n", if rules.firm { "2fa" } else { "password" }, list(&rules.deny));
     if let Some(only) = &rules.only {

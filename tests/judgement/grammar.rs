@@ -7,33 +7,158 @@ use crate::reference::{Action, Rule, Rules};
 
 /// Names that rules speak of, and their neighbours.
 const NAMES: &[&str] = &[
-    "admin", "public", "a", "b", "c", "api", "v1", "v10", "files", "health", "index.php", "x.cgi", "(S(x))", "login", "x",
-    ".git", "caf%C3%A9", "cafe", "adm", "a.b", "administrator", ".doorward", "o", "metrics.json",
+    "admin",
+    "public",
+    "a",
+    "b",
+    "c",
+    "api",
+    "v1",
+    "v10",
+    "files",
+    "health",
+    "index.php",
+    "x.cgi",
+    "(S(x))",
+    "login",
+    "x",
+    ".git",
+    "caf%C3%A9",
+    "cafe",
+    "adm",
+    "a.b",
+    "administrator",
+    ".doorward",
+    "o",
+    "metrics.json",
 ];
 
 /// What stands between names.
 const SEPARATORS: &[&str] = &[
-    "/", "/", "/", "/", "//", "///", "%2f", "%2F", "%5c", "%255C", "%252f", "/%2f", "%25252f", "/;/", ";/", "%3b/", "%e2%88%95",
-    "%EF%BC%8F", "%EF%BC%BC", "%EF%BC%852f",
+    "/",
+    "/",
+    "/",
+    "/",
+    "//",
+    "///",
+    "%2f",
+    "%2F",
+    "%5c",
+    "%255C",
+    "%252f",
+    "/%2f",
+    "%25252f",
+    "/;/",
+    ";/",
+    "%3b/",
+    "%e2%88%95",
+    "%EF%BC%8F",
+    "%EF%BC%BC",
+    "%EF%BC%852f",
 ];
 
 /// What clings to names.
 const BURRS: &[&str] = &[
-    "", "", "", "", "", "", ";x", ";x=y%2fz", "%3bx", ";", ".json", "::$DATA", ":", ".", "..", "...", "%2e", "%2e%2e", "+",
-    "%20", "%c2%a0", "%e3%80%80", "~", "~1", "-x", "_x", "@", "!", "%3f", "%3fy", "%23z", "%2523", "%253f", "%00", "%0a", "%7f",
-    "%E9", "%c0%ae", "%zz", "%u002f", "%", "%25", "%e2%80%8b", "%cc%81", "%ef%bc%8e", "%e3%80%82", "$", "%24", "%2b", "*", "'",
-    "%c2%85", "%ef%bc%9b", "%ef%bc%9f", "%ef%bc%83", "\\", "#", " ", "é", "%e2%80%a5", "%e2%84%80", ",", "%2c",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "",
+    ";x",
+    ";x=y%2fz",
+    "%3bx",
+    ";",
+    ".json",
+    "::$DATA",
+    ":",
+    ".",
+    "..",
+    "...",
+    "%2e",
+    "%2e%2e",
+    "+",
+    "%20",
+    "%c2%a0",
+    "%e3%80%80",
+    "~",
+    "~1",
+    "-x",
+    "_x",
+    "@",
+    "!",
+    "%3f",
+    "%3fy",
+    "%23z",
+    "%2523",
+    "%253f",
+    "%00",
+    "%0a",
+    "%7f",
+    "%E9",
+    "%c0%ae",
+    "%zz",
+    "%u002f",
+    "%",
+    "%25",
+    "%e2%80%8b",
+    "%cc%81",
+    "%ef%bc%8e",
+    "%e3%80%82",
+    "$",
+    "%24",
+    "%2b",
+    "*",
+    "'",
+    "%c2%85",
+    "%ef%bc%9b",
+    "%ef%bc%9f",
+    "%ef%bc%83",
+    "\\",
+    "#",
+    " ",
+    "é",
+    "%e2%80%a5",
+    "%e2%84%80",
+    ",",
+    "%2c",
 ];
 
 /// What stands before names.
-const LEADS: &[&str] = &["", "", "", "", "", "", "", "", ".", "~", "+", "%20", "%2e", "%e2%80%8b", "..", ";", "(", "%28", "_", "-", "%ad", "%c2%ad"];
+const LEADS: &[&str] =
+    &["", "", "", "", "", "", "", "", ".", "~", "+", "%20", "%2e", "%e2%80%8b", "..", ";", "(", "%28", "_", "-", "%ad", "%c2%ad"];
 
 const QUERIES: &[&str] = &["", "", "", "", "?", "?x=1", "?/../admin/", "?a=%zz", "?//admin", "?a\\b", "?a#b", "?%00"];
 
 const PATTERNS: &[&str] = &[
-    "/admin/", "/admin", "/public/", "/health", "/a/*/c", "/a/b/", "/files/**", "/**/.git/", "/v?/", "/v1/", "/", "/index.php/",
-    "/café/", "/Admin/", "/a.b/", "/a.b", "/metrics.json", "/adm*/", "/**", "/api/**/x", "/api/v1/", "/x/", "/x", "/*/b", "/login",
-    "/index.php", "/b/**/c/", "/a/",
+    "/admin/",
+    "/admin",
+    "/public/",
+    "/health",
+    "/a/*/c",
+    "/a/b/",
+    "/files/**",
+    "/**/.git/",
+    "/v?/",
+    "/v1/",
+    "/",
+    "/index.php/",
+    "/café/",
+    "/Admin/",
+    "/a.b/",
+    "/a.b",
+    "/metrics.json",
+    "/adm*/",
+    "/**",
+    "/api/**/x",
+    "/api/v1/",
+    "/x/",
+    "/x",
+    "/*/b",
+    "/login",
+    "/index.php",
+    "/b/**/c/",
+    "/a/",
 ];
 
 pub const METHODS: &[&str] = &["GET", "HEAD", "POST", "post", "get", "Head", "OPTIONS", "PROPFIND", "X"];
@@ -42,15 +167,20 @@ const NETWORKS: &[&str] = &["192.0.2.0/24", "2001:db8::/32", "::ffff:192.0.2.0/1
 
 pub fn target() -> impl Strategy<Value = String> {
     let name = prop_oneof![8 => select(NAMES).prop_map(str::to_owned), 1 => select(NAMES).prop_flat_map(disguised), 1 => select(&["ADMIN", "Public", "A", "%61dmin", "%2561dmin", "%ef%bd%81dmin", "adm%c4%b1n", "adm%C4%B0n", "p%C5%ABblic", "%E2%93%90dmin"][..]).prop_map(str::to_owned)];
-    let part = (select(SEPARATORS), select(LEADS), name, select(BURRS)).prop_map(|(separator, lead, name, burr)| format!("{separator}{lead}{name}{burr}"));
+    let part = (select(SEPARATORS), select(LEADS), name, select(BURRS))
+        .prop_map(|(separator, lead, name, burr)| format!("{separator}{lead}{name}{burr}"));
     let parts = prop::collection::vec(part, 0..5);
-    (select(&["/", "", "", "", "//", "/%2f", "//u@h:1/"][..]), parts, select(&["", "", "", "/", "//", "%2f", "/%20", "/;"][..]), select(QUERIES)).prop_map(
-        |(front, parts, end, query)| {
+    (
+        select(&["/", "", "", "", "//", "/%2f", "//u@h:1/"][..]),
+        parts,
+        select(&["", "", "", "/", "//", "%2f", "/%20", "/;"][..]),
+        select(QUERIES),
+    )
+        .prop_map(|(front, parts, end, query)| {
             let path = format!("{front}{}{end}", parts.concat());
             let slash = if path.starts_with('/') { "" } else { "/" };
             format!("{slash}{path}{query}")
-        },
-    )
+        })
 }
 
 /// A name with some of its letters escaped once or twice or put into upper case.
@@ -74,9 +204,8 @@ fn patterns(most: usize) -> impl Strategy<Value = Vec<String>> {
 
 fn rule(actions: &'static [Action]) -> impl Strategy<Value = Rule> {
     let some = |list: &'static [&'static str]| prop_oneof![3 => Just(vec![]), 1 => prop::collection::vec(select(list).prop_map(str::to_owned), 1..3)];
-    (select(PATTERNS), some(&["GET", "POST", "HEAD", "X"]), some(NETWORKS), select(actions)).prop_map(|(path, methods, networks, action)| {
-        Rule { path: path.to_owned(), methods, networks, action }
-    })
+    (select(PATTERNS), some(&["GET", "POST", "HEAD", "X"]), some(NETWORKS), select(actions))
+        .prop_map(|(path, methods, networks, action)| Rule { path: path.to_owned(), methods, networks, action })
 }
 
 pub fn rules() -> impl Strategy<Value = Rules> {

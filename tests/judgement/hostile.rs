@@ -2,7 +2,7 @@
 //! give back as it came.
 //!
 //! The same functions run in `cargo test` on what proptest makes, on the corpora with a few bytes changed, and, ignored, for as long
-//! as `DOORWARD_FUZZ_SECONDS` says: `cargo test --release --test judgement -- --ignored minutes`.
+//! as `DOORWARD_FUZZ_SECONDS` says, each: `cargo test --test judgement -- --ignored minutes --nocapture`.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
@@ -91,7 +91,8 @@ fn readings(bytes: &[u8]) {
     assert!((1..MOST_READINGS).contains(&count) && weight < 1 << 20, "{count} readings of {weight} bytes");
     // What is only a letter of a plain name may as well be escaped: all the old readings are still there.
     let path = parsed.path();
-    if let Some(at) = path.bytes().rposition(|byte| byte.is_ascii_lowercase()).filter(|_| !path.contains('%') && path.len() < 200) {
+    if let Some(at) = path.bytes().rposition(|byte| byte.is_ascii_lowercase()).filter(|_| !path.contains('%') && path.len() < 200)
+    {
         let escaped = format!("{}%{:02X}{}", &path[..at], path.as_bytes()[at], &path[at + 1..]);
         if let Ok(escaped) = Target::parse(&escaped) {
             let plain = Target::parse(path).expect("it was");
@@ -215,9 +216,9 @@ proptest! {
 }
 
 #[test]
-#[ignore = "needs minutes: DOORWARD_FUZZ_SECONDS for each parser"]
+#[ignore = "needs time: DOORWARD_FUZZ_SECONDS for each parser, 5 unless said"]
 fn minutes() {
-    let seconds = std::env::var("DOORWARD_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(600);
+    let seconds = std::env::var("DOORWARD_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
     let seeds = seeds();
     for (name, trial) in TRIALS {
         let seed = std::process::id().into();

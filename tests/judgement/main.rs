@@ -3,6 +3,7 @@
 
 mod agreement;
 mod corpus;
+mod cost;
 mod explained;
 mod grammar;
 mod hostile;

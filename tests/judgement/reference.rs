@@ -87,7 +87,8 @@ pub fn judge(rules: &Rules, target: &str, method: &str, client: IpAddr) -> Verdi
         return Verdict::Disguised;
     }
     let methods = methods(method);
-    let heard = |reading: &Reading| methods.iter().filter_map(|method| speak(rules, reading, method, client.to_canonical())).max();
+    let heard =
+        |reading: &Reading| methods.iter().filter_map(|method| speak(rules, reading, method, client.to_canonical())).max();
     readings.iter().filter_map(heard).max().unwrap_or(Verdict::Deny)
 }
 
@@ -154,7 +155,11 @@ fn texts(layers: &[String]) -> Option<BTreeSet<String>> {
 
 /// Decoded, but for escaped slashes and backslashes.
 fn with_separators_kept(text: &str) -> Option<String> {
-    let mark = |text: &str| ["%2f", "%2F", "%5c", "%5C"].iter().fold(text.to_owned(), |text, escape| text.replace(escape, &escape.replace('%', "\u{1}")));
+    let mark = |text: &str| {
+        ["%2f", "%2F", "%5c", "%5C"]
+            .iter()
+            .fold(text.to_owned(), |text, escape| text.replace(escape, &escape.replace('%', "\u{1}")))
+    };
     let bytes = mark(text).replace('\u{1}', "%25");
     decoded(&bytes)
 }
@@ -208,9 +213,7 @@ fn head(text: &str) -> &str {
 
 /// 2.3.
 fn folded(text: &str) -> String {
-    let seen = |letter: &char| {
-        !matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{61c}' | '\u{feff}' | '\u{fe00}'..='\u{fe0f}')
-    };
+    let seen = |letter: &char| !matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{61c}' | '\u{feff}' | '\u{fe00}'..='\u{fe0f}');
     let plain = |letter: char| match letter {
         '\u{2044}' | '\u{2215}' | '\u{29f8}' | '\u{ff0f}' | '\\' | '\u{ff3c}' | '\u{29f5}' | '\u{2216}' | '\u{fe68}' => '/',
         '\u{2024}' | '\u{ff0e}' | '\u{3002}' | '\u{ff61}' | '\u{fe52}' => '.',
@@ -343,7 +346,8 @@ fn speak(rules: &Rules, reading: &Reading, method: &str, client: IpAddr) -> Opti
 
 fn within(network: &str, client: IpAddr) -> bool {
     let network: IpNet = network.parse().expect("a network");
-    network.contains(&client) || matches!(client, IpAddr::V4(four) if network.prefix_len() >= 96 && network.contains(&IpAddr::V6(four.to_ipv6_mapped())))
+    network.contains(&client)
+        || matches!(client, IpAddr::V4(four) if network.prefix_len() >= 96 && network.contains(&IpAddr::V6(four.to_ipv6_mapped())))
 }
 
 /// Whether one of these patterns covers a reading.
