@@ -120,6 +120,7 @@ async fn enter(scene: Scene<'_>, app: &Arc<App>, identity: Identity, call: Call)
             let answer = challenge::answer(&scene.services.portal, scene.plan, wanted, scene.facts.received());
             Err(Refusal::SignIn(Box::new(answer)))
         }
+        Verdict::Forbid(forbidden) => Err(Refusal::Forbidden(forbidden)),
         Verdict::Deny(status) => Err(Refusal::Blocked(status)),
     }
 }

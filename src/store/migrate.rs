@@ -8,7 +8,11 @@ use crate::store::database::Database;
 use crate::store::fault::Fault;
 
 /// Steps are never changed once released, only added to.
-const STEPS: &[(i64, &str)] = &[(1, include_str!("schema/0001_first.sql")), (2, include_str!("schema/0002_hosts.sql"))];
+const STEPS: &[(i64, &str)] = &[
+    (1, include_str!("schema/0001_first.sql")),
+    (2, include_str!("schema/0002_hosts.sql")),
+    (3, include_str!("schema/0003_people.sql")),
+];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (
     version INTEGER NOT NULL PRIMARY KEY, checksum BLOB NOT NULL, applied_at INTEGER NOT NULL
