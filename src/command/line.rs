@@ -270,15 +270,14 @@ pub struct UserAdd {
 
 /// Words of `user set`.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = true, id = "details", args = ["display_name", "email"])]
 pub struct UserSet {
     /// The user name
     pub name: String,
     /// How they are called; '' takes it away
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", required_unless_present = "email")]
     pub display_name: Option<String>,
     /// Where they get mail; '' takes it away
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "display_name")]
     pub email: Option<String>,
 }
 

@@ -8,6 +8,8 @@ mod kit;
 mod limits;
 mod no_way_around;
 mod one_sign_in;
+mod people;
+mod proofs;
 mod proxying;
 mod reload;
 mod shutdown;
