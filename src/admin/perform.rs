@@ -163,7 +163,7 @@ impl Desk {
     async fn show(&self, name: &UserName) -> Result<Answer, Answer> {
         let users = self.store.users().await.map_err(|fault| failed(&fault))?;
         let found = users.into_iter().find(|overview| overview.user.name == *name);
-        found.map(|overview| Answer::Person(line(overview))).ok_or_else(|| no_such_user(name))
+        found.map(|overview| Answer::Person(Box::new(line(overview)))).ok_or_else(|| no_such_user(name))
     }
 
     async fn set(&self, name: &str, details: Details) -> Result<Answer, Answer> {

@@ -138,7 +138,7 @@ pub enum Answer {
     /// An account and how to get into it.
     User(UserAnswer),
     /// One account.
-    Person(UserLine),
+    Person(Box<UserLine>),
     /// Accounts.
     Users {
         /// In order of names.

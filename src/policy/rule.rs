@@ -158,7 +158,7 @@ impl RuleSet {
         }
         let by_rule = first.map(|rule| Opinion::of(&rule.action));
         let bypassed = || self.bypass.iter().any(|rule| rule.speaks_of(reading, call)).then_some(Opinion::Open);
-        let otherwise = || (!reading.is_aside()).then(|| Opinion::Require(Cow::Borrowed(&self.requirement)));
+        let otherwise = || (!reading.is_aside()).then_some(Opinion::Require(Cow::Borrowed(&self.requirement)));
         by_rule.or_else(bypassed).or_else(otherwise)
     }
 }

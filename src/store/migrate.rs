@@ -92,6 +92,22 @@ mod tests {
     }
 
     #[test]
+    fn sessions_from_before_count_as_proven_when_they_began() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = database(&dir);
+        apply(&database, &STEPS[..2], NOW).unwrap();
+        database.batch("INSERT INTO account (id, name, disabled, created_at) VALUES ('u', 'alice', 0, 1)").unwrap();
+        for (id, strength) in [("a", 1), ("b", 2)] {
+            let insert = format!("INSERT INTO session VALUES ('{id}', 'u', {strength}, 7, 9, NULL, '', '', 8)");
+            database.batch(&insert).unwrap();
+        }
+        migrate(&database, NOW).unwrap();
+        let read = |row: &Record<'_>| Ok((row.integer(0)?, row.is_null(1)?));
+        let proven = database.all("SELECT password_at, code_at FROM session ORDER BY id", [], read).unwrap();
+        assert_eq!(proven, [(7, true), (7, false)]);
+    }
+
+    #[test]
     fn a_step_that_fails_leaves_nothing_behind() {
         let dir = tempfile::tempdir().unwrap();
         assert!(apply(&database(&dir), &[(1, "CREATE TABLE a (x INTEGER) STRICT; nonsense")], NOW).is_err());

@@ -20,7 +20,7 @@ const OTHER: &str = "other.example";
 async fn group(gateway: &Gateway, name: &str, group: &str, member: bool) -> UserLine {
     let wish = Wish::UserGroup { name: name.to_owned(), group: group.to_owned(), member };
     match gateway.perform(wish).await {
-        Answer::Person(person) => person,
+        Answer::Person(person) => *person,
         other => panic!("{other:?}"),
     }
 }
@@ -164,6 +164,20 @@ async fn who_is_not_let_in_is_told_as_whom_and_what_to_do() {
     assert_eq!(alice.get("/documents").await.status, StatusCode::FOUND);
     let log = gateway.ended().await;
     assert_eq!(log.matches("\"refusal\":\"not-allowed\"").count(), 2, "{log}");
+    assert_eq!(app.count(), 0);
+}
+
+/// The attack: an app's own worker goes on showing what it kept to somebody who may not open the app any more.
+#[tokio::test]
+async fn the_worker_of_an_app_gives_way_when_its_person_is_not_let_in() {
+    let app = App::start().await;
+    let gateway = Gateway::start(&one_app(&app.url(), "allow = [\"group:family\"]"));
+    let mut alice = gateway.guest("alice").await;
+    let mut request = alice.call("GET", "/sw.js");
+    request.headers_mut().insert("service-worker", http::HeaderValue::from_static("script"));
+    let answer = alice.send(request).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(answer.text().contains("skipWaiting") && !answer.text().contains("respondWith"), "{}", answer.text());
     assert_eq!(app.count(), 0);
 }
 
