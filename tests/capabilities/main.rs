@@ -10,6 +10,8 @@ mod limits;
 mod model;
 mod no_way_around;
 mod one_sign_in;
+mod people;
+mod proofs;
 mod proxying;
 mod reload;
 mod shutdown;
