@@ -27,6 +27,8 @@ pub enum Refusal {
     Misdirected,
     /// No app has this host.
     NoSuchApp,
+    /// The readings of the path are for different apps of this host.
+    SeveralApps,
     /// A path that nobody gets, or none of ours.
     Blocked(DenyStatus),
     /// The visitor has to sign in first; the answer tells how, in the manner the client can use.
@@ -74,6 +76,7 @@ impl Refusal {
             | Self::Method
             | Self::Misdirected
             | Self::NoSuchApp
+            | Self::SeveralApps
             | Self::Blocked(_)
             | Self::SignIn(_) => Party::Client,
         }
@@ -90,6 +93,7 @@ impl Refusal {
             Self::Method => "method",
             Self::Misdirected => "misdirected",
             Self::NoSuchApp => "no-such-app",
+            Self::SeveralApps => "ambiguous-app",
             Self::Blocked(_) => "blocked",
             Self::SignIn(_) => "sign-in",
             Self::Unavailable(_) => "store-unavailable",
@@ -108,6 +112,7 @@ impl Refusal {
             | Self::Method
             | Self::Misdirected
             | Self::NoSuchApp
+            | Self::SeveralApps
             | Self::Blocked(_)
             | Self::SignIn(_) => None,
         }

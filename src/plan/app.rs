@@ -7,15 +7,21 @@ use crate::plan::headers::HeaderEdits;
 use crate::plan::upstream::Upstream;
 use crate::plan::websocket::WebSockets;
 use crate::policy::host::Host;
+use crate::policy::mount::Mount;
 use crate::policy::rule::RuleSet;
+use crate::policy::wildcard::{HostPattern, Wildcard};
 
 /// One protected application.
 #[derive(Clone, Debug)]
 pub struct App {
     /// Its name on pages and in logs.
     pub name: String,
-    /// The hosts it answers for.
+    /// The hosts it answers for, as far as they are written out.
     pub hosts: Vec<Host>,
+    /// The wildcards it answers for.
+    pub wildcards: Vec<Wildcard>,
+    /// Where on those hosts it is.
+    pub mount: Mount,
     /// Where its requests go.
     pub upstream: Upstream,
     /// Its path rules.
@@ -36,14 +42,22 @@ impl App {
     /// Whether `other` does the same for its visitors, so that what is open through one may go on through the other. Every
     /// field is named here: one that is forgotten would leave an old rule in force.
     pub fn serves_like(&self, other: &Self) -> bool {
-        let Self { name: _, hosts, upstream, rules, certificate: _, request_headers, response_headers, websocket, lifeline: _ } =
-            self;
+        let Self { name: _, hosts, wildcards, mount, upstream, rules, .. } = self;
+        let Self { certificate: _, request_headers, response_headers, websocket, lifeline: _, .. } = self;
         *hosts == other.hosts
+            && *wildcards == other.wildcards
+            && *mount == other.mount
             && *upstream == other.upstream
             && *rules == other.rules
             && *request_headers == other.request_headers
             && *response_headers == other.response_headers
             && *websocket == other.websocket
+    }
+
+    /// Its hosts and its wildcards.
+    pub fn patterns(&self) -> impl Iterator<Item = HostPattern> {
+        let wildcards = self.wildcards.iter().cloned().map(HostPattern::Under);
+        self.hosts.iter().cloned().map(HostPattern::Exact).chain(wildcards)
     }
 
     /// Whether `other` is the same in every respect.

@@ -9,10 +9,13 @@
 pub mod decide;
 pub mod fold;
 pub mod host;
+pub mod international;
 pub mod layer;
+pub mod mount;
 pub mod pattern;
 pub mod reading;
 pub mod refusal;
 pub mod requirement;
 pub mod rule;
 pub mod target;
+pub mod wildcard;

@@ -22,14 +22,18 @@ use crate::wire::body::Body;
 struct HomePage<'a> {
     installation: &'a str,
     apps: Vec<AppLink<'a>>,
+    /// Where the app is, if there is only one.
+    only: Option<String>,
     host: &'a str,
     user: &'a str,
 }
 
 struct AppLink<'a> {
     name: &'a str,
-    host: &'a str,
-    url: String,
+    /// Where it is, as people would say it.
+    place: String,
+    /// `None` where only its visitors know by which name they come.
+    url: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -41,17 +45,20 @@ struct SessionAnswer<'a> {
 /// Who the visitor is and where they can go. Strangers are shown nothing but the way to sign in.
 pub fn show(plan: &Plan, call: &Call<'_>) -> Response<Body> {
     let Some(session) = call.session() else { return call.redirect(SIGN_IN) };
-    let apps = plan.apps.iter().filter_map(|app| link(plan, call, app)).collect();
-    let page = HomePage { installation: &plan.name, apps, host: call.host.as_str(), user: session.user_name.as_str() };
+    let apps: Vec<AppLink<'_>> = plan.apps.iter().filter_map(|app| link(plan, call, app)).collect();
+    let only = if let [app] = apps.as_slice() { app.url.clone() } else { None };
+    let page = HomePage { installation: &plan.name, apps, only, host: call.host.as_str(), user: session.user_name.as_str() };
     page::render(StatusCode::OK, &page)
 }
 
-/// An app on this host is opened here, any other on its first host.
+/// An app on this host is opened here, any other on its first host; one that has wildcards only is named without a link.
 fn link<'a>(plan: &Plan, call: &Call<'_>, app: &'a App) -> Option<AppLink<'a>> {
     let here = app.hosts.iter().find(|host| **host == call.host);
-    let host = here.or(app.hosts.first())?;
-    let url = if here.is_some() { "/".to_owned() } else { format!("{}/", plan.origin_of(host)) };
-    Some(AppLink { name: &app.name, host: host.as_str(), url })
+    let Some(host) = here.or(app.hosts.first()) else {
+        return Some(AppLink { name: &app.name, place: format!("{}{}", app.patterns().next()?, app.mount.prefix()), url: None });
+    };
+    let origin = if here.is_some() { String::new() } else { plan.origin_of(host) };
+    Some(AppLink { name: &app.name, place: format!("{host}{}", app.mount.prefix()), url: Some(format!("{origin}{}", app.mount)) })
 }
 
 /// The session as JSON: whose it is and when it ends if nobody comes any more. 401 without one.

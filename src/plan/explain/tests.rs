@@ -8,6 +8,7 @@ use super::*;
 use crate::config::document;
 use crate::model::strength::Strength;
 use crate::plan::compile;
+use crate::policy::mount::Mount;
 use crate::policy::requirement::Requirement;
 use crate::policy::rule::{DenyStatus, Redirect};
 
@@ -159,8 +160,10 @@ proptest! {
         text in target(),
         method in proptest::sample::select(vec!["GET", "HEAD", "POST", "post", "head", "DELETE"]),
         client in proptest::sample::select(vec!["192.0.2.7", "::ffff:192.0.2.7", "2001:db8::1", "198.51.100.1"]),
+        mount in proptest::sample::select(vec![("/", false), ("/a", false), ("/a", true), ("/admin", true)]),
     ) {
-        let target = Target::parse(&text).expect("readable");
+        let mount = Mount::parse(mount.0, mount.1).expect("a mount point");
+        let target = mount.enter(Target::parse(&format!("{}{text}", mount.prefix())).expect("readable")).expect("readable");
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
         let client = client.parse().expect("an address");
         let trace = trace(&rules, &Places::default(), &target, &method, client);
