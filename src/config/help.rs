@@ -141,6 +141,22 @@ relative to gateway.toml. The user the gateway runs as has to be able to read bo
         "[tls]\ncertificate = \"example.com.pem\"      # begins with -----BEGIN CERTIFICATE-----\nprivate_key = \"example.com.key\"",
     ),
     entry(
+        Code::E0520,
+        "`path` is where on its hosts an app is: names of letters, digits, `-`, `.`, `_` and `~` between slashes, which every
+server reads alike. `strip_path` takes that path away before the app sees it, so there has to be one.",
+        "[[app]]\nhost = \"apps.example.com\"\npath = \"/wiki/../\"\nupstream = \"http://127.0.0.1:8000\"",
+        "[[app]]\nhost = \"apps.example.com\"\npath = \"/wiki/\"\nupstream = \"http://127.0.0.1:8000\"",
+    ),
+    entry(
+        Code::E0521,
+        "Visitors name a host before they name a path, so all apps of one host show one certificate. Name its files in one of
+these apps, or the same files in each.",
+        "[[app]]\nhost = \"apps.example.com\"\nupstream = \"http://127.0.0.1:8000\"\ncertificate = \"one.pem\"\nprivate_key = \"one.key\"\n
+[[app]]\nhost = \"apps.example.com\"\npath = \"/wiki/\"\nupstream = \"http://127.0.0.1:8001\"\ncertificate = \"two.pem\"\nprivate_key = \"two.key\"",
+        "[[app]]\nhost = \"apps.example.com\"\nupstream = \"http://127.0.0.1:8000\"\ncertificate = \"one.pem\"\nprivate_key = \"one.key\"\n
+[[app]]\nhost = \"apps.example.com\"\npath = \"/wiki/\"\nupstream = \"http://127.0.0.1:8001\"",
+    ),
+    entry(
         Code::E0601,
         "A rule that speaks earlier covers all that this one covers, so this one has no effect, whatever its author hoped for.
 `deny` speaks first, then redirects, then rules from top to bottom, then `bypass`. Narrow the earlier rule, or move
@@ -217,6 +233,13 @@ Its status is 302, 303, 307 or 308; 301 is refused, because browsers keep it for
 redirect = [{ from = \"/\", to = \"/lab\", status = 301 }]",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
 redirect = [{ from = \"/\", to = \"/lab\", status = 308 }]",
+    ),
+    entry(
+        Code::E0620,
+        "Rules of an app with a `path` are written for the path that visitors see, `path` included. This one begins otherwise, so
+it would speak of nothing. Only what is denied may also be written as an app with `strip_path` sees it.",
+        "[[app]]\nhost = \"apps.example.com\"\npath = \"/wiki/\"\nupstream = \"http://127.0.0.1:8000\"\ndeny = [\"/admin/\"]",
+        "[[app]]\nhost = \"apps.example.com\"\npath = \"/wiki/\"\nupstream = \"http://127.0.0.1:8000\"\ndeny = [\"/wiki/admin/\"]",
     ),
 ];
 

@@ -537,6 +537,30 @@ mod tests {
         assert_eq!(kit.count("session_token"), 1);
     }
 
+    /// The attack: a session is led to host after host under a wildcard. However the clock jumps, the portal keeps its token.
+    #[tokio::test]
+    async fn a_session_holds_so_many_tokens_and_that_of_the_portal_always() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let new = kit.session(alice.id);
+        let session = opened(&kit, new.clone()).await;
+        let mut given = vec![];
+        for number in 0..150 {
+            let (token, host) = (hash(), format!("n{number}.example"));
+            kit.clock.advance(Duration::from_millis(1));
+            kit.store.give_token(session.id, (token, host.clone().into()), "a.example").await.unwrap().unwrap();
+            given.push((token, host));
+            assert!(kit.count("session_token") <= 100);
+        }
+        assert!(kit.store.session(&new.token, "a.example").unwrap().is_some());
+        let alive = |(token, host): &(TokenHash, String)| kit.store.session(token, host).unwrap().is_some();
+        assert_eq!(given.iter().map(alive).collect::<Vec<_>>(), [vec![false; 51], vec![true; 99]].concat());
+        assert_eq!(kit.count("session_token"), 100);
+        let again = (hash(), given[149].1.clone());
+        kit.store.give_token(session.id, (again.0, again.1.clone().into()), "a.example").await.unwrap().unwrap();
+        assert!(alive(&again) && alive(&given[149]) && kit.count("session_token") == 100);
+    }
+
     #[tokio::test]
     async fn what_one_host_saw_keeps_the_session_alive_on_all() {
         let kit = Kit::new();

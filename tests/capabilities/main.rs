@@ -3,9 +3,11 @@
 
 mod decisions;
 mod hostile_input;
+mod hosts;
 mod identity_headers;
 mod kit;
 mod limits;
+mod mounts;
 mod no_way_around;
 mod one_sign_in;
 mod proxying;
