@@ -97,8 +97,8 @@ fn address(url: &str) -> Result<Address, String> {
         return Err(format!("`{scheme}` is not a scheme that is served here: write https://HOST/PATH"));
     }
     let (authority, behind) = rest.split_at(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()));
-    let mut authority =
-        international::authority(authority).map_err(|reason| format!("no host in this URL ({reason}): write https://HOST/PATH"))?;
+    let mut authority = international::authority(authority)
+        .map_err(|reason| format!("no host in this URL ({reason}): write https://HOST/PATH"))?;
     // Browsers leave the usual port out.
     authority.port = authority.port.filter(|port| *port != HTTPS_PORT);
     // A fragment is never sent.

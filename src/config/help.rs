@@ -92,8 +92,8 @@ what is allowed, and docs/configuration.md does for every key.",
     ),
     entry(
         Code::E0501,
-        "Every host belongs to one app, so that it is plain whose rules hold. Upper case and a dot at the end make no other host.
-To send parts of a host elsewhere, use rules and redirects within its one app.",
+        "Every path of a host belongs to one app, so that it is plain whose rules hold. Upper case and a dot at the end make no other
+host, and letter case no other path. Several apps share a host if each has a `path` of its own.",
         "[[app]]\nhost = \"a.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
 [[app]]\nhost = \"A.example.com\"\nupstream = \"http://127.0.0.1:8001\"",
         "[[app]]\nhost = \"a.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
@@ -108,7 +108,7 @@ need one; plain http, a path or a wildcard do not work there.",
     ),
     entry(
         Code::E0505,
-        "A host is a bare name or address: no https://, no port, no path. International names are written in their xn-- form.",
+        "A host is a bare name or address: no https://, no port, no path. `*.` in front of a name stands for exactly one label.",
         "[[app]]\nhost = \"https://app.example.com/\"\nupstream = \"http://127.0.0.1:8000\"",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
     ),

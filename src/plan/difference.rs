@@ -119,12 +119,21 @@ fn new_app(app: &App, plan: &Plan, changes: &mut Vec<Change>) {
     }
 }
 
+/// The app that answers at the place of `like` if none is exactly there: by a wildcard around the host, or at a path above.
+fn stand_in<'a>(plan: &'a Plan, host: &HostPattern, like: &App) -> Option<&'a Arc<App>> {
+    let site = match host {
+        HostPattern::Exact(host) => plan.site(host),
+        HostPattern::Under(wildcard) => plan.hosts.under(wildcard),
+    };
+    site?.apps().iter().find(|app| app.mount.is_around(&like.mount))
+}
+
 fn changed_app(before: &App, app: &App, old: &Plan, changes: &mut Vec<Change>) {
     if before.name != app.name {
         changes.push(Change::of(app, Effect::Alters, format!("is what was called {}", before.name)));
     }
     for host in app.patterns() {
-        match owner(old, &host, app) {
+        match owner(old, &host, app).or_else(|| stand_in(old, &host, app)) {
             Some(owner) if owner.name == before.name => {}
             Some(owner) => {
                 let what = format!("{} leads here instead of to {}", address(&host, app, old), owner.name);
@@ -146,10 +155,16 @@ fn changed_app(before: &App, app: &App, old: &Plan, changes: &mut Vec<Change>) {
     changed_rules::compare(before, app, changes);
 }
 
-/// Hosts that nobody answers for any more.
+/// Hosts and paths that nobody answers for any more, or somebody else.
 fn gone(app: &App, new: &Plan, changes: &mut Vec<Change>) {
     let lost: Vec<HostPattern> = app.patterns().filter(|host| owner(new, host, app).is_none()).collect();
-    let (all, lost) = (lost.len() == app.patterns().count(), lost.into_iter());
+    let count = lost.len();
+    let (lost, kept): (Vec<_>, Vec<_>) = lost.into_iter().partition(|host| stand_in(new, host, app).is_none());
+    for host in &kept {
+        let heir = stand_in(new, host, app).map_or("", |heir| heir.name.as_str());
+        changes.push(Change::of(app, Effect::Alters, format!("{} leads to {heir} instead", address(host, app, new))));
+    }
+    let (all, lost) = (count == lost.len() && count == app.patterns().count(), lost.into_iter());
     let what = match all {
         _ if lost.len() == 0 => return,
         true => format!("is gone, and with it {}", addresses(lost, app, new)),

@@ -65,7 +65,11 @@ pub fn find_strays(table: &AppTable, mount: &Mount, complaints: &mut Vec<Complai
 
 fn stray(path: &Placed<String>, mount: &Mount) -> Complaint {
     let meant = format!("{}{}", mount.prefix(), path.value);
-    let complaint = Complaint::new(Code::E0620, &path.place, format!("no path of this app is like `{}`", path.value));
+    let complaint = Complaint::new(Code::E0620, &path.place, format!("`{}` is no path of this app", path.value));
+    if path.value == "/" {
+        let regex = format!("the app's own root is `path_regex = \"{}/?\"` in an [[app.rule]]", mount.prefix());
+        return complaint.label("the root of the host is not this app's").help(regex);
+    }
     let complaint = complaint.label(format!("did you mean \"{meant}\"?")).fix(format!("\"{meant}\""));
     complaint.note(format!("the app is mounted at {mount}, and rules are written for paths as visitors see them"))
 }

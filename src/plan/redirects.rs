@@ -81,12 +81,7 @@ fn unusable(to: &str) -> Option<&'static str> {
 }
 
 /// Complains about redirects that lead back to themselves, at once or in a round.
-pub fn find_loops(
-    set: &RuleSet,
-    at: (&[Host], &Mount),
-    written: &[(Redirect, Place)],
-    complaints: &mut Vec<Complaint>,
-) {
+pub fn find_loops(set: &RuleSet, at: (&[Host], &Mount), written: &[(Redirect, Place)], complaints: &mut Vec<Complaint>) {
     for (redirect, place) in written {
         let mut passed = vec![redirect.to.clone()];
         while passed.len() < MOST_HOPS

@@ -123,6 +123,29 @@ mod tests {
     }
 
     #[test]
+    fn apps_of_one_host_and_of_wildcards_are_told_apart_by_path_and_name() {
+        let at = |host: &str, path: &str, more: &str| {
+            format!("[[app]]\nhost = \"{host}\"\npath = \"{path}\"\nupstream = \"http://127.0.0.1:1\"\n{more}\n")
+        };
+        let (root, wiki, any) = (at("a.example", "/", ""), at("a.example", "/wiki/", ""), at("*.x.example", "/", ""));
+        let before = plan(&format!("{root}{wiki}{any}"));
+        let now = succeed(&plan(&format!("{root}# moved\n{any}{wiki}")), &before);
+        assert!(departed(&before, &now).is_empty());
+        assert!(before.apps.iter().all(|app| is_kept(app, &now)), "the same ones");
+        // The attack: what is open through an app lives on although the app sees another path, or is elsewhere.
+        for (changed, text) in [
+            (1, format!("{root}{}{any}", at("a.example", "/wiki/", "strip_path = true"))),
+            (1, format!("{root}{}{any}", at("a.example", "/docs/", ""))),
+            (1, format!("{root}{any}")),
+            (1, format!("{root}{wiki}{}", at("*.y.example", "/", ""))),
+            (2, format!("portal = \"https://b.example\"\n{}{wiki}{}", at("b.example", "/", ""), at("x.example", "/", ""))),
+        ] {
+            let now = succeed(&plan(&text), &before);
+            assert_eq!(departed(&before, &now).len(), changed, "{text}");
+        }
+    }
+
+    #[test]
     fn a_plan_that_comes_back_takes_up_what_has_not_ended() {
         let before = plan(&(app("a", "") + &app("b", "")));
         let other = succeed(&plan(&app("a", "deny = [\"/x/\"]")), &before);

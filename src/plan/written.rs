@@ -174,8 +174,11 @@ mod tests {
         assert_eq!(plan.data_dir, quick.data_dir);
         assert_eq!(plan.listen.https, quick.https);
         assert_eq!(plan.listen.http, []);
-        let apps: Vec<_> =
-            plan.apps.iter().map(|app| (HostPattern::Exact(app.hosts[0].clone()), app.upstream.host.as_str(), app.upstream.port)).collect();
+        let apps: Vec<_> = plan
+            .apps
+            .iter()
+            .map(|app| (HostPattern::Exact(app.hosts[0].clone()), app.upstream.host.as_str(), app.upstream.port))
+            .collect();
         assert_eq!(apps, [(quick.apps[0].host.clone(), "127.0.0.1", 8888), (quick.apps[1].host.clone(), "::1", 9)]);
         let least = Quick { apps: quick.apps, https: Vec::new(), http: None, data_dir: None };
         assert_eq!(compile_text(&least.to_toml()).expect("compiles").plan.listen, crate::plan::listener::Listen::default());

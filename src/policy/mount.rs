@@ -114,6 +114,11 @@ impl Mount {
         self.depth() == other.depth() && self.names.iter().zip(other.names.iter()).all(same)
     }
 
+    /// Whether paths at `other` would be for the app here, if no app were mounted there.
+    pub fn is_around(&self, other: &Self) -> bool {
+        other.names.starts_with(&self.names)
+    }
+
     /// Whether `pattern` may speak of anything here: else whoever wrote it meant another path.
     pub fn may_be_spoken_of(&self, pattern: &Pattern) -> bool {
         pattern.may_cover_below(&self.names)

@@ -138,7 +138,10 @@ mod tests {
         ] {
             assert_eq!(pattern.covers(&host(text)), covered, "{text}");
         }
-        assert_eq!(HostPattern::parse("*.bücher.example").map(|pattern| pattern.to_string()), Ok("*.xn--bcher-kva.example".into()));
+        assert_eq!(
+            HostPattern::parse("*.bücher.example").map(|pattern| pattern.to_string()),
+            Ok("*.xn--bcher-kva.example".into())
+        );
         assert_eq!(HostPattern::parse("A.Example").map(|pattern| pattern.to_string()), Ok("a.example".into()));
         assert!(HostPattern::parse("*.localhost").is_ok());
     }

@@ -52,9 +52,8 @@ impl Wanted {
                 *files = files.or(app.certificate.as_ref());
             }
         }
-        let source = |own: Option<&CertificateFiles>| {
-            own.or(plan.tls.certificate.as_ref()).cloned().map_or(Source::Local, Source::Files)
-        };
+        let source =
+            |own: Option<&CertificateFiles>| own.or(plan.tls.certificate.as_ref()).cloned().map_or(Source::Local, Source::Files);
         hosts.into_iter().map(|(host, own)| Self { host, source: source(own) }).collect()
     }
 }
@@ -123,7 +122,8 @@ impl Directory {
     /// Every [`Fault`] in the owner's files.
     pub fn new(ca: Arc<LocalCa>, clock: Clock, wanted: Vec<Wanted>, min: TlsVersion) -> Result<Self, Vec<Fault>> {
         let issuing = Issuing { ca, clock, provider: server::provider() };
-        let empty = Inventory { min, sites: HashMap::new(), wildcards: HashMap::new(), addresses: HashMap::new(), pairs: HashMap::new() };
+        let empty =
+            Inventory { min, sites: HashMap::new(), wildcards: HashMap::new(), addresses: HashMap::new(), pairs: HashMap::new() };
         let inventory = Current::new(empty.next(&issuing, wanted, min)?);
         Ok(Self { issuing, inventory, replacing: Mutex::new(()) })
     }

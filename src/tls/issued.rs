@@ -37,7 +37,9 @@ impl Issuing {
     /// What shows certificates for these names.
     pub fn resolver(&self, names: &HostPattern) -> Arc<dyn ResolvesServerCert> {
         match names {
-            HostPattern::Under(wildcard) if !takes_star(wildcard.parent()) => Arc::new(ByName::new(wildcard.clone(), self.clone())),
+            HostPattern::Under(wildcard) if !takes_star(wildcard.parent()) => {
+                Arc::new(ByName::new(wildcard.clone(), self.clone()))
+            }
             HostPattern::Under(_) | HostPattern::Exact(_) => Arc::new(Issued::new(names.clone(), self.clone())),
         }
     }

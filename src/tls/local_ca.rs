@@ -348,8 +348,10 @@ mod tests {
     fn nothing_that_people_trust_is_ever_made_anew() {
         let other = tempfile::tempdir().expect("a directory");
         open(other.path()).expect("created");
-        let leaf =
-            open(other.path()).expect("opened").issue(&HostPattern::parse("a.localhost").expect("a host"), START).expect("issued");
+        let leaf = open(other.path())
+            .expect("opened")
+            .issue(&HostPattern::parse("a.localhost").expect("a host"), START)
+            .expect("issued");
         let leaf = certificate::to_pem(&leaf.key().cert[0]);
         let strange_key = fs::read(other.path().join(KEY_FILE)).expect("read");
         let cases: [(&str, &str, Option<&[u8]>); 7] = [

@@ -46,7 +46,10 @@ pub enum Warning {
         path: PathBuf,
     },
     /// A name that browsers out there resolve shows a certificate only devices of the owner trust.
-    #[error("{} shows a certificate of the local authority: only devices that trust it open it without a warning; set `certificate` and `private_key` for it", host)]
+    #[error(
+        "{} shows a certificate of the local authority: only devices that trust it open it without a warning; set `certificate` and `private_key` for it",
+        host
+    )]
     LocalForPublicName {
         /// The host.
         host: HostPattern,

@@ -182,7 +182,9 @@ async fn every_spelling_of_a_host_is_that_host() {
     ] {
         for version in ["1.1", "1.0"] {
             let mut wire = Wire::over(Wire::shake(&gateway.reach(), name, &[b"http/1.1"]).await.expect("a handshake"));
-            wire.write(format!("GET /open HTTP/{version}\r\nHost: {written}\r\nConnection: close\r\n\r\n")).await.expect("written");
+            wire.write(format!("GET /open HTTP/{version}\r\nHost: {written}\r\nConnection: close\r\n\r\n"))
+                .await
+                .expect("written");
             assert_eq!(statuses(&wire.rest().await), [200], "{written}");
             assert_eq!(app.take().last().expect("a request").header("host"), written);
         }
@@ -270,7 +272,8 @@ async fn a_websocket_is_opened_by_pages_of_the_very_same_name() {
     );
     let gateway = Gateway::start(&text);
     let mut visitor = Visitor::new(gateway.reach(), "a.apps.example");
-    for (origin, refused) in [("https://b.apps.example", true), ("https://apps.example", true), ("https://a.apps.example", false)] {
+    for (origin, refused) in [("https://b.apps.example", true), ("https://apps.example", true), ("https://a.apps.example", false)]
+    {
         let mut request: Request<Body> = visitor.call("GET", "/open");
         let port = gateway.reach().https.port();
         let origin = HeaderValue::try_from(format!("{origin}:{port}")).expect("a value");
@@ -308,7 +311,8 @@ async fn names_made_up_by_strangers_do_not_fill_memory() {
 async fn plain_http_sends_every_name_under_a_wildcard_to_its_own_address() {
     let (any, own) = (App::start().await, App::start().await);
     let gateway = Gateway::start(&file(&any, &own));
-    for (host, expected) in [("a.apps.example", 308), ("A.APPS.example.", 308), ("b.a.apps.example", 421), ("apps.example", 421)] {
+    for (host, expected) in [("a.apps.example", 308), ("A.APPS.example.", 308), ("b.a.apps.example", 421), ("apps.example", 421)]
+    {
         let mut wire = Wire::plain(gateway.http()).await;
         wire.write(format!("GET /x HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")).await.expect("written");
         let answer = String::from_utf8_lossy(&wire.rest().await).into_owned();

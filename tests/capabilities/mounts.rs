@@ -48,7 +48,8 @@ async fn each_app_of_a_host_has_its_paths_and_its_rules() {
             ("/wiki/.doorward/login", 404, None, ""),
         ] {
             assert_eq!(guest.fetch("GET", path).await.status.as_u16(), status, "{path}");
-            let reached: Vec<String> = [&root, &wiki, &deep].iter().flat_map(|app| app.requests()).map(|seen| seen.target).collect();
+            let reached: Vec<String> =
+                [&root, &wiki, &deep].iter().flat_map(|app| app.requests()).map(|seen| seen.target).collect();
             assert_eq!(reached, app.map(|_| seen.to_owned()).into_iter().collect::<Vec<_>>(), "{path}");
             if let Some(app) = app {
                 assert_eq!(app.take().len(), 1, "{path}");
@@ -72,7 +73,8 @@ async fn a_stripped_app_is_told_its_prefix_by_us_alone_and_its_answers_pass_as_t
     })
     .await;
     let plain = App::start().await;
-    let text = app("wiki", "/a/wiki/", &wiki, "strip_path = true\nbypass = [\"/a/wiki/\"]") + &app("plain", "/b", &plain, "bypass = [\"/b/\"]");
+    let text = app("wiki", "/a/wiki/", &wiki, "strip_path = true\nbypass = [\"/a/wiki/\"]")
+        + &app("plain", "/b", &plain, "bypass = [\"/b/\"]");
     let gateway = Gateway::start(&text);
     let mut stranger = gateway.stranger();
     for path in ["/a/wiki/x", "/b/x"] {
@@ -119,7 +121,8 @@ const AROUND: [&str; 8] =
 async fn no_spelling_of_a_denied_path_reaches_an_app_by_losing_its_mount_point() {
     for deny in ["/admin/", "/wiki/admin/"] {
         let (root, wiki) = (App::start().await, App::start().await);
-        let text = app("root", "/", &root, "") + &app("wiki", "/wiki/", &wiki, &format!("strip_path = true\ndeny = [\"{deny}\"]"));
+        let text =
+            app("root", "/", &root, "") + &app("wiki", "/wiki/", &wiki, &format!("strip_path = true\ndeny = [\"{deny}\"]"));
         let gateway = Gateway::start(&text);
         let guest = gateway.guest("alice").await;
         let reach = gateway.reach();
@@ -135,7 +138,10 @@ async fn no_spelling_of_a_denied_path_reaches_an_app_by_losing_its_mount_point()
                     wire.write([b"GET ", &target[..], head.as_bytes()].concat()).await.expect("written");
                     assert_eq!(statuses(&wire.rest().await).len(), 1, "{shown}");
                 } else {
-                    Frames::request(b"GET", HOST.as_bytes(), &target).field(b"cookie", cookie.as_bytes()).send(&reach, HOST).await;
+                    Frames::request(b"GET", HOST.as_bytes(), &target)
+                        .field(b"cookie", cookie.as_bytes())
+                        .send(&reach, HOST)
+                        .await;
                 }
                 for seen in wiki.take() {
                     assert!(!has_admin_reading(&seen.target), "{deny}: {shown} reached the app as {}", seen.target);
@@ -188,12 +194,9 @@ async fn hosts_are_the_same_only_if_all_of_their_apps_are() {
     );
     let gateway = Gateway::start(&both);
     for protocol in BOTH {
-        for (shaken, asked, expected) in [
-            (HOST, "twin.example", 200),
-            ("twin.example", HOST, 200),
-            (HOST, "less.example", 421),
-            ("less.example", HOST, 421),
-        ] {
+        for (shaken, asked, expected) in
+            [(HOST, "twin.example", 200), ("twin.example", HOST, 200), (HOST, "less.example", 421), ("less.example", HOST, 421)]
+        {
             let mut line = Line::open(&gateway.reach(), shaken, protocol).await;
             let mut stranger = Visitor::new(gateway.reach(), asked).over(protocol);
             let request = stranger.call("GET", "/open");

@@ -47,6 +47,47 @@ fn written(origin: &Origin) -> &'static str {
 }
 
 #[test]
+fn an_app_that_is_mounted_is_explained_with_what_it_would_see() {
+    let text = "portal = \"login.example.com\"\n[[app]]\nname = \"wiki\"\nhost = [\"a.example.com\", \"*.w.example.com\"]\n\
+                path = \"/wiki\"\nstrip_path = true\nupstream = \"http://127.0.0.1:1\"\ndeny = [\"/admin/\"]\nbypass = [\"/wiki/open/\"]\n\
+                [[app]]\nname = \"root\"\nhost = \"a.example.com\"\nupstream = \"http://127.0.0.1:1\"\n";
+    let document = document::parse(text).expect("a document");
+    let plan = compile::compile(&document).expect("a plan").plan;
+    let ask = |host: &str, target: &str| {
+        let (host, now) = (&Host::parse(host).expect("a host"), Timestamp::from_secs(1_000));
+        let question = Question { host, target, method: &Method::GET, client: CLIENT, identity: Identity::Anonymous, now };
+        match explain(&plan, &document, question) {
+            Finding::App(explained) => {
+                let sent = match &explained.verdict {
+                    Verdict::Grant(grant) => grant.target().as_str().to_owned(),
+                    Verdict::Deny(_) => "denied".to_owned(),
+                    Verdict::Challenge(_) | Verdict::Redirect(_) => "asked".to_owned(),
+                };
+                format!("{} {sent}", explained.app.name)
+            }
+            Finding::NoSuchPath => "nobody".to_owned(),
+            Finding::SeveralApps => "several".to_owned(),
+            other => format!("{other:?}"),
+        }
+    };
+    for (host, target, expected) in [
+        ("a.example.com", "/wiki/open/x", "wiki /open/x"),
+        ("b.w.example.com", "/wiki/open/x", "wiki /open/x"),
+        ("a.example.com", "/wiki/x", "wiki asked"),
+        ("a.example.com", "/wiki/admin/", "wiki denied"),
+        ("a.example.com", "/wiki//host/admin/", "wiki denied"),
+        ("a.example.com", "/x", "root asked"),
+        ("a.example.com", "/Wiki/open/", "several"),
+        ("b.w.example.com", "/x", "nobody"),
+        ("b.w.example.com", "/Wiki/", "nobody"),
+        ("a.example.com", "/wiki/.doorward/x", "Disguised"),
+        ("w.example.com", "/wiki/", "UnknownHost"),
+    ] {
+        assert_eq!(ask(host, target), expected, "{host}{target}");
+    }
+}
+
+#[test]
 fn the_rule_that_decides_is_named_with_its_place_and_reading() {
     for (target, method, kind, place) in [
         ("/Admin%2flogin/", Method::GET, Kind::Deny, "\"/admin/\""),

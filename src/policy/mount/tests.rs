@@ -171,10 +171,8 @@ fn what_an_app_sees_of_a_path_opens_nothing_and_closes_nothing_twice() {
     let wiki = stripping("/wiki");
     let rule = |path: &str, action| Rule { paths: vec![pattern(path)], methods: vec![], networks: vec![], action };
     let usual = Judgement::Required(Requirement::default());
-    let open = |paths: &[&str]| RuleSet {
-        bypass: paths.iter().map(|path| rule(path, Action::Bypass)).collect(),
-        ..RuleSet::default()
-    };
+    let open =
+        |paths: &[&str]| RuleSet { bypass: paths.iter().map(|path| rule(path, Action::Bypass)).collect(), ..RuleSet::default() };
     assert_eq!(judged(&wiki, &open(&["/wiki/open/"]), "/wiki/open/x"), Some(Judgement::Open));
     assert_eq!(judged(&wiki, &open(&["/open/"]), "/wiki/open/x"), Some(usual.clone()));
     assert_eq!(judged(&wiki, &open(&["/wiki/open/"]), "/wiki//evil.example/open/x"), Some(usual.clone()));
@@ -186,12 +184,17 @@ fn what_an_app_sees_of_a_path_opens_nothing_and_closes_nothing_twice() {
     assert_eq!(judged(&wiki, &first, "/wiki/open/x"), Some(Judgement::Open));
     assert_eq!(judged(&wiki, &first, "/wiki/x"), Some(usual.clone()));
     // One that can only mean what the app sees still takes away.
-    let strict = |paths| RuleSet { rules: vec![Rule { paths, ..rule("/", Action::Require(Requirement::default())) }], ..open(&["/wiki/"]) };
+    let strict = |paths| RuleSet {
+        rules: vec![Rule { paths, ..rule("/", Action::Require(Requirement::default())) }],
+        ..open(&["/wiki/"])
+    };
     let regex = || vec![Pattern::regex("/settings/.*").expect("a pattern")];
     assert_eq!(judged(&wiki, &strict(regex()), "/wiki/settings/x"), Some(usual));
     assert_eq!(judged(&wiki, &strict(regex()), "/wiki/x"), Some(Judgement::Open));
     let only = RuleSet { only: Some(vec![pattern("/wiki/a/")]), ..RuleSet::default() };
-    assert!(!is_denied(&wiki, &only, "/wiki/a/x") && is_denied(&wiki, &only, "/wiki/b") && is_denied(&wiki, &only, "/wiki//x/a/"));
+    assert!(
+        !is_denied(&wiki, &only, "/wiki/a/x") && is_denied(&wiki, &only, "/wiki/b") && is_denied(&wiki, &only, "/wiki//x/a/")
+    );
     let to = Redirect { to: "/wiki/lab".to_owned(), status: 302 };
     let sent = RuleSet { redirects: vec![(pattern("/wiki"), to)], ..RuleSet::default() };
     assert!(matches!(judged(&wiki, &sent, "/wiki"), Some(Judgement::Redirected(_))));

@@ -382,8 +382,9 @@ fn the_owner_is_told_what_visitors_will_complain_about() {
     assert!(warnings.contains(&Warning::LocalForPublicName { host: pattern("public.example") }));
     assert!(warnings.contains(&Warning::NotCovered { host: pattern("other.localhost"), certificate: files.certificate.clone() }));
     assert!(warnings.contains(&Warning::KeyReadable { path: files.private_key }));
-    let about =
-        |name: &str| warnings.iter().any(|warning| matches!(warning, Warning::NotCovered { host, .. } if host.to_string() == name));
+    let about = |name: &str| {
+        warnings.iter().any(|warning| matches!(warning, Warning::NotCovered { host, .. } if host.to_string() == name))
+    };
     assert!(!about("shop.localhost"));
     let late = directory.warnings(START.plus(DAY * 3_600));
     assert!(
