@@ -42,8 +42,19 @@ impl App {
     /// Whether `other` does the same for its visitors, so that what is open through one may go on through the other. Every
     /// field is named here: one that is forgotten would leave an old rule in force.
     pub fn serves_like(&self, other: &Self) -> bool {
-        let Self { name: _, hosts, wildcards, mount, upstream, rules, .. } = self;
-        let Self { certificate: _, request_headers, response_headers, websocket, lifeline: _, .. } = self;
+        let Self {
+            name: _,
+            hosts,
+            wildcards,
+            mount,
+            upstream,
+            rules,
+            certificate: _,
+            request_headers,
+            response_headers,
+            websocket,
+            lifeline: _,
+        } = self;
         *hosts == other.hosts
             && *wildcards == other.wildcards
             && *mount == other.mount

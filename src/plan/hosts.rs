@@ -19,16 +19,18 @@ impl HostBook {
     pub fn claim(&mut self, written: &Placed<String>, mount: &Mount) -> Result<HostPattern, Box<Complaint>> {
         let host = HostPattern::parse(&written.value).map_err(|reason| Box::new(unreadable(written, reason)))?;
         let claims = self.0.entry(host.clone()).or_default();
-        if let Some((taken, first)) = claims.iter().find(|(taken, _)| taken.is_like(mount)) {
-            let message = match mount.is_root() {
-                true => format!("host `{host}` is written twice"),
-                false => format!("`{host}{}` is written twice", mount.prefix()),
-            };
-            let complaint = Complaint::new(Code::E0501, &written.place, message).label("here again").key("app.host");
-            let complaint = complaint.also(first, "first written here");
-            return Err(Box::new(match taken == mount || taken.prefix() == mount.prefix() {
-                true => complaint.help("a host belongs to one app, or to several with a `path` each"),
-                false => complaint.help(format!("some servers take {taken} and {mount} for the same path: rename one of them")),
+        if let Some((taken, first)) = claims.iter().find(|(taken, _)| taken.clashes_with(mount)) {
+            let place = format!("`{host}{}`", mount.prefix());
+            let complaint = |message: String| Complaint::new(Code::E0501, &written.place, message).key("app.host");
+            return Err(Box::new(match taken.prefix() == mount.prefix() {
+                true => complaint(format!("{}{place} is written twice", if mount.is_root() { "host " } else { "" }))
+                    .label("here again")
+                    .also(first, "first written here")
+                    .help("a host belongs to one app, or to several with a `path` each"),
+                false => complaint(format!("{place} cannot be told from `{host}{}`", taken.prefix()))
+                    .label("here at one path…")
+                    .also(first, "…and here at the other")
+                    .help("some servers take both for the same path, or one for a part of the other: rename one of them"),
             }));
         }
         claims.push((mount.clone(), written.place.clone()));

@@ -110,8 +110,24 @@ impl Mount {
 
     /// Whether some server takes the two for the same path. Such a path could never be told to be one app's.
     pub fn is_like(&self, other: &Self) -> bool {
-        let same = |(one, other): (&Box<str>, &Box<str>)| one.eq_ignore_ascii_case(other);
-        self.depth() == other.depth() && self.names.iter().zip(other.names.iter()).all(same)
+        let mut pairs = self.names.iter().zip(other.names.iter());
+        self.depth() == other.depth() && pairs.all(|(one, other)| one.eq_ignore_ascii_case(other))
+    }
+
+    /// Whether two apps at these places of one host would be in each other's way: some server takes both for the same path, or
+    /// one of them for a path below the other, or either would never be chosen.
+    pub fn clashes_with(&self, other: &Self) -> bool {
+        let (deep, shallow) = if self.depth() >= other.depth() { (self, other) } else { (other, self) };
+        let mut pairs = deep.names.iter().zip(shallow.names.iter());
+        let around = pairs.all(|(one, other)| one.eq_ignore_ascii_case(other))
+            && (deep.depth() == shallow.depth() || !shallow.is_around(deep));
+        let chosen = |mounts: [&Self; 2], at: usize| {
+            let target = Target::parse(&mounts[at].to_string());
+            target.is_ok_and(|target| choose(&mounts, &target) == Choice::One(at))
+        };
+        let apart = |mounts: [&Self; 2]| chosen(mounts, 0) && chosen(mounts, 1);
+        // Which of two of one depth comes first is an accident.
+        around || !apart([deep, shallow]) || (deep.depth() == shallow.depth() && !apart([shallow, deep]))
     }
 
     /// Whether paths at `other` would be for the app here, if no app were mounted there.
