@@ -2,11 +2,13 @@
 //! client that behaves and misbehaves and an app that records what reaches it. One file per capability.
 
 mod decisions;
+mod early_answers;
 mod hostile_input;
 mod hosts;
 mod identity_headers;
 mod kit;
 mod limits;
+mod model;
 mod mounts;
 mod no_way_around;
 mod one_sign_in;
