@@ -13,7 +13,7 @@ use crate::base::id::Id;
 use crate::command::exit::Failure;
 use crate::command::explained::{self, Asked};
 use crate::command::output::Output;
-use crate::command::place::{Named, load_as_written};
+use crate::command::place::{Named, load_to_look};
 use crate::model::identity::Identity;
 use crate::model::session::{Session, SessionRecord};
 use crate::model::strength::Strength;
@@ -61,7 +61,7 @@ pub fn explain(named: &Named, words: &ExplainWords, output: Output) -> Result<()
     if [Method::CONNECT, Method::TRACE].contains(&words.method) {
         return Err(Failure::Usage(format!("{} is refused everywhere, whatever the path", words.method)));
     }
-    let loaded = load_as_written(&named.required_config()?)?;
+    let loaded = load_to_look(&named.required_config()?)?;
     let now = Clock::system().now();
     let identity = words.user.as_ref().map_or(Identity::Anonymous, |name| Identity::User(session(name, words.strength, now)));
     let (host, method) = (&authority.host, &words.method);

@@ -49,6 +49,7 @@ pub fn compile(document: &Document) -> Result<Compiled, Vec<Complaint>> {
         session: settings::session(&document.session, &mut complaints),
         auth: settings::auth(&document.auth, &name, &mut complaints),
         log: settings::log(document, &mut complaints),
+        consulted: document.consulted.clone(),
         hosts: apps.iter().flat_map(|app| app.hosts.iter().map(|host| (host.clone(), Arc::clone(app)))).collect(),
         apps,
         name,

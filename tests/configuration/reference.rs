@@ -5,6 +5,7 @@ use std::fs;
 
 use doorward::config::complaint::{Code, Complaint};
 use doorward::config::document;
+use doorward::config::source::Consulted;
 use doorward::plan::compile;
 use doorward::plan::compile::Compiled;
 use doorward::plan::whole::Plan;
@@ -30,7 +31,9 @@ fn compiled(text: &str) -> Compiled {
 
 /// A plan as text, without what only one of two equal plans may have.
 fn in_words(plan: &Plan) -> String {
-    let Plan { version, https_port, name, portal, public_port, data_dir, listen, tls, session, auth, log, apps, hosts } = plan;
+    let Plan { version, https_port, name, portal, public_port, data_dir, listen, tls, session, auth, log, apps, hosts, consulted } =
+        plan;
+    assert_eq!(*consulted, Consulted::default());
     assert_eq!((*version, *https_port), (0, listen.https[0].port()));
     assert_eq!(hosts.len(), apps.iter().map(|app| app.hosts.len()).sum::<usize>());
     format!(

@@ -8,6 +8,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
+use doorward::config::environment::Environment;
 use doorward::daemon::configuration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -44,7 +45,7 @@ async fn a_reload_says_what_changed_and_a_bad_file_ends_with_3_and_what_check_sa
     rewrite(&gateway, &good.replace("[log]", "[lgo]"));
     let (code, said, complaints) = run(&gateway, &["reload", "--data-dir", "data"]).await;
     assert_eq!((code, said.as_str()), (Some(3), ""));
-    let report = configuration::load(&gateway.home().join("gateway.toml")).expect_err("complaints");
+    let report = configuration::load(&gateway.home().join("gateway.toml"), &Environment::default()).expect_err("complaints");
     assert_eq!(complaints.trim_end(), report.human(false).trim_end());
     let (code, said, _) = run(&gateway, &["reload", "--data-dir", "data", "--json"]).await;
     assert_eq!(code, Some(3));
