@@ -141,7 +141,9 @@ impl Complaint {
     /// The key that was meant: the one concerned, without its misspelling if it has one.
     pub fn meant_key(&self) -> Option<String> {
         let key = self.key.as_deref()?;
-        let Some(fix) = self.fix.as_ref().filter(|_| matches!(self.code, Code::E0203 | Code::E0205)) else { return Some(key.to_owned()) };
+        let Some(fix) = self.fix.as_ref().filter(|_| matches!(self.code, Code::E0203 | Code::E0205)) else {
+            return Some(key.to_owned());
+        };
         Some(key.rsplit_once('.').map_or_else(|| fix.replace.clone(), |(table, _)| format!("{table}.{}", fix.replace)))
     }
 

@@ -199,9 +199,8 @@ fn include<'a>(root: &mut DeTable<'a>, included: DeTable<'a>, complaints: &mut V
                     apps.into_iter().for_each(|app| all.push(app));
                 }
             }
-            ("app", _) => complaints.push(
-                Complaint::new(Code::E0201, &place, "`app` must be a list of tables").label("write [[app]]").key("app"),
-            ),
+            ("app", _) => complaints
+                .push(Complaint::new(Code::E0201, &place, "`app` must be a list of tables").label("write [[app]]").key("app")),
             (name, _) => {
                 let complaint = Complaint::new(Code::E0203, &key.span(), format!("`{name}` does not belong in an included file"));
                 let complaint = complaint.label("only [[app]] does").key(name);

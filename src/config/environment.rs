@@ -25,9 +25,10 @@ impl Environment {
     /// Our own variables that are not empty, by name.
     pub fn ours(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         let ours = |name: &OsStr| name.as_encoded_bytes().starts_with(PREFIX.as_bytes());
-        self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str())).filter(move |(name, value)| {
-            ours(name) && !value.is_empty()
-        })
+        self.0
+            .iter()
+            .map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+            .filter(move |(name, value)| ours(name) && !value.is_empty())
     }
 
     /// The folder of systemd's credentials.

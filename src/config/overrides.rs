@@ -65,8 +65,7 @@ pub struct Said {
 pub fn read(environment: &Environment, known: &Known, source: &mut Source, consulted: &mut Consulted) -> Said {
     let mut said = Said::default();
     let mut spoken: BTreeMap<&str, Place> = BTreeMap::new();
-    let variables: BTreeMap<String, &str> =
-        known.scalars.keys().map(|key| (variable(key), key.as_str())).collect();
+    let variables: BTreeMap<String, &str> = known.scalars.keys().map(|key| (variable(key), key.as_str())).collect();
     for (name, value) in environment.ours() {
         let shown = name.to_string_lossy().into_owned();
         if RESERVED.iter().any(|reserved| shown.starts_with(reserved)) {
@@ -107,13 +106,7 @@ fn text(variable: &str, text: String, key: Option<&str>, by_file: bool) -> Text 
     Text::new(format!("environment variable {variable}"), PathBuf::new(), text, origin)
 }
 
-fn value_of(
-    scalar: Scalar,
-    written: &str,
-    by_file: bool,
-    directory: &Path,
-    consulted: &mut Consulted,
-) -> Result<Value, String> {
+fn value_of(scalar: Scalar, written: &str, by_file: bool, directory: &Path, consulted: &mut Consulted) -> Result<Value, String> {
     let written = match (by_file, scalar) {
         (true, Scalar::SecretFile) => return Ok(Value::File(written.to_owned())),
         (true, Scalar::Text | Scalar::Number | Scalar::Boolean) => {
@@ -159,7 +152,9 @@ fn unknown(name: &str, place: &Place, known: &Known, variables: &BTreeMap<String
     }
     match nearest(name, variables.keys().map(String::as_str)) {
         Some(meant) => complaint.label(format!("did you mean `{meant}`?")),
-        None => complaint.label("no such key").help("unset it: variables that begin with DOORWARD_ speak for keys of gateway.toml"),
+        None => {
+            complaint.label("no such key").help("unset it: variables that begin with DOORWARD_ speak for keys of gateway.toml")
+        }
     }
 }
 

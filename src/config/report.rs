@@ -48,12 +48,16 @@ impl Report {
     /// "2 errors in gateway.toml, 1 warning in conf.d/media.toml; nothing was applied".
     pub fn summary(&self) -> String {
         let name = |complaint: &Complaint| match &complaint.place {
-            Some(place) => self.source.text_at(place.start).name.as_str(),
+            Some(place) => summed_up(self.source.text_at(place.start)),
             None => self.source.main().name.as_str(),
         };
         let mut parts: Vec<String> = Vec::new();
         let mut names: Vec<&str> = Vec::new();
-        self.complaints.iter().map(name).for_each(|name| if !names.contains(&name) && names.len() < MOST_NAMED { names.push(name) });
+        self.complaints.iter().map(name).for_each(|name| {
+            if !names.contains(&name) && names.len() < MOST_NAMED {
+                names.push(name)
+            }
+        });
         for (at, named) in names.iter().enumerate() {
             // The last stands for all that are not named.
             let rest = at + 1 == MOST_NAMED;
@@ -74,17 +78,11 @@ impl Report {
 
     /// Keys for which variables speak, each with its variable's name.
     pub fn spoken(&self) -> Vec<(&str, &str)> {
-        let spoken = |text: &'_ Text| match &text.origin {
-            Comes::Variable { key: Some(_), .. } => true,
-            Comes::Variable { key: None, .. } | Comes::File { .. } => false,
-        };
-        let texts = self.source.texts().iter().filter(|text| spoken(text));
-        texts
-            .filter_map(|text| match &text.origin {
-                Comes::Variable { key: Some(key), .. } => Some((key.as_str(), text.name.rsplit(' ').next().unwrap_or_default())),
-                Comes::Variable { key: None, .. } | Comes::File { .. } => None,
-            })
-            .collect()
+        let spoken = self.source.texts().iter().filter_map(|text| match &text.origin {
+            Comes::Variable { key: Some(key), .. } => Some((key.as_str(), text.name.rsplit(' ').next().unwrap_or_default())),
+            Comes::Variable { key: None, .. } | Comes::File { .. } => None,
+        });
+        spoken.collect()
     }
 
     /// Where more is said about these complaints; nothing if there are none.
@@ -204,9 +202,10 @@ impl Report {
         }
         let also = complaint.also.iter().map(|(place, label)| {
             let mut other = json!({ "message": label });
-            let elsewhere = complaint.place.as_ref().is_some_and(|at| {
-                self.source.text_at(at.start).start != self.source.text_at(place.start).start
-            });
+            let elsewhere = complaint
+                .place
+                .as_ref()
+                .is_some_and(|at| self.source.text_at(at.start).start != self.source.text_at(place.start).start);
             if elsewhere {
                 merge(&mut other, json!({ "file": self.source.text_at(place.start).name }));
             }
@@ -231,6 +230,14 @@ impl Report {
     }
 }
 
+/// What a summary calls a text: variables stand together.
+fn summed_up(text: &Text) -> &str {
+    match text.origin {
+        Comes::File { .. } => &text.name,
+        Comes::Variable { .. } => "environment variables",
+    }
+}
+
 /// Something that is said at a place, counted from the beginning of its text.
 type Mark<'a> = (Place, AnnotationKind, Option<&'a str>);
 
@@ -241,9 +248,9 @@ fn excerpt<'a>(text: &'a Text, marks: Vec<Mark<'a>>) -> Snippet<'a, Annotation<'
     let last = marks.iter().map(|(place, _, _)| place.end).max().unwrap_or_default();
     let start = shown[..first].rfind('\n').map_or(0, |newline| newline + 1);
     let end = shown[last..].find('\n').map_or(shown.len(), |newline| last + newline + 1);
-    let marks = marks.into_iter().map(|(place, kind, label)| {
-        kind.span(place.start - start..place.end - start).label(label.map(harmless))
-    });
+    let marks = marks
+        .into_iter()
+        .map(|(place, kind, label)| kind.span(place.start - start..place.end - start).label(label.map(harmless)));
     Snippet::source(&shown[start..end])
         .line_start(text.position(text.start + first).line)
         .path(text.name.as_str())

@@ -96,7 +96,8 @@ impl Reader<'_> {
             DeValue::Table(table) => match self.kept(key, table, &place)? {
                 Kept::File(path) => Some(Placed::new(path.display().to_string(), place)),
                 Kept::Variable(_) => {
-                    let complaint = Complaint::new(Code::E0201, &place, format!("`{}` cannot stand in a variable", self.full(key)));
+                    let complaint =
+                        Complaint::new(Code::E0201, &place, format!("`{}` cannot stand in a variable", self.full(key)));
                     let complaint = complaint.label("it is read again when it changes, and a variable never does");
                     self.complain(complaint.help("write { file = \"…\" } or { credential = \"…\" }").key(self.full(key)));
                     None
@@ -115,7 +116,8 @@ impl Reader<'_> {
         let mut forms = Vec::new();
         for (name, value) in table {
             let Some(form) = FORMS.iter().find(|form| **form == name.get_ref()) else {
-                let complaint = Complaint::new(Code::E0203, &name.span(), format!("unknown key `{}` in a secret", name.get_ref()));
+                let complaint =
+                    Complaint::new(Code::E0203, &name.span(), format!("unknown key `{}` in a secret", name.get_ref()));
                 self.complain(match nearest(name.get_ref(), FORMS) {
                     Some(meant) => complaint.label(format!("did you mean `{meant}`?")).fix(meant),
                     None => complaint.label("no such key").help("known here: file, env, credential"),
@@ -131,6 +133,7 @@ impl Reader<'_> {
                 }
             }
         }
+        forms.sort_by_key(|(_, _, place)| place.start);
         let mut forms = forms.into_iter();
         match (forms.next(), forms.next()) {
             (None, _) => {
@@ -158,7 +161,9 @@ impl Reader<'_> {
         }
         let Some(folder) = self.environment().credentials() else {
             let complaint = complaint.label("$CREDENTIALS_DIRECTORY is not set");
-            self.complain(complaint.help("systemd sets it for a unit with `LoadCredential=`; elsewhere name a file with { file = … }"));
+            self.complain(
+                complaint.help("systemd sets it for a unit with `LoadCredential=`; elsewhere name a file with { file = … }"),
+            );
             return None;
         };
         Some(folder.join(name))
@@ -193,7 +198,8 @@ impl WrittenSecret {
             }
             Err(reason) => {
                 let complaint = Complaint::new(Code::E0301, &self.place, format!("no secret in `{}`", path.display()));
-                complaints.push(complaint.label(reason).help("the file holds the secret and nothing else, readable by the gateway"));
+                complaints
+                    .push(complaint.label(reason).help("the file holds the secret and nothing else, readable by the gateway"));
             }
         }
         complaints

@@ -21,7 +21,8 @@ const BYTE_ORDER_MARK: &str = "\u{feff}";
 pub fn parse(text: &Text) -> Result<DeTable<'_>, Vec<Complaint>> {
     if text.text.starts_with(BYTE_ORDER_MARK) {
         let place = text.start..text.start + BYTE_ORDER_MARK.len();
-        let complaint = Complaint::new(Code::E0103, &place, "the file begins with a byte order mark").label("an invisible character");
+        let complaint =
+            Complaint::new(Code::E0103, &place, "the file begins with a byte order mark").label("an invisible character");
         return Err(vec![complaint.help("save the file as UTF-8 without it").fix("")]);
     }
     let (root, errors) = DeTable::parse_recoverable(&text.text);
@@ -47,7 +48,8 @@ fn moved(table: DeTable<'_>, by: usize) -> DeTable<'_> {
         return table;
     }
     let place = |place: Place| place.start + by..place.end + by;
-    let entries = table.into_iter().map(|(key, value)| (Spanned::new(place(key.span()), key.into_inner()), moved_value(value, by)));
+    let entries =
+        table.into_iter().map(|(key, value)| (Spanned::new(place(key.span()), key.into_inner()), moved_value(value, by)));
     entries.collect()
 }
 
