@@ -18,6 +18,7 @@ use crate::config::log::LogTable;
 use crate::config::overrides::{Known, Override};
 use crate::config::placed::{Place, Placed};
 use crate::config::reader::{Findings, Reader};
+use crate::config::secret;
 use crate::config::session::SessionTable;
 use crate::config::source::{Consulted, Origin, Source, Text};
 use crate::config::syntax;
@@ -140,6 +141,7 @@ fn read(source: &Source, outside: Outside<'_>) -> Result<(Document, Findings), V
     for spoken in outside.overrides {
         spoken.apply(&mut root);
     }
+    secret::told(&root, &mut findings.hidden);
     let mut reader = Reader::root(&root, &mut findings);
     let mut document = Document {
         directory: source.main().directory.clone(),

@@ -87,13 +87,17 @@ pub fn whole(mut source: Source, environment: &Environment) -> Result<(Source, D
     let patterns = document::patterns(&source.main().text);
     let mut complaints = include::read(&patterns, &mut source, &mut consulted);
     if complaints.iter().any(|complaint| complaint.code == Code::E0103) {
+        source.hide_suspected();
         return Err(Box::new(Report::new(source, complaints).after(consulted)));
     }
     let said = overrides::read(environment, &document::known(), &mut source, &mut consulted);
     let outside = Outside { overrides: &said.overrides, environment: Some(environment) };
     let mut document = match document::assemble(&source, outside) {
         Ok(document) => document,
-        Err(faults) => return Err(Box::new(Report::new(source, faults).after(consulted))),
+        Err(faults) => {
+            source.hide_suspected();
+            return Err(Box::new(Report::new(source, faults).after(consulted)));
+        }
     };
     complaints.extend(said.complaints);
     let holds_secret = |name: &str| document.variables.contains(name);

@@ -244,11 +244,48 @@ pub enum Scalar {
     SecretFile,
 }
 
-/// Names of headers that usually carry a secret: their values belong into a file of their own.
-pub fn is_telling(header: &str) -> bool {
-    let name = header.to_ascii_lowercase();
+/// Whether a name is one that usually has a secret for its value: a header's, or that of a key which is misspelt, stands in the
+/// wrong table or belongs to another program.
+pub fn is_telling(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
     let last = name.rsplit(['-', '_']).next().unwrap_or_default();
-    matches!(last, "authorization" | "key" | "apikey" | "token" | "secret" | "password" | "signature")
+    let words = ["authorization", "key", "apikey", "token", "secret", "password", "passwd", "signature"];
+    words.contains(&last) && name != "private_key"
+}
+
+/// Where telling names have texts for their values.
+pub fn told(table: &DeTable<'_>, places: &mut Vec<Place>) {
+    for (key, value) in table {
+        told_by(Some(key.get_ref()), value, places);
+    }
+}
+
+fn told_by(key: Option<&str>, value: &Spanned<DeValue<'_>>, places: &mut Vec<Place>) {
+    match value.get_ref() {
+        DeValue::Table(inner) => told(inner, places),
+        DeValue::Array(items) => items.iter().for_each(|item| told_by(key, item, places)),
+        _ if key.is_some_and(is_telling) => places.push(value.span()),
+        _ => {}
+    }
+}
+
+/// What follows a telling name on its line, in a text that is not TOML, so that nobody knows where values are.
+pub fn suspected(text: &str) -> Vec<Place> {
+    let mut places = Vec::new();
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let is_part = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_');
+        let names = line.split(|letter: char| !is_part(letter)).filter(|name| is_telling(name));
+        let end = names.map(|name| name.as_ptr().addr() - line.as_ptr().addr() + name.len()).min();
+        if let Some(end) = end {
+            // What holds the line together stays, because that is where the fault may be.
+            let secret = |letter: char| is_part(letter) || !letter.is_ascii();
+            let letters = line[end..].char_indices().filter(|(_, letter)| secret(*letter));
+            places.extend(letters.map(|(at, letter)| start + end + at..start + end + at + letter.len_utf8()));
+        }
+        start += line.len();
+    }
+    places
 }
 
 #[cfg(test)]
@@ -288,6 +325,16 @@ mod tests {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("set");
             assert_eq!(content(&path).expect("read").1, expected, "{mode:o}");
         }
+    }
+
+    #[test]
+    fn a_line_that_is_no_toml_shows_nothing_behind_a_telling_name() {
+        let text = "a = 1\nX-Api-Key ? \"hun-ter2ä\", b\npath = x\n";
+        let mut shown = text.to_owned();
+        for place in suspected(text).into_iter().rev() {
+            shown.replace_range(place.clone(), &"*".repeat(place.len()));
+        }
+        assert_eq!(shown, "a = 1\nX-Api-Key ? \"**********\", *\npath = x\n");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::config::placed::Place;
+use crate::config::secret;
 
 /// The texts of a configuration, the file itself first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,11 +123,19 @@ impl Source {
 
     /// Strikes out what is never shown.
     pub fn hide(&mut self, places: &[Place]) {
-        for place in places {
-            let place = self.inside(place);
-            if let Some(text) = self.texts.iter_mut().rfind(|text| text.start <= place.start) {
-                text.hide(place.start - text.start..place.end - text.start);
-            }
+        let mut sorted: Vec<Place> = places.iter().map(|place| self.inside(place)).collect();
+        sorted.sort_by_key(|place| place.start);
+        for text in &mut self.texts {
+            let end = text.start + text.text.len();
+            let mine = sorted.iter().filter(|place| (text.start..end).contains(&place.start));
+            text.hide(&mine.map(|place| place.start - text.start..place.end - text.start).collect::<Vec<_>>());
+        }
+    }
+
+    /// The same where nobody knows what the text means, and what is secret in it can only be suspected.
+    pub fn hide_suspected(&mut self) {
+        for text in &mut self.texts {
+            text.hide(&secret::suspected(&text.text));
         }
     }
 }
@@ -174,10 +183,18 @@ impl Text {
         byte
     }
 
-    fn hide(&mut self, place: Place) {
-        let text = self.shown();
-        let struck = text[place.clone()].bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { char::from(byte) } else { '*' });
-        self.shown = Some(format!("{}{}{}", &text[..place.start], struck.collect::<String>(), &text[place.end..]));
+    /// Writes over these bytes; lines stay where they are.
+    fn hide(&mut self, places: &[Place]) {
+        if places.is_empty() {
+            return;
+        }
+        let mut bytes = self.shown().as_bytes().to_vec();
+        for place in places {
+            let struck = bytes.get_mut(place.clone()).into_iter().flatten().filter(|byte| !matches!(byte, b'\n' | b'\r'));
+            struck.for_each(|byte| *byte = b'*');
+        }
+        // Places begin and end between characters, so what is left of them is whole.
+        self.shown = Some(String::from_utf8(bytes).unwrap_or_default());
     }
 }
 
