@@ -155,6 +155,32 @@ const VALUES: &[&str] = &[
     "[\"none/*.toml\", \"/dev/zero\"]",
 ];
 
+const PATHS: &[&str] = &[
+    "/",
+    "/**",
+    "/admin/",
+    "/admin",
+    "/Admin/",
+    "/ad*",
+    "/secret",
+    "/lab",
+    "/lab/",
+    "/api/",
+    "/api/**",
+    "/api/*/keys",
+    "/**/keys",
+    "/feed",
+    "/health",
+    "/h?alth",
+    "/hooks/*",
+    "/files/",
+    "/files/**/draft",
+    "/share/",
+    "/old/",
+    "/*",
+    "/*/",
+];
+
 /// Keys of every table, and some that nobody knows.
 const KEYS: &[&str] = &[
     "name",
@@ -240,9 +266,11 @@ const PIECES: &[&str] = &[
 pub fn mutated(dice: &mut Dice, seeds: &[String]) -> Vec<u8> {
     let mut text = dice.pick(seeds).clone();
     let mut bytes = None;
-    for _ in 0..=dice.below(4) {
-        match dice.below(9) {
+    // Mostly one: of what several did to a file hardly any is left to be accepted.
+    for _ in 0..*dice.pick(&[1, 1, 1, 2, 4]) {
+        match dice.below(13) {
             0 => bytes = Some(dice.roll()),
+            9..=12 => text = path(dice, &text),
             1..=3 => text = lines(dice, &text, seeds),
             4 | 5 => text = value(dice, &text),
             6 => text = key(dice, &text),
@@ -281,6 +309,17 @@ fn lines(dice: &mut Dice, text: &str, seeds: &[String]) -> String {
 fn value(dice: &mut Dice, text: &str) -> String {
     let value = *dice.pick(VALUES);
     in_some_line(dice, text, |line| line.split_once('=').map(|(key, _)| format!("{key}= {value}")))
+}
+
+/// One path instead of another, so that rules mean something else and stay rules.
+fn path(dice: &mut Dice, text: &str) -> String {
+    let begins: Vec<usize> = text.match_indices("\"/").map(|(at, _)| at + 1).collect();
+    if begins.is_empty() {
+        return text.to_owned();
+    }
+    let at = *dice.pick(&begins);
+    let end = text[at..].find('"').map_or(text.len(), |end| at + end);
+    format!("{}{}{}", &text[..at], dice.pick(PATHS), &text[end..])
 }
 
 fn key(dice: &mut Dice, text: &str) -> String {

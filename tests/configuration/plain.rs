@@ -222,7 +222,7 @@ fn alike(pattern: &[u8], name: &[u8]) -> bool {
 
 fn holds(network: &str, client: IpAddr) -> bool {
     let (address, length) = network.split_once('/').map_or((network, None), |(address, length)| (address, Some(length)));
-    let address: IpAddr = address.parse().expect("accepted");
+    let address: IpAddr = address.parse().unwrap_or_else(|_| panic!("accepted: {network}"));
     let bits = |address: IpAddr| match address {
         IpAddr::V4(address) => (u128::from(u32::from(address)) << 96, 32),
         IpAddr::V6(address) => (u128::from(address), 128),

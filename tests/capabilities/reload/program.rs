@@ -105,12 +105,17 @@ async fn without_a_gateway_there_is_nothing_to_reload_or_compare() {
 }
 
 /// A gateway in a process of its own, and what it says to standard error.
-struct Running(Child, BufReader<std::process::ChildStderr>);
+pub(super) struct Running(Child, BufReader<std::process::ChildStderr>);
 
 impl Running {
     fn start(home: &Path, words: &[&str]) -> Self {
+        Self::start_within(home, words, &[])
+    }
+
+    /// With these variables too.
+    pub(super) fn start_within(home: &Path, words: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
-        command.args(words).current_dir(home).env_remove("RUNTIME_DIRECTORY");
+        command.args(words).current_dir(home).env_remove("RUNTIME_DIRECTORY").envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         let mut ready = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut ready).expect("readable");
@@ -121,7 +126,7 @@ impl Running {
 
     /// Reads on until a line holds this. A gateway that never says it is killed after a minute, so that the test fails instead of
     /// waiting for ever.
-    fn says(&mut self, mark: &str) -> String {
+    pub(super) fn says(&mut self, mark: &str) -> String {
         let (_said, waiting) = channel::<()>();
         let process = Pid::from_raw(self.0.id().try_into().expect("a process"));
         thread::spawn(move || {
