@@ -17,7 +17,7 @@ use doorward::config::report::Report;
 use doorward::config::source::Source;
 use doorward::daemon::configuration;
 use doorward::model::identity::Identity;
-use doorward::model::session::{Session, SessionRecord};
+use doorward::model::session::{Proofs, Session, SessionRecord};
 use doorward::model::strength::Strength;
 use doorward::plan::app::App;
 use doorward::plan::changed_settings;
@@ -25,7 +25,7 @@ use doorward::plan::compile;
 use doorward::plan::difference;
 use doorward::plan::succession;
 use doorward::plan::whole::Plan;
-use doorward::policy::decide::{Verdict, decide};
+use doorward::policy::decide::{Forbidden, Verdict, decide};
 use doorward::policy::rule::DenyStatus;
 use doorward::policy::target::Target;
 use toml::{Table, Value};
@@ -53,6 +53,7 @@ const PATHS: [&str; 14] = [
 ];
 const CLIENTS: [&str; 3] = ["192.0.2.7", "10.1.2.3", "2001:db8::1"];
 
+#[expect(clippy::disallowed_methods, reason = "the test runner says how much by a variable")]
 fn rounds() -> u64 {
     if std::env::var("DOORWARD_TESTS").is_ok_and(|size| size == "full") { 100_000 } else { 10_000 }
 }
@@ -83,7 +84,9 @@ fn identities() -> [Identity; 3] {
             id: Id::draw(Entropy),
             user: Id::draw(Entropy),
             user_name: "alice".parse().expect("a name"),
+            profile: Arc::default(),
             strength,
+            proofs: Proofs { password: Some(NOW), code: (strength > Strength::Password).then_some(NOW) },
             created_at: NOW,
             expires_at: NOW.plus(Duration::from_secs(3_600)),
             idle_timeout: None,
@@ -105,7 +108,9 @@ fn decisions(app: &App, identities: &[Identity]) -> Vec<String> {
             decisions.push(match decide(judgement, target, identity.clone(), NOW) {
                 Verdict::Grant(_) => "pass".to_owned(),
                 Verdict::Redirect(redirect) => format!("{} {}", redirect.status, redirect.to),
-                Verdict::Challenge(challenge) => format!("sign in with {}", challenge.needs.name()),
+                Verdict::Challenge(challenge) => format!("sign in with {}", challenge.needs.strength.name()),
+                Verdict::Forbid(Forbidden::Unprovable) => "unprovable".to_owned(),
+                Verdict::Forbid(Forbidden::NotAllowed) => "not allowed".to_owned(),
                 Verdict::Deny(DenyStatus::NotFound) => "404".to_owned(),
                 Verdict::Deny(DenyStatus::Forbidden) => "403".to_owned(),
             });
@@ -130,6 +135,7 @@ fn expected(root: &Table, app: &Table) -> Vec<String> {
                 Answer::Open => "pass".to_owned(),
                 Answer::Redirect(status, to) => format!("{status} {to}"),
                 Answer::Deny(status) => status.to_string(),
+                Answer::Passkey => "unprovable".to_owned(),
                 Answer::Password | Answer::TwoFactor if strength.as_ref().is_some_and(|strength| *strength >= answer) => {
                     "pass".to_owned()
                 }

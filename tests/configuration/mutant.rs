@@ -110,6 +110,7 @@ const VALUES: &[&str] = &[
     "\"none\"",
     "\"off\"",
     "\"2fa\"",
+    "\"passkey\"",
     "\"password\"",
     "\"require\"",
     "\"bypass\"",

@@ -24,6 +24,8 @@ pub enum Answer {
     Open,
     Password,
     TwoFactor,
+    /// Which nobody has in this version.
+    Passkey,
     Redirect(u16, String),
     Deny(u16),
 }
@@ -60,6 +62,8 @@ const KNOWN: &[&str] = &[
     "request_headers",
     "response_headers",
     "websocket",
+    "listed",
+    "description",
 ];
 const KNOWN_IN_RULES: &[&str] =
     &["path", "path_regex", "methods", "networks", "action", "require", "to", "status", "reason", "from"];
@@ -145,6 +149,7 @@ fn required(written: Option<&Value>, otherwise: Answer) -> Answer {
     match written.and_then(Value::as_str) {
         Some("password") => Answer::Password,
         Some("2fa") => Answer::TwoFactor,
+        Some("passkey") => Answer::Passkey,
         _ => otherwise,
     }
 }

@@ -12,10 +12,15 @@ use doorward::daemon::configuration;
 use crate::kit::gateway::Gateway;
 use crate::reload::file;
 
+#[expect(clippy::disallowed_methods, reason = "the test runner says how much by a variable")]
+fn rounds() -> usize {
+    if std::env::var("DOORWARD_TESTS").is_ok_and(|size| size == "full") { 3_000 } else { 300 }
+}
+
 /// The attack: a file that somebody else wrote, or half of one, takes away what protects the apps of a gateway that runs.
 #[tokio::test]
 async fn a_running_gateway_takes_up_whole_configurations_only() {
-    let rounds = if std::env::var("DOORWARD_TESTS").is_ok_and(|size| size == "full") { 3_000 } else { 300 };
+    let rounds = rounds();
     let gateway = Gateway::from_file(&file(mutant::RULES));
     let path = gateway.home().join("gateway.toml");
     let (reloader, services) = (gateway.running().reloader(), gateway.running().services());
