@@ -46,7 +46,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("ipnet", &["policy", "plan"]),
     ("memchr", &["listen"]),
     ("mimalloc", &["main"]),
-    ("nix", &["store", "daemon", "command"]),
+    ("nix", &["config", "store", "daemon", "command"]),
     ("papaya", &["store"]),
     ("rcgen", &["tls"]),
     ("regex", &["policy"]),

@@ -15,7 +15,7 @@ use crate::base::id::Id;
 use crate::command::exit::Failure;
 use crate::command::explained::{self, Asked};
 use crate::command::output::Output;
-use crate::command::place::{Named, load_as_written};
+use crate::command::place::{Named, load_to_look};
 use crate::command::wish::Installation;
 use crate::model::identity::Identity;
 use crate::model::profile::{GroupName, Profile};
@@ -92,7 +92,7 @@ pub fn explain(named: &Named, words: &ExplainWords, output: Output) -> Result<()
     if [Method::CONNECT, Method::TRACE].contains(&words.method) {
         return Err(Failure::Usage(format!("{} is refused everywhere, whatever the path", words.method)));
     }
-    let loaded = load_as_written(&named.required_config()?)?;
+    let loaded = load_to_look(&named.required_config()?)?;
     let now = Clock::system().now();
     let groups = groups(named, words);
     let identity = words.user.as_ref().map_or(Identity::Anonymous, |name| {

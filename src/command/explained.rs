@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
 
 use crate::command::explain::{ExplainWords, Groups};
-use crate::command::place::Loaded;
 use crate::config::report::harmless;
+use crate::daemon::configuration::Loaded;
 use crate::model::profile::GroupName;
 use crate::model::user::UserName;
 use crate::plan::explain::{Explained, Finding, Kind, Seen, Step};
@@ -117,7 +117,7 @@ fn rule(asked: &Asked<'_>, step: &Step, decides: bool) -> Value {
 
 fn position(asked: &Asked<'_>, origin: &Origin) -> Option<String> {
     let source = &asked.loaded.report.source;
-    origin.place.as_ref().map(|place| format!("{}:{}", source.name, source.position(place.start).line))
+    origin.place.as_ref().map(|place| format!("{}:{}", source.text_at(place.start).name, source.position(place.start).line))
 }
 
 /// The explanation for people.
@@ -281,7 +281,11 @@ fn headers(asked: &Asked<'_>, explained: &Explained) -> Option<Vec<(String, Stri
     forwarded::set(&mut headers, asked.words.ip, &host, "(another for each request)");
     forwarded::set_prefix(&mut headers, &explained.app.mount);
     explained.app.request_headers.apply(&mut headers);
-    let told = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    // The owner's own may be keys that open the app.
+    let told = |value: &HeaderValue| match value.is_sensitive() {
+        true => "(as in request_headers)".to_owned(),
+        false => value.to_str().unwrap_or_default().to_owned(),
+    };
     let mut told: Vec<_> = headers.iter().map(|(name, value)| (name.to_string(), told(value))).collect();
     told.sort();
     Some(told)

@@ -15,7 +15,7 @@ use crate::base::clock::Clock;
 use crate::base::current::Current;
 use crate::base::entropy::Entropy;
 use crate::command::exit::Failure;
-use crate::command::place::{Named, demo_data, load};
+use crate::command::place::{Named, demo_data, load_to_look};
 use crate::daemon::control;
 use crate::daemon::place::Place;
 use crate::model::credential::TotpRecipe;
@@ -48,7 +48,7 @@ impl Installation {
     pub fn find(named: &Named) -> Result<Self, Failure> {
         // A data folder named by hand stands for itself: no file lying about in the current folder is read then.
         let file = if named.data_dir.is_some() && named.config.is_none() { None } else { named.config_file() };
-        let plan = file.as_deref().map(load).transpose()?.map(|(plan, _warnings)| plan);
+        let plan = file.as_deref().map(load_to_look).transpose()?.map(|loaded| loaded.plan);
         let place = named.place(plan.as_ref(), file.as_deref());
         Ok(Self { plan, place })
     }

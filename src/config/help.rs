@@ -56,6 +56,20 @@ does that, if it is told what the file is now.",
         "doorward check -c gateway.toml",
     ),
     entry(
+        Code::E0111,
+        "`include` names files by paths in which `*` and `?` stand for parts of one name, relative to gateway.toml. They hold [[app]]
+only, include nothing themselves, and are at most 1000 files of 1 MiB and 8 MiB in all.",
+        "include = [\"apps/**/*.toml\"]",
+        "include = [\"apps/*/*.toml\"]",
+    ),
+    entry(
+        Code::W0112,
+        "No file has a name that this pattern stands for, so nothing is included. That is fine for a folder that is still empty;
+otherwise the pattern has a slip in it. Names that begin with a dot are left out unless the pattern begins with one.",
+        "include = [\"apps/*.tml\"]",
+        "include = [\"apps/*.toml\"]",
+    ),
+    entry(
         Code::E0201,
         "A key was given a value of a kind it does not take: a number where a text is wanted, a single text where a list is.
 Texts stand in quotes, lists in brackets; durations and sizes are texts.",
@@ -84,11 +98,54 @@ for sizes. A bare number would leave open what it counts.",
         "[session]\nidle_timeout = \"30m\"",
     ),
     entry(
+        Code::E0205,
+        "This is what the key is called in another program, or was in an earlier version. Write the name that the complaint gives;
+what the key takes may differ too, so look it up in docs/configuration.md.",
+        "[session]\ninactivity = \"12h\"",
+        "[session]\nidle_timeout = \"12h\"",
+    ),
+    entry(
         Code::E0206,
         "The value is of the right kind, but too small, too large, or none of the words that the key takes. The complaint says
 what is allowed, and docs/configuration.md does for every key.",
         "[auth]\npassword_min_length = 4",
         "[auth]\npassword_min_length = 12",
+    ),
+    entry(
+        Code::E0301,
+        "The file, variable or credential that should hold a secret cannot be read, is empty, is not UTF-8 or too large. A file holds
+the secret and nothing else; one line end behind it is left out. A credential is found only where systemd has set
+$CREDENTIALS_DIRECTORY: `LoadCredential=NAME:/path` in the unit does that, also for its ExecStartPre and ExecReload.",
+        "[app.request_headers.set]\nX-Api-Key = { file = \"/run/secret/key\" }      # there is no such file",
+        "[app.request_headers.set]\nX-Api-Key = { file = \"/run/secrets/key\" }",
+    ),
+    entry(
+        Code::E0310,
+        "A secret names two of `file`, `env` and `credential`, or two variables speak for one key: DOORWARD_NAME and
+DOORWARD_NAME_FILE. Which of the two is meant cannot be known; keep one.",
+        "[app.request_headers.set]\nX-Api-Key = { file = \"/run/secrets/key\", env = \"API_KEY\" }",
+        "[app.request_headers.set]\nX-Api-Key = { file = \"/run/secrets/key\" }",
+    ),
+    entry(
+        Code::W0311,
+        "A secret is written into a file that other people on this machine may read. Put it into a file of its own that only the
+gateway may read and name that, or close this one: chmod 600. Whether a header's value is a secret is guessed by its name.",
+        "[app.request_headers.set]\nX-Api-Key = \"4c1e…\"                         # in a file with mode 0644",
+        "[app.request_headers.set]\nX-Api-Key = { file = \"/etc/doorward/api-key\" }",
+    ),
+    entry(
+        Code::W0312,
+        "The file that holds a secret may be read by everybody on this machine. Close it: chmod 600, or 640 if the gateway runs as a
+member of the file's group.",
+        "-rw-r--r-- root doorward /etc/doorward/api-key",
+        "-rw-r----- root doorward /etc/doorward/api-key   # chmod 640",
+    ),
+    entry(
+        Code::E0315,
+        "A variable holds one value, so it can speak for `session.idle_timeout` and not for a list or for [[app]]. What differs between
+machines and is a list belongs into a file of its own, which `include` names; [listen] belongs into gateway.toml.",
+        "DOORWARD_APP_HOST=app.example.com doorward run",
+        "include = [\"apps/*.toml\"]",
     ),
     entry(
         Code::E0501,
@@ -223,7 +280,7 @@ framed), or the name or value cannot stand in a header. Headers of your own, suc
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
 request_headers = { set = { \"X-Forwarded-User\" = \"admin\" } }",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
-request_headers = { set = { \"X-Api-Key\" = \"key\" } }",
+request_headers = { set = { \"X-Client\" = \"doorward\" } }",
     ),
     entry(
         Code::E0612,

@@ -1,7 +1,7 @@
 //! Names that the design reserves and this version does not know yet. Saying so beats "unknown key": the reader of a newer
 //! page learns that nothing is misspelt.
 
-const TOP: &[&str] = &["include", "acme", "oidc", "admin", "ui", "notify", "storage", "forward_auth", "expect"];
+const TOP: &[&str] = &["acme", "oidc", "admin", "ui", "notify", "storage", "forward_auth", "expect"];
 const LISTEN: &[&str] =
     &["http3", "admin", "metrics", "proxy_protocol", "trusted_proxies", "client_ip_header", "max_header_size", "forward_auth"];
 const TLS: &[&str] = &["hsts", "local_ca", "client_ca"];
@@ -26,6 +26,11 @@ const APP: &[&str] = &[
     "normalise",
 ];
 const RULE: &[&str] = &["auth", "otp_header", "body_limit", "acknowledge"];
+
+/// Keys at the top of the file that are reserved for a later version.
+pub fn tables() -> impl Iterator<Item = &'static str> {
+    TOP.iter().copied()
+}
 
 /// Whether `key` of the table `path` is reserved for a later version.
 pub fn is_reserved(path: &str, key: &str) -> bool {

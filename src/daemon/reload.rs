@@ -15,8 +15,8 @@ use crate::admin::perform::{Desk, Enrolment};
 use crate::base::lifeline::Lifeline;
 use crate::base::units::in_words;
 use crate::config::report::Report;
-use crate::config::source::Source;
-use crate::daemon::configuration;
+use crate::config::source::{Consulted, Source};
+use crate::daemon::configuration::{self, Loaded};
 use crate::daemon::fault::Fault;
 use crate::daemon::listeners::{self, Listeners, Move, Wanted as Address};
 use crate::daemon::place::Place;
@@ -65,6 +65,8 @@ pub struct Reach {
 #[derive(Debug)]
 struct State {
     listeners: Listeners,
+    /// What the configuration that was last read names, in force or refused.
+    consulted: Consulted,
     trial: Option<Trial>,
     leaving: Vec<Leaving>,
 }
@@ -140,13 +142,19 @@ pub enum Refused {
 impl Reloader {
     /// For a gateway that was started with the plan in force, listening on `listeners`.
     pub fn new(place: Place, reach: Reach, listeners: Listeners) -> Self {
-        let state = Mutex::new(State { listeners, trial: None, leaving: Vec::new() });
-        Self { place, started: reach.services.plan.get(), reach, state, due: Notify::new() }
+        let started = reach.services.plan.get();
+        let state = State { listeners, consulted: started.consulted.clone(), trial: None, leaving: Vec::new() };
+        Self { place, started, reach, state: Mutex::new(state), due: Notify::new() }
     }
 
     /// The configuration file, if the gateway runs from one.
     pub fn file(&self) -> Option<&Path> {
         self.place.config.as_deref()
+    }
+
+    /// Files that the configuration named when it was last read, whether it came into force or was refused.
+    pub fn consulted(&self) -> Consulted {
+        self.state().consulted.clone()
     }
 
     /// The plan in force.
@@ -170,7 +178,12 @@ impl Reloader {
         if let Some(trial) = &state.trial {
             return Err(Refused::OnTrial(trial.until.saturating_duration_since(Instant::now())));
         }
-        let (plan, report) = configuration::load(&file).map_err(Refused::Complaints)?;
+        let loaded = configuration::load(&file, &self.place.environment);
+        state.consulted = match &loaded {
+            Ok(loaded) => loaded.plan.consulted.clone(),
+            Err(report) => report.consulted.clone(),
+        };
+        let Loaded { plan, report, .. } = loaded.map_err(Refused::Complaints)?;
         let plan = self.at_real_port(plan);
         let (certificates, addresses) = self.prepare(&plan, &state)?;
         let changes = difference::difference(&self.plan(), &plan);
@@ -197,7 +210,8 @@ impl Reloader {
     /// # Errors
     /// [`Refused::Complaints`] if it does not compile.
     pub fn compare(&self, source: Source) -> Result<(Vec<Change>, Report), Refused> {
-        let (plan, report) = configuration::compiled(source).map_err(Refused::Complaints)?;
+        let loaded = configuration::compiled(source, &self.place.environment);
+        let Loaded { plan, report, .. } = loaded.map_err(Refused::Complaints)?;
         Ok((difference::difference(&self.plan(), &self.at_real_port(plan)), report))
     }
 

@@ -53,10 +53,16 @@ pub fn compile(document: &Document) -> Result<Compiled, Vec<Complaint>> {
         session: settings::session(&document.session, &mut complaints),
         auth: settings::auth(&document.auth, &name, &mut complaints),
         log: settings::log(document, &mut complaints),
+        consulted: document.consulted.clone(),
         apps,
         name,
     };
-    if document.apps.is_empty() && !complaints.iter().any(|complaint| complaint.meant_key().as_deref() == Some("app")) {
+    // Whoever includes what cannot be read has apps, in there.
+    let is_told = |complaint: &Complaint| {
+        let key = complaint.meant_key();
+        key.as_deref() == Some("app") || (key.as_deref() == Some("include") && complaint.is_error())
+    };
+    if document.apps.is_empty() && !complaints.iter().any(is_told) {
         let complaint = Complaint::new(Code::E0202, &(0..0), "there is no [[app]]").label("nothing to protect");
         let example = "host = \"paperless.example.com\" and upstream = \"http://127.0.0.1:8000\"";
         complaints.push(complaint.help(format!("add a table [[app]] with {example}")).key("app"));

@@ -35,7 +35,7 @@ fn network(item: &Placed<String>, narrow: bool) -> Result<IpNet, Box<Complaint>>
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(IpNet::from(address));
     }
-    let Ok(network) = text.parse::<IpNet>() else {
+    let Some(network) = parsed(text) else {
         let complaint = Complaint::new(Code::E0606, &item.place, "not a network");
         return Err(Box::new(complaint.label("such as \"192.168.1.0/24\" or \"fd00::/8\"")));
     };
@@ -55,6 +55,13 @@ fn network(item: &Placed<String>, narrow: bool) -> Result<IpNet, Box<Complaint>>
         return Err(Box::new(complaint.label(label).fix(format!("\"{meant}\""))));
     }
     Ok(network)
+}
+
+/// An address and a length. Not ipnet's own reader: it takes `010.0.0.0/8`, which other programs read as octal.
+fn parsed(text: &str) -> Option<IpNet> {
+    let (address, length) = text.split_once('/')?;
+    let digits = length.bytes().all(|byte| byte.is_ascii_digit()) && (length == "0" || !length.starts_with('0'));
+    IpNet::new(address.parse().ok()?, length.parse().ok().filter(|_| digits)?).ok()
 }
 
 /// The network that an IPv4 address with trailing zeros is usually written for.
@@ -87,7 +94,9 @@ mod tests {
         assert_eq!(read("192.168.1.7/24"), Err((Code::E0606, Some("\"192.168.1.0/24\"".into()))));
         assert_eq!(read("fd00::1/8"), Err((Code::E0606, Some("\"fd00::/8\"".into()))));
         assert_eq!(read("lan"), Err((Code::E0606, None)));
-        assert_eq!(read("192.168.1.0/33"), Err((Code::E0606, None)));
+        for text in ["192.168.1.0/33", "010.0.0.0/8", "10.0.0.0/08", "10.0.0.0/+8", "10.0.0.0/"] {
+            assert_eq!(read(text), Err((Code::E0606, None)), "{text}");
+        }
     }
 
     /// The attack: a typing error (`/0` for `/24`) opens a bypass meant for one LAN to the whole world.

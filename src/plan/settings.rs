@@ -206,7 +206,7 @@ fn path(document: &Document, written: Option<&Placed<String>>, key: &str, compla
         complaints.push(Complaint::new(Code::E0206, &written.place, format!("`{key}` is not a path")).key(key));
         return None;
     }
-    Some(document.directory.join(&written.value))
+    Some(document.resolve(written))
 }
 
 /// A name that people read on pages and in authenticator apps.

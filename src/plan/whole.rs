@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::config::source::Consulted;
 use crate::plan::app::App;
 use crate::plan::listener::Listen;
 use crate::plan::policy::{AuthPolicy, LogPolicy, SessionPolicy, TlsPolicy};
@@ -36,6 +37,8 @@ pub struct Plan {
     pub auth: AuthPolicy,
     /// What is logged.
     pub log: LogPolicy,
+    /// Files it was read from, besides the configuration's own.
+    pub consulted: Consulted,
     /// The apps, in written order.
     pub apps: Vec<Arc<App>>,
     /// Which apps answer for a host.

@@ -177,6 +177,7 @@ pub(super) fn plan(strength: Strength) -> Plan {
         portal: hosts[0].clone(),
         public_port: None,
         data_dir: None,
+        consulted: Default::default(),
         listen: Listen {
             https: vec![],
             http: vec![],

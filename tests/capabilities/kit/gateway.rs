@@ -14,6 +14,7 @@ use doorward::base::clock::{Clock, Timestamp};
 use doorward::base::entropy::Entropy;
 use doorward::base::id::Id;
 use doorward::base::secret::Secret;
+use doorward::config::environment::Environment;
 use doorward::daemon::boot::{Gateway as Booted, Start, boot};
 use doorward::daemon::configuration;
 use doorward::daemon::control;
@@ -85,7 +86,8 @@ impl Gateway {
         let dir = tempfile::tempdir().expect("a folder");
         let file = dir.path().join("gateway.toml");
         std::fs::write(&file, toml).expect("written");
-        let (plan, _) = configuration::load(&file).unwrap_or_else(|report| panic!("{}", report.human(false)));
+        let loaded = configuration::load(&file, &Environment::default());
+        let plan = loaded.unwrap_or_else(|report| panic!("{}", report.human(false))).plan;
         let place = Place::new(&dir.path().join("data"), Some(&file), None);
         Self::booted(dir, Clock::manual(Timestamp::from_secs(1_800_000_000)), plan, place)
     }
