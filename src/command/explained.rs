@@ -18,6 +18,7 @@ use crate::policy::host::Authority;
 use crate::policy::rule::{DenyStatus, Judgement};
 use crate::portal::why::SIGN_IN;
 use crate::proxy::forwarded;
+use crate::proxy::request;
 
 /// More readings than this nobody reads.
 const MOST_READINGS: usize = 20;
@@ -214,7 +215,12 @@ fn answer(asked: &Asked<'_>, finding: &Finding) -> Answer {
         Finding::Disguised => answer("disguised", Some(404), "404: a disguised spelling of /.doorward/, which reaches no app"),
         Finding::Portal { root: true } => answer("portal", Some(302), "the portal, which has no app: sent to its home page"),
         Finding::Portal { root: false } => answer("portal", Some(404), "404: the portal, which has no app, has no such page"),
-        Finding::App(explained) => verdict(asked, &explained.verdict),
+        Finding::App(explained) => match (&explained.verdict, &explained.app.maintenance) {
+            (Verdict::Grant(_), Some(_)) => {
+                answer("maintenance", Some(503), "503: may pass, but the app is closed for maintenance")
+            }
+            (verdict, _) => self::verdict(asked, verdict),
+        },
     }
 }
 
@@ -265,10 +271,10 @@ fn portal(asked: &Asked<'_>) -> String {
 
 /// What is set towards the app, if the request gets there; by the code that sets it.
 fn headers(asked: &Asked<'_>, explained: &Explained) -> Option<Vec<(String, String)>> {
-    let Verdict::Grant(_) = &explained.verdict else { return None };
+    let (Verdict::Grant(_), None) = (&explained.verdict, &explained.app.maintenance) else { return None };
     let host = HeaderValue::try_from(asked.authority.to_string()).expect("a host is visible ASCII");
     let mut headers = HeaderMap::new();
-    headers.insert(HOST, host.clone());
+    headers.insert(HOST, request::host(&explained.app.upstream, &host));
     forwarded::set(&mut headers, asked.words.ip, &host, "(another for each request)");
     if let Some(app) = asked.loaded.plan.app(&asked.authority.host) {
         app.request_headers.apply(&mut headers);

@@ -76,7 +76,7 @@ fn refused(answer: Answer) -> Failure {
 fn text(ready: &Ready<'_>, plan: &Plan, heading: &str) -> String {
     let mut text = format!("{heading}\n\n");
     for (url, app) in ready.urls.iter().zip(&plan.apps) {
-        text.push_str(&format!("  {url}  {} at {}:{}\n", app.name, app.upstream.host, app.upstream.port));
+        text.push_str(&format!("  {url}  {} at {}\n", app.name, app.upstream.origin.place()));
     }
     let data = ready.data_dir.display();
     match &ready.setup_link {

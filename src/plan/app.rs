@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use crate::base::lifeline::Lifeline;
 use crate::plan::headers::HeaderEdits;
+use crate::plan::maintenance::Maintenance;
 use crate::plan::upstream::Upstream;
 use crate::plan::websocket::WebSockets;
 use crate::policy::host::Host;
 use crate::policy::rule::RuleSet;
+use crate::wire::trust::Trust;
 
 /// One protected application.
 #[derive(Clone, Debug)]
@@ -28,6 +30,10 @@ pub struct App {
     pub response_headers: HeaderEdits,
     /// What its WebSockets may do.
     pub websocket: WebSockets,
+    /// Closed by its owner for now.
+    pub maintenance: Option<Maintenance>,
+    /// How its upstream proves who it is, once the files are read.
+    pub trust: Trust,
     /// Whether the home page shows it.
     pub listed: bool,
     /// What the home page says of it.
@@ -49,6 +55,8 @@ impl App {
             request_headers,
             response_headers,
             websocket,
+            maintenance,
+            trust: _,
             listed: _,
             description: _,
             lifeline: _,
@@ -59,6 +67,7 @@ impl App {
             && *request_headers == other.request_headers
             && *response_headers == other.response_headers
             && *websocket == other.websocket
+            && *maintenance == other.maintenance
     }
 
     /// Whether `other` is the same in every respect.

@@ -13,4 +13,5 @@ pub mod files;
 pub mod local_ca;
 pub mod server;
 pub mod trust;
+pub mod upstream;
 pub mod warning;
