@@ -18,6 +18,7 @@ use crate::policy::host::Authority;
 use crate::policy::rule::{DenyStatus, Judgement};
 use crate::portal::why::SIGN_IN;
 use crate::proxy::forwarded;
+use crate::proxy::request;
 
 /// More readings than this nobody reads.
 const MOST_READINGS: usize = 20;
@@ -219,7 +220,12 @@ fn answer(asked: &Asked<'_>, finding: &Finding) -> Answer {
             let told = "refused with 400: servers disagree for which app of this host this path is";
             answer("ambiguous-app", Some(400), told)
         }
-        Finding::App(explained) => verdict(asked, &explained.verdict),
+        Finding::App(explained) => match (&explained.verdict, &explained.app.maintenance) {
+            (Verdict::Grant(_), Some(_)) => {
+                answer("maintenance", Some(503), "503: may pass, but the app is closed for maintenance")
+            }
+            (verdict, _) => self::verdict(asked, verdict),
+        },
     }
 }
 
@@ -274,10 +280,10 @@ fn portal(asked: &Asked<'_>) -> String {
 
 /// What is set towards the app, if the request gets there; by the code that sets it.
 fn headers(asked: &Asked<'_>, explained: &Explained) -> Option<Vec<(String, String)>> {
-    let Verdict::Grant(_) = &explained.verdict else { return None };
+    let (Verdict::Grant(_), None) = (&explained.verdict, &explained.app.maintenance) else { return None };
     let host = HeaderValue::try_from(asked.authority.to_string()).expect("a host is visible ASCII");
     let mut headers = HeaderMap::new();
-    headers.insert(HOST, host.clone());
+    headers.insert(HOST, request::host(&explained.app.upstream, &host));
     forwarded::set(&mut headers, asked.words.ip, &host, "(another for each request)");
     forwarded::set_prefix(&mut headers, &explained.app.mount);
     explained.app.request_headers.apply(&mut headers);

@@ -78,7 +78,7 @@ fn text(ready: &Ready<'_>, plan: &Plan, heading: &str) -> String {
     for app in &plan.apps {
         let under = || app.patterns().next().map(|host| host.to_string()).unwrap_or_default();
         let url = plan.url_of(app).unwrap_or_else(under);
-        text.push_str(&format!("  {url}  {} at {}:{}\n", app.name, app.upstream.host, app.upstream.port));
+        text.push_str(&format!("  {url}  {} at {}\n", app.name, app.upstream.origin.place()));
     }
     let data = ready.data_dir.display();
     match &ready.setup_link {

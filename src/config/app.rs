@@ -8,6 +8,7 @@ use crate::config::placed::{Place, Placed};
 use crate::config::reader::Reader;
 use crate::config::rule::{BypassEntry, RedirectTable, RuleTable};
 use crate::config::tls::WrittenPair;
+use crate::config::upstream_tls::UpstreamTlsTable;
 use crate::config::websocket::WebSocketTable;
 use crate::model::strength::Strength;
 
@@ -50,6 +51,12 @@ pub struct AppTable {
     pub rules: Vec<RuleTable>,
     /// A certificate of the owner's own.
     pub pair: WrittenPair,
+    /// Whether the upstream gets the visitor's `Host`.
+    pub preserve_host: Option<Placed<bool>>,
+    /// `app.upstream_tls`
+    pub upstream_tls: UpstreamTlsTable,
+    /// Closed for now; the inner text is the owner's, if it is not `true` or `false`.
+    pub maintenance: Option<Placed<Closed>>,
     /// Longest wait for a connection.
     pub connect_timeout: Option<Placed<Duration>>,
     /// Longest wait for the response's head; zero is for ever.
@@ -64,6 +71,27 @@ pub struct AppTable {
     pub response_headers: HeadersTable,
     /// `app.websocket`
     pub websocket: WebSocketTable,
+}
+
+/// `app.maintenance`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// `false`
+    No,
+    /// `true`
+    Yes,
+    /// What visitors are told.
+    Saying(String),
+}
+
+impl From<Result<bool, String>> for Closed {
+    fn from(written: Result<bool, String>) -> Self {
+        match written {
+            Ok(true) => Self::Yes,
+            Ok(false) => Self::No,
+            Err(text) => Self::Saying(text),
+        }
+    }
 }
 
 impl AppTable {
@@ -93,6 +121,11 @@ impl AppTable {
             ),
             rules: reader.tables("rule", RuleTable::read),
             pair: WrittenPair::read(reader),
+            preserve_host: reader.boolean("preserve_host"),
+            upstream_tls: reader.table("upstream_tls", UpstreamTlsTable::read),
+            maintenance: reader
+                .switch_or_text("maintenance")
+                .map(|written| Placed::new(Closed::from(written.value), written.place)),
             connect_timeout: reader.duration("connect_timeout"),
             response_timeout: reader.duration("response_timeout"),
             idle_timeout: reader.duration("idle_timeout"),

@@ -171,8 +171,8 @@ need one; plain http, a path or a wildcard do not work there.",
     ),
     entry(
         Code::E0506,
-        "An upstream is where the app listens: http://HOST:PORT and nothing behind it. Requests are forwarded to the very path
-that they name.",
+        "An upstream is where the app listens: http://HOST:PORT or https://HOST:PORT and nothing behind it, or unix:/PATH for a
+socket. Requests are forwarded to the very path that they name.",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"127.0.0.1:8000\"",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
     ),
@@ -192,10 +192,20 @@ comes from [tls] or from the local authority.",
     ),
     entry(
         Code::E0509,
-        "The file that `certificate` or `private_key` names is missing, may not be read, or is not PEM. Relative paths are
-relative to gateway.toml. The user the gateway runs as has to be able to read both files.",
+        "The file that a key such as `certificate`, `private_key` or `ca` names is missing, may not be read, or is not PEM.
+Relative paths are relative to gateway.toml. The user the gateway runs as has to be able to read it.",
         "[tls]\ncertificate = \"example.com.der\"\nprivate_key = \"example.com.key\"",
         "[tls]\ncertificate = \"example.com.pem\"      # begins with -----BEGIN CERTIFICATE-----\nprivate_key = \"example.com.key\"",
+    ),
+    entry(
+        Code::W0510,
+        "With `insecure_skip_verify` whoever answers at the upstream's address gets every request, with the visitors' cookies for
+that app and all they type, and nobody notices. If the app made its certificate itself, name that certificate's file
+in `ca`.",
+        "[[app]]\nhost = \"nas.example.com\"\nupstream = \"https://192.168.1.9:5001\"
+upstream_tls = { insecure_skip_verify = true }",
+        "[[app]]\nhost = \"nas.example.com\"\nupstream = \"https://192.168.1.9:5001\"
+upstream_tls = { ca = \"nas.pem\", server_name = \"nas.local\" }",
     ),
     entry(
         Code::E0520,
@@ -233,8 +243,8 @@ bypass = [{ path = \"/health\", methods = [\"GET\"], reason = \"monitoring\" }]"
     ),
     entry(
         Code::E0603,
-        "A network of length 0 holds every address, so the bypass has no limit although it seems to. Write the length that was
-meant, or leave `networks` away if really everybody is meant.",
+        "A network of length 0 holds every address, so a bypass has no limit although it seems to, and with `trusted_proxies` every
+client could say who it is. Write the length that was meant; leave `networks` away if really everybody is meant.",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
 bypass = [{ path = \"/metrics\", networks = [\"192.168.1.0/0\"], reason = \"monitoring\" }]",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"

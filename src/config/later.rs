@@ -2,8 +2,7 @@
 //! page learns that nothing is misspelt.
 
 const TOP: &[&str] = &["acme", "oidc", "admin", "ui", "notify", "storage", "forward_auth", "expect"];
-const LISTEN: &[&str] =
-    &["http3", "admin", "metrics", "proxy_protocol", "trusted_proxies", "client_ip_header", "max_header_size", "forward_auth"];
+const LISTEN: &[&str] = &["http3", "admin", "metrics", "proxy_protocol", "max_header_size", "forward_auth"];
 const TLS: &[&str] = &["hsts", "local_ca", "client_ca"];
 const SESSION: &[&str] = &["sudo_timeout", "max_per_user", "bind", "park_post"];
 const AUTH: &[&str] = &["methods", "recovery_codes", "breach_check", "self_service", "enrol_deadline", "webauthn", "throttle"];
@@ -12,20 +11,17 @@ const APP: &[&str] = &[
     "identity",
     "identity_header",
     "logout_path",
-    "preserve_host",
-    "upstream_tls",
     "health",
     "load_balance",
     "passes",
     "icon",
-    "maintenance",
     "mode",
     "encoded_slash",
     "path_charset",
     "suffixes",
     "normalise",
 ];
-const RULE: &[&str] = &["auth", "otp_header", "body_limit", "acknowledge"];
+const RULE: &[&str] = &["auth", "otp_header", "acknowledge"];
 
 /// Keys at the top of the file that are reserved for a later version.
 pub fn tables() -> impl Iterator<Item = &'static str> {

@@ -28,4 +28,5 @@ pub mod session;
 pub mod source;
 pub mod syntax;
 pub mod tls;
+pub mod upstream_tls;
 pub mod websocket;

@@ -135,7 +135,22 @@ fn secrets(document: &mut Document, source: &Source, consulted: &mut Consulted) 
 /// the world is its business. Whether a key belongs to its certificate is found out where certificates are loaded.
 pub fn named_files(document: &Document) -> Vec<Complaint> {
     let pairs = std::iter::once(("tls", &document.tls.pair)).chain(document.apps.iter().map(|app| ("app", &app.pair)));
-    pairs.flat_map(|(table, pair)| faults_of(pair, document, table)).collect()
+    let mut faults: Vec<Complaint> = pairs.flat_map(|(table, pair)| faults_of(pair, document, table)).collect();
+    for app in &document.apps {
+        let tls = &app.upstream_tls;
+        // Half a pair is complained about as such.
+        let pair = tls.client_cert.as_ref().zip(tls.client_key.as_ref());
+        let files = [
+            (tls.ca.as_ref(), "CERTIFICATE-----", "ca"),
+            (pair.map(|pair| pair.0), "CERTIFICATE-----", "client_cert"),
+            (pair.map(|pair| pair.1), "PRIVATE KEY-----", "client_key"),
+        ];
+        faults.extend(files.iter().filter_map(|(written, marker, key)| {
+            let fault = fault_of((*written)?, document, marker, *key == "client_key")?;
+            Some(fault.key(format!("app.upstream_tls.{key}")))
+        }));
+    }
+    faults
 }
 
 fn faults_of(pair: &WrittenPair, document: &Document, table: &str) -> Vec<Complaint> {

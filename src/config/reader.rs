@@ -84,6 +84,15 @@ impl<'a> Reader<'a> {
         self.read(key, "true or false", |value, _| value.as_bool().ok_or(Misfit::Type))
     }
 
+    /// `true`, `false`, or a text.
+    pub fn switch_or_text(&mut self, key: &'static str) -> Option<Placed<Result<bool, String>>> {
+        self.read(key, "true, false or a string", |value, _| match (value.as_bool(), value.as_str()) {
+            (Some(switch), _) => Ok(Ok(switch)),
+            (None, Some(text)) => Ok(Err(text.to_owned())),
+            (None, None) => Err(Misfit::Type),
+        })
+    }
+
     /// A span of time such as `"90s"`.
     pub fn duration(&mut self, key: &'static str) -> Option<Placed<Duration>> {
         self.speaks(key, Scalar::Text);

@@ -45,6 +45,8 @@ pub struct RuleTable {
     pub to: Option<Placed<String>>,
     /// And with which status.
     pub status: Option<Placed<u64>>,
+    /// Largest request body; the inner `None` is `"none"`.
+    pub body_limit: Option<Placed<Option<u64>>>,
     /// Why it is there.
     pub reason: Option<Placed<String>>,
 }
@@ -95,6 +97,7 @@ impl RuleTable {
             max_age: reader.duration_or("max_age", "off"),
             to: reader.string("to"),
             status: reader.integer("status", 100, 599),
+            body_limit: reader.size_or("body_limit", "none"),
             reason: reader.string("reason"),
         }
     }
@@ -115,6 +118,7 @@ impl RuleTable {
             max_age: None,
             to: None,
             status: None,
+            body_limit: reader.size_or("body_limit", "none"),
             reason: reader.string("reason"),
             place,
         }

@@ -32,6 +32,7 @@ use crate::plan::succession;
 use crate::plan::whole::Plan;
 use crate::proxy::pool::Pool;
 use crate::tls::directory::{Directory, Prepared, State as Certificates, Wanted};
+use crate::tls::upstream::Proofs;
 
 /// Replaces the configuration of a running gateway.
 #[derive(Debug)]
@@ -84,6 +85,13 @@ struct Before {
     plan: Arc<Plan>,
     certificates: Certificates,
     addresses: Vec<Address>,
+}
+
+/// What was read from files for a configuration.
+#[derive(Debug)]
+struct Files {
+    certificates: Prepared,
+    proofs: Proofs,
 }
 
 /// Apps whose open streams have some time left.
@@ -185,10 +193,10 @@ impl Reloader {
         };
         let Loaded { plan, report, .. } = loaded.map_err(Refused::Complaints)?;
         let plan = self.at_real_port(plan);
-        let (certificates, addresses) = self.prepare(&plan, &state)?;
+        let (files, addresses) = self.prepare(&plan, &state)?;
         let changes = difference::difference(&self.plan(), &plan);
         let needs_restart = changed_settings::needing_restart(&self.started, &plan);
-        let before = self.swap(&mut state, plan, certificates, addresses);
+        let before = self.swap(&mut state, plan, files, addresses);
         state.trial = confirm.map(|time| Trial { before, until: Instant::now() + time });
         self.due.notify_one();
         let (https, http) = (state.listeners.addresses(Kind::Https), state.listeners.addresses(Kind::Http));
@@ -239,15 +247,22 @@ impl Reloader {
         Plan { https_port, ..plan }
     }
 
-    fn prepare(&self, plan: &Plan, state: &State) -> Result<(Prepared, Move), Refused> {
+    fn prepare(&self, plan: &Plan, state: &State) -> Result<(Files, Move), Refused> {
         let certificates = self.reach.directory.prepare(Wanted::by(plan), plan.tls.min_version);
-        let certificates = certificates.map_err(|faults| Refused::Faults(vec![Fault::Tls(faults)]))?;
+        let proofs = Proofs::read(plan, &self.reach.services.clock);
+        let (certificates, proofs) = match (certificates, proofs) {
+            (Ok(certificates), Ok(proofs)) => (certificates, proofs),
+            (certificates, proofs) => {
+                let faults = [certificates.err(), proofs.err()].into_iter().flatten().flatten().collect();
+                return Err(Refused::Faults(vec![Fault::Tls(faults)]));
+            }
+        };
         let (addresses, faults) = state.listeners.prepare(&listeners::wanted(&plan.listen), self.reach.workers.len());
-        if faults.is_empty() { Ok((certificates, addresses)) } else { Err(Refused::Faults(faults)) }
+        if faults.is_empty() { Ok((Files { certificates, proofs }, addresses)) } else { Err(Refused::Faults(faults)) }
     }
 
     /// Puts a plan into force. Nothing in here can fail.
-    fn swap(&self, state: &mut State, plan: Plan, certificates: Prepared, addresses: Move) -> Before {
+    fn swap(&self, state: &mut State, plan: Plan, files: Files, addresses: Move) -> Before {
         let reach = &self.reach;
         let current = self.plan();
         let mut next = succession::succeed(&plan, &current);
@@ -256,10 +271,12 @@ impl Reloader {
         let next = Arc::new(next);
         let before = Before {
             // Certificates first: a host that is new can be greeted a moment before it is served, and never the other way round.
-            certificates: reach.directory.adopt(certificates),
+            certificates: reach.directory.adopt(files.certificates),
             addresses: state.listeners.all(),
             plan: Arc::clone(&current),
         };
+        // Before they are served, and for those that stay as they are too: what their files hold may be new.
+        files.proofs.adopt(&next.apps);
         reach.services.plan.put(Arc::clone(&next));
         state.listeners.adopt(addresses, &reach.workers);
         reach.slots.limit(next.listen.max_connections, next.listen.max_connections_per_network);
@@ -302,7 +319,8 @@ impl Reloader {
     /// Puts a former configuration back into force, as far as its addresses can still be had.
     fn go_back(&self, state: &mut State, before: Before) {
         let (addresses, faults) = state.listeners.prepare(&before.addresses, self.reach.workers.len());
-        self.swap(state, Plan::clone(&before.plan), before.certificates.into(), addresses);
+        let files = Files { certificates: before.certificates.into(), proofs: Proofs::default() };
+        self.swap(state, Plan::clone(&before.plan), files, addresses);
         for fault in faults {
             error!(event = "reload.incomplete", %fault, "an address of the former configuration is not served any more");
         }

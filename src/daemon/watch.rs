@@ -73,6 +73,7 @@ fn stamps(reloader: &Reloader) -> Stamps {
     let plan = reloader.plan();
     let pairs = plan.apps.iter().filter_map(|app| app.certificate.as_ref()).chain(plan.tls.certificate.as_ref());
     let named = pairs.flat_map(|files| [files.certificate.clone(), files.private_key.clone()]);
+    let named = named.chain(plan.apps.iter().flat_map(|app| app.upstream.tls.files()));
     let last = reloader.consulted();
     let consulted = [&plan.consulted, &last].into_iter().flat_map(paths);
     named.chain(consulted).chain(reloader.file().map(PathBuf::from)).map(|path| (path.clone(), stamp(&path))).collect()

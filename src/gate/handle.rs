@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{Method, Request, Response};
+use http_body::Body as HttpBody;
 
 use crate::gate::finish::{self, Facts as RequestFacts, Logged};
 use crate::gate::identify::identify;
@@ -11,8 +12,10 @@ use crate::gate::refusal::Refusal;
 use crate::gate::services::Services;
 use crate::model::identity::Identity;
 use crate::plan::app::App;
+use crate::plan::maintenance::Maintenance;
 use crate::plan::routes::{Entry, Site};
 use crate::plan::whole::Plan;
+use crate::policy::allowance;
 use crate::policy::decide::{Verdict, decide};
 use crate::policy::host::Host;
 use crate::policy::rule::DenyStatus;
@@ -51,7 +54,10 @@ pub async fn handle(services: &Services, pool: &Pool, connection: &Arc<Connectio
     let plan = services.plan.get();
     let facts = RequestFacts::of(services, &plan, connection, &request);
     let scene = Scene { services, plan: &plan, pool, facts: &facts };
-    let outcome = match intake(request, connection) {
+    let mut request = request;
+    // Read already, and nobody's word any more.
+    request.headers_mut().remove(&plan.listen.proxies.header);
+    let outcome = match facts.client().and_then(|client| intake(request, connection, client)) {
         Ok(Intake::Call(call)) => journey(scene, connection, *call).await,
         Ok(Intake::ServerOptions) => Outcome::anonymous(Ok(finish::server_options())),
         Err(refusal) => Outcome::anonymous(Err(refusal)),
@@ -114,7 +120,12 @@ async fn enter(scene: Scene<'_>, app: &Arc<App>, identity: Identity, call: Call)
             if let Some(session) = grant.identity().session() {
                 session.seen(scene.facts.received());
             }
-            let facts = Facts { client, host_header, request_id: scene.facts.id() };
+            if let Some(Maintenance { text }) = &app.maintenance {
+                return Err(Refusal::Maintenance(text.clone()));
+            }
+            let limit = || allowance::body_limit(&app.rules, grant.target(), method, client);
+            let body_limit = if request.body().is_end_stream() { None } else { limit() };
+            let facts = Facts { client, host_header, request_id: scene.facts.id(), body_limit };
             forward(grant, app, scene.pool, request, facts).await.map_err(Refusal::Upstream)
         }
         Verdict::Redirect(redirect) => Ok(finish::redirected(&redirect)),

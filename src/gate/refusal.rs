@@ -34,6 +34,10 @@ pub enum Refusal {
     Blocked(DenyStatus),
     /// The visitor has to sign in first; the answer tells how, in the manner the client can use.
     SignIn(Box<Response<Body>>),
+    /// The app's owner has closed it for now.
+    Maintenance(Option<String>),
+    /// A trusted proxy named a client that is no address, so nobody knows whom the request counts for.
+    BadForwarded,
     /// Not for whom the visitor is signed in as, or not for anybody yet.
     Forbidden(Forbidden),
     /// The store cannot say who this is.
@@ -82,7 +86,9 @@ impl Refusal {
             | Self::SeveralApps
             | Self::Blocked(_)
             | Self::SignIn(_)
-            | Self::Forbidden(_) => Party::Client,
+            | Self::Forbidden(_)
+            | Self::Maintenance(_)
+            | Self::BadForwarded => Party::Client,
         }
     }
 
@@ -100,6 +106,8 @@ impl Refusal {
             Self::SeveralApps => "ambiguous-app",
             Self::Blocked(_) => "blocked",
             Self::SignIn(_) => "sign-in",
+            Self::Maintenance(_) => "maintenance",
+            Self::BadForwarded => "bad-forwarded",
             Self::Forbidden(Forbidden::NotAllowed) => "not-allowed",
             Self::Forbidden(Forbidden::Unprovable) => "unprovable",
             Self::Unavailable(_) => "store-unavailable",
@@ -121,7 +129,9 @@ impl Refusal {
             | Self::SeveralApps
             | Self::Blocked(_)
             | Self::SignIn(_)
-            | Self::Forbidden(_) => None,
+            | Self::Forbidden(_)
+            | Self::Maintenance(_)
+            | Self::BadForwarded => None,
         }
     }
 }

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use crate::base::lifeline::Lifeline;
 use crate::plan::headers::HeaderEdits;
+use crate::plan::maintenance::Maintenance;
 use crate::plan::upstream::Upstream;
 use crate::plan::websocket::WebSockets;
 use crate::policy::host::Host;
 use crate::policy::mount::Mount;
 use crate::policy::rule::RuleSet;
 use crate::policy::wildcard::{HostPattern, Wildcard};
+use crate::wire::trust::Trust;
 
 /// One protected application.
 #[derive(Clone, Debug)]
@@ -34,6 +36,10 @@ pub struct App {
     pub response_headers: HeaderEdits,
     /// What its WebSockets may do.
     pub websocket: WebSockets,
+    /// Closed by its owner for now.
+    pub maintenance: Option<Maintenance>,
+    /// How its upstream proves who it is, once the files are read.
+    pub trust: Trust,
     /// Whether the home page shows it.
     pub listed: bool,
     /// What the home page says of it.
@@ -57,6 +63,8 @@ impl App {
             request_headers,
             response_headers,
             websocket,
+            maintenance,
+            trust: _,
             listed: _,
             description: _,
             lifeline: _,
@@ -69,6 +77,7 @@ impl App {
             && *request_headers == other.request_headers
             && *response_headers == other.response_headers
             && *websocket == other.websocket
+            && *maintenance == other.maintenance
     }
 
     /// Its hosts and its wildcards.

@@ -12,12 +12,14 @@ use crate::config::placed::{Place, Placed};
 use crate::plan::app::{App, CertificateFiles};
 use crate::plan::headers::{self, Way};
 use crate::plan::hosts::HostBook;
+use crate::plan::maintenance;
 use crate::plan::mounts;
 use crate::plan::rules;
 use crate::plan::settings;
 use crate::plan::upstream;
 use crate::plan::websocket;
 use crate::policy::wildcard::HostPattern;
+use crate::wire::trust::Trust;
 
 /// In characters; it stands on one line beside the name.
 const LONGEST_DESCRIPTION: usize = 200;
@@ -68,11 +70,12 @@ fn app(document: &Document, table: &AppTable, book: &mut HostBook, complaints: &
         complaints.push(complaint.help("add `host = \"paperless.example.com\"`").key("app.host"));
     }
     let certificate = settings::certificate(document, &table.pair, "app", complaints);
-    let upstream = upstream::compile(table, complaints);
+    let upstream = upstream::compile(document, table, complaints);
     let request_headers = headers::compile(&table.request_headers, Way::Request, complaints);
     let response_headers = headers::compile(&table.response_headers, Way::Response, complaints);
     let websocket = websocket::compile(&table.websocket, complaints);
     let rules = rules::compile(document, table, (&hosts, &mount), complaints);
+    let maintenance = maintenance::compile(table.maintenance.as_ref(), complaints);
     let name = table.name.as_ref().and_then(|name| name_of(name.value.trim(), &name.place, complaints));
     let description = table.description.as_ref().and_then(|text| description_of(text, complaints));
     let first = hosts.first().map(ToString::to_string).or_else(|| wildcards.first().map(ToString::to_string))?;
@@ -87,6 +90,8 @@ fn app(document: &Document, table: &AppTable, book: &mut HostBook, complaints: &
         request_headers,
         response_headers,
         websocket,
+        maintenance,
+        trust: Trust::default(),
         hosts,
         listed: placed::value(table.listed.as_ref()).unwrap_or(true),
         description,

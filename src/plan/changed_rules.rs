@@ -97,6 +97,11 @@ fn rules(old: &[Rule], new: &[Rule], say: &mut impl FnMut(Effect, String)) {
         match lost.iter().position(|other| other.paths == rule.paths) {
             Some(at) => {
                 let before = lost.remove(at);
+                if (Rule { body_limit: rule.body_limit, ..before.clone() }) == *rule {
+                    let (now, so_far) = (bodies(rule.body_limit), bodies(before.body_limit));
+                    say(Effect::Alters, format!("{} takes {now}, where so far it took {so_far}", scope(rule)));
+                    continue;
+                }
                 let now = format!("{} {}, where so far {} {}", scope(rule), says(rule), limits(&before), says(&before));
                 say(changed(&before, rule), now);
             }
@@ -111,6 +116,10 @@ fn rules(old: &[Rule], new: &[Rule], say: &mut impl FnMut(Effect, String)) {
         };
         say(turned, format!("no rule says any more that {} {}", scope(&rule), says(&rule)));
     }
+}
+
+fn bodies(limit: Option<u64>) -> String {
+    limit.map_or_else(|| "bodies of any size".to_owned(), |bytes| format!("bodies of at most {bytes} bytes"))
 }
 
 /// The limits of a rule whose paths have been named already.

@@ -9,7 +9,6 @@ use crate::model::strength::Strength;
 use crate::plan::app::App;
 use crate::plan::changed_rules;
 use crate::plan::changed_settings;
-use crate::plan::upstream::Origin;
 use crate::plan::whole::Plan;
 use crate::policy::people::People;
 use crate::policy::requirement::Requirement;
@@ -148,9 +147,8 @@ fn changed_app(before: &App, app: &App, old: &Plan, changes: &mut Vec<Change>) {
         let seen = if app.mount.strips() { "no longer sees" } else { "sees" };
         changes.push(Change::of(app, Effect::Alters, format!("{seen} that it is at {}", app.mount)));
     }
-    if (&before.upstream.host, before.upstream.port) != (&app.upstream.host, app.upstream.port) {
-        let place = |app: &App| Origin { host: app.upstream.host.clone(), port: app.upstream.port }.to_string();
-        let what = format!("requests go to {} instead of {}", place(app), place(before));
+    if before.upstream.origin != app.upstream.origin {
+        let what = format!("requests go to {} instead of {}", app.upstream.origin, before.upstream.origin);
         changes.push(Change::of(app, Effect::Alters, what));
     }
     changed_settings::upstream(before, app, changes);

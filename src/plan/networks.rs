@@ -30,6 +30,23 @@ pub fn compile(
     networks
 }
 
+/// Reads `listen.trusted_proxies`. One that holds every address would let every client say who it is.
+pub fn trusted(written: Option<&Placed<Vec<Placed<String>>>>, complaints: &mut Vec<Complaint>) -> Vec<IpNet> {
+    let mut networks = Vec::new();
+    for item in written.into_iter().flat_map(|list| &list.value) {
+        match network(item, false) {
+            Ok(network) if network.prefix_len() == 0 => {
+                let message = format!("with network `{}` every client is believed, whatever address it claims", item.value);
+                let complaint = Complaint::new(Code::E0603, &item.place, message).label("name the proxies alone");
+                complaints.push(complaint.key("listen.trusted_proxies"));
+            }
+            Ok(network) => networks.push(network),
+            Err(complaint) => complaints.push(complaint.key("listen.trusted_proxies")),
+        }
+    }
+    networks
+}
+
 fn network(item: &Placed<String>, narrow: bool) -> Result<IpNet, Box<Complaint>> {
     let text = item.value.as_str();
     if let Ok(address) = text.parse::<IpAddr>() {

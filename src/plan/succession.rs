@@ -116,12 +116,16 @@ mod tests {
             "redirect = [{ from = \"/x/\", to = \"/\" }]",
             "idle_timeout = \"1s\"",
             "body_limit = \"1KiB\"",
+            "preserve_host = false",
+            "maintenance = true",
+            "[[app.rule]]\npath = \"/x/\"\nbody_limit = \"1KiB\"",
             "[[app.rule]]\npath = \"/x/\"\nmethods = [\"GET\"]",
         ];
         let mut texts: Vec<String> = others.iter().map(|more| app("a", more)).collect();
         texts.push(app("a", "").replace("\"a.example\"", "[\"a.example\", \"b.example\"]"));
         texts.push(app("a", "").replace(":1\"", ":2\""));
         texts.push(app("b", ""));
+        texts.push(app("a", "").replace("http:", "https:"));
         for text in texts {
             let now = succeed(&plan(&text), &before);
             assert!(now.apps[0].lifeline != before.apps[0].lifeline, "{text}");

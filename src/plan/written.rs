@@ -40,7 +40,7 @@ pub enum BadQuick {
     #[error("`{0}` is not a host name: write it without scheme, port or path, such as jupyter.localhost")]
     Host(String),
     /// Right of `=`.
-    #[error("the upstream {reason}: write a port, HOST:PORT or http://HOST:PORT, such as 127.0.0.1:8888")]
+    #[error("the upstream {reason}: write a port, HOST:PORT, http://…, https://… or unix:/PATH, such as 127.0.0.1:8888")]
     Upstream {
         /// What is wrong with it.
         #[source]
@@ -49,7 +49,8 @@ pub enum BadQuick {
 }
 
 impl QuickApp {
-    /// Reads `HOST=UPSTREAM`; the upstream is `http://HOST:PORT`, `HOST:PORT`, or a port of this machine.
+    /// Reads `HOST=UPSTREAM`; the upstream is `http://HOST:PORT`, `https://HOST:PORT`, `unix:/PATH`, `HOST:PORT`, or a
+    /// port of this machine.
     ///
     /// # Errors
     /// [`BadQuick`].
@@ -97,15 +98,6 @@ impl Quick {
     }
 }
 
-impl std::fmt::Display for Origin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "http://[{}]:{}", self.host, self.port),
-            false => write!(f, "http://{}:{}", self.host, self.port),
-        }
-    }
-}
-
 fn list(addresses: &[SocketAddr]) -> String {
     let addresses: Vec<String> = addresses.iter().map(|address| quoted(&address.to_string())).collect();
     format!("[{}]", addresses.join(", "))
@@ -138,6 +130,8 @@ mod tests {
             ("jupyter.localhost=http://box:8888/", "http://box:8888"),
             ("jupyter.localhost=[::1]:8888", "http://[::1]:8888"),
             (" jupyter.localhost = box ", "http://box:80"),
+            ("jupyter.localhost=https://box", "https://box:443"),
+            ("jupyter.localhost=unix:/run/jupyter.sock", "unix:/run/jupyter.sock"),
         ] {
             let app = QuickApp::parse(text).expect(text);
             assert_eq!((app.host.to_string().as_str(), app.upstream.to_string().as_str()), ("jupyter.localhost", upstream));
@@ -151,8 +145,9 @@ mod tests {
             ("=8888", "not a host name"),
             ("https://a=8888", "not a host name"),
             ("a.localhost=", "not a host"),
-            ("a.localhost=https://box", "not in this version yet"),
-            ("a.localhost=unix:/run/x", "not in this version yet"),
+            ("a.localhost=gopher://box", "only http://, https:// and unix:/ are known"),
+            ("a.localhost=unix:x", "a Unix socket is written unix:/PATH"),
+            ("a.localhost=/run/x", "has no scheme"),
             ("a.localhost=box:99999", "not a port"),
             ("a.localhost=99999", "not a port"),
             ("a.localhost=box/path", "no path belongs here"),
@@ -174,12 +169,10 @@ mod tests {
         assert_eq!(plan.data_dir, quick.data_dir);
         assert_eq!(plan.listen.https, quick.https);
         assert_eq!(plan.listen.http, []);
-        let apps: Vec<_> = plan
-            .apps
-            .iter()
-            .map(|app| (HostPattern::Exact(app.hosts[0].clone()), app.upstream.host.as_str(), app.upstream.port))
-            .collect();
-        assert_eq!(apps, [(quick.apps[0].host.clone(), "127.0.0.1", 8888), (quick.apps[1].host.clone(), "::1", 9)]);
+        let apps: Vec<_> =
+            plan.apps.iter().map(|app| (HostPattern::Exact(app.hosts[0].clone()), app.upstream.origin.to_string())).collect();
+        let expected = ["http://127.0.0.1:8888", "http://[::1]:9"].map(str::to_owned);
+        assert_eq!(apps, [(quick.apps[0].host.clone(), expected[0].clone()), (quick.apps[1].host.clone(), expected[1].clone())]);
         let least = Quick { apps: quick.apps, https: Vec::new(), http: None, data_dir: None };
         assert_eq!(compile_text(&least.to_toml()).expect("compiles").plan.listen, crate::plan::listener::Listen::default());
     }

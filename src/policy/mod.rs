@@ -6,6 +6,7 @@
 //! Servers disagree about what a path means, so a rule is held against every plausible reading of it: what takes away (deny,
 //! redirect, a stricter requirement) needs one that matches, what gives (bypass, a weaker requirement) needs all.
 
+pub mod allowance;
 pub mod decide;
 pub mod fold;
 pub mod host;

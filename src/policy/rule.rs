@@ -23,6 +23,8 @@ pub struct Rule {
     pub networks: Vec<IpNet>,
     /// What it says.
     pub action: Action,
+    /// Largest body of a request it lets pass, in bytes; `None` allows any.
+    pub body_limit: Option<u64>,
 }
 
 /// What a rule says.
@@ -74,6 +76,8 @@ pub struct RuleSet {
     pub requirement: Requirement,
     /// How denied paths are answered.
     pub deny_status: DenyStatus,
+    /// Largest body of a request that no rule speaks of, in bytes; `None` allows any.
+    pub body_limit: Option<u64>,
 }
 
 /// What the rules say of one request.
@@ -223,7 +227,7 @@ pub fn sends(from: &Pattern, reading: &Reading<'_>, root: Root) -> bool {
 }
 
 /// Whether a client is in a network; an IPv4 client also in an IPv4 network that is written as IPv6 (`::ffff:192.0.2.0/120`).
-fn within(network: &IpNet, client: IpAddr) -> bool {
+pub fn within(network: &IpNet, client: IpAddr) -> bool {
     match (network, client) {
         (IpNet::V6(network), IpAddr::V4(client)) => network.prefix_len() >= 96 && network.contains(&client.to_ipv6_mapped()),
         (network, client) => network.contains(&client),

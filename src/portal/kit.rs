@@ -29,8 +29,10 @@ use crate::plan::app::App;
 use crate::plan::headers::HeaderEdits;
 use crate::plan::listener::Listen;
 use crate::plan::policy::{AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
+use crate::plan::proxies::Proxies;
 use crate::plan::routes::Routes;
-use crate::plan::upstream::Upstream;
+use crate::plan::upstream::{Address, Origin, Upstream};
+use crate::plan::upstream_tls::UpstreamTls;
 use crate::plan::websocket::WebSockets;
 use crate::plan::whole::Plan;
 use crate::policy::decide::Challenge;
@@ -46,6 +48,7 @@ use crate::portal::service::Portal;
 use crate::store::open::Store;
 use crate::wire::body::Body;
 use crate::wire::cookie::{self, Found};
+use crate::wire::trust::Trust;
 
 pub(super) const HOST: &str = "paperless.example.com";
 pub(super) const PASSWORD: &str = "violet otter mends 7 kettles";
@@ -154,18 +157,20 @@ pub(super) fn plan(strength: Strength) -> Plan {
         wildcards: vec![],
         mount: Mount::root(),
         upstream: Upstream {
-            host: "127.0.0.1".into(),
-            port: 8000,
+            origin: Origin::Http(Address { host: "127.0.0.1".into(), port: 8000 }),
+            tls: UpstreamTls::default(),
+            preserve_host: true,
             connect_timeout: HOUR,
             response_timeout: None,
             idle_timeout: None,
-            body_limit: None,
         },
         rules: RuleSet { requirement: Requirement::of(strength), ..RuleSet::default() },
         certificate: None,
         request_headers: HeaderEdits::default(),
         response_headers: HeaderEdits::default(),
         websocket: WebSockets::default(),
+        maintenance: None,
+        trust: Trust::default(),
         listed: true,
         description: None,
         lifeline: Lifeline::new(),
@@ -185,6 +190,7 @@ pub(super) fn plan(strength: Strength) -> Plan {
             drain_timeout: HOUR,
             max_connections: 1,
             max_connections_per_network: 1,
+            proxies: Proxies::default(),
         },
         tls: TlsPolicy { min_version: TlsVersion::V1_2, certificate: None },
         session: SessionPolicy { idle_timeout: 12 * HOUR, absolute_timeout: 168 * HOUR, remember: Some(720 * HOUR) },

@@ -14,4 +14,5 @@ pub mod issued;
 pub mod local_ca;
 pub mod server;
 pub mod trust;
+pub mod upstream;
 pub mod warning;

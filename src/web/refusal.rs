@@ -57,7 +57,10 @@ pub enum Refusal<'a> {
     /// 408: the request took too long to arrive.
     TooSlow,
     /// 413: the request's body is larger than the app takes.
-    TooLarge,
+    TooLarge {
+        /// The app's name, or what else takes it.
+        app: &'a str,
+    },
     /// 414: the address is too long.
     AddressTooLong,
     /// 431: too many header fields.
@@ -74,6 +77,13 @@ pub enum Refusal<'a> {
         /// The app's name.
         app: &'a str,
     },
+    /// 503: the app's owner has closed it for now.
+    Maintenance {
+        /// The app's name.
+        app: &'a str,
+        /// What the owner says about it.
+        text: Option<&'a str>,
+    },
     /// 503: our own store does not answer, so nobody can be recognised.
     Unavailable,
     /// 503: more sign-ins at once than the machine can check.
@@ -85,6 +95,8 @@ pub enum Refusal<'a> {
     },
 }
 
+/// When programs may ask again during maintenance: nobody knows how long it takes.
+const MAINTENANCE_RETRY: Duration = Duration::from_secs(300);
 const CHALLENGE: &str = "Doorward realm=\"sign-in\"";
 
 #[derive(Template)]
@@ -129,13 +141,13 @@ impl Refusal<'_> {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::AddressTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::UpstreamDown { .. } => StatusCode::BAD_GATEWAY,
-            Self::Unavailable | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Maintenance { .. } | Self::Unavailable | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamSlow { .. } => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -208,12 +220,13 @@ impl Refusal<'_> {
             Self::NotFound => text::NOT_FOUND,
             Self::MethodNotAllowed { .. } => text::METHOD_NOT_ALLOWED,
             Self::TooSlow => text::TOO_SLOW,
-            Self::TooLarge => text::TOO_LARGE,
+            Self::TooLarge { app } => return (text::TOO_LARGE, text::too_large(app)),
             Self::AddressTooLong => text::ADDRESS_TOO_LONG,
             Self::HeadTooLarge => text::HEAD_TOO_LARGE,
             Self::Misdirected => text::MISDIRECTED,
             Self::TooMany { wait } => return (text::TOO_MANY, text::wait(&in_words(*wait))),
             Self::UpstreamDown { app } => return (text::UPSTREAM_DOWN, text::upstream_down(app)),
+            Self::Maintenance { app, text } => return (text::MAINTENANCE, text::maintenance(app, *text)),
             Self::Unavailable => text::UNAVAILABLE,
             Self::Busy => text::BUSY,
             Self::UpstreamSlow { app } => return (text::UPSTREAM_SLOW, text::upstream_slow(app)),
@@ -227,6 +240,7 @@ impl Refusal<'_> {
             self,
             Self::TooMany { .. }
                 | Self::UpstreamDown { .. }
+                | Self::Maintenance { .. }
                 | Self::Unavailable
                 | Self::Busy
                 | Self::UpstreamSlow { .. }
@@ -239,6 +253,8 @@ impl Refusal<'_> {
             Some((*wait).max(Duration::from_secs(1)))
         } else if matches!(self, Self::Busy | Self::Unavailable) {
             Some(Duration::from_secs(2))
+        } else if matches!(self, Self::Maintenance { .. }) {
+            Some(MAINTENANCE_RETRY)
         } else {
             None
         }

@@ -329,7 +329,7 @@ pub const METHOD_NOT_ALLOWED: Notice = ("That doesn't work here", "This page can
 /// 408.
 pub const TOO_SLOW: Notice = ("That took too long", "The request didn't arrive in time. Try again.");
 /// 413.
-pub const TOO_LARGE: Notice = ("That is too large", "What you sent is larger than this site takes. Nothing was saved.");
+pub const TOO_LARGE: &str = "That is too large";
 /// 414.
 pub const ADDRESS_TOO_LONG: Notice = ("That address is too long", "Use a shorter one.");
 /// 431.
@@ -341,6 +341,8 @@ pub const MISDIRECTED: Notice = ("Nothing answers here", "No site under this nam
 pub const TOO_MANY: &str = "Too many tries from your network";
 /// 502.
 pub const UPSTREAM_DOWN: &str = "The app isn't answering";
+/// 503.
+pub const MAINTENANCE: &str = "Closed for maintenance";
 /// 503.
 pub const UNAVAILABLE: Notice =
     ("We can't check who you are right now", "The sign-in service isn't answering. Nothing you did was lost; try again shortly.");
@@ -381,4 +383,17 @@ pub fn upstream_down(app: &str) -> String {
 /// Detail of a 504.
 pub fn upstream_slow(app: &str) -> String {
     format!("{app} isn't answering in time. Your sign-in is fine. Try again in a moment.")
+}
+
+/// Detail of a 413.
+pub fn too_large(app: &str) -> String {
+    format!("What you sent is larger than {app} takes here. Nothing was saved.")
+}
+
+/// Detail of a 503 that the app's owner wants.
+pub fn maintenance(app: &str, text: Option<&str>) -> String {
+    match text {
+        Some(text) => format!("{app} is closed for now. {text}"),
+        None => format!("{app} is closed for now while somebody works on it. Your sign-in is fine. Try again later."),
+    }
 }

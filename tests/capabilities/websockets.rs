@@ -1,5 +1,6 @@
 //! WebSockets: opened by RFC 6455 and RFC 8441, carried byte for byte, ended with the session.
 
+use std::path::Path;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
@@ -19,6 +20,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::kit::app::{self, App, read_head};
+use crate::kit::authority::{Authority, Manner, front};
 use crate::kit::gateway::{Gateway, HOST, one_app, within};
 use crate::kit::line::{BOTH, Protocol};
 use crate::kit::visitor::{Visitor, minutes};
@@ -100,6 +102,39 @@ async fn messages_come_back_over_both_protocols() {
             assert!(message.is_close(), "{message:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn messages_come_back_over_tls_to_the_app() {
+    let (app, home, authority) = (echo_app().await, tempfile::tempdir().expect("a folder"), Authority::new());
+    let port = front(&app.url(), &authority.issue("localhost"), Manner::default()).await;
+    let ca = authority.file(home.path(), "ca.pem");
+    let tls = |ca: &Path| format!("upstream_tls = {{ ca = \"{}\" }}", ca.display());
+    let gateway = Gateway::start(&one_app(&format!("https://localhost:{port}"), &tls(&ca)));
+    let mut guest = gateway.guest("alice").await;
+    for protocol in BOTH {
+        guest.protocol = protocol;
+        let mut socket = open(&mut guest, "/echo").await.expect("agreed");
+        for message in [Message::text("hello"), Message::binary(vec![7; 300_000])] {
+            within("sending", socket.send(message.clone())).await.expect("sent");
+            assert_eq!(within("an echo", socket.next()).await.expect("open").expect("a message"), message, "{protocol:?}");
+        }
+        gateway.end_sessions_of("alice").await;
+        let ended = tokio::time::timeout(AT_ONCE, async { while let Some(Ok(_)) = socket.next().await {} }).await;
+        assert!(ended.is_ok(), "{protocol:?}: it ends with its session");
+        gateway.next_code();
+        guest = gateway.stranger();
+        guest.sign_in(&gateway.person("alice")).await;
+    }
+    let strange = Authority::new().file(home.path(), "strange.pem");
+    let gateway = Gateway::start(&one_app(&format!("https://localhost:{port}"), &tls(&strange)));
+    let mut guest = gateway.guest("alice").await;
+    app.take();
+    for protocol in BOTH {
+        guest.protocol = protocol;
+        assert_eq!(open(&mut guest, "/echo").await.err(), Some(StatusCode::BAD_GATEWAY), "{protocol:?}");
+    }
+    assert_eq!(app.count(), 0);
 }
 
 #[tokio::test]

@@ -288,3 +288,37 @@ fn hosts_and_paths_that_change_hands_are_told_with_who_has_them() {
         assert_eq!(told, expected, "{before}\n{after}");
     }
 }
+
+#[test]
+fn where_requests_go_and_what_they_may_carry_is_told() {
+    use Effect::{Alters, Closes, Opens};
+    let says = |words: &str| vec![(Alters, words.to_owned())];
+    assert_eq!(told("", "maintenance = \"Back at six.\""), says("is closed for maintenance: who may pass gets 503"));
+    assert_eq!(told("maintenance = true", "maintenance = false"), says("is open again after maintenance"));
+    assert_eq!(told("maintenance = true", "maintenance = \"x\""), says("maintenance is told in other words"));
+    assert_eq!(told("", "preserve_host = false"), says("the app gets its own Host"));
+    let rule = "[[app.rule]]\npath = \"/up/\"\naction = \"bypass\"\nreason = \"x\"\n";
+    assert_eq!(
+        told(rule, &format!("{rule}body_limit = \"none\"")),
+        says("/up/ takes bodies of any size, where so far it took bodies of at most 1048576 bytes")
+    );
+    let to = |upstream: &str| plan(&app("a", "").replace("http://127.0.0.1:8000", upstream));
+    let sentences =
+        |before: &Plan, after: &Plan| difference(before, after).into_iter().map(|change| change.sentence).collect::<Vec<_>>();
+    let tls = "https://nas:5001\"\nupstream_tls = { ca = \"nas.pem\" } # \"";
+    assert_eq!(
+        sentences(&to("unix:/run/a.sock"), &to(tls)),
+        ["requests go to https://nas:5001 instead of unix:/run/a.sock", "upstream_tls is another"]
+    );
+    assert_eq!(
+        general(
+            "[listen]\ntrusted_proxies = [\"192.0.2.1\"]",
+            "[listen]\ntrusted_proxies = [\"192.0.2.2\"]\nclient_ip_header = \"X-Real-IP\""
+        ),
+        [
+            (Opens, "192.0.2.2/32 is believed where requests come from".to_owned()),
+            (Closes, "192.0.2.1/32 is no longer believed where requests come from".to_owned()),
+            (Alters, "proxies name their clients in x-real-ip instead of x-forwarded-for".to_owned()),
+        ]
+    );
+}

@@ -169,7 +169,13 @@ fn rule_of(action: impl Strategy<Value = Action>) -> impl Strategy<Value = Rule>
     let networks = proptest::sample::subsequence(vec!["192.0.2.0/24", "::ffff:192.0.2.0/120", "2001:db8::/32"], 0..=1);
     let networks = networks.prop_map(|list| list.into_iter().map(|text| text.parse().expect(text)).collect());
     let paths = proptest::collection::vec(pattern(), 1..=2);
-    (paths, methods, networks, action).prop_map(|(paths, methods, networks, action)| Rule { paths, methods, networks, action })
+    (paths, methods, networks, action).prop_map(|(paths, methods, networks, action)| Rule {
+        paths,
+        methods,
+        networks,
+        action,
+        body_limit: None,
+    })
 }
 
 fn rule_set() -> impl Strategy<Value = RuleSet> {
@@ -187,6 +193,7 @@ fn rule_set() -> impl Strategy<Value = RuleSet> {
             bypass,
             requirement,
             deny_status,
+            body_limit: None,
         },
     )
 }

@@ -192,7 +192,8 @@ fn what_is_left_is_judged_again() {
 #[test]
 fn what_an_app_sees_of_a_path_opens_nothing_and_closes_nothing_twice() {
     let wiki = stripping("/wiki");
-    let rule = |path: &str, action| Rule { paths: vec![pattern(path)], methods: vec![], networks: vec![], action };
+    let rule =
+        |path: &str, action| Rule { paths: vec![pattern(path)], methods: vec![], networks: vec![], body_limit: None, action };
     let usual = Judgement::Required(Requirement::default());
     let open =
         |paths: &[&str]| RuleSet { bypass: paths.iter().map(|path| rule(path, Action::Bypass)).collect(), ..RuleSet::default() };

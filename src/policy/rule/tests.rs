@@ -21,7 +21,7 @@ fn patterns(texts: &[&str]) -> Vec<Pattern> {
 }
 
 fn rule(paths: &[&str], action: Action) -> Rule {
-    Rule { paths: patterns(paths), methods: Vec::new(), networks: Vec::new(), action }
+    Rule { paths: patterns(paths), methods: Vec::new(), networks: Vec::new(), action, body_limit: None }
 }
 
 fn denying(texts: &[&str]) -> RuleSet {

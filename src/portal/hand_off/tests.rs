@@ -33,6 +33,7 @@ use crate::portal::challenge::{self, Wanted};
 use crate::portal::kit::{Answer, Browser, HOUR, PASSWORD, Site, plan};
 use crate::store::sessions::NewSession;
 use crate::wire::cookie::Found;
+use crate::wire::trust::Trust;
 
 const AUTH: &str = "auth.example.com";
 const WIKI: &str = "wiki.example.com";
@@ -74,6 +75,8 @@ fn many(portal: &str) -> Site {
             request_headers: HeaderEdits::default(),
             response_headers: HeaderEdits::default(),
             websocket: WebSockets::default(),
+            maintenance: None,
+            trust: Trust::default(),
             listed: true,
             description: None,
             lifeline: Lifeline::new(),
