@@ -142,8 +142,8 @@ member of the file's group.",
     ),
     entry(
         Code::E0315,
-        "A variable holds one value, so it can speak for `session.idle_timeout` and not for a list or for [[app]]. What differs between
-machines and is a list belongs into a file of its own, which `include` names; [listen] belongs into gateway.toml.",
+        "A variable holds one value, so it can speak for `session.idle_timeout` and not for a list or for [[app]]. Apps that differ
+between machines belong into a file of their own, which `include` names; other lists belong into gateway.toml.",
         "DOORWARD_APP_HOST=app.example.com doorward run",
         "include = [\"apps/*.toml\"]",
     ),

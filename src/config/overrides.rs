@@ -18,7 +18,7 @@ use crate::config::secret::{self, Scalar};
 use crate::config::source::{Consulted, Origin, Source, Text};
 
 /// Ours, and not for keys: what tests are told by, and what Kubernetes and container links set for a service called "doorward".
-const RESERVED: [&str; 4] = ["DOORWARD_TESTS", "DOORWARD_TEST_", "DOORWARD_SERVICE_", "DOORWARD_PORT"];
+const RESERVED: [&str; 4] = ["DOORWARD_TESTS", "DOORWARD_TEST_", "DOORWARD_SERVICE_", "DOORWARD_PORT_"];
 const FILE: &str = "_FILE";
 /// Lists of tables, of now and of later versions.
 const LISTS: [&str; 3] = ["app", "oidc", "expect"];
@@ -68,7 +68,7 @@ pub fn read(environment: &Environment, known: &Known, source: &mut Source, consu
     let variables: BTreeMap<String, &str> = known.scalars.keys().map(|key| (variable(key), key.as_str())).collect();
     for (name, value) in environment.ours() {
         let shown = name.to_string_lossy().into_owned();
-        if RESERVED.iter().any(|reserved| shown.starts_with(reserved)) {
+        if is_reserved(&shown) {
             continue;
         }
         let direct = variables.get(&shown).copied();
@@ -126,6 +126,10 @@ fn value_of(scalar: Scalar, written: &str, by_file: bool, directory: &Path, cons
         }
         (Scalar::Text | Scalar::Number | Scalar::Boolean | Scalar::SecretFile, _) => Value::String(written),
     })
+}
+
+fn is_reserved(name: &str) -> bool {
+    name == "DOORWARD_PORT" || RESERVED.iter().any(|reserved| name.starts_with(reserved))
 }
 
 /// The variable that speaks for a key.
@@ -207,7 +211,7 @@ mod tests {
         assert_eq!(names.len(), known.scalars.len());
         assert!(known.scalars.len() > 15 && known.scalars.keys().all(|key| !key.starts_with("app")));
         for name in &names {
-            assert!(!RESERVED.iter().any(|reserved| name.starts_with(reserved)), "{name}");
+            assert!(!is_reserved(name), "{name}");
             assert!(!names.contains(&format!("{name}{FILE}")), "{name}: which of the two is meant?");
         }
     }
