@@ -3,7 +3,7 @@
 
 const TOP: &[&str] = &["include", "acme", "oidc", "admin", "ui", "notify", "storage", "forward_auth", "expect"];
 const LISTEN: &[&str] =
-    &["http3", "admin", "metrics", "proxy_protocol", "trusted_proxies", "client_ip_header", "max_header_size", "forward_auth"];
+    &["http3", "admin", "proxy_protocol", "trusted_proxies", "client_ip_header", "max_header_size", "forward_auth"];
 const TLS: &[&str] = &["hsts", "local_ca", "client_ca"];
 const SESSION: &[&str] = &["sudo_timeout", "max_per_user", "bind", "park_post"];
 const AUTH: &[&str] = &["methods", "recovery_codes", "breach_check", "self_service", "enrol_deadline", "webauthn", "throttle"];
@@ -43,7 +43,6 @@ pub fn is_reserved(path: &str, key: &str) -> bool {
         "auth.totp" => &["skew"],
         "app" => APP,
         "app.rule" => RULE,
-        "log" => &["client_ip"],
         _ => &[],
     };
     names.contains(&key)

@@ -20,6 +20,8 @@ pub struct ListenTable {
     pub max_connections: Option<Placed<u64>>,
     /// Most connections at once from one network.
     pub max_connections_per_network: Option<Placed<u64>>,
+    /// Where metrics are told.
+    pub metrics: Option<Placed<String>>,
 }
 
 impl ListenTable {
@@ -32,6 +34,7 @@ impl ListenTable {
             drain_timeout: reader.duration("drain_timeout"),
             max_connections: reader.integer("max_connections", 1, 1_000_000),
             max_connections_per_network: reader.integer("max_connections_per_network", 1, 1_000_000),
+            metrics: reader.string("metrics"),
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::admin::wish::{Answer, RefusedKind, Wish};
 use crate::base::lifeline::Lifeline;
 use crate::base::task;
 use crate::daemon::counter::Counter;
+use crate::model::event::Event;
 
 /// A wish in bytes at most: a whole configuration, escaped.
 const LONGEST_WISH: u64 = 8 * 1024 * 1024;
@@ -53,7 +54,9 @@ pub fn listen(path: &Path) -> io::Result<StdListener> {
 pub async fn serve(listener: StdListener, counter: Counter, stop: Lifeline) {
     let listener = match UnixListener::from_std(listener) {
         Ok(listener) => listener,
-        Err(fault) => return warn!(%fault, "the control socket cannot be used; commands will not reach this gateway"),
+        Err(fault) => {
+            return warn!(event = Event::ControlFailing.name(), %fault, "the control socket cannot be used; commands will not reach this gateway");
+        }
     };
     loop {
         let taken = tokio::select! {
@@ -69,7 +72,7 @@ pub async fn serve(listener: StdListener, counter: Counter, stop: Lifeline) {
                     }
                 });
             }
-            Ok(_) => warn!("another user tried the control socket"),
+            Ok(_) => warn!(event = Event::ControlStranger.name(), "another user tried the control socket"),
             Err(fault) => {
                 warn!(%fault, "the control socket cannot take a connection just now");
                 tokio::time::sleep(Duration::from_millis(100)).await;

@@ -10,6 +10,7 @@ use crate::gate::intake::{Call, Intake, intake};
 use crate::gate::refusal::Refusal;
 use crate::gate::services::Services;
 use crate::model::identity::Identity;
+use crate::observe::tally::{Decision, Open, Tally};
 use crate::plan::app::App;
 use crate::plan::whole::Plan;
 use crate::policy::decide::{Verdict, decide};
@@ -31,6 +32,8 @@ pub struct Outcome {
     pub app: Option<Arc<App>>,
     /// Who asked, once that was known.
     pub identity: Identity,
+    /// The request as it is counted, once its app was known.
+    pub open: Option<Open>,
     /// The answer, or why there is none.
     pub result: Result<Response<Body>, Refusal>,
 }
@@ -64,9 +67,10 @@ async fn journey(scene: Scene<'_>, connection: &Connection, call: Call) -> Outco
         Ok(app) => app.cloned(),
         Err(refusal) => return Outcome::anonymous(Err(refusal)),
     };
+    let open = scene.services.metrics.begin(app.as_ref().map(|app| app.name.as_str()));
     let identity = match identify(&scene.services.store, call.request.headers(), host) {
         Ok(identity) => identity,
-        Err(refusal) => return Outcome { app, identity: Identity::Anonymous, result: Err(refusal) },
+        Err(refusal) => return Outcome { app, identity: Identity::Anonymous, open: Some(open), result: Err(refusal) },
     };
     let result = match (call.target.own(), &app) {
         (Own::Page(page), _) => {
@@ -74,11 +78,11 @@ async fn journey(scene: Scene<'_>, connection: &Connection, call: Call) -> Outco
             Ok(own_page(scene, identity.clone(), (call, &page)).await)
         }
         (Own::Disguised, _) => Err(Refusal::Blocked(DenyStatus::NotFound)),
-        (Own::No, Some(app)) => enter(scene, app, identity.clone(), call).await,
+        (Own::No, Some(app)) => enter(scene, (app, open.tally()), identity.clone(), call).await,
         (Own::No, None) if call.target.path() == "/" => Ok(finish::to_home()),
         (Own::No, None) => Err(Refusal::Blocked(DenyStatus::NotFound)),
     };
-    Outcome { app, identity, result }
+    Outcome { app, identity, open: Some(open), result }
 }
 
 /// The app that owns the host; none where it is the portal's alone. A connection whose handshake named another app's host is
@@ -100,18 +104,27 @@ fn route<'a>(plan: &'a Plan, connection: &Connection, host: &Host) -> Result<Opt
 }
 
 /// Through the door, if the verdict grants it: nothing reaches `forward` without the grant, and only `decide` makes one.
-async fn enter(scene: Scene<'_>, app: &Arc<App>, identity: Identity, call: Call) -> Result<Response<Body>, Refusal> {
+async fn enter(
+    scene: Scene<'_>,
+    (app, tally): (&Arc<App>, &Tally),
+    identity: Identity,
+    call: Call,
+) -> Result<Response<Body>, Refusal> {
     let Call { request, target, authority, host_header, client } = call;
     // A WebSocket asked for over HTTP/2 (RFC 8441) is the GET it would be over HTTP/1.
     let method = if request.method() == Method::CONNECT { &Method::GET } else { request.method() };
     let judgement = app.rules.judge(&target, method, client);
-    match decide(judgement, target, identity, scene.facts.received()) {
+    let verdict = decide(judgement, target, identity, scene.facts.received());
+    tally.decided(decision(&verdict));
+    match verdict {
         Verdict::Grant(grant) => {
             if let Some(session) = grant.identity().session() {
                 session.seen(scene.facts.received());
             }
             let facts = Facts { client, host_header, request_id: scene.facts.id() };
-            forward(grant, app, scene.pool, request, facts).await.map_err(Refusal::Upstream)
+            let response = forward(grant, app, scene.pool, request, facts).await.map_err(Refusal::Upstream)?;
+            tally.answered(scene.services.clock.now().since(scene.facts.received()));
+            Ok(response)
         }
         Verdict::Redirect(redirect) => Ok(finish::redirected(&redirect)),
         Verdict::Challenge(challenge) => {
@@ -121,6 +134,16 @@ async fn enter(scene: Scene<'_>, app: &Arc<App>, identity: Identity, call: Call)
             Err(Refusal::SignIn(Box::new(answer)))
         }
         Verdict::Deny(status) => Err(Refusal::Blocked(status)),
+    }
+}
+
+fn decision(verdict: &Verdict) -> Decision {
+    match verdict {
+        Verdict::Grant(grant) if grant.is_public() => Decision::Bypass,
+        Verdict::Grant(_) => Decision::Allow,
+        Verdict::Redirect(_) => Decision::Redirect,
+        Verdict::Challenge(_) => Decision::Login,
+        Verdict::Deny(_) => Decision::Deny,
     }
 }
 
@@ -144,6 +167,6 @@ async fn own_page(scene: Scene<'_>, identity: Identity, (call, page): (Call, &st
 impl Outcome {
     /// An outcome of which neither app nor visitor was known.
     pub fn anonymous(result: Result<Response<Body>, Refusal>) -> Self {
-        Self { app: None, identity: Identity::Anonymous, result }
+        Self { app: None, identity: Identity::Anonymous, open: None, result }
     }
 }

@@ -21,6 +21,8 @@ pub struct Listen {
     pub max_connections: usize,
     /// Most connections at once from one client network.
     pub max_connections_per_network: usize,
+    /// Where metrics are told, on this machine alone; `None` nowhere.
+    pub metrics: Option<SocketAddr>,
 }
 
 impl Default for Listen {
@@ -34,6 +36,7 @@ impl Default for Listen {
             drain_timeout: Duration::from_secs(10),
             max_connections: 10_000,
             max_connections_per_network: 256,
+            metrics: None,
         }
     }
 }

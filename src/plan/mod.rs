@@ -11,6 +11,7 @@ pub mod explain;
 pub mod headers;
 pub mod hosts;
 pub mod listener;
+pub mod metrics;
 pub mod networks;
 pub mod places;
 pub mod policy;

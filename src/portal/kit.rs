@@ -28,7 +28,7 @@ use crate::model::user::User;
 use crate::plan::app::App;
 use crate::plan::headers::HeaderEdits;
 use crate::plan::listener::Listen;
-use crate::plan::policy::{AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
+use crate::plan::policy::{AccessFormat, AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
 use crate::plan::upstream::Upstream;
 use crate::plan::websocket::WebSockets;
 use crate::plan::whole::Plan;
@@ -178,6 +178,7 @@ pub(super) fn plan(strength: Strength) -> Plan {
             drain_timeout: HOUR,
             max_connections: 1,
             max_connections_per_network: 1,
+            metrics: None,
         },
         tls: TlsPolicy { min_version: TlsVersion::V1_2, certificate: None },
         session: SessionPolicy { idle_timeout: 12 * HOUR, absolute_timeout: 168 * HOUR, remember: Some(720 * HOUR) },
@@ -190,9 +191,10 @@ pub(super) fn plan(strength: Strength) -> Plan {
         log: LogPolicy {
             level: "info".into(),
             format: LogFormat::Text,
-            access: false,
+            access: AccessFormat::Off,
             file: None::<PathBuf>,
             redact_query: vec![],
+            truncates_addresses: false,
         },
         hosts: HashMap::from(hosts.map(|host| (host, Arc::clone(&app)))),
         apps: vec![app],

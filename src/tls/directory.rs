@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustls::ServerConfig;
@@ -12,6 +13,7 @@ use rustls::sign::CertifiedKey;
 use crate::base::chain::Chain;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::current::Current;
+use crate::model::event::Event;
 use crate::plan::app::CertificateFiles;
 use crate::plan::policy::TlsVersion;
 use crate::plan::whole::Plan;
@@ -53,6 +55,19 @@ impl Wanted {
             })
             .collect()
     }
+}
+
+/// What a host shows to visitors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The host.
+    pub host: Host,
+    /// Who signed it.
+    pub issuer: String,
+    /// Until when it is valid; `None` while nobody has asked for it, so that it is not made yet.
+    pub not_after: Option<Timestamp>,
+    /// The owner's file; `None` if the local authority makes it.
+    pub file: Option<PathBuf>,
 }
 
 /// No host of ours was asked for: the connection is refused, never answered in some default host's name.
@@ -115,6 +130,7 @@ impl From<State> for Prepared {
 struct Site {
     source: Source,
     config: OnceLock<Arc<ServerConfig>>,
+    issued: OnceLock<Arc<Issued>>,
 }
 
 impl Directory {
@@ -202,6 +218,27 @@ impl Directory {
         reread.collect()
     }
 
+    /// The certificate of every host, by host.
+    pub fn certificates(&self) -> Vec<Certificate> {
+        let inventory = self.inventory.get();
+        let shown = inventory.sites.iter().filter_map(|(host, site)| {
+            let host = host.clone();
+            Some(match &site.source {
+                Source::Local => {
+                    let made = site.issued.get().and_then(|issued| issued.leaf.get().as_ref().as_ref().map(Leaf::not_after));
+                    Certificate { host, issuer: self.issuing.ca.name().to_owned(), not_after: made, file: None }
+                }
+                Source::Files(files) => {
+                    let (issuer, not_after) = inventory.pairs.get(files)?.signed();
+                    Certificate { host, issuer, not_after: Some(not_after), file: Some(files.certificate.clone()) }
+                }
+            })
+        });
+        let mut shown: Vec<_> = shown.collect();
+        shown.sort_by(|a, b| a.host.as_str().cmp(b.host.as_str()));
+        shown
+    }
+
     /// What the owner should know of the certificates in use.
     pub fn warnings(&self, now: Timestamp) -> Vec<Warning> {
         let inventory = self.inventory.get();
@@ -241,7 +278,10 @@ impl Inventory {
                 next.addresses.insert(address.to_canonical(), host.clone());
             }
             let kept = self.sites.get(&host).filter(|site| self.min == min && site.source == source).cloned();
-            next.sites.insert(host, kept.unwrap_or_else(|| Arc::new(Site { source, config: OnceLock::new() })));
+            next.sites.insert(
+                host,
+                kept.unwrap_or_else(|| Arc::new(Site { source, config: OnceLock::new(), issued: OnceLock::new() })),
+            );
         }
         if faults.is_empty() { Ok(next) } else { Err(faults) }
     }
@@ -261,7 +301,10 @@ impl Site {
             return Ok(Arc::clone(config));
         }
         let resolver: Arc<dyn ResolvesServerCert> = match &self.source {
-            Source::Local => Arc::new(Issued::new(host.clone(), issuing.clone())),
+            Source::Local => {
+                let issued = || Arc::new(Issued::new(host.clone(), issuing.clone()));
+                Arc::<Issued>::clone(self.issued.get_or_init(issued))
+            }
             Source::Files(files) => Arc::new(Kept(Arc::clone(inventory.pairs.get(files).ok_or(Unknown::Name)?))),
         };
         let make = || Arc::new(server::config(Arc::clone(&issuing.provider), inventory.min, resolver, &issuing.clock));
@@ -309,7 +352,9 @@ impl Issued {
         }
         match self.issuing.ca.issue(&self.host, now) {
             Ok(leaf) => self.leaf.replace(Some(leaf)),
-            Err(fault) => tracing::error!(host = self.host.as_str(), fault = %Chain(&fault), "no new certificate"),
+            Err(fault) => {
+                tracing::error!(event = Event::CertificateFailing.name(), host = self.host.as_str(), fault = %Chain(&fault), "no new certificate")
+            }
         }
         self.leaf.get().as_ref().as_ref().map(|leaf| Arc::clone(leaf.key()))
     }
