@@ -10,13 +10,14 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
 use crate::admin::wish::{Answer, RefusedKind, Wish};
 use crate::base::lifeline::Lifeline;
 use crate::base::task;
 use crate::daemon::counter::Counter;
+use crate::listen::accept::Trouble;
 use crate::model::event::Event;
 
 /// A wish in bytes at most: a whole configuration, escaped.
@@ -58,6 +59,7 @@ pub async fn serve(listener: StdListener, counter: Counter, stop: Lifeline) {
             return warn!(event = Event::ControlFailing.name(), %fault, "the control socket cannot be used; commands will not reach this gateway");
         }
     };
+    let mut trouble = Trouble::default();
     loop {
         let taken = tokio::select! {
             () = stop.severed() => return,
@@ -74,7 +76,9 @@ pub async fn serve(listener: StdListener, counter: Counter, stop: Lifeline) {
             }
             Ok(_) => warn!(event = Event::ControlStranger.name(), "another user tried the control socket"),
             Err(fault) => {
-                warn!(%fault, "the control socket cannot take a connection just now");
+                if let Some(times) = trouble.tell(Instant::now()) {
+                    warn!(event = Event::ControlFailing.name(), %fault, times, "the control socket cannot take a connection just now");
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }

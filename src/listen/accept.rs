@@ -95,14 +95,14 @@ async fn back_off(trouble: &mut Trouble, fault: &io::Error) {
 
 /// Trouble that comes twenty times a second, and is told once a minute.
 #[derive(Debug, Default)]
-struct Trouble {
+pub struct Trouble {
     told: Option<Instant>,
     times: u64,
 }
 
 impl Trouble {
     /// Counts one more; how many there were since it was last told, if it is time to tell it.
-    fn tell(&mut self, now: Instant) -> Option<u64> {
+    pub fn tell(&mut self, now: Instant) -> Option<u64> {
         self.times += 1;
         if self.told.is_some_and(|told| now.duration_since(told) < TELL_EVERY) {
             return None;

@@ -13,7 +13,7 @@ const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Au
 
 /// Appends the line in the format "combined", its end included.
 pub fn write_combined(line: &mut Vec<u8>, record: &Record) {
-    put_common(line, record);
+    put_clf(line, record);
     for field in [&record.referer, &record.agent] {
         line.extend_from_slice(b" \"");
         put_escaped(line, field.as_deref().filter(|field| !field.is_empty()).unwrap_or(b"-"));
@@ -23,12 +23,12 @@ pub fn write_combined(line: &mut Vec<u8>, record: &Record) {
 }
 
 /// Appends the line in the format "common", its end included.
-pub fn write_common(line: &mut Vec<u8>, record: &Record) {
-    put_common(line, record);
+pub fn write_clf(line: &mut Vec<u8>, record: &Record) {
+    put_clf(line, record);
     line.push(b'\n');
 }
 
-fn put_common(line: &mut Vec<u8>, record: &Record) {
+fn put_clf(line: &mut Vec<u8>, record: &Record) {
     // Into memory: nothing of it can fail.
     drop(write!(line, "{} - ", record.client));
     put_escaped(line, record.user.as_deref().unwrap_or("-").as_bytes());
@@ -83,10 +83,7 @@ mod tests {
         request.uri = "/a?b=1".into();
         (request.user, request.sent, request.status) = (Some("alice".into()), 364, 200);
         request.agent = Some((*b"Mozilla/5.0 (X11)").into());
-        assert_eq!(
-            line(write_common, &request),
-            "192.0.2.7 - alice [14/Nov/2023:22:13:20 +0000] \"GET /a?b=1 HTTP/2.0\" 200 364\n"
-        );
+        assert_eq!(line(write_clf, &request), "192.0.2.7 - alice [14/Nov/2023:22:13:20 +0000] \"GET /a?b=1 HTTP/2.0\" 200 364\n");
         assert_eq!(
             line(write_combined, &request),
             "192.0.2.7 - alice [14/Nov/2023:22:13:20 +0000] \"GET /a?b=1 HTTP/2.0\" 200 364 \"-\" \"Mozilla/5.0 (X11)\"\n"

@@ -3,7 +3,7 @@
 //! Our own hundred lines instead of `prometheus-client`: that writes OpenMetrics, which names counters without `_total` in `HELP`
 //! and `TYPE`, so that `promtool check metrics` finds every counter without help; and our counters are our own in any case.
 
-use std::fmt::{Display, Write};
+use std::fmt::Display;
 
 use crate::observe::histogram::Snapshot;
 
@@ -83,8 +83,7 @@ impl Family<'_> {
             self.text.push('"');
         }
         let end = if labels.is_empty() { " " } else { "} " };
-        // Into a String: nothing of it can fail.
-        drop(writeln!(self.text, "{end}{value}"));
+        self.text.push_str(&format!("{end}{value}\n"));
     }
 }
 

@@ -9,7 +9,7 @@ use crate::plan::upstream;
 
 const KEY: &str = "listen.metrics";
 /// The port that is proposed where one is missing.
-const USUAL: &str = "\"127.0.0.1:9464\"";
+const USUAL: u16 = 9464;
 
 /// The address of `listen.metrics`; `None` for `"off"` and for what is complained about. `taken` holds the public addresses.
 pub fn address(written: &Placed<String>, taken: &[(SocketAddr, Place)], complaints: &mut Vec<Complaint>) -> Option<SocketAddr> {
@@ -18,8 +18,10 @@ pub fn address(written: &Placed<String>, taken: &[(SocketAddr, Place)], complain
     }
     let complaint = |code, message: &str| Complaint::new(code, &written.place, message).key(KEY);
     let Ok(address) = written.value.parse::<SocketAddr>() else {
-        let label = format!("such as {USUAL}, or \"off\"");
-        complaints.push(complaint(Code::E0507, "not an address with a port").label(label).fix(USUAL));
+        let port = written.value.rsplit(':').next().and_then(|port| port.parse::<u16>().ok()).unwrap_or(USUAL);
+        let meant = format!("\"127.0.0.1:{port}\"");
+        let label = format!("did you mean {meant}, or \"off\"?");
+        complaints.push(complaint(Code::E0507, "not an address with a port").label(label).fix(meant));
         return None;
     };
     if !address.ip().is_loopback() {
@@ -57,7 +59,6 @@ pub fn keep_apart(metrics: Option<SocketAddr>, apps: &[AppTable], complaints: &m
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::plan::compile::compile_text;
 
     fn codes(metrics: &str, upstream: &str) -> Vec<&'static str> {

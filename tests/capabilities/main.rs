@@ -10,6 +10,7 @@ mod no_way_around;
 mod one_sign_in;
 mod proxying;
 mod reload;
+mod seeing;
 mod shutdown;
 mod sign_in;
 mod websockets;

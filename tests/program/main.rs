@@ -7,6 +7,7 @@ mod client;
 mod footprint;
 mod kill;
 mod probing;
+mod rotating;
 mod signals;
 mod starting;
 mod verbs;
