@@ -13,6 +13,7 @@ use doorward::daemon::boot::{Gateway, Start, boot};
 use doorward::daemon::place::Place;
 use doorward::gate::handle::handle;
 use doorward::gate::identify::identify;
+use doorward::model::session::Proofs;
 use doorward::model::strength::Strength;
 use doorward::plan::app::App;
 use doorward::plan::compile::compile_text;
@@ -113,6 +114,7 @@ async fn sign_in(gateway: &Gateway, token: &Token, clock: &Clock) {
         user: user.id,
         host: NAME.into(),
         strength: Strength::TwoFactor,
+        proofs: Proofs::default(),
         expires_at: clock.now().plus(Duration::from_secs(86_400)),
         idle_timeout: None,
         network: "127.0.0.1".into(),

@@ -6,12 +6,14 @@ use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
 
-use crate::command::explain::ExplainWords;
+use crate::command::explain::{ExplainWords, Groups};
 use crate::command::place::Loaded;
 use crate::config::report::harmless;
+use crate::model::profile::GroupName;
+use crate::model::user::UserName;
 use crate::plan::explain::{Explained, Finding, Kind, Seen, Step};
 use crate::plan::places::Origin;
-use crate::policy::decide::Verdict;
+use crate::policy::decide::{Forbidden, Verdict};
 use crate::policy::host::Authority;
 use crate::policy::rule::{DenyStatus, Judgement};
 use crate::portal::why::SIGN_IN;
@@ -34,6 +36,8 @@ pub struct Asked<'a> {
     pub plain: bool,
     /// The configuration.
     pub loaded: &'a Loaded,
+    /// The groups of the user in question.
+    pub groups: &'a Groups,
 }
 
 /// What a visitor gets.
@@ -55,6 +59,7 @@ pub fn json(asked: &Asked<'_>, finding: &Finding) -> Value {
         "method": asked.words.method.as_str(),
         "client": asked.words.ip.to_canonical(),
         "user": asked.words.user.as_ref().map(|name| name.as_str()),
+        "groups": groups_json(asked),
         "verdict": { "name": name, "status": status, "location": location, "told": told },
     });
     if let Finding::App(explained) = finding {
@@ -62,12 +67,35 @@ pub fn json(asked: &Asked<'_>, finding: &Finding) -> Value {
         let steps = trace.steps.iter().enumerate();
         value["app"] = json!({ "name": app.name, "at": position(asked, place) });
         value["readings"] = json!(target.readings());
-        value["rules"] = steps.map(|(at, step)| rule(asked, step, trace.decisive == Some(at))).collect();
+        value["rules"] = steps.map(|(at, step)| rule(asked, step, trace.decisive.contains(&at))).collect();
         if let Some(headers) = headers(asked, explained) {
             value["headers"] = headers.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
         }
     }
     value
+}
+
+/// The groups; `null` where they are not known.
+fn groups_json(asked: &Asked<'_>) -> Value {
+    match asked.groups {
+        Groups::Named(groups) | Groups::Known(groups) => groups.iter().map(GroupName::as_str).collect(),
+        Groups::NoUser | Groups::Unknown => Value::Null,
+    }
+}
+
+/// The groups, and who says so. Nothing without a user.
+fn groups_told(asked: &Asked<'_>) -> Option<String> {
+    let user = asked.words.user.as_ref()?;
+    let listed = |groups: &[GroupName]| match groups {
+        [] => "none".to_owned(),
+        groups => groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", "),
+    };
+    Some(match asked.groups {
+        Groups::Named(groups) => format!("{}, as you say", listed(groups)),
+        Groups::Known(groups) => format!("{}, as the running gateway knows", listed(groups)),
+        Groups::NoUser => format!("none: the running gateway has no user {user}"),
+        Groups::Unknown => "not known, taken for none: no gateway runs here to ask; name them with --group".to_owned(),
+    })
 }
 
 fn rule(asked: &Asked<'_>, step: &Step, decides: bool) -> Value {
@@ -101,6 +129,7 @@ pub fn text(asked: &Asked<'_>, finding: &Finding) -> String {
         |name| format!("{name}, signed in with {}", words.strength.name(), name = name.as_str()),
     );
     lines.push(format!("  asked by  {who}, from {}", words.ip.to_canonical()));
+    lines.extend(groups_told(asked).map(|told| format!("  groups    {told}")));
     if asked.plain {
         lines.push("  http://   is answered with a redirect to https://; this is what happens there".to_owned());
     }
@@ -130,7 +159,7 @@ fn tell_rules(asked: &Asked<'_>, explained: &Explained, lines: &mut Vec<String>)
         lines.push(format!("            and {more} more"));
     }
     for (at, step) in trace.steps.iter().enumerate() {
-        lines.push(step_line(asked, step, trace.decisive == Some(at)));
+        lines.push(step_line(asked, step, trace.decisive.contains(&at)));
     }
 }
 
@@ -199,6 +228,15 @@ fn verdict(asked: &Asked<'_>, verdict: &Verdict) -> Answer {
             let told = format!("sent to {} with {}", redirect.to, redirect.status);
             Answer { name: "redirect", status: Some(redirect.status), location: Some(redirect.to.clone()), told }
         }
+        Verdict::Forbid(Forbidden::NotAllowed) => {
+            let user = asked.words.user.as_ref().map(UserName::as_str).unwrap_or_default();
+            let told = format!("403: {user} is signed in and is not among those who may open this");
+            Answer { name: "not-allowed", status: Some(403), location: None, told }
+        }
+        Verdict::Forbid(Forbidden::Unprovable) => {
+            let told = "403 for everybody: it asks for a passkey, and this version has none".to_owned();
+            Answer { name: "unprovable", status: Some(403), location: None, told }
+        }
         Verdict::Deny(status) => {
             let (status, meaning) = match status {
                 DenyStatus::NotFound => (404, "404, as if nothing were there"),
@@ -213,7 +251,7 @@ fn verdict(asked: &Asked<'_>, verdict: &Verdict) -> Answer {
             let direct = safe || asked.loaded.plan.is_portal(&asked.authority.host);
             let to = if direct { sign_in.clone() } else { CONTINUE.to_owned() };
             let onward = if direct { String::new() } else { format!(", and on to {sign_in}") };
-            let needs = challenge.needs.name();
+            let needs = challenge.needs.strength.name();
             let told = format!("must sign in with {needs}: a browser is sent to {to} with {status}{onward}; a program gets 401");
             Answer { name: "sign-in", status: Some(status), location: Some(to), told }
         }

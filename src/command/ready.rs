@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::admin::wish::{Answer, Wish};
+use crate::admin::wish::{Answer, Details, Wish};
 use crate::command::exit::Failure;
 use crate::command::output::terminal_qr;
 use crate::command::serve::Manner;
@@ -55,7 +55,7 @@ fn first_link(gateway: &Gateway) -> Result<Option<String>, Failure> {
         other => return Err(refused(other)),
     };
     let wish = match &users[..] {
-        [] => Wish::UserAdd { name: FIRST_USER.to_owned(), credentials: None },
+        [] => Wish::UserAdd { name: FIRST_USER.to_owned(), credentials: None, details: Details::default() },
         [first] if first.user == FIRST_USER && !first.password && !first.disabled => Wish::UserLink { name: first.user.clone() },
         // Somebody has been at work with `doorward user`: their links are not to die by a restart.
         _ => return Ok(None),

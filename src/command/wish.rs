@@ -62,6 +62,14 @@ impl Installation {
         granted(block_on(self.answer(wish, make))??)
     }
 
+    /// Asks the running gateway and nobody else; `None` if none runs.
+    ///
+    /// # Errors
+    /// [`Failure`] with the reason.
+    pub fn ask_running(&self, wish: &Wish) -> Result<Option<Answer>, Failure> {
+        block_on(self.ask_gateway(wish))??.map(granted).transpose()
+    }
+
     /// By the gateway if one runs, else by ourselves. Whoever holds the lock without answering is about to go, or about to
     /// answer, and is waited for: scripts add people side by side, and start a gateway meanwhile.
     async fn answer(&self, wish: Wish, make: bool) -> Result<Answer, Failure> {

@@ -24,6 +24,14 @@ pub struct AppTable {
     pub upstream: Option<Placed<String>>,
     /// What it asks of visitors.
     pub require: Option<Placed<Strength>>,
+    /// Whom it lets in.
+    pub allow: Option<Placed<Vec<Placed<String>>>>,
+    /// How long ago a proof may be; the inner `None` is `"off"`.
+    pub max_age: Option<Placed<Option<Duration>>>,
+    /// Whether the home page shows it.
+    pub listed: Option<Placed<bool>>,
+    /// What the home page says of it.
+    pub description: Option<Placed<String>>,
     /// Denied for everybody.
     pub deny: Vec<Placed<String>>,
     /// How denied paths are answered.
@@ -63,6 +71,10 @@ impl AppTable {
             hosts: reader.one_or_many("host").unwrap_or_default(),
             upstream: reader.string("upstream"),
             require: auth::strength(reader),
+            allow: reader.list("allow"),
+            max_age: reader.duration_or("max_age", "off"),
+            listed: reader.boolean("listed"),
+            description: reader.string("description"),
             deny: reader.list("deny").map(|list| list.value).unwrap_or_default(),
             deny_status: reader.choice("deny_status", &[("403", 403), ("404", 404)]),
             only: reader.list("only"),

@@ -106,6 +106,8 @@ codes! {
     W0608 Warning "a whole app is public",
     E0611 Error "a header cannot be set or removed",
     E0612 Error "a redirect cannot work",
+    W0612 Warning "nobody can open an app or path",
+    E0613 Error "an entry of `allow` cannot be read",
 }
 
 impl Complaint {

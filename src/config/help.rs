@@ -218,6 +218,21 @@ redirect = [{ from = \"/\", to = \"/lab\", status = 301 }]",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
 redirect = [{ from = \"/\", to = \"/lab\", status = 308 }]",
     ),
+    entry(
+        Code::W0612,
+        "Whoever signs in, and however, this stays shut: `allow` names nobody, or `require` asks for a passkey, which this
+version does not know yet. That may be meant for a while. `deny` says so better, if it is.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nallow = []",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nallow = [\"group:family\"]",
+    ),
+    entry(
+        Code::E0613,
+        "`allow` lists people: \"user:alice\" is one account, \"group:family\" everybody in that group, and \"*\" alone everybody who
+is signed in. Paths have no place in it: `only` is the list of paths that can be reached. Who is in which group is not in the
+file; `doorward user group add alice family` puts her there.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nallow = [\"family\"]",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nallow = [\"group:family\"]",
+    ),
 ];
 
 #[cfg(test)]

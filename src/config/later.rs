@@ -11,7 +11,6 @@ const APP: &[&str] = &[
     "path",
     "strip_path",
     "recipe",
-    "allow",
     "identity",
     "identity_header",
     "logout_path",
@@ -20,8 +19,6 @@ const APP: &[&str] = &[
     "health",
     "load_balance",
     "passes",
-    "listed",
-    "description",
     "icon",
     "maintenance",
     "mode",
@@ -30,7 +27,7 @@ const APP: &[&str] = &[
     "suffixes",
     "normalise",
 ];
-const RULE: &[&str] = &["auth", "otp_header", "allow", "body_limit", "acknowledge"];
+const RULE: &[&str] = &["auth", "otp_header", "body_limit", "acknowledge"];
 
 /// Whether `key` of the table `path` is reserved for a later version.
 pub fn is_reserved(path: &str, key: &str) -> bool {

@@ -27,6 +27,7 @@ use crate::observe::record::Record;
 use crate::observe::redact;
 use crate::observe::tally::{Failure, Open};
 use crate::plan::whole::Plan;
+use crate::policy::decide::Forbidden;
 use crate::policy::rule::{DenyStatus, Redirect};
 use crate::web::audience::Audience;
 use crate::web::page;
@@ -112,7 +113,7 @@ fn refused(refusal: Refusal, audience: Audience, record: &Record) -> Response<Bo
     let app = record.app.as_deref().unwrap_or_default();
     let mut response = match refusal {
         Refusal::SignIn(answer) => *answer,
-        other => page(&other, app).answer(audience, &record.id),
+        other => page(&other, app, record.user.as_deref().unwrap_or_default()).answer(audience, &record.id),
     };
     name(&mut response, &record.id);
     if &*record.method == "HEAD" { without_body(response) } else { response }
@@ -125,7 +126,7 @@ pub fn name(response: &mut Response<Body>, id: &str) {
     }
 }
 
-fn page<'a>(refusal: &Refusal, app: &'a str) -> Page<'a> {
+fn page<'a>(refusal: &Refusal, app: &'a str, user: &'a str) -> Page<'a> {
     match refusal {
         Refusal::Unreadable(unreadable) if unreadable.too_long() => Page::AddressTooLong,
         Refusal::Malformed(_) | Refusal::Unreadable(_) => Page::BadRequest,
@@ -134,6 +135,8 @@ fn page<'a>(refusal: &Refusal, app: &'a str) -> Page<'a> {
         Refusal::Misdirected | Refusal::NoSuchApp => Page::Misdirected,
         Refusal::Blocked(DenyStatus::Forbidden) => Page::Forbidden,
         Refusal::Blocked(DenyStatus::NotFound) => Page::NotFound,
+        Refusal::Forbidden(Forbidden::NotAllowed) => Page::NotAllowed { app, user },
+        Refusal::Forbidden(Forbidden::Unprovable) => Page::Unprovable { app },
         Refusal::Unavailable(_) => Page::Unavailable,
         Refusal::Upstream(fault) => upstream::page(fault, app),
         // Answered before: a sign-in brings its own answer.

@@ -22,6 +22,7 @@ use crate::portal::challenge::{self, Wanted};
 use crate::portal::route as portal;
 use crate::proxy::forward::{Facts, forward};
 use crate::proxy::pool::Pool;
+use crate::web::worker;
 use crate::wire::body::Body;
 use crate::wire::connection::Connection;
 
@@ -133,6 +134,9 @@ async fn enter(
             let answer = challenge::answer(&scene.services.portal, scene.plan, wanted, scene.facts.received());
             Err(Refusal::SignIn(Box::new(answer)))
         }
+        // The app's own worker would show what it kept, in place of the page that says why.
+        Verdict::Forbid(_) if worker::is_wanted(request.headers()) => Err(Refusal::SignIn(Box::new(worker::answer()))),
+        Verdict::Forbid(forbidden) => Err(Refusal::Forbidden(forbidden)),
         Verdict::Deny(status) => Err(Refusal::Blocked(status)),
     }
 }
@@ -143,7 +147,7 @@ fn decision(verdict: &Verdict) -> Decision {
         Verdict::Grant(_) => Decision::Allow,
         Verdict::Redirect(_) => Decision::Redirect,
         Verdict::Challenge(_) => Decision::Login,
-        Verdict::Deny(_) => Decision::Deny,
+        Verdict::Forbid(_) | Verdict::Deny(_) => Decision::Deny,
     }
 }
 

@@ -6,6 +6,7 @@ use std::error::Error;
 use http::Response;
 
 use crate::gate::upstream;
+use crate::policy::decide::Forbidden;
 use crate::policy::refusal::Unreadable;
 use crate::policy::rule::DenyStatus;
 use crate::proxy::fault::{Fault as UpstreamFault, Side};
@@ -31,6 +32,8 @@ pub enum Refusal {
     Blocked(DenyStatus),
     /// The visitor has to sign in first; the answer tells how, in the manner the client can use.
     SignIn(Box<Response<Body>>),
+    /// Not for whom the visitor is signed in as, or not for anybody yet.
+    Forbidden(Forbidden),
     /// The store cannot say who this is.
     Unavailable(StoreFault),
     /// The app's server did not take or answer the request.
@@ -75,7 +78,8 @@ impl Refusal {
             | Self::Misdirected
             | Self::NoSuchApp
             | Self::Blocked(_)
-            | Self::SignIn(_) => Party::Client,
+            | Self::SignIn(_)
+            | Self::Forbidden(_) => Party::Client,
         }
     }
 
@@ -97,6 +101,8 @@ impl Refusal {
             Self::NoSuchApp => "no-such-app",
             Self::Blocked(_) => "blocked",
             Self::SignIn(_) => "sign-in",
+            Self::Forbidden(Forbidden::NotAllowed) => "not-allowed",
+            Self::Forbidden(Forbidden::Unprovable) => "unprovable",
             Self::Unavailable(_) => "store-unavailable",
             Self::Upstream(fault) => upstream::name(fault),
         }
@@ -114,7 +120,8 @@ impl Refusal {
             | Self::Misdirected
             | Self::NoSuchApp
             | Self::Blocked(_)
-            | Self::SignIn(_) => None,
+            | Self::SignIn(_)
+            | Self::Forbidden(_) => None,
         }
     }
 }

@@ -28,6 +28,10 @@ pub struct App {
     pub response_headers: HeaderEdits,
     /// What its WebSockets may do.
     pub websocket: WebSockets,
+    /// Whether the home page shows it.
+    pub listed: bool,
+    /// What the home page says of it.
+    pub description: Option<String>,
     /// What its open streams live by: cut when the app, as it is here, is no longer served.
     pub lifeline: Lifeline,
 }
@@ -36,8 +40,19 @@ impl App {
     /// Whether `other` does the same for its visitors, so that what is open through one may go on through the other. Every
     /// field is named here: one that is forgotten would leave an old rule in force.
     pub fn serves_like(&self, other: &Self) -> bool {
-        let Self { name: _, hosts, upstream, rules, certificate: _, request_headers, response_headers, websocket, lifeline: _ } =
-            self;
+        let Self {
+            name: _,
+            hosts,
+            upstream,
+            rules,
+            certificate: _,
+            request_headers,
+            response_headers,
+            websocket,
+            listed: _,
+            description: _,
+            lifeline: _,
+        } = self;
         *hosts == other.hosts
             && *upstream == other.upstream
             && *rules == other.rules
@@ -48,7 +63,8 @@ impl App {
 
     /// Whether `other` is the same in every respect.
     pub fn is_like(&self, other: &Self) -> bool {
-        self.serves_like(other) && self.name == other.name && self.certificate == other.certificate
+        let shown = self.name == other.name && self.listed == other.listed && self.description == other.description;
+        self.serves_like(other) && shown && self.certificate == other.certificate
     }
 }
 

@@ -6,6 +6,8 @@ use crate::base::lifeline::Lifeline;
 use crate::config::app::AppTable;
 use crate::config::complaint::{Code, Complaint};
 use crate::config::document::Document;
+use crate::config::placed;
+use crate::config::placed::{Place, Placed};
 use crate::plan::app::App;
 use crate::plan::headers::{self, Way};
 use crate::plan::hosts::HostBook;
@@ -13,6 +15,9 @@ use crate::plan::rules;
 use crate::plan::settings;
 use crate::plan::upstream;
 use crate::plan::websocket;
+
+/// In characters; it stands on one line beside the name.
+const LONGEST_DESCRIPTION: usize = 200;
 
 /// The apps of a document, in written order. One that cannot be used is left out and complained about.
 pub fn compile(document: &Document, book: &mut HostBook, complaints: &mut Vec<Complaint>) -> Vec<Arc<App>> {
@@ -38,6 +43,7 @@ fn app(document: &Document, table: &AppTable, book: &mut HostBook, complaints: &
     let websocket = websocket::compile(&table.websocket, complaints);
     let rules = rules::compile(document, table, &hosts, complaints);
     let name = table.name.as_ref().and_then(|name| name_of(name.value.trim(), &name.place, complaints));
+    let description = table.description.as_ref().and_then(|text| description_of(text, complaints));
     let first = hosts.first()?.as_str();
     let name = name.unwrap_or_else(|| first.to_owned());
     Some(App {
@@ -49,6 +55,8 @@ fn app(document: &Document, table: &AppTable, book: &mut HostBook, complaints: &
         response_headers,
         websocket,
         hosts,
+        listed: placed::value(table.listed.as_ref()).unwrap_or(true),
+        description,
         lifeline: Lifeline::new(),
     })
 }
@@ -61,12 +69,23 @@ fn complained_at_key(document: &Document, table: &AppTable) -> bool {
     })
 }
 
-fn name_of(name: &str, place: &std::ops::Range<usize>, complaints: &mut Vec<Complaint>) -> Option<String> {
+fn name_of(name: &str, place: &Place, complaints: &mut Vec<Complaint>) -> Option<String> {
     if !name.is_empty() && name.chars().count() <= 64 && !name.chars().any(char::is_control) {
         return Some(name.to_owned());
     }
     let complaint =
         Complaint::new(Code::E0206, place, "`name` cannot be shown").label("1 to 64 characters, none of them control");
     complaints.push(complaint.key("app.name"));
+    None
+}
+
+fn description_of(written: &Placed<String>, complaints: &mut Vec<Complaint>) -> Option<String> {
+    let text = written.value.trim();
+    if !text.is_empty() && text.chars().count() <= LONGEST_DESCRIPTION && !text.chars().any(char::is_control) {
+        return Some(text.to_owned());
+    }
+    let label = format!("1 to {LONGEST_DESCRIPTION} characters, none of them control");
+    let complaint = Complaint::new(Code::E0206, &written.place, "`description` cannot be shown").label(label);
+    complaints.push(complaint.key("app.description"));
     None
 }

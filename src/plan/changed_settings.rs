@@ -77,6 +77,8 @@ pub fn upstream(before: &App, app: &App, changes: &mut Vec<Change>) {
         ("request_headers", before.request_headers != app.request_headers),
         ("response_headers", before.response_headers != app.response_headers),
         ("websocket", before.websocket != app.websocket),
+        ("listed", before.listed != app.listed),
+        ("description", before.description != app.description),
     ];
     for (key, _) in others.iter().filter(|(_, differs)| *differs) {
         say(format!("{key} is another"));

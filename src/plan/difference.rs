@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::units;
 use crate::model::strength::Strength;
 use crate::plan::app::App;
 use crate::plan::changed_rules;
@@ -11,6 +12,7 @@ use crate::plan::changed_settings;
 use crate::plan::upstream::Origin;
 use crate::plan::whole::Plan;
 use crate::policy::host::Host;
+use crate::policy::people::People;
 use crate::policy::requirement::Requirement;
 use crate::policy::rule::Action;
 
@@ -103,7 +105,7 @@ fn partner<'a>(app: &App, old: &'a Plan) -> Option<&'a Arc<App>> {
 }
 
 fn new_app(app: &App, plan: &Plan, changes: &mut Vec<Change>) {
-    let what = format!("a new app at {}, {}", addresses(&app.hosts, plan), asks(app.rules.requirement));
+    let what = format!("a new app at {}, {}", addresses(&app.hosts, plan), asks(&app.rules.requirement));
     changes.push(Change::of(app, Effect::Opens, what));
     for rule in app.rules.rules.iter().chain(&app.rules.bypass).filter(|rule| rule.action == Action::Bypass) {
         changes.push(Change::of(app, Effect::Publishes, format!("{} is public", changed_rules::scope(rule))));
@@ -145,8 +147,20 @@ fn gone(app: &App, new: &Plan, changes: &mut Vec<Change>) {
 }
 
 /// What a requirement asks of visitors.
-pub fn asks(requirement: Requirement) -> &'static str {
-    match requirement.strength {
+pub fn asks(requirement: &Requirement) -> String {
+    let strength = behind(requirement.strength);
+    let people = match &requirement.people {
+        People::Everybody => String::new(),
+        people => format!(" for {people} alone"),
+    };
+    let age = requirement.max_age.map(|age| format!(", proven within {}", units::written(age)));
+    format!("{strength}{people}{}", age.unwrap_or_default())
+}
+
+/// What a strength asks of visitors.
+pub const fn behind(strength: Strength) -> &'static str {
+    match strength {
+        Strength::Passkey => "behind a passkey",
         Strength::TwoFactor => "behind two factors",
         Strength::Password => "behind a password alone",
     }

@@ -3,6 +3,8 @@
 
 pub mod app;
 pub mod apps;
+pub mod asked;
+pub mod changed_requirement;
 pub mod changed_rules;
 pub mod changed_settings;
 pub mod compile;

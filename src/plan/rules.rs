@@ -9,7 +9,7 @@ use crate::config::document::Document;
 use crate::config::placed;
 use crate::config::placed::{Place, Placed};
 use crate::config::rule::{BypassEntry, RuleTable, WrittenAction};
-use crate::model::strength::Strength;
+use crate::plan::asked;
 use crate::plan::networks;
 use crate::plan::public;
 use crate::plan::redirects;
@@ -24,15 +24,14 @@ type Sent = Vec<(Redirect, Place)>;
 
 /// Compiles the path rules of one app.
 pub fn compile(document: &Document, table: &AppTable, hosts: &[Host], complaints: &mut Vec<Complaint>) -> RuleSet {
-    let strength = placed::value(table.require.as_ref().or(document.auth.require.as_ref())).unwrap_or(Strength::TwoFactor);
-    let requirement = Requirement { strength };
+    let requirement = asked::of_app(document, table, complaints);
     let faults = complaints.len();
     let mut sent = Sent::new();
     let set = RuleSet {
         only: table.only.as_ref().map(|only| patterns(&only.value, "app.only", complaints)),
         deny: patterns(&table.deny, "app.deny", complaints),
         redirects: redirects_of(table, &mut sent, complaints),
-        rules: table.rules.iter().filter_map(|written| rule(written, requirement, &mut sent, complaints)).collect(),
+        rules: table.rules.iter().filter_map(|written| rule(written, &requirement, &mut sent, complaints)).collect(),
         bypass: table.bypass.iter().filter_map(|entry| bypass(entry, complaints)).collect(),
         requirement,
         deny_status: match placed::value(table.deny_status.as_ref()) {
@@ -66,7 +65,7 @@ fn redirects_of(table: &AppTable, sent: &mut Sent, complaints: &mut Vec<Complain
     compiled
 }
 
-fn rule(written: &RuleTable, usual: Requirement, sent: &mut Sent, complaints: &mut Vec<Complaint>) -> Option<Rule> {
+fn rule(written: &RuleTable, usual: &Requirement, sent: &mut Sent, complaints: &mut Vec<Complaint>) -> Option<Rule> {
     let mut paths = patterns(&written.paths, "app.rule.path", complaints);
     if let Some(regex) = &written.path_regex {
         match Pattern::regex(&regex.value) {
@@ -81,9 +80,7 @@ fn rule(written: &RuleTable, usual: Requirement, sent: &mut Sent, complaints: &m
     misplaced_keys(written, kind, complaints);
     let limits = limits(written, kind, "app.rule", complaints);
     let action = match kind {
-        WrittenAction::Require => {
-            Action::Require(placed::value(written.require.as_ref()).map_or(usual, |strength| Requirement { strength }))
-        }
+        WrittenAction::Require => Action::Require(asked::of_rule(written, usual, complaints)),
         WrittenAction::Bypass => Action::Bypass,
         WrittenAction::Deny => Action::Deny,
         WrittenAction::Redirect => {
@@ -158,6 +155,8 @@ fn misplaced_keys(written: &RuleTable, kind: WrittenAction, complaints: &mut Vec
     misplaced("to", written.to.as_ref().map(|to| to.place.clone()), "redirect", WrittenAction::Redirect);
     misplaced("status", written.status.as_ref().map(|status| status.place.clone()), "redirect", WrittenAction::Redirect);
     misplaced("require", written.require.as_ref().map(|require| require.place.clone()), "require", WrittenAction::Require);
+    misplaced("allow", written.allow.as_ref().map(|allow| allow.place.clone()), "require", WrittenAction::Require);
+    misplaced("max_age", written.max_age.as_ref().map(|max_age| max_age.place.clone()), "require", WrittenAction::Require);
 }
 
 /// The regex crate draws a picture over several lines and says what is wrong in the last.

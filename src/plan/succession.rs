@@ -74,9 +74,12 @@ mod tests {
     fn a_name_or_certificate_ends_nothing_that_is_open() {
         let before = plan(&app("a", ""));
         let pair = "certificate = \"a.pem\"\nprivate_key = \"a.key\"";
-        for more in ["name = \"A\"", pair] {
+        for more in ["name = \"A\"", pair, "listed = false", "description = \"x\"", "allow = [\"*\"]"] {
             let now = succeed(&plan(&app("a", more)), &before);
-            assert!(!Arc::ptr_eq(&now.apps[0], &before.apps[0]) && now.apps[0].lifeline == before.apps[0].lifeline);
+            assert!(
+                Arc::ptr_eq(&now.apps[0], &before.apps[0]) == more.starts_with("allow")
+                    && now.apps[0].lifeline == before.apps[0].lifeline
+            );
             assert!(departed(&before, &now).is_empty());
         }
     }
@@ -90,6 +93,10 @@ mod tests {
             "deny_status = 403",
             "only = [\"/x/\"]",
             "require = \"password\"",
+            "allow = [\"user:alice\"]",
+            "max_age = \"5m\"",
+            "[[app.rule]]\npath = \"/x/\"\nallow = [\"group:family\"]",
+            "[[app.rule]]\npath = \"/x/\"\nmax_age = \"5m\"",
             "bypass = [\"/x/\"]",
             "redirect = [{ from = \"/x/\", to = \"/\" }]",
             "idle_timeout = \"1s\"",

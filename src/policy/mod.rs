@@ -11,6 +11,7 @@ pub mod fold;
 pub mod host;
 pub mod layer;
 pub mod pattern;
+pub mod people;
 pub mod reading;
 pub mod refusal;
 pub mod requirement;

@@ -1,5 +1,6 @@
 //! The rules of one app and what they say of a request.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 
@@ -89,11 +90,12 @@ pub enum Judgement {
 }
 
 /// What the rules say of one reading.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Opinion<'a> {
     Deny,
     Redirect(&'a Redirect),
-    Require(Requirement),
+    // Owned only where two that differ had to be put together.
+    Require(Cow<'a, Requirement>),
     Open,
 }
 
@@ -119,7 +121,7 @@ impl RuleSet {
             // Every target has a reading; should one ever have none, then nothing spoke for opening it.
             Some(Opinion::Deny) | None => Judgement::Denied(self.deny_status),
             Some(Opinion::Redirect(redirect)) => Judgement::Redirected(redirect.clone()),
-            Some(Opinion::Require(requirement)) => Judgement::Required(requirement),
+            Some(Opinion::Require(requirement)) => Judgement::Required(requirement.into_owned()),
             Some(Opinion::Open) => Judgement::Open,
         }
     }
@@ -128,7 +130,10 @@ impl RuleSet {
         let mut strictest = so_far;
         let _stopped = target.each_reading(&mut |reading| {
             let heard = self.opinion(reading, call);
-            strictest = strictest.map_or(heard, |known| Some(heard.map_or(known, |heard| known.stricter(heard))));
+            strictest = match (strictest.take(), heard) {
+                (Some(known), Some(heard)) => Some(known.stricter(heard)),
+                (known, heard) => known.or(heard),
+            };
             if matches!(strictest, Some(Opinion::Deny)) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         strictest
@@ -153,7 +158,7 @@ impl RuleSet {
         }
         let by_rule = first.map(|rule| Opinion::of(&rule.action));
         let bypassed = || self.bypass.iter().any(|rule| rule.speaks_of(reading, call)).then_some(Opinion::Open);
-        let otherwise = || (!reading.is_aside()).then_some(Opinion::Require(self.requirement));
+        let otherwise = || (!reading.is_aside()).then_some(Opinion::Require(Cow::Borrowed(&self.requirement)));
         by_rule.or_else(bypassed).or_else(otherwise)
     }
 }
@@ -174,7 +179,7 @@ impl Rule {
 impl<'a> Opinion<'a> {
     fn of(action: &'a Action) -> Self {
         match action {
-            Action::Require(requirement) => Self::Require(*requirement),
+            Action::Require(requirement) => Self::Require(Cow::Borrowed(requirement)),
             Action::Bypass => Self::Open,
             Action::Deny => Self::Deny,
             Action::Redirect(redirect) => Self::Redirect(redirect),
@@ -186,7 +191,8 @@ impl<'a> Opinion<'a> {
         match (self, other) {
             (Self::Deny, _) | (_, Self::Deny) => Self::Deny,
             (redirect @ Self::Redirect(_), _) | (_, redirect @ Self::Redirect(_)) => redirect,
-            (Self::Require(one), Self::Require(two)) => Self::Require(one.and(two)),
+            (Self::Require(one), Self::Require(two)) if one == two => Self::Require(one),
+            (Self::Require(one), Self::Require(two)) => Self::Require(Cow::Owned(one.and(&two))),
             (require @ Self::Require(_), Self::Open) | (Self::Open, require @ Self::Require(_)) => require,
             (Self::Open, Self::Open) => Self::Open,
         }

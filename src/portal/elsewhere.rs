@@ -8,10 +8,11 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use crate::auth::token::Token;
 use crate::base::clock::Timestamp;
 use crate::model::event::Event;
-use crate::model::strength::Strength;
 use crate::plan::whole::Plan;
 use crate::policy::host::Host;
+use crate::policy::requirement::Needs;
 use crate::portal::call::{self, Call};
+use crate::portal::confirm;
 use crate::portal::hand_off::{self, Astray};
 use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
@@ -46,8 +47,8 @@ pub struct Leaving<'a> {
     pub client: IpAddr,
     /// Where they want to be afterwards.
     pub to: Destination,
-    /// How firmly they must have proven who they are for that.
-    pub needs: Strength,
+    /// What they must have proven for that.
+    pub needs: Needs,
     /// What the portal is to tell them.
     pub why: Option<Why>,
     /// Names the request in the log.
@@ -92,9 +93,21 @@ pub fn home(plan: &Plan, call: &Call<'_>) -> Response<Body> {
 pub fn sign_in(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
     let to = Destination::home();
     let needs = call.needs(plan, &call.host, &to);
-    if call.session().is_some_and(|session| session.strength >= needs) {
+    if call.session().is_some_and(|session| needs.lack(session, call.now).is_none()) {
         return call.redirect(to.as_str());
     }
+    to_portal(portal, plan, call, (to, needs))
+}
+
+/// The page on which a factor is proven once more, too. Whoever asks for it here comes back to the app's first page.
+pub fn confirm(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
+    let to = Destination::home();
+    let needs = call.needs(plan, &call.host, &to);
+    let needs = call.session().map_or(needs, |session| needs.and(confirm::anew(session)));
+    to_portal(portal, plan, call, (to, needs))
+}
+
+fn to_portal(portal: &Portal, plan: &Plan, call: &Call<'_>, (to, needs): (Destination, Needs)) -> Response<Body> {
     let why = Why::parse(call.query().text("why"));
     let (method, headers, host) = (&call.head().method, call.headers(), &call.host);
     let (client, request_id, now) = (call.client, call.request_id, call.now);

@@ -1,19 +1,22 @@
 //! Our home page on the portal, and the session as a script of the app may ask for it.
 
 use askama::Template;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::model::session::Session;
 use crate::plan::app::App;
 use crate::plan::whole::Plan;
+use crate::policy::rule::Judgement;
 use crate::portal::call::Call;
 use crate::portal::why::SIGN_IN;
 use crate::web::asset;
 use crate::web::audience::Audience;
 use crate::web::page;
 use crate::web::refusal::Refusal;
+use crate::web::return_to::Destination;
 use crate::web::text;
 use crate::wire::body::Body;
 
@@ -30,6 +33,7 @@ struct AppLink<'a> {
     name: &'a str,
     host: &'a str,
     url: String,
+    description: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -41,7 +45,7 @@ struct SessionAnswer<'a> {
 /// Who the visitor is and where they can go. Strangers are shown nothing but the way to sign in.
 pub fn show(plan: &Plan, call: &Call<'_>) -> Response<Body> {
     let Some(session) = call.session() else { return call.redirect(SIGN_IN) };
-    let apps = plan.apps.iter().filter_map(|app| link(plan, call, app)).collect();
+    let apps = plan.apps.iter().filter(|app| is_for(app, call, session)).filter_map(|app| link(plan, call, app)).collect();
     let page = HomePage { installation: &plan.name, apps, host: call.host.as_str(), user: session.user_name.as_str() };
     page::render(StatusCode::OK, &page)
 }
@@ -51,7 +55,19 @@ fn link<'a>(plan: &Plan, call: &Call<'_>, app: &'a App) -> Option<AppLink<'a>> {
     let here = app.hosts.iter().find(|host| **host == call.host);
     let host = here.or(app.hosts.first())?;
     let url = if here.is_some() { "/".to_owned() } else { format!("{}/", plan.origin_of(host)) };
-    Some(AppLink { name: &app.name, host: host.as_str(), url })
+    Some(AppLink { name: &app.name, host: host.as_str(), url, description: app.description.as_deref() })
+}
+
+/// Whether an app is shown to this visitor: one that is listed, and lets them in on its first page. What they would have to
+/// prove for it does not matter here, they can do that on the way.
+fn is_for(app: &App, call: &Call<'_>, session: &Session) -> bool {
+    let first = Destination::home();
+    let people = match app.rules.judge(first.target(), &Method::GET, call.client) {
+        Judgement::Open => return app.listed,
+        Judgement::Required(requirement) => requirement.people,
+        Judgement::Denied(_) | Judgement::Redirected(_) => app.rules.requirement.people.clone(),
+    };
+    app.listed && people.let_in(session)
 }
 
 /// The session as JSON: whose it is and when it ends if nobody comes any more. 401 without one.

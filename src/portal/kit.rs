@@ -34,7 +34,7 @@ use crate::plan::websocket::WebSockets;
 use crate::plan::whole::Plan;
 use crate::policy::decide::Challenge;
 use crate::policy::host::Host;
-use crate::policy::requirement::Requirement;
+use crate::policy::requirement::{Needs, Requirement};
 use crate::policy::rule::RuleSet;
 use crate::policy::target::Target;
 use crate::portal::call::Visit;
@@ -127,7 +127,7 @@ impl Site {
         let headers =
             lines.iter().map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value"))).collect();
         let target = Target::parse(target).expect("a target");
-        let challenge = Challenge { target, needs: self.plan.auth.require, ended };
+        let challenge = Challenge { target, needs: Needs::of(self.plan.auth.require), stale: false, ended };
         let (host, client) = (&Host::parse(host).expect("a host"), "192.0.2.1".parse().expect("an address"));
         let wanted = Wanted { method, headers: &headers, host, client, challenge: &challenge, request_id: "r1" };
         challenge::answer(&self.portal, &self.plan, wanted, self.clock.now())
@@ -157,11 +157,13 @@ pub(super) fn plan(strength: Strength) -> Plan {
             idle_timeout: None,
             body_limit: None,
         },
-        rules: RuleSet { requirement: Requirement { strength }, ..RuleSet::default() },
+        rules: RuleSet { requirement: Requirement::of(strength), ..RuleSet::default() },
         certificate: None,
         request_headers: HeaderEdits::default(),
         response_headers: HeaderEdits::default(),
         websocket: WebSockets::default(),
+        listed: true,
+        description: None,
         lifeline: Lifeline::new(),
     });
     Plan {

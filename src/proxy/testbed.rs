@@ -25,7 +25,7 @@ use crate::base::id::Id;
 use crate::base::lifeline::Lifeline;
 use crate::base::task;
 use crate::model::identity::Identity;
-use crate::model::session::{Session, SessionRecord};
+use crate::model::session::{Proofs, Session, SessionRecord};
 use crate::model::strength::Strength;
 use crate::plan::app::App;
 use crate::plan::headers::HeaderEdits;
@@ -158,6 +158,8 @@ pub fn app(port: u16) -> App {
         request_headers: HeaderEdits::default(),
         response_headers: HeaderEdits::default(),
         websocket: WebSockets::default(),
+        listed: true,
+        description: None,
         lifeline: Lifeline::new(),
     }
 }
@@ -194,7 +196,9 @@ pub fn session() -> Arc<Session> {
         id: Id::draw(Entropy),
         user: Id::draw(Entropy),
         user_name: "alice".parse().expect("a name"),
+        profile: Arc::default(),
         strength: Strength::TwoFactor,
+        proofs: Proofs::default(),
         created_at: START,
         expires_at: START.plus(Duration::from_secs(3600)),
         idle_timeout: Some(Duration::from_secs(600)),

@@ -1,5 +1,6 @@
 //! Sessions: opened, found, ended. Found in memory; opened and ended on disk first.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,13 +10,16 @@ use crate::auth::token::TokenHash;
 use crate::base::clock::Timestamp;
 use crate::base::entropy::Entropy;
 use crate::base::id::Id;
-use crate::model::session::{Session, SessionId, SessionRecord};
+use crate::model::profile::Profile;
+use crate::model::session::{Proofs, Session, SessionId, SessionRecord};
 use crate::model::strength::Strength;
 use crate::model::user::UserId;
+use crate::store::confirm;
 use crate::store::database::{Database, Record, stored_span};
 use crate::store::fault::Fault;
 use crate::store::live::{Live, Which};
 use crate::store::open::Store;
+use crate::store::people;
 use crate::store::users;
 
 /// How many sessions a user may hold; the oldest gives way.
@@ -39,6 +43,8 @@ pub struct NewSession {
     pub host: Box<str>,
     /// How firmly identity was proven.
     pub strength: Strength,
+    /// And when.
+    pub proofs: Proofs,
     /// When it ends whatever happens.
     pub expires_at: Timestamp,
     /// It ends after this long without a request; `None` for "keep me signed in".
@@ -217,7 +223,10 @@ pub(super) fn write(database: &Database, new: NewSession, now: Timestamp, entrop
         id: Id::draw(entropy),
         user: user.id,
         user_name: user.name,
+        // In this very transaction: whoever changes it afterwards changes it in memory too.
+        profile: people::read(database, user.id)?,
         strength: new.strength,
+        proofs: new.proofs,
         created_at: now,
         expires_at: new.expires_at,
         idle_timeout: new.idle_timeout,
@@ -232,15 +241,22 @@ pub(super) fn write(database: &Database, new: NewSession, now: Timestamp, entrop
 
 fn insert(database: &Database, record: &SessionRecord) -> Result<(), Fault> {
     let insert = "INSERT INTO session (id, account_id, strength, created_at, expires_at, idle_timeout, network, agent,
-                                       last_seen)
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+                                       last_seen, password_at, code_at)
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     let (id, user, idle) = (record.id.as_str(), record.user.as_str(), record.idle_timeout.map(stored_span));
     let (created, ends, seen) = (record.created_at.millis(), record.expires_at.millis(), record.last_seen.millis());
-    let values = params![id, user, record.strength.code(), created, ends, idle, record.network, record.agent, seen];
+    let [password, code] = [record.proofs.password, record.proofs.code].map(|at| at.map(Timestamp::millis));
+    let (strength, network, agent) = (record.strength.code(), &record.network, &record.agent);
+    let values = params![id, user, strength, created, ends, idle, network, agent, seen, password, code];
     database.execute(insert, values).map(|_| ())
 }
 
-fn insert_token(database: &Database, id: SessionId, (token, host): (TokenHash, &str), now: Timestamp) -> Result<(), Fault> {
+pub(super) fn insert_token(
+    database: &Database,
+    id: SessionId,
+    (token, host): (TokenHash, &str),
+    now: Timestamp,
+) -> Result<(), Fault> {
     let insert = "INSERT INTO session_token (token, session_id, host, created_at) VALUES (?1, ?2, ?3, ?4)";
     database.execute(insert, params![token.as_bytes(), id.as_str(), host, now.millis()]).map(|_| ())
 }
@@ -275,9 +291,10 @@ pub(super) fn delete(database: &Database, ids: &[SessionId]) -> Result<(), Fault
 /// Loads the sessions that still count, and deletes the others.
 pub(super) fn load(database: &Database, live: &Live, now: Timestamp) -> Result<(), Fault> {
     let select = "SELECT session.id, account_id, name, strength, session.created_at, expires_at, idle_timeout, network,
-                         agent, last_seen, disabled
+                         agent, last_seen, password_at, code_at, disabled
                   FROM session JOIN account ON account.id = session.account_id";
-    let rows = database.all(select, [], |row| Ok((record(row)?, row.flag(10)?)))?;
+    let profiles = people::read_all(database)?;
+    let rows = database.all(select, [], |row| Ok((record(row, &profiles)?, row.flag(12)?)))?;
     let mut dead = vec![];
     for (record, disabled) in rows {
         let session = Session::from(record);
@@ -297,12 +314,15 @@ pub(super) fn load(database: &Database, live: &Live, now: Timestamp) -> Result<(
     database.batch("COMMIT")
 }
 
-fn record(row: &Record<'_>) -> Result<SessionRecord, Fault> {
+fn record(row: &Record<'_>, profiles: &HashMap<UserId, Arc<Profile>>) -> Result<SessionRecord, Fault> {
+    let user = row.id(1)?;
     Ok(SessionRecord {
         id: row.id(0)?,
-        user: row.id(1)?,
+        user,
         user_name: users::name(row, 2)?,
+        profile: profiles.get(&user).cloned().unwrap_or_default(),
         strength: Strength::from_code(row.integer(3)?).ok_or(Fault::Unreadable { column: "session.strength" })?,
+        proofs: confirm::read(row, 10)?,
         created_at: row.time(4)?,
         expires_at: row.time(5)?,
         idle_timeout: row.optional(6, Record::span)?,

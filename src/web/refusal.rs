@@ -24,6 +24,23 @@ pub enum Refusal<'a> {
         /// Where a person would sign in.
         login_url: &'a str,
     },
+    /// 401: for programs only; people are asked to confirm that it is them.
+    ConfirmRequired {
+        /// How old the proof may be.
+        max_age: Duration,
+    },
+    /// 403: not for whom the visitor is signed in as.
+    NotAllowed {
+        /// The app's name.
+        app: &'a str,
+        /// Theirs.
+        user: &'a str,
+    },
+    /// 403: it asks for a proof that nobody can give.
+    Unprovable {
+        /// The app's name.
+        app: &'a str,
+    },
     /// 403: not for this visitor, and we say so.
     Forbidden,
     /// 403: one of our pages asked for by something else than a browser tab.
@@ -68,12 +85,22 @@ pub enum Refusal<'a> {
     },
 }
 
+const CHALLENGE: &str = "Doorward realm=\"sign-in\"";
+
 #[derive(Template)]
 #[template(config = ".askama.toml", path = "refusal.html")]
 struct RefusalPage<'a> {
     heading: &'a str,
     detail: &'a str,
     retry: bool,
+    request_id: &'a str,
+}
+
+#[derive(Template)]
+#[template(config = ".askama.toml", path = "not_allowed.html")]
+struct NotAllowedPage<'a> {
+    heading: &'a str,
+    detail: &'a str,
     request_id: &'a str,
 }
 
@@ -86,6 +113,8 @@ struct Problem<'a> {
     instance: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     login_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_age: Option<u64>,
 }
 
 impl Refusal<'_> {
@@ -93,8 +122,10 @@ impl Refusal<'_> {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
-            Self::SignInRequired { .. } => StatusCode::UNAUTHORIZED,
-            Self::Forbidden | Self::NotATab | Self::ForeignForm => StatusCode::FORBIDDEN,
+            Self::SignInRequired { .. } | Self::ConfirmRequired { .. } => StatusCode::UNAUTHORIZED,
+            Self::NotAllowed { .. } | Self::Unprovable { .. } | Self::Forbidden | Self::NotATab | Self::ForeignForm => {
+                StatusCode::FORBIDDEN
+            }
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -123,6 +154,9 @@ impl Refusal<'_> {
     fn compose(&self, audience: Audience, request_id: &str, retry: bool) -> Response<Body> {
         let (heading, detail) = self.words();
         let mut response = match audience {
+            Audience::Person if matches!(self, Self::NotAllowed { .. }) => {
+                page::render(self.status(), &NotAllowedPage { heading, detail: &detail, request_id })
+            }
             Audience::Person => page::render(self.status(), &RefusalPage { heading, detail: &detail, retry, request_id }),
             Audience::Program => self.problem(heading, &detail, request_id),
         };
@@ -136,14 +170,25 @@ impl Refusal<'_> {
     }
 
     fn problem(&self, title: &str, detail: &str, request_id: &str) -> Response<Body> {
-        let login_url = if let Self::SignInRequired { login_url } = self { Some(*login_url) } else { None };
+        // RFC 9110 wants a challenge with every 401; an own scheme opens no password box in browsers. What is said of a proof
+        // that is too old is said in the words of RFC 9470.
+        let (login_url, max_age) = if let Self::SignInRequired { login_url } = self {
+            (Some(*login_url), None)
+        } else if let Self::ConfirmRequired { max_age } = self {
+            (Some("/.doorward/confirm"), Some(max_age.as_secs()))
+        } else {
+            (None, None)
+        };
+        let challenge = login_url.map(|_| match max_age {
+            Some(secs) => format!("{CHALLENGE}, error=\"insufficient_user_authentication\", max_age=\"{secs}\""),
+            None => CHALLENGE.to_owned(),
+        });
+        let r#type = if max_age.is_some() { "/problems/reauth" } else { "about:blank" };
         let status = self.status();
-        let problem = Problem { r#type: "about:blank", title, status: status.as_u16(), detail, instance: request_id, login_url };
+        let problem = Problem { r#type, title, status: status.as_u16(), detail, instance: request_id, login_url, max_age };
         let json = serde_json::to_string(&problem).expect("strings and numbers can be written as JSON");
         let mut response = page::answer(status, "application/problem+json", json.into());
-        if login_url.is_some() {
-            // RFC 9110 wants a challenge with every 401; an own scheme opens no password box in browsers.
-            let challenge = HeaderValue::from_static("Doorward realm=\"sign-in\"");
+        if let Some(challenge) = challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
         response
@@ -154,6 +199,9 @@ impl Refusal<'_> {
         let (heading, detail) = match self {
             Self::BadRequest => text::BAD_REQUEST,
             Self::SignInRequired { .. } => text::SIGN_IN_REQUIRED,
+            Self::ConfirmRequired { max_age } => return (text::CONFIRM_REQUIRED, text::confirm_required(&in_words(*max_age))),
+            Self::NotAllowed { app, user } => return (text::NOT_ALLOWED, text::not_allowed(app, user)),
+            Self::Unprovable { app } => return (text::UNPROVABLE, text::unprovable(app)),
             Self::Forbidden => text::FORBIDDEN,
             Self::NotATab => text::NOT_A_TAB,
             Self::ForeignForm => text::FOREIGN_FORM,

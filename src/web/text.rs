@@ -37,6 +37,8 @@ pub const SIGNED_OUT: &str = "You are signed out.";
 pub const SESSION_REVOKED: &str = "Your session was ended. Sign in to continue.";
 /// After a form that came without a session.
 pub const NOT_SENT: &str = "You were signed out before that was sent. Nothing you typed was sent to the app: to keep it, go back and copy it, then sign in.";
+/// After a form that asked for a newer proof.
+pub const NOT_SENT_UNCONFIRMED: &str = "What you were about to do asks you to confirm that it's you. Nothing you typed was sent to the app: to keep it, go back and copy it, then confirm.";
 /// A session whose strength does not do here.
 pub const STRONGER: &str = "This page asks for a code from your authenticator app as well. Sign in again to enter it.";
 /// The password of a name is closed for good.
@@ -127,6 +129,24 @@ pub fn link_command(user: &str) -> String {
 /// Link back to the sign-in page.
 pub const ANOTHER_ACCOUNT_LINK: &str = "Sign in with another account";
 
+// Proving once more
+
+/// Heading.
+pub const CONFIRM: &str = "Let's make sure it's you";
+/// Before the user's name.
+pub const SIGNED_IN_AS: &str = "Signed in as";
+/// Link for somebody who is not that.
+pub const SIGN_OUT_FOR_ANOTHER: &str = "Sign out to use another account";
+/// The form was older than its token, or another session's.
+pub const CONFIRM_FORM_TOO_OLD: &str = "That page was open too long. Please enter it again.";
+/// The password is not that of the account.
+pub const WRONG_CONFIRM_PASSWORD: &str = "That isn't the password of this account.";
+
+/// Why it is asked for.
+pub fn confirm_age(duration: &str) -> String {
+    format!("This page asks for a proof that is no older than {duration}. You stay signed in.")
+}
+
 // Going on, home, signing out
 
 /// Heading of the page that leads on.
@@ -172,6 +192,8 @@ pub fn sign_out_everywhere_effect(user: &str) -> String {
 pub const SIGNED_OUT_EVERYWHERE: &str = "You are signed out of every app in this browser.";
 /// Heading of the list of apps.
 pub const APPS: &str = "Your apps";
+/// In place of that list.
+pub const NO_APPS: &str = "There is no app here yet that your account may open. The owner of this server can change that.";
 /// Link to that list.
 pub const ALL_APPS: &str = "All apps";
 
@@ -286,6 +308,12 @@ pub fn period(seconds: u64) -> String {
 pub const BAD_REQUEST: Notice = ("This request can't be read", "Check the address for typing mistakes and try again.");
 /// 401, for programs.
 pub const SIGN_IN_REQUIRED: Notice = ("Sign in required", "This needs a session. A person can sign in at login_url.");
+/// 401, for programs.
+pub const CONFIRM_REQUIRED: &str = "Proof too old";
+/// 403, for somebody who is signed in.
+pub const NOT_ALLOWED: &str = "This isn't open to you";
+/// 403.
+pub const UNPROVABLE: &str = "Nobody can open this yet";
 /// 403.
 pub const FORBIDDEN: Notice = ("This isn't for you", "Your account has no access to this page.");
 /// 403.
@@ -320,6 +348,25 @@ pub const UNAVAILABLE: Notice =
 pub const BUSY: Notice = ("Too many people are signing in", "Your password was not checked. Try again in 2 seconds.");
 /// 504.
 pub const UPSTREAM_SLOW: &str = "The app is taking too long";
+
+/// Detail of a 401 for want of a newer proof.
+pub fn confirm_required(max_age: &str) -> String {
+    format!("This needs a factor proven within {max_age}. A person can do that at login_url; the session goes on.")
+}
+
+/// Detail of a 403 for somebody who is signed in.
+pub fn not_allowed(app: &str, user: &str) -> String {
+    format!(
+        "You are signed in as {user}, and that account may not open this part of {app}. The owner of this server can change that."
+    )
+}
+
+/// Detail of a 403 for a proof that does not exist yet.
+pub fn unprovable(app: &str) -> String {
+    format!(
+        "{app} asks for a passkey, and this version of the gateway can't take one. The owner of this server has to ask for less."
+    )
+}
 
 /// How long to wait.
 pub fn wait(duration: &str) -> String {

@@ -2,12 +2,16 @@
 //! client that behaves and misbehaves and an app that records what reaches it. One file per capability.
 
 mod decisions;
+mod early_answers;
 mod hostile_input;
 mod identity_headers;
 mod kit;
 mod limits;
+mod model;
 mod no_way_around;
 mod one_sign_in;
+mod people;
+mod proofs;
 mod proxying;
 mod reload;
 mod seeing;

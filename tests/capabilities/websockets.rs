@@ -24,10 +24,10 @@ use crate::kit::line::{BOTH, Protocol};
 use crate::kit::visitor::{Visitor, minutes};
 use crate::kit::wire::{Wire, statuses};
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// Within this an open socket follows its session.
-const AT_ONCE: Duration = Duration::from_secs(2);
+pub const AT_ONCE: Duration = Duration::from_secs(2);
 
 const AGREED: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
      Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
@@ -51,7 +51,7 @@ fn handshake(visitor: &Visitor, path: &str) -> Request<Body> {
 }
 
 /// Opens a socket; the status if it was not agreed to.
-async fn open(visitor: &mut Visitor, path: &str) -> Result<Socket, StatusCode> {
+pub async fn open(visitor: &mut Visitor, path: &str) -> Result<Socket, StatusCode> {
     let request = handshake(visitor, path);
     open_with(visitor, request).await
 }
@@ -72,7 +72,7 @@ async fn open_with(visitor: &mut Visitor, request: Request<Body>) -> Result<Sock
     Ok(WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Client, None).await)
 }
 
-async fn echo_app() -> App {
+pub async fn echo_app() -> App {
     App::streaming(
         |mut request| async move { echo::accept(&mut request).unwrap_or_else(|| Response::new(Body::from("no socket\n"))) },
     )

@@ -6,6 +6,7 @@ mod bed;
 mod client;
 mod footprint;
 mod kill;
+mod people;
 mod probing;
 mod rotating;
 mod signals;

@@ -74,6 +74,28 @@ fn every_rule_is_told_when_it_comes_and_when_it_goes() {
             "no rule says any more that /x/ is denied to everybody",
         ),
         (
+            "allow = [\"group:family\", \"user:bob\"]",
+            Closes,
+            "only user:bob, group:family may open it, no longer everybody who is signed in",
+            Opens,
+            "everybody who is signed in may open it, no longer only user:bob, group:family",
+        ),
+        (
+            "max_age = \"15m\"",
+            Closes,
+            "asks for a proof given within 15m, no longer for one of any age",
+            Opens,
+            "asks for no new proof any more, however old the last is",
+        ),
+        (
+            "require = \"passkey\"",
+            Closes,
+            "stands behind a passkey instead of behind two factors",
+            Opens,
+            "stands behind two factors instead of behind a passkey",
+        ),
+        ("listed = false", Alters, "listed is another", Alters, "listed is another"),
+        (
             "deny_status = 403",
             Alters,
             "denied paths are answered 403 instead of 404",
@@ -151,6 +173,16 @@ fn a_rule_that_changed_is_told_as_one() {
     for (before, after, effect, sentence) in cases {
         assert_eq!(told(&before, &after), [(effect, sentence.to_owned())], "{before}\n{after}");
     }
+    // Looser in one respect and stricter in another is told as opening.
+    let (family, fresh) = (rule("allow = [\"group:family\"]"), rule("max_age = \"5m\""));
+    let sentence =
+        "/api/ stands behind two factors, proven within 5m, where so far it stands behind two factors for group:family alone";
+    assert_eq!(told(&family, &fresh), [(Effect::Opens, sentence.to_owned())]);
+    let both = "allow = [\"group:family\", \"user:bob\"]";
+    let told_of = told(both, "allow = [\"user:bob\", \"user:alice\"]");
+    let expected = [(Effect::Opens, "user:alice may open it"), (Effect::Closes, "group:family may no longer open it")];
+    assert_eq!(told_of, expected.map(|(effect, sentence)| (effect, sentence.to_owned())));
+    assert_eq!(told(both, "allow = [\"user:BOB\", \"group:Family\", \"user:bob\"]"), [], "another spelling is no change");
     let one = "[[app.rule]]\npath = \"/a/*/x\"\n";
     let two = "[[app.rule]]\npath = \"/a/b/*\"\naction = \"bypass\"\nreason = \"x\"\n";
     let order = "the rules are in another order, and the first that matches speaks";

@@ -1,6 +1,7 @@
 //! Traces of plain situations, and of random ones against the engine.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -8,7 +9,7 @@ use super::*;
 use crate::config::document;
 use crate::model::strength::Strength;
 use crate::plan::compile;
-use crate::policy::requirement::Requirement;
+use crate::policy::people::Allowed;
 use crate::policy::rule::{DenyStatus, Redirect};
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
@@ -57,7 +58,7 @@ fn the_rule_that_decides_is_named_with_its_place_and_reading() {
         ("/hook", Method::GET, Kind::Requirement, "\"password\""),
     ] {
         let explained = of_app(target, &method);
-        let step = &explained.trace.steps[explained.trace.decisive.expect("a step")];
+        let step = &explained.trace.steps[explained.trace.decisive[0]];
         assert_eq!(step.kind, kind, "{target}");
         assert!(written(&step.origin).starts_with(place), "{target}: {}", written(&step.origin));
         assert!(step.hit.is_some(), "{target}");
@@ -103,7 +104,13 @@ fn redirect() -> impl Strategy<Value = Redirect> {
 }
 
 fn requirement() -> impl Strategy<Value = Requirement> {
-    proptest::sample::select(vec![Strength::Password, Strength::TwoFactor]).prop_map(|strength| Requirement { strength })
+    let strength = proptest::sample::select(Strength::ALL.to_vec());
+    let max_age = proptest::sample::select(vec![None, Some(60), Some(600)]).prop_map(|age| age.map(Duration::from_secs));
+    let people = proptest::sample::subsequence(vec!["alice", "bob", "carol"], 0..=3).prop_map(|names| match names.as_slice() {
+        [_, _, _] => People::Everybody,
+        names => People::listed(Allowed::new(names.iter().map(|name| name.parse().expect("a name")).collect(), vec![])),
+    });
+    (strength, max_age, people).prop_map(|(strength, max_age, people)| Requirement { strength, max_age, people })
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -165,8 +172,12 @@ proptest! {
         let client = client.parse().expect("an address");
         let trace = trace(&rules, &Places::default(), &target, &method, client);
         prop_assert_eq!(&trace.judgement, &rules.judge(&target, &method, client));
-        let decisive = trace.decisive.map(|at| &trace.steps[at]);
-        prop_assert_eq!(decisive.map(|step| &step.says), Some(&trace.judgement));
-        prop_assert!(decisive.is_some_and(|step| step.hit.is_some()));
+        let decisive: Vec<&Step> = trace.decisive.iter().map(|at| &trace.steps[*at]).collect();
+        prop_assert!(!decisive.is_empty() && decisive.iter().all(|step| step.hit.is_some()));
+        let together = decisive.iter().map(|step| step.says.clone()).reduce(|one, two| match (one, two) {
+            (Judgement::Required(one), Judgement::Required(two)) => Judgement::Required(one.and(&two)),
+            (one, two) => unreachable!("{one:?} and {two:?} cannot be put together"),
+        });
+        prop_assert_eq!(together.as_ref(), Some(&trace.judgement));
     }
 }

@@ -17,6 +17,7 @@ use crate::base::seal::MasterKey;
 use crate::base::secret::Secret;
 use crate::model::credential::Totp;
 use crate::model::identity::Identity;
+use crate::model::session::Proofs;
 use crate::model::strength::Strength;
 use crate::plan::app::App;
 use crate::plan::headers::HeaderEdits;
@@ -64,11 +65,13 @@ fn many(portal: &str) -> Site {
             name: name.to_owned(),
             hosts: vec![host_of(host)],
             upstream: base.upstream.clone(),
-            rules: RuleSet { requirement: Requirement { strength }, ..RuleSet::default() },
+            rules: RuleSet { requirement: Requirement::of(strength), ..RuleSet::default() },
             certificate: None,
             request_headers: HeaderEdits::default(),
             response_headers: HeaderEdits::default(),
             websocket: WebSockets::default(),
+            listed: true,
+            description: None,
             lifeline: Lifeline::new(),
         };
         plan.apps.push(Arc::new(app));
@@ -432,6 +435,7 @@ async fn a_stronger_sign_in_renews_every_token() {
         user: user.id,
         host: AUTH.into(),
         strength: Strength::Password,
+        proofs: Proofs { password: Some(site.clock.now()), code: None },
         expires_at: site.clock.now().plus(HOUR),
         idle_timeout: None,
         network: "192.0.2.1".into(),

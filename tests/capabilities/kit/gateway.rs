@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, Once};
 use std::thread;
 use std::time::Duration;
 
-use doorward::admin::wish::{Answer, Credentials, Which, Wish};
+use doorward::admin::wish::{Answer, Credentials, Details, Which, Wish};
 use doorward::auth::{password, totp};
 use doorward::base::clock::{Clock, Timestamp};
 use doorward::base::entropy::Entropy;
@@ -159,7 +159,9 @@ impl Gateway {
             password_hash: password::hash(&Secret::new(words.clone()), Entropy.bytes()).0.expose().clone(),
             totp_seed: Some(totp::key_in_groups(&seed).expose().clone()),
         };
-        let answer = self.perform(Wish::UserAdd { name: name.to_owned(), credentials: Some(credentials) }).await;
+        let answer = self
+            .perform(Wish::UserAdd { name: name.to_owned(), credentials: Some(credentials), details: Details::default() })
+            .await;
         assert!(matches!(answer, Answer::User(_)), "{answer:?}");
         let person = Person::new(name, &words, seed.expose().clone(), self.clock.now());
         self.people.lock().expect("not poisoned").push(person.clone());
