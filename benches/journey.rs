@@ -80,7 +80,7 @@ impl House {
 
     fn app(&self) -> Arc<App> {
         let plan = self.gateway.services().plan.get();
-        Arc::clone(plan.app(&Host::parse(NAME).expect("a host")).expect("the app"))
+        Arc::clone(plan.site(&Host::parse(NAME).expect("a host")).and_then(|site| site.chief()).expect("the app"))
     }
 
     fn request(&self, path: &str) -> Request<Body> {

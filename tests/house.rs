@@ -42,6 +42,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("governor", &["portal"]),
     ("hyper", &["wire", "proxy", "listen", "sample"]),
     ("hyper_util", &["proxy", "listen", "sample"]),
+    ("idna", &["policy"]),
     ("ipnet", &["policy", "plan"]),
     ("memchr", &["listen"]),
     ("mimalloc", &["main"]),

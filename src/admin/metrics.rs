@@ -121,7 +121,7 @@ fn configuration(text: &mut Exposition, sources: &Sources<'_>) {
     let mut family = text.family("doorward_cert_not_after_timestamp_seconds", Kind::Gauge, help);
     for certificate in sources.directory.certificates() {
         if let Some(until) = certificate.not_after {
-            family.sample(&[("host", certificate.host.as_str())], until.secs());
+            family.sample(&[("host", &certificate.host.to_string())], until.secs());
         }
     }
     let mut family = text.family("doorward_cert_renewals_total", Kind::Counter, "Certificate files that changed.");

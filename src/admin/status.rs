@@ -147,7 +147,7 @@ pub fn apps(plan: &Plan, metrics: &Metrics) -> Vec<AppLine> {
         let failure = tally.as_deref().and_then(Tally::last_failure);
         AppLine {
             name: app.name.clone(),
-            hosts: app.hosts.iter().map(|host| host.as_str().to_owned()).collect(),
+            hosts: app.hosts.iter().map(ToString::to_string).collect(),
             upstream: format!("{}:{}", app.upstream.host, app.upstream.port),
             up: tally.as_deref().and_then(Tally::is_up),
             open_requests: sum.open,
@@ -163,7 +163,7 @@ pub fn certificates(directory: &Directory) -> Vec<CertificateLine> {
     let mut lines: Vec<CertificateLine> = Vec::new();
     let mut by_file: BTreeMap<PathBuf, usize> = BTreeMap::new();
     for Certificate { host, issuer, not_after, file } in directory.certificates() {
-        let host = host.as_str().to_owned();
+        let host = host.to_string();
         if let Some(at) = file.as_ref().and_then(|file| by_file.get(file)) {
             lines[*at].hosts.push(host);
             continue;

@@ -24,6 +24,7 @@ use crate::model::strength::Strength;
 use crate::model::user::UserName;
 use crate::plan::explain::{self, Question};
 use crate::policy::host::Authority;
+use crate::policy::international;
 
 /// An address of nobody's (RFC 5737), for visitors who are said to come from nowhere in particular.
 const SOMEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
@@ -148,8 +149,8 @@ fn address(url: &str) -> Result<Address, String> {
         return Err(format!("`{scheme}` is not a scheme that is served here: write https://HOST/PATH"));
     }
     let (authority, behind) = rest.split_at(rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len()));
-    let mut authority =
-        Authority::parse(authority).map_err(|reason| format!("no host in this URL ({reason}): write https://HOST/PATH"))?;
+    let mut authority = international::authority(authority)
+        .map_err(|reason| format!("no host in this URL ({reason}): write https://HOST/PATH"))?;
     // Browsers leave the usual port out.
     authority.port = authority.port.filter(|port| *port != HTTPS_PORT);
     // A fragment is never sent.

@@ -214,6 +214,11 @@ fn answer(asked: &Asked<'_>, finding: &Finding) -> Answer {
         Finding::Disguised => answer("disguised", Some(404), "404: a disguised spelling of /.doorward/, which reaches no app"),
         Finding::Portal { root: true } => answer("portal", Some(302), "the portal, which has no app: sent to its home page"),
         Finding::Portal { root: false } => answer("portal", Some(404), "404: the portal, which has no app, has no such page"),
+        Finding::NoSuchPath => answer("no-such-app", Some(404), "404: no app of this host is mounted at this path"),
+        Finding::SeveralApps => {
+            let told = "refused with 400: servers disagree for which app of this host this path is";
+            answer("ambiguous-app", Some(400), told)
+        }
         Finding::App(explained) => verdict(asked, &explained.verdict),
     }
 }
@@ -222,7 +227,11 @@ fn verdict(asked: &Asked<'_>, verdict: &Verdict) -> Answer {
     match verdict {
         Verdict::Grant(grant) => {
             let told = if grant.is_public() { "passes to the app, open to everybody" } else { "passes to the app" };
-            Answer { name: "pass", status: None, location: None, told: told.to_owned() }
+            let told = match grant.target().as_str() {
+                sent if sent == asked.target => told.to_owned(),
+                sent => format!("{told}, which sees {sent}"),
+            };
+            Answer { name: "pass", status: None, location: None, told }
         }
         Verdict::Redirect(redirect) => {
             let told = format!("sent to {} with {}", redirect.to, redirect.status);
@@ -270,9 +279,8 @@ fn headers(asked: &Asked<'_>, explained: &Explained) -> Option<Vec<(String, Stri
     let mut headers = HeaderMap::new();
     headers.insert(HOST, host.clone());
     forwarded::set(&mut headers, asked.words.ip, &host, "(another for each request)");
-    if let Some(app) = asked.loaded.plan.app(&asked.authority.host) {
-        app.request_headers.apply(&mut headers);
-    }
+    forwarded::set_prefix(&mut headers, &explained.app.mount);
+    explained.app.request_headers.apply(&mut headers);
     let told = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
     let mut told: Vec<_> = headers.iter().map(|(name, value)| (name.to_string(), told(value))).collect();
     told.sort();

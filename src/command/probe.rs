@@ -68,9 +68,10 @@ async fn ask(app: &App, https_port: u16) -> Found {
         Err(_) => return Found::NoSuchName(io::ErrorKind::TimedOut.into()),
     };
     let Ok(Ok(mut stream)) = timeout_at(until, TcpStream::connect(&addresses[..])).await else { return Found::Nothing };
-    let host = app.hosts.first().map(|host| origin_of(host, https_port)).unwrap_or_default();
+    let host = app.patterns().next().map(|host| origin_of(&host.example(), https_port)).unwrap_or_default();
     let host = host.trim_start_matches("https://");
-    let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: doorward\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+    let path = if app.mount.strips() { "/".to_owned() } else { app.mount.to_string() };
+    let head = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: doorward\r\nAccept: */*\r\nConnection: close\r\n\r\n");
     let mut answer = Vec::new();
     let read = async {
         stream.write_all(head.as_bytes()).await?;

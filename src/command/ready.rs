@@ -36,7 +36,7 @@ pub struct Ready<'a> {
 pub fn announce(gateway: &Gateway, plan: &Plan, place: &Place, manner: Manner<'_>) -> Result<(), Failure> {
     let ready = Ready {
         event: "ready",
-        urls: plan.apps.iter().filter_map(|app| app.hosts.first()).map(|host| format!("{}/", plan.origin_of(host))).collect(),
+        urls: plan.apps.iter().filter_map(|app| plan.url_of(app)).collect(),
         setup_link: first_link(gateway)?,
         ca_file: &gateway.ca_file,
         https: &gateway.https,
@@ -75,7 +75,9 @@ fn refused(answer: Answer) -> Failure {
 
 fn text(ready: &Ready<'_>, plan: &Plan, heading: &str) -> String {
     let mut text = format!("{heading}\n\n");
-    for (url, app) in ready.urls.iter().zip(&plan.apps) {
+    for app in &plan.apps {
+        let under = || app.patterns().next().map(|host| host.to_string()).unwrap_or_default();
+        let url = plan.url_of(app).unwrap_or_else(under);
         text.push_str(&format!("  {url}  {} at {}:{}\n", app.name, app.upstream.host, app.upstream.port));
     }
     let data = ready.data_dir.display();

@@ -20,6 +20,10 @@ pub struct AppTable {
     pub name: Option<Placed<String>>,
     /// The hosts it answers for.
     pub hosts: Vec<Placed<String>>,
+    /// Where on those hosts it is.
+    pub path: Option<Placed<String>>,
+    /// Whether it does not see that path.
+    pub strip_path: Option<Placed<bool>>,
     /// Where its requests go.
     pub upstream: Option<Placed<String>>,
     /// What it asks of visitors.
@@ -69,6 +73,8 @@ impl AppTable {
             place: reader.place(),
             name: reader.string("name"),
             hosts: reader.one_or_many("host").unwrap_or_default(),
+            path: reader.string("path"),
+            strip_path: reader.boolean("strip_path"),
             upstream: reader.string("upstream"),
             require: auth::strength(reader),
             allow: reader.list("allow"),

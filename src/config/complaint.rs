@@ -97,6 +97,8 @@ codes! {
     E0507 Error "a listen address cannot be read",
     E0508 Error "a certificate lacks its key, or a key its certificate",
     E0509 Error "a certificate file cannot be used",
+    E0520 Error "an app cannot be mounted at a path",
+    E0521 Error "the apps of one host name different certificates",
     E0601 Error "a rule can never match",
     W0602 Warning "a rule makes paths public",
     E0603 Error "a bypass is limited to every address there is",
@@ -108,6 +110,7 @@ codes! {
     E0612 Error "a redirect cannot work",
     W0612 Warning "nobody can open an app or path",
     E0613 Error "an entry of `allow` cannot be read",
+    E0620 Error "a rule speaks of no path of its app",
 }
 
 impl Complaint {

@@ -92,8 +92,8 @@ what is allowed, and docs/configuration.md does for every key.",
     ),
     entry(
         Code::E0501,
-        "Every host belongs to one app, so that it is plain whose rules hold. Upper case and a dot at the end make no other host.
-To send parts of a host elsewhere, use rules and redirects within its one app.",
+        "Every path of a host belongs to one app, so that it is plain whose rules hold. Upper case and a dot at the end make no other
+host, and letter case no other path. Several apps share a host if each has a `path` of its own.",
         "[[app]]\nhost = \"a.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
 [[app]]\nhost = \"A.example.com\"\nupstream = \"http://127.0.0.1:8001\"",
         "[[app]]\nhost = \"a.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
@@ -108,7 +108,7 @@ need one; plain http, a path or a wildcard do not work there.",
     ),
     entry(
         Code::E0505,
-        "A host is a bare name or address: no https://, no port, no path. International names are written in their xn-- form.",
+        "A host is a bare name or address: no https://, no port, no path. `*.` in front of a name stands for exactly one label.",
         "[[app]]\nhost = \"https://app.example.com/\"\nupstream = \"http://127.0.0.1:8000\"",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
     ),
@@ -139,6 +139,22 @@ comes from [tls] or from the local authority.",
 relative to gateway.toml. The user the gateway runs as has to be able to read both files.",
         "[tls]\ncertificate = \"example.com.der\"\nprivate_key = \"example.com.key\"",
         "[tls]\ncertificate = \"example.com.pem\"      # begins with -----BEGIN CERTIFICATE-----\nprivate_key = \"example.com.key\"",
+    ),
+    entry(
+        Code::E0520,
+        "`path` is where on its hosts an app is: names of letters, digits, `-`, `.`, `_` and `~` between slashes, which every
+server reads alike. `strip_path` takes that path away before the app sees it, so there has to be one.",
+        "[[app]]\nhost = \"apps.example.com\"\npath = \"/wiki/../\"\nupstream = \"http://127.0.0.1:8000\"",
+        "[[app]]\nhost = \"apps.example.com\"\npath = \"/wiki/\"\nupstream = \"http://127.0.0.1:8000\"",
+    ),
+    entry(
+        Code::E0521,
+        "Visitors name a host before they name a path, so all apps of one host show one certificate. Name its files in one of
+these apps, or the same files in each.",
+        "[[app]]\nhost = \"apps.example.com\"\nupstream = \"http://127.0.0.1:8000\"\ncertificate = \"one.pem\"\nprivate_key = \"one.key\"\n
+[[app]]\nhost = \"apps.example.com\"\npath = \"/wiki/\"\nupstream = \"http://127.0.0.1:8001\"\ncertificate = \"two.pem\"\nprivate_key = \"two.key\"",
+        "[[app]]\nhost = \"apps.example.com\"\nupstream = \"http://127.0.0.1:8000\"\ncertificate = \"one.pem\"\nprivate_key = \"one.key\"\n
+[[app]]\nhost = \"apps.example.com\"\npath = \"/wiki/\"\nupstream = \"http://127.0.0.1:8001\"",
     ),
     entry(
         Code::E0601,
@@ -232,6 +248,13 @@ is signed in. Paths have no place in it: `only` is the list of paths that can be
 file; `doorward user group add alice family` puts her there.",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nallow = [\"family\"]",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nallow = [\"group:family\"]",
+    ),
+    entry(
+        Code::E0620,
+        "Rules of an app with a `path` are written for the path that visitors see, `path` included. This one begins otherwise, so
+it would speak of nothing. Only what is denied may also be written as an app with `strip_path` sees it.",
+        "[[app]]\nhost = \"apps.example.com\"\npath = \"/wiki/\"\nupstream = \"http://127.0.0.1:8000\"\ndeny = [\"/admin/\"]",
+        "[[app]]\nhost = \"apps.example.com\"\npath = \"/wiki/\"\nupstream = \"http://127.0.0.1:8000\"\ndeny = [\"/wiki/admin/\"]",
     ),
 ];
 

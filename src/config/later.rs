@@ -8,8 +8,6 @@ const TLS: &[&str] = &["hsts", "local_ca", "client_ca"];
 const SESSION: &[&str] = &["sudo_timeout", "max_per_user", "bind", "park_post"];
 const AUTH: &[&str] = &["methods", "recovery_codes", "breach_check", "self_service", "enrol_deadline", "webauthn", "throttle"];
 const APP: &[&str] = &[
-    "path",
-    "strip_path",
     "recipe",
     "identity",
     "identity_header",

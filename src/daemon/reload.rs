@@ -330,8 +330,7 @@ impl Reloader {
             warn!(event = Event::GatewayFailed.name(), %fault, "commands will not know where browsers reach us while no gateway runs");
         }
         logging::set_level(&next.log.level);
-        let is_ours =
-            |app: &Arc<App>| app.hosts.first().and_then(|host| next.app(host)).is_some_and(|kept| Arc::ptr_eq(kept, app));
+        let is_ours = |app: &Arc<App>| succession::is_kept(app, &next);
         reach.pools.iter().for_each(|pool| pool.retain(is_ours));
         let apps = succession::departed(&current, &next);
         if !apps.is_empty() {

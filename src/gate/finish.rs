@@ -129,7 +129,7 @@ pub fn name(response: &mut Response<Body>, id: &str) {
 fn page<'a>(refusal: &Refusal, app: &'a str, user: &'a str) -> Page<'a> {
     match refusal {
         Refusal::Unreadable(unreadable) if unreadable.too_long() => Page::AddressTooLong,
-        Refusal::Malformed(_) | Refusal::Unreadable(_) => Page::BadRequest,
+        Refusal::Malformed(_) | Refusal::Unreadable(_) | Refusal::SeveralApps => Page::BadRequest,
         Refusal::HeadTooLarge => Page::HeadTooLarge,
         Refusal::Method => Page::MethodNotAllowed { allow: ALLOWED },
         Refusal::Misdirected | Refusal::NoSuchApp => Page::Misdirected,

@@ -28,6 +28,8 @@ pub enum Refusal {
     Misdirected,
     /// No app has this host.
     NoSuchApp,
+    /// The readings of the path are for different apps of this host.
+    SeveralApps,
     /// A path that nobody gets, or none of ours.
     Blocked(DenyStatus),
     /// The visitor has to sign in first; the answer tells how, in the manner the client can use.
@@ -77,6 +79,7 @@ impl Refusal {
             | Self::Method
             | Self::Misdirected
             | Self::NoSuchApp
+            | Self::SeveralApps
             | Self::Blocked(_)
             | Self::SignIn(_)
             | Self::Forbidden(_) => Party::Client,
@@ -99,6 +102,7 @@ impl Refusal {
             Self::Method => "method",
             Self::Misdirected => "misdirected",
             Self::NoSuchApp => "no-such-app",
+            Self::SeveralApps => "ambiguous-app",
             Self::Blocked(_) => "blocked",
             Self::SignIn(_) => "sign-in",
             Self::Forbidden(Forbidden::NotAllowed) => "not-allowed",
@@ -119,6 +123,7 @@ impl Refusal {
             | Self::Method
             | Self::Misdirected
             | Self::NoSuchApp
+            | Self::SeveralApps
             | Self::Blocked(_)
             | Self::SignIn(_)
             | Self::Forbidden(_) => None,

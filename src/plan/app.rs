@@ -7,15 +7,21 @@ use crate::plan::headers::HeaderEdits;
 use crate::plan::upstream::Upstream;
 use crate::plan::websocket::WebSockets;
 use crate::policy::host::Host;
+use crate::policy::mount::Mount;
 use crate::policy::rule::RuleSet;
+use crate::policy::wildcard::{HostPattern, Wildcard};
 
 /// One protected application.
 #[derive(Clone, Debug)]
 pub struct App {
     /// Its name on pages and in logs.
     pub name: String,
-    /// The hosts it answers for.
+    /// The hosts it answers for, as far as they are written out.
     pub hosts: Vec<Host>,
+    /// The wildcards it answers for.
+    pub wildcards: Vec<Wildcard>,
+    /// Where on those hosts it is.
+    pub mount: Mount,
     /// Where its requests go.
     pub upstream: Upstream,
     /// Its path rules.
@@ -43,6 +49,8 @@ impl App {
         let Self {
             name: _,
             hosts,
+            wildcards,
+            mount,
             upstream,
             rules,
             certificate: _,
@@ -54,11 +62,19 @@ impl App {
             lifeline: _,
         } = self;
         *hosts == other.hosts
+            && *wildcards == other.wildcards
+            && *mount == other.mount
             && *upstream == other.upstream
             && *rules == other.rules
             && *request_headers == other.request_headers
             && *response_headers == other.response_headers
             && *websocket == other.websocket
+    }
+
+    /// Its hosts and its wildcards.
+    pub fn patterns(&self) -> impl Iterator<Item = HostPattern> {
+        let wildcards = self.wildcards.iter().cloned().map(HostPattern::Under);
+        self.hosts.iter().cloned().map(HostPattern::Exact).chain(wildcards)
     }
 
     /// Whether `other` is the same in every respect.

@@ -17,6 +17,7 @@ use crate::config::document::Document;
 use crate::model::identity::Identity;
 use crate::plan::app::App;
 use crate::plan::places::{Origin, Places};
+use crate::plan::routes::Entry;
 use crate::plan::whole::Plan;
 use crate::policy::decide::{Verdict, decide};
 use crate::policy::host::Host;
@@ -61,6 +62,10 @@ pub enum Finding {
         /// Whether it is the root, which leads to the home page; everything else is not found.
         root: bool,
     },
+    /// The apps of the host are mounted elsewhere.
+    NoSuchPath,
+    /// Some readings of the path are for one app of the host and some for another.
+    SeveralApps,
     /// An app's.
     App(Box<Explained>),
 }
@@ -153,18 +158,23 @@ enum Test<'a> {
 
 /// Explains a request; `document` is what `plan` was compiled from.
 pub fn explain(plan: &Plan, document: &Document, question: Question<'_>) -> Finding {
-    if !plan.serves(question.host) {
-        return Finding::UnknownHost;
-    }
+    let Some(site) = plan.site(question.host) else { return Finding::UnknownHost };
     let target = match Target::parse(question.target) {
         Ok(target) => target,
         Err(reason) => return Finding::Refused(reason),
     };
-    match (target.own(), plan.app(question.host)) {
-        (Own::Page(page), _) => Finding::OwnPage(page.to_owned()),
-        (Own::Disguised, _) => Finding::Disguised,
-        (Own::No, None) => Finding::Portal { root: target.path() == "/" },
-        (Own::No, Some(app)) => Finding::App(Box::new(explained(plan, document, app, target, question))),
+    match target.own() {
+        Own::Page(page) => return Finding::OwnPage(page.to_owned()),
+        Own::Disguised => return Finding::Disguised,
+        Own::No => {}
+    }
+    match site.enter(target) {
+        Entry::App(_, target) if target.own() != Own::No => Finding::Disguised,
+        Entry::App(app, target) => Finding::App(Box::new(explained(plan, document, app, target, question))),
+        Entry::Nobody(target) if plan.is_portal(question.host) => Finding::Portal { root: target.path() == "/" },
+        Entry::Nobody(_) => Finding::NoSuchPath,
+        Entry::Several => Finding::SeveralApps,
+        Entry::Unreadable(_, reason) => Finding::Refused(reason),
     }
 }
 
@@ -292,6 +302,12 @@ impl Test<'_> {
     fn speaks_of(&self, reading: &Reading<'_>, call: Call<'_>) -> bool {
         match self {
             Self::Pattern(pattern) => pattern.covers(reading, Root::Everything),
+            // Of what an app sees of a path, only what did not speak of the whole path already.
+            Self::Sends(_) | Self::Rule(Rule { action: Action::Require(_) | Action::Bypass | Action::Redirect(_), .. })
+                if reading.whole().is_some_and(|whole| self.speaks_of(&whole, call)) =>
+            {
+                false
+            }
             Self::Outside(only) => !reading.is_aside() && !only.iter().any(|pattern| pattern.covers(reading, Root::Alone)),
             Self::Sends(from) => rule::sends(from, reading, Root::Alone),
             Self::Rule(rule) => rule.speaks_of(reading, call),

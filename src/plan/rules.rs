@@ -10,11 +10,13 @@ use crate::config::placed;
 use crate::config::placed::{Place, Placed};
 use crate::config::rule::{BypassEntry, RuleTable, WrittenAction};
 use crate::plan::asked;
+use crate::plan::mounts;
 use crate::plan::networks;
 use crate::plan::public;
 use crate::plan::redirects;
 use crate::plan::shadow;
 use crate::policy::host::Host;
+use crate::policy::mount::Mount;
 use crate::policy::pattern::Pattern;
 use crate::policy::requirement::Requirement;
 use crate::policy::rule::{Action, DenyStatus, Redirect, Rule, RuleSet};
@@ -23,7 +25,12 @@ use crate::policy::rule::{Action, DenyStatus, Redirect, Rule, RuleSet};
 type Sent = Vec<(Redirect, Place)>;
 
 /// Compiles the path rules of one app.
-pub fn compile(document: &Document, table: &AppTable, hosts: &[Host], complaints: &mut Vec<Complaint>) -> RuleSet {
+pub fn compile(
+    document: &Document,
+    table: &AppTable,
+    (hosts, mount): (&[Host], &Mount),
+    complaints: &mut Vec<Complaint>,
+) -> RuleSet {
     let requirement = asked::of_app(document, table, complaints);
     let faults = complaints.len();
     let mut sent = Sent::new();
@@ -45,9 +52,10 @@ pub fn compile(document: &Document, table: &AppTable, hosts: &[Host], complaints
     }
     // What rules mean together is worth telling once each of them is right by itself.
     if complaints.len() == faults {
-        redirects::find_loops(&set, hosts, &sent, complaints);
+        mounts::find_strays(table, mount, complaints);
+        redirects::find_loops(&set, (hosts, mount), &sent, complaints);
         shadow::find(table, complaints);
-        public::find(table, complaints);
+        public::find(table, mount, complaints);
     }
     set
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::plan::upstream;
 use crate::plan::upstream::{BadUpstream, Origin};
-use crate::policy::host::Host;
+use crate::policy::wildcard::HostPattern;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Quick {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuickApp {
     /// The host.
-    pub host: Host,
+    pub host: HostPattern,
     /// Its upstream.
     pub upstream: Origin,
 }
@@ -56,10 +56,7 @@ impl QuickApp {
     pub fn parse(text: &str) -> Result<Self, BadQuick> {
         let (host, upstream) = text.split_once('=').ok_or(BadQuick::NoEquals)?;
         let (host, upstream) = (host.trim(), upstream.trim());
-        let host = match host.contains(['/', '*']) {
-            true => Err(BadQuick::Host(host.to_owned())),
-            false => Host::parse(host).map_err(|_| BadQuick::Host(host.to_owned())),
-        }?;
+        let host = HostPattern::parse(host).map_err(|_| BadQuick::Host(host.to_owned()))?;
         let whole = match upstream {
             port if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => format!("http://127.0.0.1:{port}"),
             local if local.starts_with(':') => format!("http://127.0.0.1{local}"),
@@ -92,7 +89,7 @@ impl Quick {
             text.push_str("\n# Asks for a password and a one-time code. Close paths to everybody with: deny = [\"/admin/\"]\n");
             text.push_str(&format!(
                 "[[app]]\nhost = {}\nupstream = {}\n",
-                quoted(app.host.as_str()),
+                quoted(&app.host.to_string()),
                 quoted(&app.upstream.to_string())
             ));
         }
@@ -143,7 +140,7 @@ mod tests {
             (" jupyter.localhost = box ", "http://box:80"),
         ] {
             let app = QuickApp::parse(text).expect(text);
-            assert_eq!((app.host.as_str(), app.upstream.to_string().as_str()), ("jupyter.localhost", upstream));
+            assert_eq!((app.host.to_string().as_str(), app.upstream.to_string().as_str()), ("jupyter.localhost", upstream));
         }
     }
 
@@ -177,8 +174,11 @@ mod tests {
         assert_eq!(plan.data_dir, quick.data_dir);
         assert_eq!(plan.listen.https, quick.https);
         assert_eq!(plan.listen.http, []);
-        let apps: Vec<_> =
-            plan.apps.iter().map(|app| (app.hosts[0].clone(), app.upstream.host.as_str(), app.upstream.port)).collect();
+        let apps: Vec<_> = plan
+            .apps
+            .iter()
+            .map(|app| (HostPattern::Exact(app.hosts[0].clone()), app.upstream.host.as_str(), app.upstream.port))
+            .collect();
         assert_eq!(apps, [(quick.apps[0].host.clone(), "127.0.0.1", 8888), (quick.apps[1].host.clone(), "::1", 9)]);
         let least = Quick { apps: quick.apps, https: Vec::new(), http: None, data_dir: None };
         assert_eq!(compile_text(&least.to_toml()).expect("compiles").plan.listen, crate::plan::listener::Listen::default());

@@ -92,9 +92,9 @@ pub fn decide(judgement: Judgement, target: Target, identity: Identity, now: Tim
 }
 
 impl Grant {
-    /// The target that was judged; exactly these bytes are forwarded.
+    /// The target to forward: of the one that was judged exactly the bytes that the app is to see. They were judged as well.
     pub fn target(&self) -> &Target {
-        &self.target
+        self.target.forwarded()
     }
 
     /// Who asks.

@@ -9,7 +9,9 @@
 pub mod decide;
 pub mod fold;
 pub mod host;
+pub mod international;
 pub mod layer;
+pub mod mount;
 pub mod pattern;
 pub mod people;
 pub mod reading;
@@ -17,3 +19,4 @@ pub mod refusal;
 pub mod requirement;
 pub mod rule;
 pub mod target;
+pub mod wildcard;

@@ -146,14 +146,21 @@ impl RuleSet {
         if listed(&self.deny, Root::Everything) || self.only.as_ref().is_some_and(outside) {
             return Some(Opinion::Deny);
         }
+        // What an app sees of a path is denied like any path. Of all else, what spoke of the whole path has been heard already.
+        let whole = reading.whole();
         let mut first = None;
         for rule in self.rules.iter().filter(|rule| rule.speaks_of(reading, call)) {
             if rule.action == Action::Deny {
                 return Some(Opinion::Deny);
             }
-            first = first.or(Some(rule));
+            let heard = whole.as_ref().is_some_and(|whole| rule.speaks_of(whole, call));
+            first = first.or((!heard).then_some(rule));
         }
-        if let Some((_, redirect)) = self.redirects.iter().find(|(from, _)| sends(from, reading, Root::Alone)) {
+        let sent = |from: &Pattern| {
+            let heard = whole.as_ref().is_some_and(|whole| sends(from, whole, Root::Alone));
+            !heard && sends(from, reading, Root::Alone)
+        };
+        if let Some((_, redirect)) = self.redirects.iter().find(|(from, _)| sent(from)) {
             return Some(Opinion::Redirect(redirect));
         }
         let by_rule = first.map(|rule| Opinion::of(&rule.action));

@@ -114,6 +114,6 @@ pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
         return call.redirect(&if stale { confirm::path(&go, None) } else { sign_in_path(&go, None) });
     };
     let to = hand_off::way_on(portal, plan, call, (session, journey.as_ref()));
-    let app = journey.and_then(|journey| plan.app(&journey.host)).map_or(&plan.name, |app| &app.name);
+    let app = journey.and_then(|journey| journey.app(plan)).map_or(&plan.name, |app| &app.name);
     page::render(StatusCode::OK, &ContinuePage { installation: &plan.name, app, to: &to })
 }

@@ -128,8 +128,8 @@ impl Call<'_> {
     /// Asked before a sign-in is called enough and before a signed-in visitor is sent on: otherwise a session too weak for
     /// its target would be sent to and fro for ever.
     pub fn needs(&self, plan: &Plan, host: &Host, to: &Destination) -> Needs {
-        let Some(app) = plan.app(host) else { return provable(Needs::of(plan.auth.require)) };
-        provable(match app.rules.judge(to.target(), &Method::GET, self.client) {
+        let Some((app, target)) = plan.app_for(host, to.target()) else { return provable(Needs::of(plan.auth.require)) };
+        provable(match app.rules.judge(&target, &Method::GET, self.client) {
             Judgement::Required(requirement) => requirement.needs(),
             Judgement::Denied(_) | Judgement::Redirected(_) | Judgement::Open => Needs::of(app.rules.requirement.strength),
         })
@@ -154,7 +154,7 @@ impl Call<'_> {
 
     /// The journey of that name; for want of one, where somebody goes who came for nothing in particular.
     pub fn journey(&self, portal: &Portal, plan: &Plan, name: &str) -> Option<Journey> {
-        let found = portal.journeys.find(name, self.now).filter(|journey| plan.app(&journey.host).is_some());
+        let found = portal.journeys.find(name, self.now).filter(|journey| plan.has_apps(&journey.host));
         found.or_else(|| Journey::of_no_wish(plan, &self.host))
     }
 }

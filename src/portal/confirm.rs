@@ -202,7 +202,7 @@ fn form(
     let page = ConfirmPage {
         installation: &plan.name,
         user: asked.session.user_name.as_str(),
-        destination: journey.and_then(|journey| Some((plan.app(&journey.host)?.name.as_str(), journey.host.as_str()))),
+        destination: journey.and_then(|journey| Some((journey.app(plan)?.name.as_str(), journey.host.as_str()))),
         notice: notice.or(age),
         alert,
         token: guard::token(portal, call, asked.session.id.as_str().as_bytes(), PURPOSE),

@@ -91,7 +91,7 @@ pub fn home(plan: &Plan, call: &Call<'_>) -> Response<Body> {
 
 /// So is the sign-in page. Whoever asks for it here wants to come back here.
 pub fn sign_in(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
-    let to = Destination::home();
+    let to = front(plan, &call.host);
     let needs = call.needs(plan, &call.host, &to);
     if call.session().is_some_and(|session| needs.lack(session, call.now).is_none()) {
         return call.redirect(to.as_str());
@@ -112,6 +112,12 @@ fn to_portal(portal: &Portal, plan: &Plan, call: &Call<'_>, (to, needs): (Destin
     let (method, headers, host) = (&call.head().method, call.headers(), &call.host);
     let (client, request_id, now) = (call.client, call.request_id, call.now);
     set_out(portal, plan, Leaving { method, headers, host, client, to, needs, why, request_id, now })
+}
+
+/// Where somebody goes on a host who wants nothing in particular there: the root, or an app where none is at the root.
+pub fn front(plan: &Plan, host: &Host) -> Destination {
+    let app = plan.site(host).and_then(|site| site.chief());
+    app.and_then(|app| Destination::parse(&app.mount.to_string())).unwrap_or_else(Destination::home)
 }
 
 /// And a set-up link. Nothing is looked up here: what has the form of a token is sent on.

@@ -1,11 +1,13 @@
 //! Where visitors want to be once they are signed in. Kept here, on the server; the browser carries a name for it that says
 //! nothing (`go=`). `docs/decisions/0017-return-targets-in-memory.md` tells why in memory.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::token::{Token, TokenHash};
 use crate::base::clock::Timestamp;
 use crate::base::entropy::Entropy;
+use crate::plan::app::App;
 use crate::plan::whole::Plan;
 use crate::policy::host::Host;
 use crate::policy::requirement::Needs;
@@ -52,6 +54,11 @@ impl Journey {
     #[must_use]
     pub fn bound_to(self, visitor: TokenHash) -> Self {
         Self { visitor: Some(visitor), ..self }
+    }
+
+    /// The app it leads to.
+    pub fn app<'a>(&self, plan: &'a Plan) -> Option<&'a Arc<App>> {
+        plan.app_for(&self.host, self.to.target()).map(|(app, _)| app)
     }
 
     /// Where somebody goes who came for nothing in particular: to the app where there is only one (`None`: to our own page

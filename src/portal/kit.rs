@@ -1,6 +1,6 @@
 //! What the tests of this room share: a gateway without its sockets, and browsers that come to it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,11 +29,13 @@ use crate::plan::app::App;
 use crate::plan::headers::HeaderEdits;
 use crate::plan::listener::Listen;
 use crate::plan::policy::{AccessFormat, AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
+use crate::plan::routes::Routes;
 use crate::plan::upstream::Upstream;
 use crate::plan::websocket::WebSockets;
 use crate::plan::whole::Plan;
 use crate::policy::decide::Challenge;
 use crate::policy::host::Host;
+use crate::policy::mount::Mount;
 use crate::policy::requirement::{Needs, Requirement};
 use crate::policy::rule::RuleSet;
 use crate::policy::target::Target;
@@ -149,6 +151,8 @@ pub(super) fn plan(strength: Strength) -> Plan {
     let app = Arc::new(App {
         name: "Paperless".into(),
         hosts: hosts.to_vec(),
+        wildcards: vec![],
+        mount: Mount::root(),
         upstream: Upstream {
             host: "127.0.0.1".into(),
             port: 8000,
@@ -198,7 +202,7 @@ pub(super) fn plan(strength: Strength) -> Plan {
             redact_query: vec![],
             truncates_addresses: false,
         },
-        hosts: HashMap::from(hosts.map(|host| (host, Arc::clone(&app)))),
+        hosts: Routes::of(&[Arc::clone(&app)], &hosts[0]),
         apps: vec![app],
     }
 }

@@ -169,7 +169,7 @@ async fn half_done(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -
         return Ok(None);
     }
     let journey = portal.journeys.find(sent.text("go"), call.now).or_else(|| begun_for(portal, &ceremony));
-    let journey = journey.filter(|journey| plan.app(&journey.host).is_some());
+    let journey = journey.filter(|journey| plan.has_apps(&journey.host));
     let journey = journey.or_else(|| Journey::of_no_wish(plan, &call.host));
     Ok(Some(HalfDone { text: token.to_text().expose().clone(), visitor, ceremony, facts, journey }))
 }

@@ -176,7 +176,7 @@ pub fn form(portal: &Portal, plan: &Plan, call: &Call<'_>, journey: Option<&Jour
     let visitor = known.clone().unwrap_or_else(|| Token::draw(portal.entropy));
     let page = SignInPage {
         installation: &plan.name,
-        destination: journey.and_then(|journey| Some((plan.app(&journey.host)?.name.as_str(), journey.host.as_str()))),
+        destination: journey.and_then(|journey| Some((journey.app(plan)?.name.as_str(), journey.host.as_str()))),
         notice: shown.notice,
         alert: shown.alert,
         token: guard::token(portal, call, visitor.hash().as_bytes(), PURPOSE),
@@ -267,7 +267,7 @@ async fn proceed(
     }
     if call.journey_needs(plan, journey.as_ref()).strength > Strength::Password {
         let go = portal.journeys.keep(journey.as_ref(), call.network(), call.now);
-        let app = journey.and_then(|journey| plan.app(&journey.host)).map_or(&plan.name, |app| &app.name);
+        let app = journey.and_then(|journey| journey.app(plan)).map_or(&plan.name, |app| &app.name);
         let page = NoSecondFactorPage { installation: &plan.name, app, user: user.name.as_str(), go };
         return Ok(page::render(StatusCode::FORBIDDEN, &page));
     }

@@ -68,6 +68,7 @@ pub fn dress(headers: &mut HeaderMap, app: &App, facts: &Facts<'_>) {
     join_cookies(headers);
     headers.insert(HOST, facts.host_header.clone());
     forwarded::set(headers, facts.client, &facts.host_header, facts.request_id);
+    forwarded::set_prefix(headers, &app.mount);
     app.request_headers.apply(headers);
 }
 

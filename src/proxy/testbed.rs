@@ -32,6 +32,7 @@ use crate::plan::headers::HeaderEdits;
 use crate::plan::upstream::Upstream;
 use crate::plan::websocket::WebSockets;
 use crate::policy::decide::{Grant, Verdict, decide};
+use crate::policy::mount::Mount;
 use crate::policy::requirement::Requirement;
 use crate::policy::rule::{Judgement, RuleSet};
 use crate::policy::target::Target;
@@ -145,6 +146,8 @@ pub fn app(port: u16) -> App {
     App {
         name: "test".to_owned(),
         hosts: vec![],
+        wildcards: vec![],
+        mount: Mount::root(),
         upstream: Upstream {
             host: "127.0.0.1".to_owned(),
             port,

@@ -102,7 +102,7 @@ mod tests {
         let new = kit.session(alice.id);
         let before = kit.store.open_session(new.clone()).await.unwrap().unwrap();
         let away = hash();
-        kit.store.give_token(before.id, away, "b.example".into()).await.unwrap().unwrap();
+        kit.store.give_token(before.id, (away, "b.example".into()), "a.example").await.unwrap().unwrap();
         kit.clock.advance(Duration::from_secs(600));
         let token = hash();
         let proof = Proof::Code { totp: totp.id, step: 9 };

@@ -10,6 +10,7 @@ pub mod directory;
 pub mod durable;
 pub mod fault;
 pub mod files;
+pub mod issued;
 pub mod local_ca;
 pub mod server;
 pub mod trust;

@@ -60,7 +60,7 @@ fn every_row_is_decided_as_written() {
 fn verdict(plan: &Plan, case: &Case) -> String {
     let (method, url) = case.request.split_once(' ').expect("a method and a URL");
     let (host, path) = url.strip_prefix("https://").expect("https").split_once('/').expect("a path");
-    let app = plan.app(&Host::parse(host).expect("a host")).expect("an app");
+    let app = plan.site(&Host::parse(host).expect("a host")).and_then(|site| site.chief()).expect("an app");
     let Ok(target) = Target::parse(&format!("/{path}")) else { return "refuse".to_owned() };
     match target.own() {
         Own::Page(_) => return "ours".to_owned(),

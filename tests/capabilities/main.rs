@@ -4,10 +4,12 @@
 mod decisions;
 mod early_answers;
 mod hostile_input;
+mod hosts;
 mod identity_headers;
 mod kit;
 mod limits;
 mod model;
+mod mounts;
 mod no_way_around;
 mod one_sign_in;
 mod people;

@@ -32,7 +32,7 @@ fn compiled(text: &str) -> Compiled {
 fn in_words(plan: &Plan) -> String {
     let Plan { version, https_port, name, portal, public_port, data_dir, listen, tls, session, auth, log, apps, hosts } = plan;
     assert_eq!((*version, *https_port), (0, listen.https[0].port()));
-    assert_eq!(hosts.len(), apps.iter().map(|app| app.hosts.len()).sum::<usize>());
+    assert_eq!(hosts.count(), apps.iter().map(|app| app.hosts.len()).sum::<usize>());
     format!(
         "{name:?}\n{portal:?} {public_port:?}\n{data_dir:?}\n{listen:#?}\n{tls:#?}\n{session:#?}\n{auth:#?}\n{log:#?}\n{apps:#?}"
     )

@@ -253,3 +253,38 @@ fn other_headers_and_websocket_limits_are_told() {
     assert_eq!(told("", "response_headers = { remove = [\"X-Old\"] }"), [alters("response_headers")]);
     assert_eq!(told("", "websocket = { enabled = false }"), [alters("websocket")]);
 }
+
+#[test]
+fn hosts_and_paths_that_change_hands_are_told_with_who_has_them() {
+    use Effect::{Alters, Closes, Opens};
+    let at = |name: &str, host: &str, path: &str| {
+        format!("[[app]]\nname = \"{name}\"\nhost = \"{host}\"\npath = \"{path}\"\nupstream = \"http://127.0.0.1:8000\"\n")
+    };
+    let (root, wiki) = (at("root", "a.example", "/"), at("wiki", "a.example", "/wiki/"));
+    let (any, own) = (at("any", "*.x.example", "/"), at("own", "b.x.example", "/"));
+    let both = |one: &str, two: &str| format!("name = \"x\"\nportal = \"https://auth.example\"\n{one}{two}");
+    for (before, after, expected) in [
+        (both(&root, &wiki), both(&root, ""), vec![(Alters, "wiki", "https://a.example/wiki/ leads to root instead")]),
+        (both(&any, &own), both(&any, ""), vec![(Alters, "own", "https://b.x.example/ leads to any instead")]),
+        (both(&any, &own), both(&own, ""), vec![(Closes, "any", "is gone, and with it https://*.x.example/")]),
+        (both(&wiki, ""), both(&wiki, &any), vec![(Opens, "any", "a new app at https://*.x.example/, behind two factors")]),
+        (both(&wiki, &any), both(&any, ""), vec![(Closes, "wiki", "is gone, and with it https://a.example/wiki/")]),
+        (
+            both(&any, &wiki),
+            both(&any, &wiki.replace("\"a.example\"", "[\"a.example\", \"c.x.example\"]").replace("/wiki/", "/wiki")),
+            vec![(Alters, "wiki", "https://c.x.example/wiki/ leads here instead of to any")],
+        ),
+        (
+            both(&wiki, ""),
+            both(&(wiki.clone() + "strip_path = true\n"), ""),
+            vec![(Alters, "wiki", "no longer sees that it is at /wiki/")],
+        ),
+    ] {
+        let told = difference(&plan(&before), &plan(&after));
+        let told: Vec<_> = told
+            .iter()
+            .map(|change| (change.effect, change.app.as_deref().unwrap_or_default(), change.sentence.as_str()))
+            .collect();
+        assert_eq!(told, expected, "{before}\n{after}");
+    }
+}

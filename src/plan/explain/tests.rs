@@ -9,6 +9,7 @@ use super::*;
 use crate::config::document;
 use crate::model::strength::Strength;
 use crate::plan::compile;
+use crate::policy::mount::Mount;
 use crate::policy::people::Allowed;
 use crate::policy::rule::{DenyStatus, Redirect};
 
@@ -44,6 +45,47 @@ fn of_app(target: &str, method: &Method) -> Box<Explained> {
 
 fn written(origin: &Origin) -> &'static str {
     origin.place.clone().map_or("", |place| &FILE[place])
+}
+
+#[test]
+fn an_app_that_is_mounted_is_explained_with_what_it_would_see() {
+    let text = "portal = \"login.example.com\"\n[[app]]\nname = \"wiki\"\nhost = [\"a.example.com\", \"*.w.example.com\"]\n\
+                path = \"/wiki\"\nstrip_path = true\nupstream = \"http://127.0.0.1:1\"\ndeny = [\"/admin/\"]\nbypass = [\"/wiki/open/\"]\n\
+                [[app]]\nname = \"root\"\nhost = \"a.example.com\"\nupstream = \"http://127.0.0.1:1\"\n";
+    let document = document::parse(text).expect("a document");
+    let plan = compile::compile(&document).expect("a plan").plan;
+    let ask = |host: &str, target: &str| {
+        let (host, now) = (&Host::parse(host).expect("a host"), Timestamp::from_secs(1_000));
+        let question = Question { host, target, method: &Method::GET, client: CLIENT, identity: Identity::Anonymous, now };
+        match explain(&plan, &document, question) {
+            Finding::App(explained) => {
+                let sent = match &explained.verdict {
+                    Verdict::Grant(grant) => grant.target().as_str().to_owned(),
+                    Verdict::Deny(_) => "denied".to_owned(),
+                    Verdict::Challenge(_) | Verdict::Forbid(_) | Verdict::Redirect(_) => "asked".to_owned(),
+                };
+                format!("{} {sent}", explained.app.name)
+            }
+            Finding::NoSuchPath => "nobody".to_owned(),
+            Finding::SeveralApps => "several".to_owned(),
+            other => format!("{other:?}"),
+        }
+    };
+    for (host, target, expected) in [
+        ("a.example.com", "/wiki/open/x", "wiki /open/x"),
+        ("b.w.example.com", "/wiki/open/x", "wiki /open/x"),
+        ("a.example.com", "/wiki/x", "wiki asked"),
+        ("a.example.com", "/wiki/admin/", "wiki denied"),
+        ("a.example.com", "/wiki//host/admin/", "wiki denied"),
+        ("a.example.com", "/x", "root asked"),
+        ("a.example.com", "/Wiki/open/", "several"),
+        ("b.w.example.com", "/x", "nobody"),
+        ("b.w.example.com", "/Wiki/", "nobody"),
+        ("a.example.com", "/wiki/.doorward/x", "Disguised"),
+        ("w.example.com", "/wiki/", "UnknownHost"),
+    ] {
+        assert_eq!(ask(host, target), expected, "{host}{target}");
+    }
 }
 
 #[test]
@@ -166,8 +208,10 @@ proptest! {
         text in target(),
         method in proptest::sample::select(vec!["GET", "HEAD", "POST", "post", "head", "DELETE"]),
         client in proptest::sample::select(vec!["192.0.2.7", "::ffff:192.0.2.7", "2001:db8::1", "198.51.100.1"]),
+        mount in proptest::sample::select(vec![("/", false), ("/a", false), ("/a", true), ("/admin", true)]),
     ) {
-        let target = Target::parse(&text).expect("readable");
+        let mount = Mount::parse(mount.0, mount.1).expect("a mount point");
+        let target = mount.enter(Target::parse(&format!("{}{text}", mount.prefix())).expect("readable")).expect("readable");
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
         let client = client.parse().expect("an address");
         let trace = trace(&rules, &Places::default(), &target, &method, client);

@@ -10,6 +10,7 @@ use tokio::time::{Duration, Instant};
 use super::*;
 use crate::base::clock::Clock;
 use crate::plan::compile;
+use crate::plan::routes::Routes;
 use crate::proxy::fault::Side;
 use crate::proxy::testbed::{
     Gate, Step, app, facts, fed, frames, grant_of, open_grant, pool, read_until, request, session, upstream,
@@ -567,7 +568,7 @@ async fn a_client_that_goes_away_takes_the_upstream_request_with_it() {
 fn with_settings(app: App, settings: &str) -> App {
     let text = format!("[[app]]\nhost = \"a.example\"\nupstream = \"http://127.0.0.1:{}\"\n{settings}", app.upstream.port);
     let mut plan = compile::compile_text(&text).expect("sound").plan;
-    plan.hosts.clear();
+    plan.hosts = Routes::default();
     Arc::into_inner(plan.apps.remove(0)).expect("nobody else's")
 }
 

@@ -143,7 +143,10 @@ fn plan(variant: Variant) -> Plan {
     text += &app(WIKI, "");
     text += &app(MAIL, &format!("require = \"{mail}\""));
     if variant != Variant::DocsGone {
-        text += &app(DOCS, "deny = [\"/admin/\"]\nbypass = [\"/public/\"]");
+        text += &app(
+            DOCS,
+            "deny = [\"/admin/\"]\nbypass = [\"/public/\"]\n[[app.rule]]\npath = \"/album/\"\nallow = [\"group:family\"]",
+        );
     }
     let mut plan = compile_text(&text).unwrap_or_else(|complaints| panic!("{complaints:#?}")).plan;
     plan.https_port = 443;
