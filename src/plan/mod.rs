@@ -14,6 +14,7 @@ pub mod headers;
 pub mod hosts;
 pub mod listener;
 pub mod maintenance;
+pub mod metrics;
 pub mod mounts;
 pub mod networks;
 pub mod places;

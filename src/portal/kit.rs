@@ -28,7 +28,7 @@ use crate::model::user::User;
 use crate::plan::app::App;
 use crate::plan::headers::HeaderEdits;
 use crate::plan::listener::Listen;
-use crate::plan::policy::{AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
+use crate::plan::policy::{AccessFormat, AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
 use crate::plan::proxies::Proxies;
 use crate::plan::routes::Routes;
 use crate::plan::upstream::{Address, Origin, Upstream};
@@ -191,6 +191,7 @@ pub(super) fn plan(strength: Strength) -> Plan {
             max_connections: 1,
             max_connections_per_network: 1,
             proxies: Proxies::default(),
+            metrics: None,
         },
         tls: TlsPolicy { min_version: TlsVersion::V1_2, certificate: None },
         session: SessionPolicy { idle_timeout: 12 * HOUR, absolute_timeout: 168 * HOUR, remember: Some(720 * HOUR) },
@@ -203,9 +204,10 @@ pub(super) fn plan(strength: Strength) -> Plan {
         log: LogPolicy {
             level: "info".into(),
             format: LogFormat::Text,
-            access: false,
+            access: AccessFormat::Off,
             file: None::<PathBuf>,
             redact_query: vec![],
+            truncates_addresses: false,
         },
         hosts: Routes::of(&[Arc::clone(&app)], &hosts[0]),
         apps: vec![app],
