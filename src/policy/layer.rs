@@ -310,6 +310,9 @@ mod tests {
         }
         assert_eq!(texts(&"/%61".repeat(257)), Err(Unreadable::TooDeep));
         assert_eq!(texts(&"%2f".repeat(257)), Err(Unreadable::TooDeep));
+        // One character of nine bytes as sent folds to thirty-three; every text of the path is folded.
+        assert_eq!(texts(&format!("/%2541{}", "%EF%B7%BA".repeat(900))), Err(Unreadable::TooManyReadings));
+        assert!(texts(&format!("/{}", "%EF%B7%BA".repeat(300))).is_ok());
         assert!(texts(&"/%61".repeat(256)).is_ok());
         assert!(is_plain(&"/a".repeat(256)) && !is_plain(&"/a".repeat(257)));
     }

@@ -21,7 +21,8 @@ pub fn built(rules: &Rules) -> RuleSet {
     let pattern = |text: &String| Pattern::parse(text).expect(text);
     let patterns = |texts: &Vec<String>| texts.iter().map(pattern).collect::<Vec<_>>();
     let sent = || Redirect { to: "/elsewhere".to_owned(), status: 302 };
-    let strength = |firm| Requirement { strength: if firm { Strength::TwoFactor } else { Strength::Password } };
+    let strength =
+        |firm| Requirement { strength: if firm { Strength::TwoFactor } else { Strength::Password }, ..Requirement::default() };
     let one = |rule: &Rule| rule::Rule {
         paths: vec![pattern(&rule.path)],
         methods: rule.methods.iter().map(|name| Method::from_bytes(name.as_bytes()).expect(name)).collect(),
@@ -32,6 +33,7 @@ pub fn built(rules: &Rules) -> RuleSet {
             Action::Require(firm) => rule::Action::Require(strength(firm)),
             Action::Bypass => rule::Action::Bypass,
         },
+        body_limit: None,
     };
     RuleSet {
         only: rules.only.as_ref().map(patterns),

@@ -59,7 +59,7 @@ fn explain_says_what_the_gateway_does() {
         // Some sets hold what `check` calls a mistake; those cannot be run either.
         let Ok(plan) = compile::compile(&document) else { continue };
         compiled += 1;
-        let app = plan.plan.app(&host).expect("an app");
+        let app = &plan.plan.apps[0];
         for target in corpus::targets() {
             for method in [Method::GET, Method::POST, Method::HEAD] {
                 let (identity, now) = (Identity::Anonymous, Timestamp::from_secs(1_000));
@@ -76,9 +76,9 @@ fn explain_says_what_the_gateway_does() {
                         let judgement = app.rules.judge(&judged, &method, CLIENT);
                         assert_eq!(explained.trace.judgement, judgement, "{case}");
                         assert_eq!(explained.target.as_str(), target, "{case}");
-                        let verdict = decide(judgement, judged.clone(), Identity::Anonymous, now);
+                        let verdict = decide(judgement.clone(), judged.clone(), Identity::Anonymous, now);
                         assert_eq!(name(&explained.verdict), name(&verdict), "{case}");
-                        let decisive = explained.trace.decisive.map(|at| &explained.trace.steps[at]);
+                        let decisive = explained.trace.decisive.first().map(|at| &explained.trace.steps[*at]);
                         let hit = decisive.and_then(|step| step.hit.as_ref()).unwrap_or_else(|| panic!("no reason: {case}"));
                         let mut known = false;
                         let _all = judged.each_reading(&mut |reading| {
@@ -100,6 +100,7 @@ fn name(verdict: &Verdict) -> String {
         Verdict::Grant(grant) => format!("grant, public: {}", grant.is_public()),
         Verdict::Redirect(redirect) => format!("redirect {redirect:?}"),
         Verdict::Challenge(challenge) => format!("challenge {:?}", challenge.needs),
+        Verdict::Forbid(forbidden) => format!("forbid {forbidden:?}"),
         Verdict::Deny(status) => format!("deny {status:?}"),
     }
 }

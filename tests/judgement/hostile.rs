@@ -217,6 +217,7 @@ proptest! {
 
 #[test]
 #[ignore = "needs time: DOORWARD_FUZZ_SECONDS for each parser, 5 unless said"]
+#[expect(clippy::disallowed_methods, reason = "how long is asked of the test run, not of the product")]
 fn minutes() {
     let seconds = std::env::var("DOORWARD_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
     let seeds = seeds();
