@@ -161,10 +161,15 @@ fn check_bytes(target: &[u8]) -> Result<(), Unreadable> {
     if target.first() != Some(&b'/') {
         return Err(Unreadable::NotOriginForm);
     }
+    let mut in_query = false;
     for byte in target {
         match byte {
-            0..=b' ' | 0x7f.. => return Err(Unreadable::RawByte),
+            0..=b' ' | 0x7f.. | b'<' | b'>' => return Err(Unreadable::RawByte),
+            // Browsers escape these here, and the parser that reads a request before us takes them for an error.
+            b'`' if !in_query => return Err(Unreadable::RawByte),
+            b'"' if in_query => return Err(Unreadable::RawByte),
             b'#' => return Err(Unreadable::Fragment),
+            b'?' => in_query = true,
             _ => {}
         }
     }
@@ -207,6 +212,10 @@ mod tests {
             ("/é", Unreadable::RawByte),
             ("/a?é", Unreadable::RawByte),
             ("/a\u{7f}", Unreadable::RawByte),
+            ("/a`b", Unreadable::RawByte),
+            ("/a<b", Unreadable::RawByte),
+            ("/a?b>c", Unreadable::RawByte),
+            ("/a?b\"c", Unreadable::RawByte),
             ("/a#b", Unreadable::Fragment),
             ("/a?b#c", Unreadable::Fragment),
             ("/a\\b", Unreadable::Backslash),
