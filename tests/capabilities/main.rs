@@ -2,6 +2,7 @@
 //! client that behaves and misbehaves and an app that records what reaches it. One file per capability.
 
 mod decisions;
+mod honest_urls;
 mod hostile_input;
 mod identity_headers;
 mod kit;

@@ -44,7 +44,7 @@ impl Size {
         };
         let recipes = RECIPES.iter().filter(wanted).collect();
         match full {
-            true => Self { targets: 250_000, direct: 12_000, recipes },
+            true => Self { targets: 200_000, direct: 8_000, recipes },
             false => Self { targets: 30_000, direct: 3_000, recipes },
         }
     }
