@@ -106,6 +106,8 @@ codes! {
     W0608 Warning "a whole app is public",
     E0611 Error "a header cannot be set or removed",
     E0612 Error "a redirect cannot work",
+    E0701 Error "an expectation is not met",
+    E0702 Error "an expectation cannot be read",
 }
 
 impl Complaint {

@@ -9,6 +9,7 @@ use crate::config::app::AppTable;
 use crate::config::auth::AuthTable;
 use crate::config::complaint;
 use crate::config::complaint::Complaint;
+use crate::config::expect::ExpectTable;
 use crate::config::listen::ListenTable;
 use crate::config::log::LogTable;
 use crate::config::placed::Placed;
@@ -41,6 +42,8 @@ pub struct Document {
     pub auth: AuthTable,
     /// `[[app]]`
     pub apps: Vec<AppTable>,
+    /// `[[expect]]`
+    pub expects: Vec<ExpectTable>,
     /// `[log]`
     pub log: LogTable,
     /// Faults of shape. They are kept beside the values so that compiling can report everything at once.
@@ -58,7 +61,7 @@ pub fn parse(text: &str) -> Result<Document, Vec<Complaint>> {
 /// Every key this version knows, as in the reference: `app.rule.path`.
 pub fn known_keys() -> BTreeSet<String> {
     // Tables in lists are read only where there is one.
-    let text = "[[app]]\nredirect = [{}]\nbypass = [{}]\n[[app.rule]]\n";
+    let text = "[[app]]\nredirect = [{}]\nbypass = [{}]\n[[app.rule]]\n[[expect]]\n";
     read(text).map(|(_, asked)| asked).unwrap_or_default()
 }
 
@@ -79,6 +82,7 @@ fn read(text: &str) -> Result<(Document, BTreeSet<String>), Vec<Complaint>> {
         session: reader.table("session", SessionTable::read),
         auth: reader.table("auth", AuthTable::read),
         apps: reader.tables("app", AppTable::read),
+        expects: reader.tables("expect", ExpectTable::read),
         log: reader.table("log", LogTable::read),
         complaints: Vec::new(),
     };

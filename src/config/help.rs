@@ -218,6 +218,24 @@ redirect = [{ from = \"/\", to = \"/lab\", status = 301 }]",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
 redirect = [{ from = \"/\", to = \"/lab\", status = 308 }]",
     ),
+    entry(
+        Code::E0701,
+        "The rules do something else with this request than [[expect]] says, so the configuration is not applied. Mend the rule
+that decides, or expect what you want after all. `doorward explain` with the same URL tells every step.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[expect]]\nrequest = \"GET https://app.example.com/admin/\"\nas = \"user:alice 2fa\"\nresult = \"deny\"",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\ndeny = [\"/admin/\"]\n
+[[expect]]\nrequest = \"GET https://app.example.com/admin/\"\nas = \"user:alice 2fa\"\nresult = \"deny\"",
+    ),
+    entry(
+        Code::E0702,
+        "An expectation has a request, written as method and https:// URL of one of the hosts here, and says who asks: `anonymous`,
+or `user:` with a name and perhaps a strength. One that cannot be read is never taken for met.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[expect]]\nrequest = \"GET /\"\nresult = \"sign-in\"",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[expect]]\nrequest = \"GET https://app.example.com/\"\nresult = \"sign-in\"",
+    ),
 ];
 
 #[cfg(test)]

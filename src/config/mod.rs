@@ -5,6 +5,7 @@ pub mod app;
 pub mod auth;
 pub mod complaint;
 pub mod document;
+pub mod expect;
 pub mod github;
 pub mod headers;
 pub mod help;

@@ -7,6 +7,7 @@ pub mod changed_rules;
 pub mod changed_settings;
 pub mod compile;
 pub mod difference;
+pub mod expect;
 pub mod explain;
 pub mod headers;
 pub mod hosts;
