@@ -101,6 +101,7 @@ codes! {
     W0602 Warning "a rule makes paths public",
     E0603 Error "a bypass is limited to every address there is",
     W0604 Warning "a bypass gives no reason",
+    W0605 Warning "a regular expression matches every path",
     E0606 Error "a network cannot be read",
     E0607 Error "a path pattern, regular expression or method cannot be read",
     W0608 Warning "a whole app is public",

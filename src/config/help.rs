@@ -177,6 +177,15 @@ bypass = [{ path = \"/hooks/*\", methods = [\"POST\"] }]",
 bypass = [{ path = \"/hooks/*\", methods = [\"POST\"], reason = \"the app checks the signature\" }]",
     ),
     entry(
+        Code::W0605,
+        "The regular expression covers every path there is, so the rule speaks of the whole app and no rule behind it is ever asked.
+Expressions match the whole path: write `/(api|feed)(/.*)?` rather than `.*(api|feed).*|.*`.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[app.rule]]\npath_regex = \"/.*\"\nrequire = \"password\"",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[app.rule]]\npath_regex = \"/(api|feed)(/.*)?\"\nrequire = \"password\"",
+    ),
+    entry(
         Code::E0606,
         "A network is an address with a length, such as 192.168.1.0/24 or 2001:db8::/32, or a single address. The part of the
 address behind the length has to be zero; names are not taken.",

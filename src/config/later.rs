@@ -25,9 +25,7 @@ const APP: &[&str] = &[
     "icon",
     "maintenance",
     "mode",
-    "encoded_slash",
     "path_charset",
-    "suffixes",
     "normalise",
 ];
 const RULE: &[&str] = &["auth", "otp_header", "allow", "body_limit", "acknowledge"];

@@ -11,6 +11,7 @@ pub mod expect;
 pub mod explain;
 pub mod headers;
 pub mod hosts;
+pub mod idle;
 pub mod listener;
 pub mod networks;
 pub mod places;

@@ -3,13 +3,14 @@
 use http::Method;
 use ipnet::IpNet;
 
-use crate::config::app::AppTable;
+use crate::config::app::{AppTable, EncodedSlash as WrittenSlash};
 use crate::config::complaint::{Code, Complaint};
 use crate::config::document::Document;
 use crate::config::placed;
 use crate::config::placed::{Place, Placed};
 use crate::config::rule::{BypassEntry, RuleTable, WrittenAction};
 use crate::model::strength::Strength;
+use crate::plan::idle;
 use crate::plan::networks;
 use crate::plan::public;
 use crate::plan::redirects;
@@ -17,7 +18,7 @@ use crate::plan::shadow;
 use crate::policy::host::Host;
 use crate::policy::pattern::Pattern;
 use crate::policy::requirement::Requirement;
-use crate::policy::rule::{Action, DenyStatus, Redirect, Rule, RuleSet};
+use crate::policy::rule::{Action, DenyStatus, EncodedSlash, Redirect, Rule, RuleSet, Suffixes};
 
 /// Redirects and where they were written.
 type Sent = Vec<(Redirect, Place)>;
@@ -39,6 +40,14 @@ pub fn compile(document: &Document, table: &AppTable, hosts: &[Host], complaints
             Some(403) => DenyStatus::Forbidden,
             Some(_) | None => DenyStatus::NotFound,
         },
+        suffixes: match placed::value(table.suffixes.as_ref()) {
+            Some(false) => Suffixes::Apart,
+            Some(true) | None => Suffixes::Covered,
+        },
+        encoded_slash: match placed::value(table.encoded_slash.as_ref()) {
+            Some(WrittenSlash::Refuse) => EncodedSlash::Refuse,
+            Some(WrittenSlash::Judge) | None => EncodedSlash::Judge,
+        },
     };
     if let Some(only) = table.only.as_ref().filter(|only| only.value.is_empty()) {
         let complaint = Complaint::new(Code::E0206, &only.place, "`only` is empty").label("this denies everything");
@@ -49,6 +58,7 @@ pub fn compile(document: &Document, table: &AppTable, hosts: &[Host], complaints
         redirects::find_loops(&set, hosts, &sent, complaints);
         shadow::find(table, complaints);
         public::find(table, complaints);
+        idle::find(table, complaints);
     }
     set
 }
@@ -59,6 +69,7 @@ fn redirects_of(table: &AppTable, sent: &mut Sent, complaints: &mut Vec<Complain
         let redirect = redirects::compile(&written.place, written.to.as_ref(), written.status.as_ref(), complaints);
         let from = written.from.as_ref().and_then(|from| pattern(from, "app.redirect.from", complaints));
         if let (Some(from), Some(redirect)) = (from, redirect) {
+            redirects::check_rest(&redirect, std::slice::from_ref(&from), &written.place, complaints);
             sent.push((redirect.clone(), written.place.clone()));
             compiled.push((from, redirect));
         }
@@ -88,6 +99,7 @@ fn rule(written: &RuleTable, usual: Requirement, sent: &mut Sent, complaints: &m
         WrittenAction::Deny => Action::Deny,
         WrittenAction::Redirect => {
             let redirect = redirects::compile(&written.place, written.to.as_ref(), written.status.as_ref(), complaints)?;
+            redirects::check_rest(&redirect, &paths, &written.place, complaints);
             sent.push((redirect.clone(), written.place.clone()));
             Action::Redirect(redirect)
         }

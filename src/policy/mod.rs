@@ -15,4 +15,5 @@ pub mod reading;
 pub mod refusal;
 pub mod requirement;
 pub mod rule;
+pub mod spelling;
 pub mod target;

@@ -140,6 +140,11 @@ impl Pattern {
         }
     }
 
+    /// Whether a text as it is falls under a regular expression; `false` for every other pattern.
+    pub fn matches_text(&self, text: &str) -> bool {
+        matches!(&self.matcher, Matcher::Regex { exact, .. } if exact.is_match(text))
+    }
+
     /// Whether the pattern names a folder with everything below it (`/admin/`), and not one place or a shape of places.
     pub fn is_folder(&self) -> bool {
         matches!(&self.matcher, Matcher::Pieces { pieces, below: true } if !pieces.is_empty())

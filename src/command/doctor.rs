@@ -1,0 +1,280 @@
+//! `doorward doctor APP --probe`: does the app serve a denied path under another spelling, and would Doorward let that spelling
+//! through? Asks the app that the configuration names, and nobody else, with GET requests that carry no credentials.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::command::exit::Failure;
+use crate::command::output::Output;
+use crate::command::place::{Named, load};
+use crate::config::report::harmless;
+use crate::plan::app::App;
+use crate::policy::pattern::Pattern;
+use crate::policy::rule::{Action, Judgement};
+use crate::policy::spelling::spellings;
+use crate::policy::target::Target;
+
+/// How long one answer may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// What is read of an answer at most, in bytes.
+const MOST: usize = 256 * 1024;
+/// Denied paths that are probed at most; each means some three hundred requests.
+const MOST_PATHS: usize = 20;
+/// Spellings between two words about progress.
+const STEP: usize = 100;
+/// Answers in a row that do not come, after which the app is left alone.
+const MOST_SILENCES: usize = 5;
+/// A path that no app has.
+const NOWHERE: &str = "/doorward-probe-of-nothing";
+
+/// Words of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorWords {
+    /// The app, by its name or one of its hosts
+    pub app: String,
+    /// Ask the app for its denied paths in other spellings, with GET and without credentials
+    #[arg(long, required = true)]
+    pub probe: bool,
+}
+
+/// An answer, reduced to what tells one page from another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Look {
+    status: u16,
+    /// Without its query, in which apps repeat the path that was asked for.
+    location: String,
+    body: Vec<u8>,
+}
+
+/// What came of probing one denied path.
+#[derive(Debug)]
+struct Finding {
+    path: String,
+    asked: usize,
+    /// Whether the app's answer can be told from its answer for nothing.
+    tells: bool,
+    /// Spellings under which the app serves it.
+    served: usize,
+    /// Those of them that Doorward would let through.
+    through: Vec<String>,
+}
+
+/// Carries out `doctor`.
+///
+/// # Errors
+/// [`Failure::NotFound`] for an app that is not configured, [`Failure::Failed`] if it does not answer, [`Failure::Found`] if it serves
+/// a denied path under a spelling that would pass.
+pub fn doctor(named: &Named, words: &DoctorWords, output: Output) -> Result<(), Failure> {
+    let (plan, _) = load(&named.required_config()?)?;
+    let app = plan.apps.iter().find(|app| is_meant(app, &words.app));
+    let app =
+        app.ok_or_else(|| Failure::NotFound(format!("no app is called `{}`, nor has it as a host", harmless(&words.app))))?;
+    let paths = denied_paths(app);
+    if paths.is_empty() {
+        let text = format!("{} denies no plain path, so there is nothing to probe", app.name);
+        output.result(&json!({ "app": app.name, "ok": true, "paths": [] }), || text);
+        return Ok(());
+    }
+    let probe = Probe::of(app).map_err(|fault| Failure::Failed(unanswered(app, &fault)))?;
+    let mut findings = Vec::new();
+    for path in paths {
+        findings.push(probe.path(&path, output).map_err(|fault| Failure::Failed(unanswered(app, &fault)))?);
+    }
+    let leaks = findings.iter().map(|finding| finding.through.len()).sum::<usize>();
+    let value = json!({ "app": app.name, "ok": leaks == 0, "paths": findings.iter().map(Finding::json).collect::<Vec<_>>() });
+    output.result(&value, || told(app, &findings));
+    if leaks > 0 { Err(Failure::Found) } else { Ok(()) }
+}
+
+fn is_meant(app: &Arc<App>, word: &str) -> bool {
+    app.name == word || app.hosts.iter().any(|host| host.as_str().eq_ignore_ascii_case(word))
+}
+
+/// What the app denies to everybody, with something in place of each `*` and `?`.
+fn denied_paths(app: &App) -> Vec<String> {
+    let by_rule = app.rules.rules.iter().filter(|rule| rule.action == Action::Deny).flat_map(|rule| &rule.paths);
+    let mut paths: Vec<String> = app.rules.deny.iter().chain(by_rule).filter_map(plain).collect();
+    paths.dedup();
+    paths.truncate(MOST_PATHS);
+    paths
+}
+
+fn plain(pattern: &Pattern) -> Option<String> {
+    let text = pattern.to_string().replace("**", "x").replace(['*', '?'], "x");
+    // A regular expression, or letters that would have to be escaped first.
+    let odd = text.contains(['(', '[', '\\', '+', '^', '$', '|', '{']) || text.bytes().any(|byte| !byte.is_ascii_graphic());
+    (!odd && text.trim_matches('/') != "").then_some(text)
+}
+
+/// An app that is asked.
+struct Probe<'a> {
+    app: &'a App,
+    addresses: Vec<SocketAddr>,
+    nothing: Look,
+}
+
+impl<'a> Probe<'a> {
+    fn of(app: &'a App) -> io::Result<Self> {
+        let addresses = (app.upstream.host.as_str(), app.upstream.port).to_socket_addrs()?.collect();
+        let mut probe = Self { app, addresses, nothing: Look { status: 0, location: String::new(), body: Vec::new() } };
+        probe.nothing = probe.ask(NOWHERE)?;
+        Ok(probe)
+    }
+
+    fn path(&self, path: &str, output: Output) -> io::Result<Finding> {
+        let protected = self.ask(path)?;
+        let mut finding =
+            Finding { path: path.to_owned(), asked: 0, tells: !protected.is_like(&self.nothing), served: 0, through: Vec::new() };
+        if !finding.tells {
+            return Ok(finding);
+        }
+        let all = spellings(path);
+        let mut silences = 0;
+        for spelling in &all {
+            if finding.asked % STEP == 0 {
+                output.remark(&format!("{path}: {} of {} spellings asked, {} served", finding.asked, all.len(), finding.served));
+            }
+            finding.asked += 1;
+            match self.ask(spelling) {
+                Ok(look) if look.is_like(&protected) && !look.is_like(&self.nothing) => {
+                    finding.served += 1;
+                    if self.lets_pass(spelling) {
+                        finding.through.push(spelling.clone());
+                    }
+                    silences = 0;
+                }
+                Ok(_) => silences = 0,
+                Err(fault) if silences == MOST_SILENCES => return Err(fault),
+                Err(_) => silences += 1,
+            }
+        }
+        Ok(finding)
+    }
+
+    /// Whether anybody at all would get through with it, by the code that judges requests.
+    fn lets_pass(&self, spelling: &str) -> bool {
+        let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Target::parse(spelling).is_ok_and(|target| match self.app.rules.judge(&target, &Method::GET, client) {
+            Judgement::Denied(_) | Judgement::Redirected(_) => false,
+            Judgement::Required(_) | Judgement::Open => true,
+        })
+    }
+
+    /// Asks for exactly these bytes, on a connection of its own.
+    fn ask(&self, target: &str) -> io::Result<Look> {
+        let connect = |address| TcpStream::connect_timeout(address, PATIENCE);
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        let found = self.addresses.iter().find_map(|address| connect(address).map_err(|fault| last = fault).ok());
+        let Some(mut stream) = found else { return Err(last) };
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let host = self.app.hosts.first().map_or("localhost", |host| host.as_str());
+        let head =
+            format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: doorward\r\nAccept: */*\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes())?;
+        let mut bytes = Vec::new();
+        match stream.take(MOST as u64).read_to_end(&mut bytes) {
+            // Cut off in the middle, what came until then still tells.
+            Err(fault) if bytes.is_empty() => Err(fault),
+            Ok(_) | Err(_) => Ok(Look::of(&bytes)),
+        }
+    }
+}
+
+impl Look {
+    fn of(answer: &[u8]) -> Self {
+        let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(answer.len());
+        let head = String::from_utf8_lossy(&answer[..end]).into_owned();
+        let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        let header = |line: &str| {
+            line.split_once(':').filter(|(name, _)| name.eq_ignore_ascii_case("location")).map(|(_, to)| to.trim().to_owned())
+        };
+        let location = head.lines().find_map(header).unwrap_or_default();
+        let location = location.split('?').next().unwrap_or_default().to_owned();
+        Self { status, location, body: answer.get(end + 4..).unwrap_or_default().to_vec() }
+    }
+
+    /// Whether both are the same page. Tokens and times differ from answer to answer, so bodies count as alike that are about as
+    /// long and begin alike.
+    fn is_like(&self, other: &Self) -> bool {
+        let (one, two) = (self.body.len(), other.body.len());
+        let lengths = one.abs_diff(two) * 20 <= one.max(two);
+        let head = one.min(two).min(64);
+        let begin = self.body[..head] == other.body[..head];
+        self.status == other.status && self.location == other.location && (self.body == other.body || (lengths && begin))
+    }
+}
+
+impl Finding {
+    fn json(&self) -> Value {
+        let Self { path, asked, tells, served, through } = self;
+        json!({ "path": path, "tells": tells, "asked": asked, "served": served, "through": through })
+    }
+
+    fn sentence(&self) -> String {
+        let Self { path, asked, tells, served, through } = self;
+        if !tells {
+            return format!("{path}: the app answers this as it answers a path that does not exist, so nothing can be shown");
+        }
+        let shown: Vec<String> = through.iter().map(|spelling| format!("\n    {}", harmless(spelling))).collect();
+        match through.len() {
+            0 => {
+                format!("{path}: the app serves it under {served} of {asked} other spellings; Doorward lets none of them through")
+            }
+            count => format!(
+                "{path}: the app serves it under {served} of {asked} other spellings; Doorward lets {count} through:{}",
+                shown.concat()
+            ),
+        }
+    }
+}
+
+fn told(app: &App, findings: &[Finding]) -> String {
+    let sentences: Vec<String> = findings.iter().map(Finding::sentence).collect();
+    format!("{} at {}:{}\n  {}", app.name, app.upstream.host, app.upstream.port, sentences.join("\n  "))
+}
+
+fn unanswered(app: &App, fault: &io::Error) -> String {
+    format!("{} does not answer at {}:{}: {fault}", app.name, app.upstream.host, app.upstream.port)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(head: &str, body: &str) -> Look {
+        Look::of(format!("HTTP/1.1 {head}\r\n\r\n{body}").as_bytes())
+    }
+
+    #[test]
+    fn pages_are_told_apart_by_status_place_and_beginning() {
+        let page = look("200 OK", "<html><title>Administration</title><input value=\"tokentokentoken1\">");
+        assert!(page.is_like(&look("200 OK", "<html><title>Administration</title><input value=\"tokentokentoken2\">")));
+        assert!(!page.is_like(&look("404 Not Found", "<html><title>Administration</title>")));
+        assert!(!page.is_like(&look("200 OK", "<html><title>Home</title>")));
+        let sent = look("302 Found\r\nLocation: /admin/login/?next=/admin/", "");
+        assert!(sent.is_like(&look("302 Found\r\nlocation: /admin/login/?next=/%61dmin/", "")));
+        assert!(!sent.is_like(&look("302 Found\r\nLocation: /", "")));
+        assert_eq!(Look::of(b"").status, 0);
+    }
+
+    #[test]
+    fn patterns_become_paths_that_can_be_asked_for() {
+        for (pattern, path) in [
+            ("/admin/", Some("/admin/")),
+            ("/api/*/keys", Some("/api/x/keys")),
+            ("/**/.git/", Some("/x/.git/")),
+            ("/", None),
+            ("/café/", None),
+        ] {
+            assert_eq!(plain(&Pattern::parse(pattern).expect(pattern)).as_deref(), path, "{pattern}");
+        }
+        assert_eq!(plain(&Pattern::regex("/(a|b)").expect("a regular expression")), None);
+    }
+}
