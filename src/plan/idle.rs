@@ -13,16 +13,16 @@ const ANYTHING: &[&str] = &["/", "/a", "/q7-x/", "/Zz/0.k9/w_", "/~u/%/é", "/x/
 
 /// Complains about an app's rules that can never match, and about regular expressions that always do.
 pub fn find(table: &AppTable, complaints: &mut Vec<Complaint>) {
-    let own = OWN_PREFIX.trim_end_matches('/');
+    let is_own = |path: &&Placed<String>| path.value == OWN_PREFIX.trim_end_matches('/') || path.value.starts_with(OWN_PREFIX);
     let all = paths(table).chain(table.only.iter().flat_map(|only| &only.value)).chain(&table.deny);
-    for path in all.filter(|path| path.value == own || path.value.starts_with(OWN_PREFIX)) {
+    for path in all.filter(is_own) {
         let complaint = Complaint::new(Code::E0601, &path.place, "this rule can never match");
         let complaint = complaint.label("Doorward's own pages are answered before any rule");
         complaints.push(complaint.help("remove it"));
     }
     if let Some(only) = &table.only {
         let outside = |path: &&Placed<String>| !only.value.iter().any(|inside| may_meet(&inside.value, &path.value));
-        for path in paths(table).filter(outside) {
+        for path in paths(table).filter(outside).filter(|path| !is_own(path)) {
             let complaint = Complaint::new(Code::E0601, &path.place, "this rule can never match").label("outside `only`");
             let complaint = complaint.also(&only.place, "every other path is denied".to_owned());
             complaints.push(complaint.help("add the path to `only`, or remove the rule"));
