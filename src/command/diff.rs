@@ -24,7 +24,7 @@ pub fn diff(named: &Named, output: Output) -> Result<(), Failure> {
     let file = path::absolute(&file).unwrap_or(file);
     let source = read::source(&file).map_err(unread)?;
     let place = named.running()?;
-    match ask(&place, &Wish::Diff { file, text: source.text, colour: colour() })? {
+    match ask(&place, &Wish::Diff { file, text: source.main().text.clone(), colour: colour() })? {
         Answer::Different { version, changes, warnings } => {
             if let Some(warnings) = &warnings {
                 output.remark(&warnings.text);

@@ -1,24 +1,31 @@
 //! `doorward doctor APP --probe`: does the app serve a denied path under another spelling, and would Doorward let that spelling
 //! through? Asks the app that the configuration names, and nobody else, with GET requests that carry no credentials.
 
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use http::Method;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, timeout_at};
 
+use crate::base::clock::Timestamp;
 use crate::command::exit::Failure;
 use crate::command::output::Output;
-use crate::command::place::{Named, load};
+use crate::command::place::{Named, load_whole};
+use crate::command::wish::block_on;
 use crate::config::report::harmless;
+use crate::daemon::configuration::Loaded;
+use crate::model::identity::Identity;
 use crate::plan::app::App;
+use crate::plan::explain::{Finding as Seen, Question, explain};
 use crate::policy::pattern::Pattern;
 use crate::policy::rule::{Action, Judgement};
 use crate::policy::spelling::spellings;
-use crate::policy::target::Target;
+use crate::proxy::peer::Peer;
 
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -30,6 +37,8 @@ const MOST_PATHS: usize = 20;
 const STEP: usize = 100;
 /// Answers in a row that do not come, after which the app is left alone.
 const MOST_SILENCES: usize = 5;
+/// Any moment does: nobody is signed in.
+const NOW: Timestamp = Timestamp::from_secs(1);
 /// A path that no app has.
 const NOWHERE: &str = "/doorward-probe-of-nothing";
 
@@ -71,8 +80,8 @@ struct Finding {
 /// [`Failure::NotFound`] for an app that is not configured, [`Failure::Failed`] if it does not answer, [`Failure::Found`] if it serves
 /// a denied path under a spelling that would pass.
 pub fn doctor(named: &Named, words: &DoctorWords, output: Output) -> Result<(), Failure> {
-    let (plan, _) = load(&named.required_config()?)?;
-    let app = plan.apps.iter().find(|app| is_meant(app, &words.app));
+    let loaded = load_whole(&named.required_config()?)?;
+    let app = loaded.plan.apps.iter().find(|app| is_meant(app, &words.app));
     let app =
         app.ok_or_else(|| Failure::NotFound(format!("no app is called `{}`, nor has it as a host", harmless(&words.app))))?;
     let paths = denied_paths(app);
@@ -81,25 +90,34 @@ pub fn doctor(named: &Named, words: &DoctorWords, output: Output) -> Result<(), 
         output.result(&json!({ "app": app.name, "ok": true, "paths": [] }), || text);
         return Ok(());
     }
-    let probe = Probe::of(app).map_err(|fault| Failure::Failed(unanswered(app, &fault)))?;
-    let mut findings = Vec::new();
-    for path in paths {
-        findings.push(probe.path(&path, output).map_err(|fault| Failure::Failed(unanswered(app, &fault)))?);
-    }
+    let unanswered = |fault: io::Error| Failure::Failed(format!("{} at {} cannot be probed: {fault}", app.name, place(app)));
+    let findings = block_on(probe(&loaded, app, &paths, output))?.map_err(unanswered)?;
     let leaks = findings.iter().map(|finding| finding.through.len()).sum::<usize>();
     let value = json!({ "app": app.name, "ok": leaks == 0, "paths": findings.iter().map(Finding::json).collect::<Vec<_>>() });
     output.result(&value, || told(app, &findings));
     if leaks > 0 { Err(Failure::Found) } else { Ok(()) }
 }
 
+async fn probe(loaded: &Loaded, app: &App, paths: &[String], output: Output) -> io::Result<Vec<Finding>> {
+    let mut probe = Probe { loaded, app, nothing: Look::of(b"") };
+    probe.nothing = probe.ask(NOWHERE).await?;
+    let mut findings = Vec::new();
+    for path in paths {
+        findings.push(probe.path(path, output).await?);
+    }
+    Ok(findings)
+}
+
 fn is_meant(app: &Arc<App>, word: &str) -> bool {
     app.name == word || app.hosts.iter().any(|host| host.as_str().eq_ignore_ascii_case(word))
 }
 
-/// What the app denies to everybody, with something in place of each `*` and `?`.
+/// What the app denies to everybody, as the app sees it, with something in place of each `*` and `?`.
 fn denied_paths(app: &App) -> Vec<String> {
+    let prefix = stripped(app);
+    let seen = |path: String| path.strip_prefix(&prefix).map(str::to_owned).unwrap_or(path);
     let by_rule = app.rules.rules.iter().filter(|rule| rule.action == Action::Deny).flat_map(|rule| &rule.paths);
-    let mut paths: Vec<String> = app.rules.deny.iter().chain(by_rule).filter_map(plain).collect();
+    let mut paths: Vec<String> = app.rules.deny.iter().chain(by_rule).filter_map(plain).map(seen).collect();
     paths.dedup();
     paths.truncate(MOST_PATHS);
     paths
@@ -109,39 +127,29 @@ fn plain(pattern: &Pattern) -> Option<String> {
     let text = pattern.to_string().replace("**", "x").replace(['*', '?'], "x");
     // A regular expression, or letters that would have to be escaped first.
     let odd = text.contains(['(', '[', '\\', '+', '^', '$', '|', '{']) || text.bytes().any(|byte| !byte.is_ascii_graphic());
-    (!odd && text.trim_matches('/') != "").then_some(text)
+    (!odd && !text.trim_matches('/').is_empty()).then_some(text)
 }
 
 /// An app that is asked.
 struct Probe<'a> {
+    loaded: &'a Loaded,
     app: &'a App,
-    addresses: Vec<SocketAddr>,
     nothing: Look,
 }
 
-impl<'a> Probe<'a> {
-    fn of(app: &'a App) -> io::Result<Self> {
-        let addresses = (app.upstream.host.as_str(), app.upstream.port).to_socket_addrs()?.collect();
-        let mut probe = Self { app, addresses, nothing: Look { status: 0, location: String::new(), body: Vec::new() } };
-        probe.nothing = probe.ask(NOWHERE)?;
-        Ok(probe)
-    }
-
-    fn path(&self, path: &str, output: Output) -> io::Result<Finding> {
-        let protected = self.ask(path)?;
-        let mut finding =
-            Finding { path: path.to_owned(), asked: 0, tells: !protected.is_like(&self.nothing), served: 0, through: Vec::new() };
-        if !finding.tells {
-            return Ok(finding);
-        }
-        let all = spellings(path);
+impl Probe<'_> {
+    async fn path(&self, path: &str, output: Output) -> io::Result<Finding> {
+        let protected = self.ask(path).await?;
+        let tells = !protected.is_like(&self.nothing);
+        let mut finding = Finding { path: path.to_owned(), asked: 0, tells, served: 0, through: Vec::new() };
+        let all = if tells { spellings(path) } else { Vec::new() };
         let mut silences = 0;
         for spelling in &all {
-            if finding.asked % STEP == 0 {
+            if finding.asked.is_multiple_of(STEP) {
                 output.remark(&format!("{path}: {} of {} spellings asked, {} served", finding.asked, all.len(), finding.served));
             }
             finding.asked += 1;
-            match self.ask(spelling) {
+            match self.ask(spelling).await {
                 Ok(look) if look.is_like(&protected) && !look.is_like(&self.nothing) => {
                     finding.served += 1;
                     if self.lets_pass(spelling) {
@@ -159,29 +167,45 @@ impl<'a> Probe<'a> {
 
     /// Whether anybody at all would get through with it, by the code that judges requests.
     fn lets_pass(&self, spelling: &str) -> bool {
-        let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        Target::parse(spelling).is_ok_and(|target| match self.app.rules.judge(&target, &Method::GET, client) {
-            Judgement::Denied(_) | Judgement::Redirected(_) => false,
-            Judgement::Required(_) | Judgement::Open => true,
+        let target = format!("{}{spelling}", stripped(self.app));
+        let mut hosts = self.app.patterns().map(|host| host.example());
+        hosts.any(|host| {
+            let (method, client) = (&Method::GET, IpAddr::V4(Ipv4Addr::LOCALHOST));
+            let question = Question { host: &host, target: &target, method, client, identity: Identity::Anonymous, now: NOW };
+            match explain(&self.loaded.plan, &self.loaded.document, question) {
+                Seen::App(explained) => match explained.trace.judgement {
+                    Judgement::Denied(_) | Judgement::Redirected(_) => false,
+                    Judgement::Required(_) | Judgement::Open => true,
+                },
+                Seen::UnknownHost
+                | Seen::Refused(_)
+                | Seen::NoSuchPath
+                | Seen::SeveralApps
+                | Seen::OwnPage(_)
+                | Seen::Disguised
+                | Seen::Portal { .. } => false,
+            }
         })
     }
 
     /// Asks for exactly these bytes, on a connection of its own.
-    fn ask(&self, target: &str) -> io::Result<Look> {
-        let connect = |address| TcpStream::connect_timeout(address, PATIENCE);
-        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
-        let found = self.addresses.iter().find_map(|address| connect(address).map_err(|fault| last = fault).ok());
-        let Some(mut stream) = found else { return Err(last) };
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        let host = self.app.hosts.first().map_or("localhost", |host| host.as_str());
+    async fn ask(&self, target: &str) -> io::Result<Look> {
+        let until = Instant::now() + PATIENCE;
+        let proof = self.app.trust.proof();
+        let mut stream = timeout_at(until, Peer::connect(self.app, proof.as_deref())).await?.map_err(io::Error::other)?;
+        let host = self.app.patterns().next().map(|host| host.example().to_string()).unwrap_or_default();
         let head =
             format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: doorward\r\nAccept: */*\r\nConnection: close\r\n\r\n");
-        stream.write_all(head.as_bytes())?;
+        stream.write_all(head.as_bytes()).await?;
         let mut bytes = Vec::new();
-        match stream.take(MOST as u64).read_to_end(&mut bytes) {
+        let read = async {
+            while bytes.len() < MOST && stream.read_buf(&mut bytes).await? > 0 {}
+            io::Result::Ok(())
+        };
+        match timeout_at(until, read).await {
             // Cut off in the middle, what came until then still tells.
-            Err(fault) if bytes.is_empty() => Err(fault),
+            Ok(Err(fault)) if bytes.is_empty() => Err(fault),
+            Err(late) if bytes.is_empty() => Err(late.into()),
             Ok(_) | Err(_) => Ok(Look::of(&bytes)),
         }
     }
@@ -237,11 +261,16 @@ impl Finding {
 
 fn told(app: &App, findings: &[Finding]) -> String {
     let sentences: Vec<String> = findings.iter().map(Finding::sentence).collect();
-    format!("{} at {}:{}\n  {}", app.name, app.upstream.host, app.upstream.port, sentences.join("\n  "))
+    format!("{} at {}\n  {}", app.name, place(app), sentences.join("\n  "))
 }
 
-fn unanswered(app: &App, fault: &io::Error) -> String {
-    format!("{} does not answer at {}:{}: {fault}", app.name, app.upstream.host, app.upstream.port)
+fn place(app: &App) -> String {
+    app.upstream.origin.place()
+}
+
+/// What the app does not see of a path that visitors ask for.
+fn stripped(app: &App) -> String {
+    if app.mount.strips() { app.mount.prefix() } else { String::new() }
 }
 
 #[cfg(test)]

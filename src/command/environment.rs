@@ -1,7 +1,9 @@
-//! The only reader of environment variables: where things are kept, where the system says so.
+//! The only reader of environment variables: where things are kept, where the system says so, and what they say of a configuration.
 
 use std::env;
 use std::path::PathBuf;
+
+use crate::config::environment::Environment;
 
 /// A folder named by a variable; an empty one counts as unset.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
@@ -15,4 +17,9 @@ pub fn folder(name: &str) -> Option<PathBuf> {
 /// Whether the person asked for output without colour (no-color.org).
 pub fn wants_no_colour() -> bool {
     folder("NO_COLOR").is_some()
+}
+
+/// Every variable, for configurations.
+pub fn all() -> Environment {
+    env::vars_os().collect()
 }

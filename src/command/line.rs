@@ -212,6 +212,20 @@ pub enum UserVerb {
         /// Whose
         name: String,
     },
+    /// Change how somebody is called or where they get mail
+    #[command(
+        after_help = "Examples:\n  doorward user set alice --display-name 'Alice A.' --email alice@example.com\n  doorward user set alice --email ''   # take it away"
+    )]
+    Set(UserSet),
+    /// Show one account with its groups
+    #[command(after_help = "Examples:\n  doorward user show alice\n  doorward user show alice --json")]
+    Show {
+        /// Whom
+        name: String,
+    },
+    /// Put people into groups; what they may open changes with their next request
+    #[command(subcommand)]
+    Group(GroupVerb),
     /// Show all accounts
     #[command(after_help = "Examples:\n  doorward user list\n  doorward user list --json")]
     List,
@@ -252,6 +266,47 @@ pub struct UserAdd {
     /// Take the authenticator's key (base32) from this file
     #[arg(long, value_name = "FILE")]
     pub totp_secret_file: Option<PathBuf>,
+    /// How they are called
+    #[arg(long, value_name = "NAME")]
+    pub display_name: Option<String>,
+    /// Where they get mail
+    #[arg(long, value_name = "ADDRESS")]
+    pub email: Option<String>,
+}
+
+/// Words of `user set`.
+#[derive(Debug, Args)]
+pub struct UserSet {
+    /// The user name
+    pub name: String,
+    /// How they are called; '' takes it away
+    #[arg(long, value_name = "NAME", required_unless_present = "email")]
+    pub display_name: Option<String>,
+    /// Where they get mail; '' takes it away
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "display_name")]
+    pub email: Option<String>,
+}
+
+/// Verbs of `user group`.
+#[derive(Debug, Subcommand)]
+pub enum GroupVerb {
+    /// Put somebody into a group; their open connections close within 2 seconds
+    #[command(after_help = "Examples:\n  doorward user group add alice family\n  doorward user group add alice family --json")]
+    Add(GroupWords),
+    /// Take somebody out of a group; their open connections close within 2 seconds
+    #[command(
+        after_help = "Examples:\n  doorward user group remove alice family\n  doorward user group remove alice family --json"
+    )]
+    Remove(GroupWords),
+}
+
+/// Words of `user group add` and `user group remove`.
+#[derive(Debug, Args)]
+pub struct GroupWords {
+    /// The user name
+    pub name: String,
+    /// The group; it exists as long as somebody is in it
+    pub group: String,
 }
 
 /// Verbs of `session`.

@@ -12,8 +12,10 @@ pub enum Result {
     Deny,
     /// It is sent elsewhere by a rule.
     Redirect,
-    /// The visitor has to sign in, or to do so more firmly.
+    /// The visitor has to sign in, or to do so more firmly, or anew.
     SignIn,
+    /// The visitor is signed in and not among those who are let in.
+    Forbid,
     /// It is answered 400, whatever the rules say.
     Refuse,
 }
@@ -25,7 +27,7 @@ pub struct ExpectTable {
     pub place: Place,
     /// Method and URL: `GET https://paperless.example.com/admin/`.
     pub request: Option<Placed<String>>,
-    /// Who asks: `anonymous`, or `user:alice 2fa`.
+    /// Who asks: `anonymous`, or `user:alice group:family 2fa`.
     pub visitor: Option<Placed<String>>,
     /// The client's address.
     pub from: Option<Placed<String>>,
@@ -41,6 +43,7 @@ impl Result {
             Self::Deny => "deny",
             Self::Redirect => "redirect",
             Self::SignIn => "sign-in",
+            Self::Forbid => "forbid",
             Self::Refuse => "refuse",
         }
     }
@@ -49,7 +52,7 @@ impl Result {
 impl ExpectTable {
     /// Reads the table.
     pub fn read(reader: &mut Reader<'_>) -> Self {
-        let results = [Result::Pass, Result::Deny, Result::Redirect, Result::SignIn, Result::Refuse];
+        let results = [Result::Pass, Result::Deny, Result::Redirect, Result::SignIn, Result::Forbid, Result::Refuse];
         let expect = Self {
             place: reader.place(),
             request: reader.string("request"),

@@ -38,6 +38,7 @@ use crate::store::lock::Lock;
 use crate::store::open::Store;
 use crate::tls::directory::{Directory, Wanted};
 use crate::tls::local_ca::LocalCa;
+use crate::tls::upstream::Proofs;
 
 /// What a gateway starts from.
 #[derive(Debug)]
@@ -90,6 +91,7 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
     let ca = Arc::new(LocalCa::open_or_create(&place.certs, &clock, entropy).map_err(|fault| Fault::Tls(vec![fault]))?);
     let directory =
         Directory::new(Arc::clone(&ca), clock.clone(), Wanted::by(&plan), plan.tls.min_version).map_err(Fault::Tls)?;
+    Proofs::read(&plan, &clock).map_err(Fault::Tls)?.adopt(&plan.apps);
     let (addresses, faults) = Listeners::default().prepare(&listeners::wanted(&plan.listen), workers);
     faults.into_iter().next().map_or(Ok(()), Err)?;
     plan.version = 1;

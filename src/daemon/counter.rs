@@ -8,8 +8,8 @@ use tokio::task::spawn_blocking;
 
 use crate::admin::perform::Desk;
 use crate::admin::wish::{Answer, RefusedKind, Reloaded, Told, Wish};
+use crate::config::read;
 use crate::config::report::Report;
-use crate::config::source::Source;
 use crate::daemon::reload::{self, Done, Refused, Reloader};
 
 /// The longest trial of a configuration.
@@ -83,7 +83,7 @@ fn keep(reloader: &Reloader) -> Answer {
 }
 
 fn diff(reloader: &Reloader, file: &Path, text: String, colour: bool) -> Answer {
-    match reloader.compare(Source::of_file(file, text)) {
+    match reloader.compare(read::in_place_of(file, text)) {
         Ok((changes, report)) => {
             Answer::Different { version: reloader.plan().version, changes, warnings: warnings(&report, colour) }
         }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{self, Path, PathBuf};
 
+use crate::config::environment::Environment;
 use crate::daemon::fault::Fault;
 use crate::plan::whole::origin_of;
 use crate::policy::host::Authority;
@@ -27,6 +28,8 @@ pub struct Place {
     pub control: PathBuf,
     /// The configuration file, if there is one; absolute.
     pub config: Option<PathBuf>,
+    /// The environment it was started in.
+    pub environment: Environment,
 }
 
 impl Place {
@@ -38,6 +41,7 @@ impl Place {
             certs: beside.unwrap_or_else(|| data.join("certs")),
             control: runtime.unwrap_or(data).join("control.sock"),
             config: config.map(|file| path::absolute(file).unwrap_or_else(|_| file.to_owned())),
+            environment: Environment::default(),
         }
     }
 

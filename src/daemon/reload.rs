@@ -15,8 +15,8 @@ use crate::admin::perform::{Desk, Enrolment};
 use crate::base::lifeline::Lifeline;
 use crate::base::units::in_words;
 use crate::config::report::Report;
-use crate::config::source::Source;
-use crate::daemon::configuration;
+use crate::config::source::{Consulted, Source};
+use crate::daemon::configuration::{self, Loaded};
 use crate::daemon::fault::Fault;
 use crate::daemon::listeners::{self, Listeners, Move, Wanted as Address};
 use crate::daemon::place::Place;
@@ -32,6 +32,7 @@ use crate::plan::succession;
 use crate::plan::whole::Plan;
 use crate::proxy::pool::Pool;
 use crate::tls::directory::{Directory, Prepared, State as Certificates, Wanted};
+use crate::tls::upstream::Proofs;
 
 /// Replaces the configuration of a running gateway.
 #[derive(Debug)]
@@ -65,6 +66,8 @@ pub struct Reach {
 #[derive(Debug)]
 struct State {
     listeners: Listeners,
+    /// What the configuration that was last read names, in force or refused.
+    consulted: Consulted,
     trial: Option<Trial>,
     leaving: Vec<Leaving>,
 }
@@ -82,6 +85,13 @@ struct Before {
     plan: Arc<Plan>,
     certificates: Certificates,
     addresses: Vec<Address>,
+}
+
+/// What was read from files for a configuration.
+#[derive(Debug)]
+struct Files {
+    certificates: Prepared,
+    proofs: Proofs,
 }
 
 /// Apps whose open streams have some time left.
@@ -140,13 +150,19 @@ pub enum Refused {
 impl Reloader {
     /// For a gateway that was started with the plan in force, listening on `listeners`.
     pub fn new(place: Place, reach: Reach, listeners: Listeners) -> Self {
-        let state = Mutex::new(State { listeners, trial: None, leaving: Vec::new() });
-        Self { place, started: reach.services.plan.get(), reach, state, due: Notify::new() }
+        let started = reach.services.plan.get();
+        let state = State { listeners, consulted: started.consulted.clone(), trial: None, leaving: Vec::new() };
+        Self { place, started, reach, state: Mutex::new(state), due: Notify::new() }
     }
 
     /// The configuration file, if the gateway runs from one.
     pub fn file(&self) -> Option<&Path> {
         self.place.config.as_deref()
+    }
+
+    /// Files that the configuration named when it was last read, whether it came into force or was refused.
+    pub fn consulted(&self) -> Consulted {
+        self.state().consulted.clone()
     }
 
     /// The plan in force.
@@ -170,12 +186,17 @@ impl Reloader {
         if let Some(trial) = &state.trial {
             return Err(Refused::OnTrial(trial.until.saturating_duration_since(Instant::now())));
         }
-        let (plan, report) = configuration::load(&file).map_err(Refused::Complaints)?;
+        let loaded = configuration::load(&file, &self.place.environment);
+        state.consulted = match &loaded {
+            Ok(loaded) => loaded.plan.consulted.clone(),
+            Err(report) => report.consulted.clone(),
+        };
+        let Loaded { plan, report, .. } = loaded.map_err(Refused::Complaints)?;
         let plan = self.at_real_port(plan);
-        let (certificates, addresses) = self.prepare(&plan, &state)?;
+        let (files, addresses) = self.prepare(&plan, &state)?;
         let changes = difference::difference(&self.plan(), &plan);
         let needs_restart = changed_settings::needing_restart(&self.started, &plan);
-        let before = self.swap(&mut state, plan, certificates, addresses);
+        let before = self.swap(&mut state, plan, files, addresses);
         state.trial = confirm.map(|time| Trial { before, until: Instant::now() + time });
         self.due.notify_one();
         let (https, http) = (state.listeners.addresses(Kind::Https), state.listeners.addresses(Kind::Http));
@@ -197,7 +218,8 @@ impl Reloader {
     /// # Errors
     /// [`Refused::Complaints`] if it does not compile.
     pub fn compare(&self, source: Source) -> Result<(Vec<Change>, Report), Refused> {
-        let (plan, report) = configuration::compiled(source).map_err(Refused::Complaints)?;
+        let loaded = configuration::compiled(source, &self.place.environment);
+        let Loaded { plan, report, .. } = loaded.map_err(Refused::Complaints)?;
         Ok((difference::difference(&self.plan(), &self.at_real_port(plan)), report))
     }
 
@@ -225,15 +247,22 @@ impl Reloader {
         Plan { https_port, ..plan }
     }
 
-    fn prepare(&self, plan: &Plan, state: &State) -> Result<(Prepared, Move), Refused> {
+    fn prepare(&self, plan: &Plan, state: &State) -> Result<(Files, Move), Refused> {
         let certificates = self.reach.directory.prepare(Wanted::by(plan), plan.tls.min_version);
-        let certificates = certificates.map_err(|faults| Refused::Faults(vec![Fault::Tls(faults)]))?;
+        let proofs = Proofs::read(plan, &self.reach.services.clock);
+        let (certificates, proofs) = match (certificates, proofs) {
+            (Ok(certificates), Ok(proofs)) => (certificates, proofs),
+            (certificates, proofs) => {
+                let faults = [certificates.err(), proofs.err()].into_iter().flatten().flatten().collect();
+                return Err(Refused::Faults(vec![Fault::Tls(faults)]));
+            }
+        };
         let (addresses, faults) = state.listeners.prepare(&listeners::wanted(&plan.listen), self.reach.workers.len());
-        if faults.is_empty() { Ok((certificates, addresses)) } else { Err(Refused::Faults(faults)) }
+        if faults.is_empty() { Ok((Files { certificates, proofs }, addresses)) } else { Err(Refused::Faults(faults)) }
     }
 
     /// Puts a plan into force. Nothing in here can fail.
-    fn swap(&self, state: &mut State, plan: Plan, certificates: Prepared, addresses: Move) -> Before {
+    fn swap(&self, state: &mut State, plan: Plan, files: Files, addresses: Move) -> Before {
         let reach = &self.reach;
         let current = self.plan();
         let mut next = succession::succeed(&plan, &current);
@@ -242,10 +271,12 @@ impl Reloader {
         let next = Arc::new(next);
         let before = Before {
             // Certificates first: a host that is new can be greeted a moment before it is served, and never the other way round.
-            certificates: reach.directory.adopt(certificates),
+            certificates: reach.directory.adopt(files.certificates),
             addresses: state.listeners.all(),
             plan: Arc::clone(&current),
         };
+        // Before they are served, and for those that stay as they are too: what their files hold may be new.
+        files.proofs.adopt(&next.apps);
         reach.services.plan.put(Arc::clone(&next));
         state.listeners.adopt(addresses, &reach.workers);
         reach.slots.limit(next.listen.max_connections, next.listen.max_connections_per_network);
@@ -255,8 +286,7 @@ impl Reloader {
             warn!(%fault, "commands will not know where browsers reach us while no gateway runs");
         }
         logging::set_level(&next.log.level);
-        let is_ours =
-            |app: &Arc<App>| app.hosts.first().and_then(|host| next.app(host)).is_some_and(|kept| Arc::ptr_eq(kept, app));
+        let is_ours = |app: &Arc<App>| succession::is_kept(app, &next);
         reach.pools.iter().for_each(|pool| pool.retain(is_ours));
         let apps = succession::departed(&current, &next);
         if !apps.is_empty() {
@@ -289,7 +319,8 @@ impl Reloader {
     /// Puts a former configuration back into force, as far as its addresses can still be had.
     fn go_back(&self, state: &mut State, before: Before) {
         let (addresses, faults) = state.listeners.prepare(&before.addresses, self.reach.workers.len());
-        self.swap(state, Plan::clone(&before.plan), before.certificates.into(), addresses);
+        let files = Files { certificates: before.certificates.into(), proofs: Proofs::default() };
+        self.swap(state, Plan::clone(&before.plan), files, addresses);
         for fault in faults {
             error!(event = "reload.incomplete", %fault, "an address of the former configuration is not served any more");
         }

@@ -1,5 +1,6 @@
 //! From an outcome to an answer, and from everything learned to one line of the log.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -23,7 +24,9 @@ use crate::gate::upstream;
 use crate::observe::access::AccessLog;
 use crate::observe::record::Record;
 use crate::observe::redact;
+use crate::plan::proxies::Unreadable;
 use crate::plan::whole::Plan;
+use crate::policy::decide::Forbidden;
 use crate::policy::rule::{DenyStatus, Redirect};
 use crate::web::audience::Audience;
 use crate::web::page;
@@ -37,6 +40,7 @@ use crate::wire::header::{OWN_PREFIX, REQUEST_ID};
 #[derive(Debug)]
 pub struct Facts {
     record: Record,
+    client: Result<IpAddr, Unreadable>,
     audience: Audience,
     in_flight: InFlight,
 }
@@ -44,13 +48,14 @@ pub struct Facts {
 impl Facts {
     /// Reads them off a request.
     pub fn of(services: &Services, plan: &Plan, connection: &Arc<Connection>, request: &Request<Body>) -> Self {
+        let client = plan.listen.proxies.client(connection.peer.ip(), request.headers());
         let uri = request.uri().path_and_query().map_or("*", |target| target.as_str());
         let record = Record {
             id: Id::<Record>::draw(services.entropy).as_str().into(),
             plan: plan.version,
             received: services.clock.now(),
             peer: connection.peer,
-            client: connection.client(),
+            client: client.unwrap_or_else(|_| connection.client()),
             sni: connection.sni.clone(),
             protocol: protocol(connection, request.version()),
             method: request.method().as_str().into(),
@@ -64,7 +69,15 @@ impl Facts {
             sent: 0,
             took: Duration::ZERO,
         };
-        Self { record, audience: Audience::of(request.method(), request.headers()), in_flight: connection.begin() }
+        Self { record, client, audience: Audience::of(request.method(), request.headers()), in_flight: connection.begin() }
+    }
+
+    /// Whom the request counts for.
+    ///
+    /// # Errors
+    /// [`Refusal::BadForwarded`].
+    pub fn client(&self) -> Result<IpAddr, Refusal> {
+        self.client.map_err(|Unreadable| Refusal::BadForwarded)
     }
 
     /// The id of the request, in the log and on every refusal.
@@ -80,7 +93,7 @@ impl Facts {
 
 /// Turns the outcome into an answer whose end writes the line.
 pub fn finish(services: &Services, facts: Facts, outcome: Outcome) -> Response<Logged> {
-    let Facts { mut record, audience, in_flight } = facts;
+    let Facts { mut record, client: _, audience, in_flight } = facts;
     record.app = outcome.app.as_ref().map(|app| app.name.as_str().into());
     record.user = outcome.identity.session().map(|session| session.user_name.as_str().into());
     let response = match outcome.result {
@@ -101,7 +114,7 @@ fn refused(refusal: Refusal, audience: Audience, record: &Record) -> Response<Bo
     let app = record.app.as_deref().unwrap_or_default();
     let mut response = match refusal {
         Refusal::SignIn(answer) => *answer,
-        other => page(&other, app).answer(audience, &record.id),
+        other => page(&other, app, record.user.as_deref().unwrap_or_default()).answer(audience, &record.id),
     };
     name(&mut response, &record.id);
     if &*record.method == "HEAD" { without_body(response) } else { response }
@@ -114,15 +127,18 @@ pub fn name(response: &mut Response<Body>, id: &str) {
     }
 }
 
-fn page<'a>(refusal: &Refusal, app: &'a str) -> Page<'a> {
+fn page<'a>(refusal: &'a Refusal, app: &'a str, user: &'a str) -> Page<'a> {
     match refusal {
         Refusal::Unreadable(unreadable) if unreadable.too_long() => Page::AddressTooLong,
-        Refusal::Malformed(_) | Refusal::Unreadable(_) => Page::BadRequest,
+        Refusal::Malformed(_) | Refusal::Unreadable(_) | Refusal::SeveralApps | Refusal::BadForwarded => Page::BadRequest,
+        Refusal::Maintenance(text) => Page::Maintenance { app, text: text.as_deref() },
         Refusal::HeadTooLarge => Page::HeadTooLarge,
         Refusal::Method => Page::MethodNotAllowed { allow: ALLOWED },
         Refusal::Misdirected | Refusal::NoSuchApp => Page::Misdirected,
         Refusal::Blocked(DenyStatus::Forbidden) => Page::Forbidden,
         Refusal::Blocked(DenyStatus::NotFound) => Page::NotFound,
+        Refusal::Forbidden(Forbidden::NotAllowed) => Page::NotAllowed { app, user },
+        Refusal::Forbidden(Forbidden::Unprovable) => Page::Unprovable { app },
         Refusal::Unavailable(_) => Page::Unavailable,
         Refusal::Upstream(fault) => upstream::page(fault, app),
         // Answered before: a sign-in brings its own answer.

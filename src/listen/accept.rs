@@ -46,7 +46,8 @@ pub async fn accept(door: Arc<Door>, listener: TcpListener, kind: Kind, given_up
 
 /// A connection over the limit is closed at once: an answer would cost what the limit is there to save.
 fn admit(door: &Arc<Door>, stream: TcpStream, peer: SocketAddr, kind: Kind) {
-    let Some(slot) = door.slots.take(Network::of(peer.ip())) else {
+    let by_proxy = door.services.plan.get().listen.proxies.trust(peer.ip());
+    let Some(slot) = door.slots.take((!by_proxy).then(|| Network::of(peer.ip()))) else {
         debug!(%peer, "too many connections; this one is closed");
         return;
     };

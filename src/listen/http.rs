@@ -20,6 +20,7 @@ use crate::base::chain::Chain;
 use crate::gate::finish::{self, Logged};
 use crate::gate::handle::handle;
 use crate::gate::plain;
+use crate::listen::courtesy;
 use crate::listen::door::Door;
 use crate::listen::gated_stream::{GatedStream, hyper_settings};
 use crate::listen::handshake::Stream;
@@ -122,8 +123,11 @@ where
         service_fn(move |request: Request<Incoming>| {
             let (door, connection) = (Arc::clone(&door), Arc::clone(&connection));
             async move {
-                let request = request.map(Body::from);
-                Ok::<_, Infallible>(handle(&door.services, &door.pool, &connection, request).await)
+                let (head, body) = request.into_parts();
+                let (body, claim) = courtesy::lend(Body::from(body));
+                let request = Request::from_parts(head, body);
+                let response = handle(&door.services, &door.pool, &connection, request).await;
+                Ok::<_, Infallible>(response.map(|answer| claim.before_the_end_of(answer)))
             }
         })
     };

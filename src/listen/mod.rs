@@ -11,6 +11,7 @@
 
 pub mod accept;
 pub mod chunks;
+pub mod courtesy;
 pub mod door;
 pub mod ending;
 pub mod examine;

@@ -9,6 +9,8 @@ pub enum Event {
     SignInFailed,
     /// Tries came too fast or too often.
     Throttled,
+    /// Somebody who is signed in proved once more that it is them.
+    Confirmed,
     /// A session was opened on one more host.
     HandedOff,
     /// A session was ended by its owner.
@@ -28,6 +30,7 @@ impl Event {
             Self::SignedIn => "auth.success",
             Self::SignInFailed => "auth.failure",
             Self::Throttled => "auth.throttled",
+            Self::Confirmed => "auth.confirmed",
             Self::HandedOff => "session.hand_off",
             Self::SignedOut => "session.sign_out",
             Self::SessionEnded => "session.end",

@@ -4,6 +4,7 @@ pub mod attempt;
 pub mod credential;
 pub mod event;
 pub mod identity;
+pub mod profile;
 pub mod session;
 pub mod strength;
 pub mod user;

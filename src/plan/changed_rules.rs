@@ -1,11 +1,12 @@
 //! The path rules of one app compared with those it had.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 use std::fmt::Display;
 
 use ipnet::IpNet;
 
 use crate::plan::app::App;
+use crate::plan::changed_requirement;
 use crate::plan::difference::{Change, Effect, asks};
 use crate::policy::pattern::Pattern;
 use crate::policy::rule::{Action, DenyStatus, EncodedSlash, Redirect, Rule, Suffixes};
@@ -14,10 +15,7 @@ use crate::policy::rule::{Action, DenyStatus, EncodedSlash, Redirect, Rule, Suff
 pub fn compare(before: &App, app: &App, changes: &mut Vec<Change>) {
     let mut say = |effect, sentence: String| changes.push(Change::of(app, effect, sentence));
     let (old, new) = (&before.rules, &app.rules);
-    if old.requirement != new.requirement {
-        let effect = eased(old.requirement.strength, new.requirement.strength);
-        say(effect, format!("stands {} instead of {}", asks(new.requirement), asks(old.requirement)));
-    }
+    changed_requirement::compare(&old.requirement, &new.requirement, &mut say);
     for path in lacking(&new.deny, &old.deny) {
         say(Effect::Closes, format!("{path} is denied to everybody"));
     }
@@ -113,6 +111,11 @@ fn rules(old: &[Rule], new: &[Rule], say: &mut impl FnMut(Effect, String)) {
         match lost.iter().position(|other| other.paths == rule.paths) {
             Some(at) => {
                 let before = lost.remove(at);
+                if (Rule { body_limit: rule.body_limit, ..before.clone() }) == *rule {
+                    let (now, so_far) = (bodies(rule.body_limit), bodies(before.body_limit));
+                    say(Effect::Alters, format!("{} takes {now}, where so far it took {so_far}", scope(rule)));
+                    continue;
+                }
                 let now = format!("{} {}, where so far {} {}", scope(rule), says(rule), limits(&before), says(&before));
                 say(changed(&before, rule), now);
             }
@@ -129,6 +132,10 @@ fn rules(old: &[Rule], new: &[Rule], say: &mut impl FnMut(Effect, String)) {
     }
 }
 
+fn bodies(limit: Option<u64>) -> String {
+    limit.map_or_else(|| "bodies of any size".to_owned(), |bytes| format!("bodies of at most {bytes} bytes"))
+}
+
 /// The limits of a rule whose paths have been named already.
 fn limits(rule: &Rule) -> String {
     let whole = scope(rule);
@@ -138,7 +145,7 @@ fn limits(rule: &Rule) -> String {
 
 fn says(rule: &Rule) -> String {
     match &rule.action {
-        Action::Require(requirement) => format!("stands {}", asks(*requirement)),
+        Action::Require(requirement) => format!("stands {}", asks(requirement)),
         Action::Bypass => "is public".to_owned(),
         Action::Deny => "is denied to everybody".to_owned(),
         Action::Redirect(redirect) => format!("is sent to {}", sent(redirect)),
@@ -157,12 +164,16 @@ fn effect(rule: &Rule) -> Effect {
 /// What it means that a rule about the same paths says something else, or speaks of other requests.
 fn changed(old: &Rule, new: &Rule) -> Effect {
     let openness = |rule: &Rule| match &rule.action {
-        Action::Deny => (0, None),
-        Action::Redirect(_) => (1, None),
-        // A weaker requirement is the more open one.
-        Action::Require(requirement) => (2, Some(Reverse(requirement.strength))),
-        Action::Bypass => (3, None),
+        Action::Deny => 0,
+        Action::Redirect(_) => 1,
+        Action::Require(_) => 2,
+        Action::Bypass => 3,
     };
+    if let (Action::Require(old), Action::Require(new)) = (&old.action, &new.action)
+        && old != new
+    {
+        return changed_requirement::effect(old, new);
+    }
     match openness(old).cmp(&openness(new)) {
         Ordering::Less if new.action == Action::Bypass => Effect::Publishes,
         Ordering::Less => Effect::Opens,
@@ -183,15 +194,6 @@ fn speaks_of_more(one: &Rule, other: &Rule) -> bool {
     let within = |network: &IpNet| other.networks.iter().any(|wider| wider.contains(network));
     let networks = other.networks.is_empty() || (!one.networks.is_empty() && one.networks.iter().all(within));
     !(methods && networks)
-}
-
-/// What it means that so much is asked for instead.
-fn eased<T: Ord>(old: T, new: T) -> Effect {
-    match old.cmp(&new) {
-        Ordering::Greater => Effect::Opens,
-        Ordering::Less => Effect::Closes,
-        Ordering::Equal => Effect::Alters,
-    }
 }
 
 fn sent(redirect: &Redirect) -> String {

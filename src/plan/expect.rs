@@ -14,7 +14,8 @@ use crate::config::document::Document;
 use crate::config::expect::{ExpectTable, Result as Expected};
 use crate::config::placed::Placed;
 use crate::model::identity::Identity;
-use crate::model::session::{Session, SessionRecord};
+use crate::model::profile::{GroupName, Profile};
+use crate::model::session::{Proofs, Session, SessionRecord};
 use crate::model::strength::Strength;
 use crate::plan::explain::{self, Explained, Finding, Question};
 use crate::plan::whole::Plan;
@@ -79,14 +80,15 @@ fn unmet(
 fn result(finding: &Finding) -> Option<Expected> {
     Some(match finding {
         Finding::UnknownHost => return None,
-        Finding::Refused(_) => Expected::Refuse,
+        Finding::Refused(_) | Finding::SeveralApps => Expected::Refuse,
         Finding::OwnPage(_) => Expected::Pass,
-        Finding::Disguised | Finding::Portal { root: false } => Expected::Deny,
+        Finding::Disguised | Finding::NoSuchPath | Finding::Portal { root: false } => Expected::Deny,
         Finding::Portal { root: true } => Expected::Redirect,
         Finding::App(explained) => match &explained.verdict {
             Verdict::Grant(_) => Expected::Pass,
             Verdict::Redirect(_) => Expected::Redirect,
             Verdict::Challenge(_) => Expected::SignIn,
+            Verdict::Forbid(_) => Expected::Forbid,
             Verdict::Deny(_) => Expected::Deny,
         },
     })
@@ -96,6 +98,8 @@ fn because(finding: &Finding) -> String {
     match finding {
         Finding::UnknownHost => "no app answers for this host".to_owned(),
         Finding::Refused(reason) => format!("refused: {reason}"),
+        Finding::NoSuchPath => "no app is mounted there".to_owned(),
+        Finding::SeveralApps => "servers would take this for paths of different apps".to_owned(),
         Finding::OwnPage(_) => "this is a page of Doorward's own".to_owned(),
         Finding::Disguised => "this is another spelling of Doorward's own pages".to_owned(),
         Finding::Portal { root: true } => "the portal sends its root to the home page".to_owned(),
@@ -118,7 +122,7 @@ fn decisive(finding: &Finding) -> Option<(Range<usize>, &'static str)> {
 }
 
 fn step(explained: &Explained) -> Option<&explain::Step> {
-    explained.trace.steps.get(explained.trace.decisive?)
+    explained.trace.steps.get(*explained.trace.decisive.first()?)
 }
 
 fn told(result: Expected) -> &'static str {
@@ -127,6 +131,7 @@ fn told(result: Expected) -> &'static str {
         Expected::Deny => "be denied",
         Expected::Redirect => "be redirected",
         Expected::SignIn => "ask for sign-in",
+        Expected::Forbid => "be forbidden",
         Expected::Refuse => "be refused",
     }
 }
@@ -159,17 +164,18 @@ fn read(table: &ExpectTable, request: &Placed<String>) -> Result<Asked, Box<Comp
     Ok(Asked { method, authority, target, client, identity })
 }
 
-/// Who `anonymous` or `user:alice 2fa` is. Whoever is signed in and of whom no more is said holds a full session.
+/// Who `anonymous` or `user:alice group:family 2fa` is. Whoever is signed in and of whom no more is said holds a full session.
 fn identity(text: &str) -> Result<Identity, String> {
     if text.trim() == "anonymous" {
         return Ok(Identity::Anonymous);
     }
-    let (mut name, mut strength) = (None, Strength::TwoFactor);
+    let (mut name, mut groups, mut strength) = (None, Vec::new(), Strength::TwoFactor);
     for word in text.split_whitespace() {
         let known = [Strength::Password, Strength::TwoFactor].into_iter().find(|strength| strength.name() == word);
-        match (word.strip_prefix("user:"), known) {
-            (Some(user), _) if name.is_none() => name = Some(user),
-            (None, Some(known)) => strength = known,
+        match (word.strip_prefix("user:"), word.strip_prefix("group:"), known) {
+            (Some(user), _, _) if name.is_none() => name = Some(user),
+            (_, Some(group), _) => groups.push(group.parse::<GroupName>().map_err(|reason| format!("`{group}`: {reason}"))?),
+            (None, None, Some(known)) => strength = known,
             _ => return Err(format!("`{word}` says nothing here: \"anonymous\", or \"user:alice 2fa\"")),
         }
     }
@@ -178,7 +184,9 @@ fn identity(text: &str) -> Result<Identity, String> {
         id: NOBODY.parse().map_err(|_| "no id")?,
         user: NOBODY.parse().map_err(|_| "no id")?,
         user_name: name.parse().map_err(|_| format!("`{name}` cannot be a user's name"))?,
+        profile: Arc::new(Profile { groups: groups.into(), ..Profile::default() }),
         strength,
+        proofs: Proofs { password: Some(NOW), code: Some(NOW) },
         created_at: NOW,
         expires_at: NOW.plus(Duration::from_secs(60)),
         idle_timeout: None,
@@ -201,6 +209,9 @@ deny = ["/admin/"]
 redirect = [{ from = "/old/", to = "/new" }]
 bypass = [{ path = "/health", reason = "monitoring" }, { path = "/lan/", networks = ["10.0.0.0/8"], reason = "here" }]
 [[app.rule]]
+path = "/ours/"
+allow = ["group:family"]
+[[app.rule]]
 path = "/feed"
 require = "password"
 "#;
@@ -217,7 +228,7 @@ require = "password"
 
     #[test]
     fn what_is_so_is_accepted_and_everything_else_is_not() {
-        let all = ["pass", "deny", "redirect", "sign-in", "refuse"];
+        let all = ["pass", "deny", "redirect", "sign-in", "forbid", "refuse"];
         for (request, visitor, result) in [
             ("GET https://a.example.com/Admin%2flogin/", "user:alice 2fa", "deny"),
             ("GET https://a.example.com/.Doorward/", "anonymous", "deny"),
@@ -225,6 +236,8 @@ require = "password"
             ("GET https://a.example.com/", "user:alice", "pass"),
             ("GET https://a.example.com/", "user:alice password", "sign-in"),
             ("GET https://a.example.com/feed", "user:alice password", "pass"),
+            ("GET https://a.example.com/ours/", "user:alice group:family 2fa", "pass"),
+            ("GET https://a.example.com/ours/", "user:alice", "forbid"),
             ("POST https://a.example.com/health", "anonymous", "pass"),
             ("https://a.example.com/old/x", "anonymous", "redirect"),
             ("GET https://a.example.com/x/../admin/", "anonymous", "refuse"),
@@ -258,7 +271,7 @@ require = "password"
             ("GET https://a.example.com/", "alice"),
             ("GET https://a.example.com/", "user:alice user:bob"),
             ("GET https://a.example.com/", "2fa"),
-            ("GET https://a.example.com/", "user:alice group:family"),
+            ("GET https://a.example.com/", "user:alice group:"),
             ("GET https://a.example.com/", "user:"),
             ("GET https://a.example.com/", ""),
         ] {

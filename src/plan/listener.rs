@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::complaint::{Code, Complaint};
 use crate::config::placed::{Place, Placed};
+use crate::plan::proxies::Proxies;
 
 /// Where we listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Listen {
     pub max_connections: usize,
     /// Most connections at once from one client network.
     pub max_connections_per_network: usize,
+    /// Who may say where requests come from.
+    pub proxies: Proxies,
 }
 
 impl Default for Listen {
@@ -34,6 +37,7 @@ impl Default for Listen {
             drain_timeout: Duration::from_secs(10),
             max_connections: 10_000,
             max_connections_per_network: 256,
+            proxies: Proxies::default(),
         }
     }
 }

@@ -7,6 +7,7 @@ use http::Method;
 use crate::config::complaint::{Code, Complaint};
 use crate::config::placed::{Place, Placed};
 use crate::policy::host::Host;
+use crate::policy::mount::{self, Choice, Mount};
 use crate::policy::pattern::Pattern;
 use crate::policy::rule::{Judgement, REST, Redirect, RuleSet};
 use crate::policy::target::Target;
@@ -93,11 +94,11 @@ fn unusable(to: &str) -> Option<&'static str> {
 }
 
 /// Complains about redirects that lead back to themselves, at once or in a round.
-pub fn find_loops(set: &RuleSet, hosts: &[Host], written: &[(Redirect, Place)], complaints: &mut Vec<Complaint>) {
+pub fn find_loops(set: &RuleSet, at: (&[Host], &Mount), written: &[(Redirect, Place)], complaints: &mut Vec<Complaint>) {
     for (redirect, place) in written {
         let mut passed = vec![redirect.to.clone()];
         while passed.len() < MOST_HOPS
-            && let Some(next) = passed.last().and_then(|to| follow(set, hosts, to))
+            && let Some(next) = passed.last().and_then(|to| follow(set, at, to))
         {
             if passed.contains(&next) {
                 // A round is told once, by those that are part of it.
@@ -120,7 +121,7 @@ pub fn find_loops(set: &RuleSet, hosts: &[Host], written: &[(Redirect, Place)], 
 }
 
 /// Where a visitor who arrives at `to` is sent next by the same app.
-fn follow(set: &RuleSet, hosts: &[Host], to: &str) -> Option<String> {
+fn follow(set: &RuleSet, (hosts, mount): (&[Host], &Mount), to: &str) -> Option<String> {
     let path = match to.split_once("://") {
         None => to.to_owned(),
         Some((_, rest)) => {
@@ -133,6 +134,8 @@ fn follow(set: &RuleSet, hosts: &[Host], to: &str) -> Option<String> {
     };
     let path = path.split('#').next().unwrap_or_default();
     let target = Target::parse(path).ok()?;
+    let Choice::One(_) = mount::choose(&[mount], &target) else { return None };
+    let target = mount.enter(target).ok()?;
     match set.judge(&target, &Method::GET, IpAddr::V4(Ipv4Addr::LOCALHOST)) {
         Judgement::Redirected(redirect) => Some(redirect.to),
         Judgement::Denied(_) | Judgement::Required(_) | Judgement::Open => None,

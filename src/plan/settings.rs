@@ -20,6 +20,7 @@ use crate::plan::app::CertificateFiles;
 use crate::plan::listener;
 use crate::plan::listener::Listen;
 use crate::plan::policy::{AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
+use crate::plan::proxies;
 use crate::policy::host::Host;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -83,6 +84,7 @@ pub fn listen(table: &ListenTable, complaints: &mut Vec<Complaint>) -> Listen {
         drain_timeout: drain.unwrap_or(defaults.drain_timeout),
         max_connections: limit(&table.max_connections, defaults.max_connections),
         max_connections_per_network: limit(&table.max_connections_per_network, defaults.max_connections_per_network),
+        proxies: proxies::compile(table, complaints),
     }
 }
 
@@ -200,13 +202,18 @@ pub fn within(
 }
 
 /// A written path, relative to the file it is written in.
-fn path(document: &Document, written: Option<&Placed<String>>, key: &str, complaints: &mut Vec<Complaint>) -> Option<PathBuf> {
+pub fn path(
+    document: &Document,
+    written: Option<&Placed<String>>,
+    key: &str,
+    complaints: &mut Vec<Complaint>,
+) -> Option<PathBuf> {
     let written = written?;
     if written.value.is_empty() || written.value.contains('\0') {
         complaints.push(Complaint::new(Code::E0206, &written.place, format!("`{key}` is not a path")).key(key));
         return None;
     }
-    Some(document.directory.join(&written.value))
+    Some(document.resolve(written))
 }
 
 /// A name that people read on pages and in authenticator apps.

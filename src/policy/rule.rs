@@ -1,5 +1,6 @@
 //! The rules of one app and what they say of a request.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 
@@ -25,6 +26,8 @@ pub struct Rule {
     pub networks: Vec<IpNet>,
     /// What it says.
     pub action: Action,
+    /// Largest body of a request it lets pass, in bytes; `None` allows any.
+    pub body_limit: Option<u64>,
 }
 
 /// What a rule says.
@@ -100,6 +103,8 @@ pub struct RuleSet {
     pub suffixes: Suffixes,
     /// What becomes of encoded slashes.
     pub encoded_slash: EncodedSlash,
+    /// Largest body of a request that no rule speaks of, in bytes; `None` allows any.
+    pub body_limit: Option<u64>,
 }
 
 /// What the rules say of one request.
@@ -116,11 +121,12 @@ pub enum Judgement {
 }
 
 /// What the rules say of one reading.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Opinion<'a> {
     Deny,
     Redirect(&'a Redirect),
-    Require(Requirement),
+    // Owned only where two that differ had to be put together.
+    Require(Cow<'a, Requirement>),
     Open,
 }
 
@@ -146,7 +152,7 @@ impl RuleSet {
             // Every target has a reading; should one ever have none, then nothing spoke for opening it.
             Some(Opinion::Deny) | None => Judgement::Denied(self.deny_status),
             Some(Opinion::Redirect(redirect)) => Judgement::Redirected(self.arrival(redirect, target)),
-            Some(Opinion::Require(requirement)) => Judgement::Required(requirement),
+            Some(Opinion::Require(requirement)) => Judgement::Required(requirement.into_owned()),
             Some(Opinion::Open) => Judgement::Open,
         }
     }
@@ -158,7 +164,10 @@ impl RuleSet {
         let mut strictest = so_far;
         let _stopped = self.each_reading(target, &mut |reading| {
             let heard = self.opinion(reading, call);
-            strictest = strictest.map_or(heard, |known| Some(heard.map_or(known, |heard| known.stricter(heard))));
+            strictest = match (strictest.take(), heard) {
+                (Some(known), Some(heard)) => Some(known.stricter(heard)),
+                (known, heard) => known.or(heard),
+            };
             if matches!(strictest, Some(Opinion::Deny)) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         strictest
@@ -197,19 +206,26 @@ impl RuleSet {
         if listed(&self.deny, Root::Everything) || self.only.as_ref().is_some_and(outside) {
             return Some(Opinion::Deny);
         }
+        // What an app sees of a path is denied like any path. Of all else, what spoke of the whole path has been heard already.
+        let whole = reading.whole();
         let mut first = None;
         for rule in self.rules.iter().filter(|rule| rule.speaks_of(reading, call)) {
             if rule.action == Action::Deny {
                 return Some(Opinion::Deny);
             }
-            first = first.or(Some(rule));
+            let heard = whole.as_ref().is_some_and(|whole| rule.speaks_of(whole, call));
+            first = first.or((!heard).then_some(rule));
         }
-        if let Some((_, redirect)) = self.redirects.iter().find(|(from, _)| sends(from, reading, Root::Alone)) {
+        let sent = |from: &Pattern| {
+            let heard = whole.as_ref().is_some_and(|whole| sends(from, whole, Root::Alone));
+            !heard && sends(from, reading, Root::Alone)
+        };
+        if let Some((_, redirect)) = self.redirects.iter().find(|(from, _)| sent(from)) {
             return Some(Opinion::Redirect(redirect));
         }
         let by_rule = first.map(|rule| Opinion::of(&rule.action));
         let bypassed = || self.bypass.iter().any(|rule| rule.speaks_of(reading, call)).then_some(Opinion::Open);
-        let otherwise = || (!reading.is_aside()).then_some(Opinion::Require(self.requirement));
+        let otherwise = || (!reading.is_aside()).then_some(Opinion::Require(Cow::Borrowed(&self.requirement)));
         by_rule.or_else(bypassed).or_else(otherwise)
     }
 }
@@ -230,7 +246,7 @@ impl Rule {
 impl<'a> Opinion<'a> {
     fn of(action: &'a Action) -> Self {
         match action {
-            Action::Require(requirement) => Self::Require(*requirement),
+            Action::Require(requirement) => Self::Require(Cow::Borrowed(requirement)),
             Action::Bypass => Self::Open,
             Action::Deny => Self::Deny,
             Action::Redirect(redirect) => Self::Redirect(redirect),
@@ -242,7 +258,8 @@ impl<'a> Opinion<'a> {
         match (self, other) {
             (Self::Deny, _) | (_, Self::Deny) => Self::Deny,
             (redirect @ Self::Redirect(_), _) | (_, redirect @ Self::Redirect(_)) => redirect,
-            (Self::Require(one), Self::Require(two)) => Self::Require(one.and(two)),
+            (Self::Require(one), Self::Require(two)) if one == two => Self::Require(one),
+            (Self::Require(one), Self::Require(two)) => Self::Require(Cow::Owned(one.and(&two))),
             (require @ Self::Require(_), Self::Open) | (Self::Open, require @ Self::Require(_)) => require,
             (Self::Open, Self::Open) => Self::Open,
         }
@@ -266,7 +283,7 @@ pub fn sends(from: &Pattern, reading: &Reading<'_>, root: Root) -> bool {
 }
 
 /// Whether a client is in a network; an IPv4 client also in an IPv4 network that is written as IPv6 (`::ffff:192.0.2.0/120`).
-fn within(network: &IpNet, client: IpAddr) -> bool {
+pub fn within(network: &IpNet, client: IpAddr) -> bool {
     match (network, client) {
         (IpNet::V6(network), IpAddr::V4(client)) => network.prefix_len() >= 96 && network.contains(&client.to_ipv6_mapped()),
         (network, client) => network.contains(&client),

@@ -7,11 +7,12 @@ use http::{Response, StatusCode};
 
 use crate::auth::token::Token;
 use crate::model::event::Event;
-use crate::model::session::Session;
+use crate::model::session::{Proofs, Session};
 use crate::model::strength::Strength;
 use crate::model::user::UserId;
 use crate::plan::whole::Plan;
 use crate::portal::call::Call;
+use crate::portal::confirm;
 use crate::portal::hand_off;
 use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
@@ -38,6 +39,8 @@ pub struct Proven {
     pub user: UserId,
     /// How firmly identity was proven.
     pub strength: Strength,
+    /// And when.
+    pub proofs: Proofs,
     /// Whether it is to outlive the browser.
     pub remember: bool,
 }
@@ -59,6 +62,7 @@ pub fn prepare(portal: &Portal, plan: &Plan, call: &Call<'_>, proven: Proven) ->
         user: proven.user,
         host: call.host.as_str().into(),
         strength: proven.strength,
+        proofs: proven.proofs,
         expires_at: call.now.plus(max_age.unwrap_or(plan.session.absolute_timeout)),
         idle_timeout: if max_age.is_some() { None } else { Some(plan.session.idle_timeout) },
         network: call.network().to_string().into(),
@@ -103,9 +107,10 @@ pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
     let journey = call.journey(portal, plan, query.text("go"));
     let Some(session) = call.session_for(plan, journey.as_ref()) else {
         let go = portal.journeys.keep(journey.as_ref(), call.network(), call.now);
-        return call.redirect(&sign_in_path(&go, None));
+        let stale = call.is_stale_for(plan, journey.as_ref());
+        return call.redirect(&if stale { confirm::path(&go, None) } else { sign_in_path(&go, None) });
     };
     let to = hand_off::way_on(portal, plan, call, (session, journey.as_ref()));
-    let app = journey.and_then(|journey| plan.app(&journey.host)).map_or(&plan.name, |app| &app.name);
+    let app = journey.and_then(|journey| journey.app(plan)).map_or(&plan.name, |app| &app.name);
     page::render(StatusCode::OK, &ContinuePage { installation: &plan.name, app, to: &to })
 }

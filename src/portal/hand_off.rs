@@ -12,6 +12,7 @@ use crate::model::event::Event;
 use crate::model::session::Session;
 use crate::plan::whole::Plan;
 use crate::portal::call::Call;
+use crate::portal::elsewhere;
 use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
@@ -74,7 +75,7 @@ pub async fn enter(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Resp
     let ticket = match portal.tickets.redeem(call.query().text("ticket"), &call.host, call.now) {
         Redeemed::Valid(ticket) => ticket,
         Redeemed::Over(ticket) => return Ok(late(plan, call, &ticket.to)),
-        Redeemed::Unknown => return Ok(late(plan, call, &Destination::home())),
+        Redeemed::Unknown => return Ok(late(plan, call, &elsewhere::front(plan, &call.host))),
     };
     let to = ticket.to.as_str();
     if call.session().is_some_and(|session| session.id == ticket.session) {
@@ -91,7 +92,7 @@ pub async fn enter(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Resp
         return Ok(call.redirect(to));
     }
     let token = Token::draw(portal.entropy);
-    let given = portal.store.give_token(ticket.session, token.hash(), call.host.as_str().into()).await?;
+    let given = portal.store.give_token(ticket.session, (token.hash(), call.host.as_str().into()), plan.portal.as_str()).await?;
     let Some(session) = given else { return Ok(call.redirect(to)) };
     if let Some(former) = call.session() {
         portal.store.end_session(former.id).await?;

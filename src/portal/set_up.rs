@@ -14,6 +14,7 @@ use crate::base::id::Id;
 use crate::base::units::in_words;
 use crate::model::credential::{Totp, TotpRecipe};
 use crate::model::event::Event;
+use crate::model::session::Proofs;
 use crate::model::strength::Strength;
 use crate::model::user::UserName;
 use crate::plan::whole::Plan;
@@ -254,7 +255,8 @@ async fn finish(
 }
 
 async fn complete(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, step: u64) -> Result<Response<Body>, Stop> {
-    let proven = Proven { user: set_up.link.user.id, strength: Strength::TwoFactor, remember: false };
+    let proofs = Proofs { password: Some(call.now), code: Some(call.now) };
+    let proven = Proven { user: set_up.link.user.id, strength: Strength::TwoFactor, proofs, remember: false };
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     let Some(session) = portal.store.complete_link(set_up.hash, step, session).await? else {
         return Err(Refusal::NotFound.into());

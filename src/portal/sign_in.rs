@@ -13,11 +13,13 @@ use crate::base::secret::Secret;
 use crate::base::units::in_words;
 use crate::model::attempt::Factor;
 use crate::model::event::Event;
+use crate::model::session::Proofs;
 use crate::model::strength::Strength;
 use crate::model::user::UserName;
 use crate::plan::whole::Plan;
 use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
+use crate::portal::confirm;
 use crate::portal::guard::{self, Unproven};
 use crate::portal::hand_off;
 use crate::portal::journey::Journey;
@@ -44,7 +46,7 @@ const THROTTLED: &str = Event::Throttled.name();
 /// What somebody waits for a free core; as [`text::BUSY`] says.
 const BUSY_WAIT: Duration = Duration::from_secs(2);
 /// How long somebody has for the second step.
-const CEREMONY: Duration = Duration::from_secs(30 * 60);
+pub const CEREMONY: Duration = Duration::from_secs(30 * 60);
 
 #[derive(Template)]
 #[template(config = ".askama.toml", path = "sign_in.html")]
@@ -100,7 +102,13 @@ pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
     if let Some(session) = call.session_for(plan, journey.as_ref()) {
         return call.redirect(&hand_off::way_on(portal, plan, call, (session, journey.as_ref())));
     }
-    let why = Why::parse(query.text("why")).map(|why| why.notice(&plan.session));
+    let why = Why::parse(query.text("why"));
+    if call.is_stale_for(plan, journey.as_ref()) {
+        // Signed in firmly enough: all there is to prove is that it is still them.
+        let go = portal.journeys.keep(journey.as_ref(), call.network(), call.now);
+        return call.redirect(&confirm::path(&go, why));
+    }
+    let why = why.map(|why| why.notice(&plan.session));
     let notice = if call.session().is_some() { Some(text::STRONGER.to_owned()) } else { why };
     form(portal, plan, call, journey.as_ref(), Shown { notice, ..Shown::default() })
 }
@@ -147,7 +155,7 @@ pub fn form(portal: &Portal, plan: &Plan, call: &Call<'_>, journey: Option<&Jour
     let visitor = known.clone().unwrap_or_else(|| Token::draw(portal.entropy));
     let page = SignInPage {
         installation: &plan.name,
-        destination: journey.and_then(|journey| Some((plan.app(&journey.host)?.name.as_str(), journey.host.as_str()))),
+        destination: journey.and_then(|journey| Some((journey.app(plan)?.name.as_str(), journey.host.as_str()))),
         notice: shown.notice,
         alert: shown.alert,
         token: guard::token(portal, call, visitor.hash().as_bytes(), PURPOSE),
@@ -236,13 +244,14 @@ async fn proceed(
         let location = format!("/.doorward/login/code?c={}&go={go}", id.to_text().expose());
         return Ok(call.redirect(&location));
     }
-    if call.journey_needs(plan, journey.as_ref()) > Strength::Password {
+    if call.journey_needs(plan, journey.as_ref()).strength > Strength::Password {
         let go = portal.journeys.keep(journey.as_ref(), call.network(), call.now);
-        let app = journey.and_then(|journey| plan.app(&journey.host)).map_or(&plan.name, |app| &app.name);
+        let app = journey.and_then(|journey| journey.app(plan)).map_or(&plan.name, |app| &app.name);
         let page = NoSecondFactorPage { installation: &plan.name, app, user: user.name.as_str(), go };
         return Ok(page::render(StatusCode::FORBIDDEN, &page));
     }
-    let proven = Proven { user: user.id, strength: Strength::Password, remember };
+    let proven =
+        Proven { user: user.id, strength: Strength::Password, proofs: Proofs { password: Some(call.now), code: None }, remember };
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     // Deleted or disabled this very moment.
     let session = portal.store.open_session(session).await?.ok_or(Refusal::Forbidden)?;

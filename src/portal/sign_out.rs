@@ -13,6 +13,7 @@ use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
 use crate::web::asset;
 use crate::web::page;
+use crate::web::return_to::Destination;
 use crate::web::text;
 use crate::wire::body::Body;
 use crate::wire::cookie;
@@ -60,7 +61,7 @@ pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
             Some(app) => text::sign_out_effect(user, &app.name),
             None => text::sign_out_everywhere_effect(user),
         },
-        home: if plan.app(&call.host).is_some() { "/" } else { hand_off::HOME },
+        home: if plan.app_for(&call.host, Destination::home().target()).is_some() { "/" } else { hand_off::HOME },
         token: guard::token(portal, call, session.id.as_str().as_bytes(), PURPOSE),
     };
     page::render(StatusCode::OK, &page)

@@ -118,9 +118,9 @@ impl Pool {
     /// A fresh connection.
     ///
     /// # Errors
-    /// [`Fault::Connect`] and [`Fault::ConnectTimeout`].
+    /// Those of [`Link::connect`].
     pub async fn connect(&self, app: &Arc<App>) -> Result<Lease, Fault> {
-        let link = Link::connect(&app.upstream).await?;
+        let link = Link::connect(app).await?;
         Ok(Lease { link, shelf: self.shelf(app) })
     }
 
@@ -156,7 +156,7 @@ impl Lease {
 impl Shelf {
     fn take(&self) -> Option<Link> {
         let mut idle = locked(&self.idle);
-        idle.retain(|kept| !kept.link.is_closed());
+        idle.retain(|kept| !kept.link.is_closed() && kept.link.proves_enough(&self.app));
         // A connection given back a moment ago may still be finishing; the one below it will do.
         let at = idle.iter().rposition(|kept| kept.link.is_ready() && kept.since.elapsed() < IDLE_TIMEOUT)?;
         Some(idle.remove(at).link)

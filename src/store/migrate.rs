@@ -8,7 +8,11 @@ use crate::store::database::Database;
 use crate::store::fault::Fault;
 
 /// Steps are never changed once released, only added to.
-const STEPS: &[(i64, &str)] = &[(1, include_str!("schema/0001_first.sql")), (2, include_str!("schema/0002_hosts.sql"))];
+const STEPS: &[(i64, &str)] = &[
+    (1, include_str!("schema/0001_first.sql")),
+    (2, include_str!("schema/0002_hosts.sql")),
+    (3, include_str!("schema/0003_people.sql")),
+];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (
     version INTEGER NOT NULL PRIMARY KEY, checksum BLOB NOT NULL, applied_at INTEGER NOT NULL
@@ -85,6 +89,22 @@ mod tests {
         assert!(matches!(older, Err(Fault::Newer { found: 2, known: 1 })), "{older:?}");
         let other = apply(&database(&dir), &[(1, "CREATE TABLE z (x INTEGER) STRICT"), (2, "")], NOW);
         assert!(matches!(other, Err(Fault::Altered { version: 1 })), "{other:?}");
+    }
+
+    #[test]
+    fn sessions_from_before_count_as_proven_when_they_began() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = database(&dir);
+        apply(&database, &STEPS[..2], NOW).unwrap();
+        database.batch("INSERT INTO account (id, name, disabled, created_at) VALUES ('u', 'alice', 0, 1)").unwrap();
+        for (id, strength) in [("a", 1), ("b", 2)] {
+            let insert = format!("INSERT INTO session VALUES ('{id}', 'u', {strength}, 7, 9, NULL, '', '', 8)");
+            database.batch(&insert).unwrap();
+        }
+        migrate(&database, NOW).unwrap();
+        let read = |row: &Record<'_>| Ok((row.integer(0)?, row.is_null(1)?));
+        let proven = database.all("SELECT password_at, code_at FROM session ORDER BY id", [], read).unwrap();
+        assert_eq!(proven, [(7, true), (7, false)]);
     }
 
     #[test]

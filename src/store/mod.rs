@@ -6,6 +6,7 @@
 
 pub mod attempts;
 pub mod ceremonies;
+pub mod confirm;
 pub mod credentials;
 pub mod database;
 pub mod fault;
@@ -17,6 +18,7 @@ pub mod live;
 pub mod lock;
 pub mod migrate;
 pub mod open;
+pub mod people;
 pub mod sessions;
 pub mod sweep;
 pub mod users;

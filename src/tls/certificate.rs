@@ -42,6 +42,16 @@ pub fn chain(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, F
     }
 }
 
+/// The authorities in PEM `text` read from `path`, at least one; a whole system's bundle has some hundred.
+///
+/// # Errors
+/// [`Fault::NoCertificate`], [`Fault::BadCertificate`].
+pub fn authorities(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    let bad = |fault: pem::Error| Fault::BadCertificate { path: path.into(), reason: in_words(&fault) };
+    let all = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>().map_err(bad)?;
+    if all.is_empty() { Err(Fault::NoCertificate { path: path.into() }) } else { Ok(all) }
+}
+
 /// The private key in PEM `text` read from `path`. No fault quotes anything of the text.
 ///
 /// # Errors

@@ -2,15 +2,23 @@
 //! client that behaves and misbehaves and an app that records what reaches it. One file per capability.
 
 mod decisions;
+mod early_answers;
 mod honest_urls;
 mod hostile_input;
+mod hosts;
 mod identity_headers;
 mod kit;
 mod limits;
+mod model;
+mod mounts;
 mod no_way_around;
 mod one_sign_in;
+mod people;
+mod proofs;
+mod proxies;
 mod proxying;
 mod reload;
 mod shutdown;
 mod sign_in;
+mod upstreams;
 mod websockets;

@@ -59,7 +59,7 @@ enum How {
 }
 
 const fn recipe(name: &'static str, part: Part, how: How) -> Recipe {
-    Recipe { name, part, fooled: true, how }
+    Recipe { name, part, fooled: !matches!(name.as_bytes(), b"tornado"), how }
 }
 
 const GUNICORN: &[&str] = &[

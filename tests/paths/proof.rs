@@ -156,7 +156,7 @@ fn judge(plan: &Plan, host: &str, spelling: &[u8]) -> Verdict {
         Own::Page(_) | Own::Disguised => return Verdict::Denied,
         Own::No => {}
     }
-    let app = plan.app(&Host::parse(host).expect("a host")).expect("configured");
+    let (app, target) = plan.app_for(&Host::parse(host).expect("a host"), &target).expect("configured");
     match app.rules.judge(&target, &Method::GET, Ipv4Addr::LOCALHOST.into()) {
         Judgement::Denied(_) => Verdict::Denied,
         Judgement::Redirected(_) | Judgement::Required(_) => Verdict::Asked,

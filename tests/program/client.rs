@@ -76,6 +76,18 @@ impl Browser {
         self.post("/.doorward/login/code", &borrowed(&fields))
     }
 
+    /// The same browser on another host, where it has no cookie yet.
+    pub fn on(&self, host: &str) -> Self {
+        Self { host: host.to_owned(), cookies: BTreeMap::new(), ..self.clone() }
+    }
+
+    /// Comes to this host by way of `portal`, where the same browser is signed in. Ends with what the ticket brought.
+    pub fn follow(&mut self, portal: &mut Self) -> std::io::Result<Answer> {
+        let sent = self.get("/")?;
+        let handed = portal.get(&path_of(&sent))?;
+        self.get(&path_of(&handed))
+    }
+
     /// Whether the gateway knows this browser's session.
     pub fn is_signed_in(&mut self) -> std::io::Result<bool> {
         Ok(self.get("/.doorward/session")?.status == 200)
@@ -143,6 +155,12 @@ impl Answer {
         let rest = self.body.split_once(&begin).map(|(_, rest)| rest).unwrap_or_default();
         rest.split('"').next().unwrap_or_default().to_owned()
     }
+}
+
+/// The path of the URL that an answer leads to.
+fn path_of(answer: &Answer) -> String {
+    let url = answer.header("location").unwrap_or_default().trim_start_matches("https://");
+    url.find('/').map_or_else(String::new, |slash| url[slash..].to_owned())
 }
 
 fn borrowed<'a>(fields: &'a [(&'a str, String)]) -> Vec<(&'a str, &'a str)> {

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use doorward::admin::wish::{Answer, Credentials, SessionLine, UserLine, Which, Wish};
+use doorward::admin::wish::{Answer, Credentials, Details, SessionLine, UserLine, Which, Wish};
 use doorward::auth::password;
 use doorward::base::entropy::Entropy;
 use doorward::base::secret::Secret;
@@ -46,6 +46,8 @@ struct Deed {
     fate: Fate,
     /// The browser that signed in, and the step of the code it used.
     session: Option<(Browser, i64)>,
+    /// The same browser on the host of another app, to which it was handed over.
+    elsewhere: Option<Browser>,
     link: Option<String>,
 }
 
@@ -65,8 +67,8 @@ impl Worker<'_> {
     fn run(self) -> Vec<Deed> {
         let mut deeds = Vec::new();
         for n in 0..200_u8 {
-            let mut deed =
-                Deed { name: format!("r{}w{}n{n}", self.round, self.number), fate: Fate::Either, session: None, link: None };
+            let name = format!("r{}w{}n{n}", self.round, self.number);
+            let mut deed = Deed { name, fate: Fate::Either, session: None, elsewhere: None, link: None };
             let gone = if n % 3 == 2 { self.invite(&mut deed) } else { self.enrol(&mut deed, n) }.is_none();
             deeds.push(deed);
             if gone {
@@ -87,14 +89,23 @@ impl Worker<'_> {
     /// By the control socket, with a real sign-in.
     fn enrol(&self, deed: &mut Deed, n: u8) -> Option<()> {
         let credentials = Credentials { password_hash: self.hash.to_owned(), totp_seed: Some(KEY.to_owned()) };
-        ask(&self.socket, &Wish::UserAdd { name: deed.name.clone(), credentials: Some(credentials) })?;
+        ask(
+            &self.socket,
+            &Wish::UserAdd { name: deed.name.clone(), credentials: Some(credentials), details: Details::default() },
+        )?;
         deed.fate = Fate::Active;
         self.acknowledge()?;
         let mut browser = self.browser.from(self.number, n);
         let step = step_now();
         let answer = browser.sign_in(&deed.name, PASSWORD, &code(KEY, step)).ok()?;
         assert_eq!(answer.status, 303, "{answer:?}");
+        let mut elsewhere = browser.on("other.localhost");
+        let followed = elsewhere.follow(&mut browser);
         deed.session = Some((browser, step));
+        self.acknowledge()?;
+        let entered = followed.ok()?;
+        assert!(entered.head.contains("set-cookie: __Host-doorward="), "{entered:?}");
+        deed.elsewhere = Some(elsewhere);
         self.acknowledge()?;
         let name = deed.name.clone();
         let (wish, fate) = match n % 7 {
@@ -175,6 +186,10 @@ fn try_out(gateway: &Gateway, deeds: &[Deed]) {
             let mut browser = browser.at(gateway.https());
             let signed_in = browser.is_signed_in().expect("an answer");
             assert!(deed.fate == Fate::Either || signed_in == (deed.fate == Fate::Active), "{name}: {:?}", deed.fate);
+            if let Some(elsewhere) = &deed.elsewhere {
+                let known = elsewhere.at(gateway.https()).is_signed_in().expect("an answer");
+                assert!(deed.fate == Fate::Either || known == (deed.fate == Fate::Active), "{name} elsewhere: {:?}", deed.fate);
+            }
             browser.cookies.clear();
             let again = browser.sign_in(name, PASSWORD, &code(KEY, *step)).expect("an answer");
             assert_ne!(again.status, 303, "the code of {name} was used once already: {again:?}");
@@ -219,8 +234,9 @@ fn nothing_acknowledged_is_lost_by_a_kill() {
     let mut state = SEED;
     let (mut all, mut last, mut starts) = (Vec::new(), Vec::new(), Vec::new());
     let mut authority = None;
+    let two_apps = UP.replace("127.0.0.1:9 ", "127.0.0.1:9 other.localhost=127.0.0.1:9 ");
     for round in 0..=rounds {
-        let gateway = Gateway::start(home.path(), UP);
+        let gateway = Gateway::start(home.path(), &two_apps);
         starts.push(gateway.took);
         let now = fs::read(gateway.ca()).expect("read");
         assert_eq!(authority.get_or_insert_with(|| now.clone()), &now, "devices trust the first authority");
@@ -241,5 +257,6 @@ fn nothing_acknowledged_is_lost_by_a_kill() {
     let median = starts[starts.len() / 2];
     println!("{rounds} kills, {} users; start: median {median:?}, longest {:?}", all.len(), starts[starts.len() - 1]);
     assert!(all.len() >= rounds, "the kills hit work");
+    assert!(all.iter().any(|deed| deed.elsewhere.is_some()), "and sessions on two hosts");
     assert!(median < Duration::from_secs(1), "{starts:?}");
 }

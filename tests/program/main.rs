@@ -7,6 +7,7 @@ mod client;
 mod doctor;
 mod footprint;
 mod kill;
+mod people;
 mod probing;
 mod signals;
 mod starting;

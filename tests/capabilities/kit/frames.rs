@@ -8,8 +8,10 @@ const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RESET: u8 = 3;
 const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 const GO_AWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
+const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
@@ -21,6 +23,30 @@ pub enum Outcome {
     Reset,
     /// The connection was closed.
     Closed,
+}
+
+/// What the gateway lets a client send on one stream before it takes any of it.
+const WINDOW: usize = 256 * 1024;
+
+/// How an answer to a request ended whose body was not there yet.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ending {
+    pub status: u16,
+    /// The answer was whole before its stream was reset.
+    pub whole: bool,
+    /// The code of the reset, if there was one.
+    pub reset: Option<u32>,
+}
+
+/// What a client does with its body once it has seen the head of the answer.
+#[derive(Clone, Copy, Debug)]
+pub enum Late {
+    /// Sends so many bytes, then ends it.
+    Sends(usize),
+    /// Sends as much as fits into the window, and no end.
+    Floods,
+    /// Nothing.
+    Waits,
 }
 
 /// One request in frames of its own.
@@ -68,15 +94,7 @@ impl Frames {
     /// Sends it over a connection of its own.
     pub async fn send(&self, reach: &Reach, name: &str) -> Outcome {
         let mut wire = Wire::over(Wire::shake(reach, name, &[b"h2"]).await.expect("a handshake"));
-        let mut bytes = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
-        let size = self.block.len().div_ceil(self.pieces).max(1);
-        let last = self.block.len().div_ceil(size).max(1) - 1;
-        for (number, piece) in self.block.chunks(size).enumerate() {
-            let kind = if number == 0 { HEADERS } else { CONTINUATION };
-            let ends_stream = if number == 0 && self.body.is_none() { END_STREAM } else { 0 };
-            let ends_head = if number == last { END_HEADERS } else { 0 };
-            bytes.extend(frame(kind, ends_stream | ends_head, 1, piece));
-        }
+        let mut bytes = self.head(self.body.is_none());
         if let Some(body) = &self.body {
             bytes.extend(frame(DATA, END_STREAM, 1, body));
         }
@@ -85,14 +103,73 @@ impl Frames {
         }
         outcome(&mut wire).await
     }
+
+    /// Sends the head, reads the head of the answer, and only then does something about the body.
+    pub async fn send_late(&self, reach: &Reach, name: &str, late: Late) -> Ending {
+        let mut wire = Wire::over(Wire::shake(reach, name, &[b"h2"]).await.expect("a handshake"));
+        wire.write(self.head(false)).await.expect("written");
+        let mut ending = Ending { status: 0, whole: false, reset: None };
+        let mut asked = false;
+        loop {
+            let (kind, flags, payload) = next(&mut wire).await.expect("the connection stays");
+            match kind {
+                HEADERS => {
+                    ending.status = status(&payload);
+                    let body = match late {
+                        Late::Sends(bytes) => pieces(bytes, END_STREAM),
+                        Late::Floods => pieces(WINDOW, 0),
+                        Late::Waits => Vec::new(),
+                    };
+                    wire.write(body).await.expect("written");
+                }
+                RESET => ending.reset = Some(u32::from_be_bytes(payload[..4].try_into().expect("four bytes"))),
+                // The window is as wide as said from here on.
+                SETTINGS if flags != ACK => wire.write(frame(SETTINGS, ACK, 0, &[])).await.expect("written"),
+                // Whatever belongs to the end of the stream has come when this is answered.
+                PING if flags == ACK => return ending,
+                _ => {}
+            }
+            if matches!(kind, HEADERS | DATA) && flags & END_STREAM != 0 {
+                ending.whole = ending.reset.is_none();
+            }
+            if (ending.whole || ending.reset.is_some()) && !std::mem::replace(&mut asked, true) {
+                wire.write(frame(PING, 0, 0, &[0; 8])).await.expect("written");
+            }
+        }
+    }
+
+    /// The preface and the head.
+    fn head(&self, ends: bool) -> Vec<u8> {
+        let mut bytes = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
+        let size = self.block.len().div_ceil(self.pieces).max(1);
+        let last = self.block.len().div_ceil(size).max(1) - 1;
+        for (number, piece) in self.block.chunks(size).enumerate() {
+            let kind = if number == 0 { HEADERS } else { CONTINUATION };
+            let ends_stream = if number == 0 && ends { END_STREAM } else { 0 };
+            let ends_head = if number == last { END_HEADERS } else { 0 };
+            bytes.extend(frame(kind, ends_stream | ends_head, 1, piece));
+        }
+        bytes
+    }
+}
+
+/// A body of so many bytes in frames that anybody takes.
+fn pieces(bytes: usize, end: u8) -> Vec<u8> {
+    const PIECE: usize = 16 * 1024;
+    let full = frame(DATA, 0, 1, &[0; PIECE]).repeat(bytes / PIECE);
+    [full, frame(DATA, end, 1, &vec![0; bytes % PIECE])].concat()
+}
+
+async fn next(wire: &mut Wire) -> Option<(u8, u8, Vec<u8>)> {
+    let head = wire.some(9).await?;
+    let size = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+    Some((head[3], head[4], wire.some(size).await?))
 }
 
 async fn outcome(wire: &mut Wire) -> Outcome {
     loop {
-        let Some(head) = wire.some(9).await else { return Outcome::Closed };
-        let size = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
-        let Some(payload) = wire.some(size).await else { return Outcome::Closed };
-        match head[3] {
+        let Some((kind, _, payload)) = next(wire).await else { return Outcome::Closed };
+        match kind {
             HEADERS => return Outcome::Answered(status(&payload)),
             RESET => return Outcome::Reset,
             GO_AWAY if payload[4..8] != [0; 4] => return Outcome::Closed,
