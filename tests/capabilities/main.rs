@@ -3,6 +3,7 @@
 
 mod decisions;
 mod early_answers;
+mod honest_urls;
 mod hostile_input;
 mod hosts;
 mod identity_headers;

@@ -12,6 +12,7 @@ const VERBS: &[&str] = &[
     "run",
     "check",
     "explain",
+    "doctor",
     "trust",
     "user add",
     "user link",
