@@ -20,6 +20,7 @@ use crate::model::event::Event;
 use crate::model::profile::{BadGroupName, DisplayName, Email, GroupName, MOST_GROUPS};
 use crate::model::session::Session;
 use crate::model::user::{BadUserName, User, UserName};
+use crate::observe::metrics::{Ending, Metrics};
 use crate::plan::whole::Plan;
 use crate::store::fault::Fault;
 use crate::store::open::Store;
@@ -42,6 +43,8 @@ pub struct Desk {
     pub entropy: Entropy,
     /// How new people are enrolled.
     pub enrolment: Current<Enrolment>,
+    /// Counts sessions that are ended.
+    pub metrics: Arc<Metrics>,
 }
 
 /// How new people are enrolled; a reload may change it.
@@ -84,8 +87,8 @@ impl Desk {
             Wish::SessionList => self.list_sessions().await,
             Wish::SessionEnd { which } => self.end(which).await,
             // The running gateway carries these out before anybody asks here.
-            Wish::Reload { .. } | Wish::Keep | Wish::Diff { .. } => {
-                Err(refuse(RefusedKind::Unfit, "no gateway runs, so there is no configuration in force".to_owned()))
+            Wish::Status | Wish::Reload { .. } | Wish::Keep | Wish::Diff { .. } => {
+                Err(refuse(RefusedKind::Unfit, "no gateway runs, so there is nothing of it to see or change".to_owned()))
             }
             Wish::Health if self.store.is_broken() => Err(refuse(RefusedKind::Failed, BROKEN.to_owned())),
             Wish::Health => {
@@ -228,6 +231,7 @@ impl Desk {
             }
         };
         let ended = ended.map_err(|fault| failed(&fault))?;
+        self.metrics.ended(Ending::Command, ended as u64);
         info!(event = Event::SessionEnded.name(), ended);
         Ok(Answer::Ended { ended })
     }

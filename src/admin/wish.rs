@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::admin::status::Status;
 use crate::plan::difference::Change;
 
 /// What an owner asks for.
@@ -71,6 +72,8 @@ pub enum Wish {
     },
     /// Whether the gateway is well.
     Health,
+    /// Everything there is to see of it.
+    Status,
     /// Read the configuration file again and put it into force.
     Reload {
         /// The file that is meant, if the owner named one: the gateway refuses if it runs from another.
@@ -166,6 +169,8 @@ pub enum Answer {
         /// Live sessions.
         sessions: usize,
     },
+    /// Everything there is to see of the gateway.
+    Status(Box<Status>),
     /// Another configuration is in force.
     Reloaded(Box<Reloaded>),
     /// The configuration on trial stays.

@@ -167,6 +167,7 @@ fn show(answer: Answer, output: Output) {
             more => format!("{more} sessions ended; their open connections close within 2 seconds"),
         }),
         Answer::Well { .. }
+        | Answer::Status(_)
         | Answer::Reloaded(_)
         | Answer::Kept { .. }
         | Answer::Different { .. }

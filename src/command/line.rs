@@ -24,6 +24,7 @@ use crate::command::output::Output;
 use crate::command::place::Named;
 use crate::command::reload;
 use crate::command::run as run_verb;
+use crate::command::status;
 use crate::command::trust::{self, Way};
 use crate::command::up;
 
@@ -106,6 +107,15 @@ enum Verb {
     /// See and end sessions
     #[command(subcommand)]
     Session(SessionVerb),
+    /// Show the running gateway: configuration, listeners, apps, certificates, sessions, warnings
+    #[command(
+        after_help = "Examples:\n  doorward status\n  doorward status --watch\n  doorward status --watch --json | jq .connections"
+    )]
+    Status {
+        /// Look once a second, until stopped; with --json one line each
+        #[arg(long)]
+        watch: bool,
+    },
     /// Exit with 0 if the gateway is well, with 1 if not
     #[command(after_help = "Examples:\n  doorward healthcheck\n  doorward healthcheck --json")]
     Healthcheck,
@@ -398,6 +408,7 @@ fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {
         Verb::Trust { .. } => trust::trust(named, Way::Install, output),
         Verb::User(verb) => account::user(named, verb, output),
         Verb::Session(verb) => account::session(named, verb, output),
+        Verb::Status { watch } => status::status(named, watch, output),
         Verb::Healthcheck => health::check(named, output),
         Verb::Help { topic } => help::help(&topic, output),
         Verb::Version => {

@@ -20,6 +20,7 @@ pub mod ready;
 pub mod reload;
 pub mod run;
 pub mod serve;
+pub mod status;
 pub mod trust;
 pub mod up;
 pub mod wish;

@@ -12,6 +12,7 @@ use tracing::warn;
 
 use crate::base::task;
 use crate::command::output::Output;
+use crate::model::event::Event;
 use crate::plan::app::App;
 use crate::plan::upstream::{Address, Origin, Upstream};
 use crate::plan::whole::origin_of;
@@ -55,7 +56,7 @@ pub fn look_at(apps: &[Arc<App>], https_port: u16, output: Output) {
 
 fn tell(app: &App, remark: &str, output: Output) {
     if output.json {
-        warn!(event = "app.remark", app = app.name, "{remark}");
+        warn!(event = Event::AppRemark.name(), app = app.name, "{remark}");
     } else {
         output.remark(&format!("{}: {remark}", app.name));
     }

@@ -33,7 +33,7 @@ pub fn up(named: &Named, words: &UpWords, output: Output) -> Result<(), Failure>
     let place = named.place(Some(&plan), None);
     keep_terminal_clear(&mut plan, &place.data);
     let heading = format!("doorward {}{remark}", env!("CARGO_PKG_VERSION"));
-    serve(plan, &place, Manner { heading: &heading, hang_up: HangUp::Stop, looks_at_apps: true, output })
+    serve(plan, &place, Manner { heading: &heading, hang_up: HangUp::Stop, looks_at_apps: true, warnings: None, output })
 }
 
 /// Compiles what stands for the command line.

@@ -4,6 +4,7 @@ use std::fs;
 use std::future::Future;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
@@ -118,7 +119,7 @@ impl Installation {
             issuer: plan.map_or_else(|| "Doorward".to_owned(), |plan| plan.auth.totp_issuer.clone()),
             recipe: plan.map_or_else(TotpRecipe::default, |plan| plan.auth.totp),
         };
-        Desk { store, clock, entropy, enrolment: Current::new(enrolment) }
+        Desk { store, clock, entropy, enrolment: Current::new(enrolment), metrics: Arc::default() }
     }
 
     /// Whether there is an installation for us to work on, or to `make` one. Another user's files, root's included, would be

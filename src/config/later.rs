@@ -2,7 +2,7 @@
 //! page learns that nothing is misspelt.
 
 const TOP: &[&str] = &["acme", "oidc", "admin", "ui", "notify", "storage", "forward_auth"];
-const LISTEN: &[&str] = &["http3", "admin", "metrics", "proxy_protocol", "max_header_size", "forward_auth"];
+const LISTEN: &[&str] = &["http3", "admin", "proxy_protocol", "max_header_size", "forward_auth"];
 const TLS: &[&str] = &["hsts", "local_ca", "client_ca"];
 const SESSION: &[&str] = &["sudo_timeout", "max_per_user", "bind", "park_post"];
 const AUTH: &[&str] = &["methods", "recovery_codes", "breach_check", "self_service", "enrol_deadline", "webauthn", "throttle"];
@@ -37,7 +37,6 @@ pub fn is_reserved(path: &str, key: &str) -> bool {
         "auth.totp" => &["skew"],
         "app" => APP,
         "app.rule" => RULE,
-        "log" => &["client_ip"],
         _ => &[],
     };
     names.contains(&key)

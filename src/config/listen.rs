@@ -24,6 +24,8 @@ pub struct ListenTable {
     pub trusted_proxies: Option<Placed<Vec<Placed<String>>>>,
     /// The field they say it in.
     pub client_ip_header: Option<Placed<String>>,
+    /// Where metrics are told.
+    pub metrics: Option<Placed<String>>,
 }
 
 impl ListenTable {
@@ -38,6 +40,7 @@ impl ListenTable {
             max_connections_per_network: reader.integer("max_connections_per_network", 1, 1_000_000),
             trusted_proxies: reader.list("trusted_proxies"),
             client_ip_header: reader.string("client_ip_header"),
+            metrics: reader.string("metrics"),
         }
     }
 }

@@ -359,6 +359,9 @@ impl<'a> Reader<'a> {
         let complaint = Complaint::new(Code::E0201, place, format!("`{key}` must be {wanted}"))
             .label(format!("this is {}", with_article(found.type_str())))
             .key(key);
+        if let Some(word) = meant_by(found, wanted) {
+            return self.complain(complaint.help(format!("write \"{word}\"")).fix(format!("\"{word}\"")));
+        }
         let bare = match found {
             DeValue::Integer(number) => Some(number.to_string()),
             DeValue::Float(number) => Some(number.to_string()),
@@ -423,6 +426,13 @@ fn quoted(text: &str) -> String {
 
 fn with_article(kind: &str) -> String {
     format!("{} {kind}", if kind.starts_with(['a', 'i']) { "an" } else { "a" })
+}
+
+/// The word for `true` or `false` where one of a few words is wanted and "off" is among them: `false` is off, `true` what comes
+/// first.
+fn meant_by<'a>(found: &DeValue<'_>, wanted: &'a str) -> Option<&'a str> {
+    let on = found.as_bool().filter(|_| wanted.contains(" or \"off\""))?;
+    if on { wanted.split('"').nth(1) } else { Some("off") }
 }
 
 fn number(value: &DeValue<'_>) -> Option<i64> {

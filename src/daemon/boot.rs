@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime::Builder as RuntimeBuilder;
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
@@ -29,7 +30,10 @@ use crate::gate::services::Services;
 use crate::listen::accept::Kind;
 use crate::listen::door::Door;
 use crate::listen::limit::Slots;
-use crate::observe::access::{AccessLog, Writer};
+use crate::listen::metrics;
+use crate::model::event::Event;
+use crate::observe::access::{AccessLog, Form, Writer};
+use crate::plan::policy::AccessFormat;
 use crate::plan::whole::Plan;
 use crate::portal::service::Portal;
 use crate::proxy::pool::{Pool, Tunnels};
@@ -99,12 +103,16 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
     let control = control::listen(&place.control).map_err(|source| Fault::Control { path: place.control.clone(), source })?;
     let (access, log) = open_log(&plan)?;
     let portal = Portal::new(store.clone(), &master, &clock, entropy);
+    let metrics = Arc::clone(&portal.metrics);
+    metrics.serve(plan.apps.iter().map(|app| app.name.as_str()));
+    metrics.started(clock.now());
     let enrolment = Current::new(Enrolment::by(&plan));
-    let desk = Arc::new(Desk { store: store.clone(), clock: clock.clone(), entropy, enrolment });
+    let desk = Desk { store: store.clone(), clock: clock.clone(), entropy, enrolment, metrics: Arc::clone(&metrics) };
+    let desk = Arc::new(desk);
     let local_ca = ca.certificate_pem().to_owned().into();
     let plan = Current::new(plan);
     let hall = Hall {
-        services: Arc::new(Services { store, portal, access, clock, entropy, local_ca, plan }),
+        services: Arc::new(Services { store, portal, access, metrics, clock, entropy, local_ca, plan }),
         directory: Arc::new(directory),
         desk,
         drain: Lifeline::new(),
@@ -138,7 +146,8 @@ impl Hall {
         let services = &self.services;
         let listen = services.plan.get().listen.clone();
         let slots = Slots::new(listen.max_connections, listen.max_connections_per_network);
-        let tunnels = Tunnels::default();
+        let tunnels = Tunnels::new(Arc::clone(&services.metrics));
+        let scrapes = Arc::new(Semaphore::new(metrics::MOST));
         let pool = || Pool::new(services.clock.clone(), services.entropy, tunnels.clone());
         let pools: Vec<Pool> = (0..workers).map(|_| pool()).collect();
         let start = |(number, pool): (usize, &Pool)| {
@@ -147,6 +156,7 @@ impl Hall {
                 directory: Arc::clone(&self.directory),
                 pool: pool.clone(),
                 slots: slots.clone(),
+                scrapes: Arc::clone(&scrapes),
                 open: TaskTracker::new(),
                 drain: self.drain.clone(),
                 stop: self.stop.clone(),
@@ -163,11 +173,11 @@ impl Hall {
         let runtime = RuntimeBuilder::new_current_thread().enable_all().build().map_err(Fault::Thread)?;
         let (services, directory, stop) = (Arc::clone(&self.services), Arc::clone(&self.directory), self.stop.clone());
         let counter = Counter::new(Arc::clone(&self.desk), Arc::clone(&reloader));
-        let clock = services.clock.clone();
+        let (clock, counted) = (services.clock.clone(), Arc::clone(&services.metrics));
         let work = move || {
             runtime.block_on(async {
                 task::start("sweep", upkeep::sweep(services, stop.clone()));
-                task::start("certificate files", upkeep::watch_certificates(Arc::clone(&directory), stop.clone()));
+                task::start("certificate files", upkeep::watch_certificates(Arc::clone(&directory), counted, stop.clone()));
                 task::start("certificate warnings", upkeep::tell_of_certificates(directory, clock, stop.clone()));
                 let tended = stop.clone();
                 task::start("reload", async move { reloader.tend(tended).await });
@@ -182,6 +192,11 @@ impl Gateway {
     /// What outlives a request.
     pub fn services(&self) -> &Arc<Services> {
         &self.services
+    }
+
+    /// Has the file of the access log opened anew, after it was moved away.
+    pub fn reopen_log(&self) {
+        self.services.access.reopen();
     }
 
     /// Replaces the configuration.
@@ -214,11 +229,11 @@ impl Gateway {
         }
         self.stop.cut();
         if self.keeper.take().is_some_and(|keeper| keeper.join().is_err()) {
-            warn!("the keeper had panicked before it ended");
+            warn!(event = Event::GatewayFailed.name(), "the keeper had panicked before it ended");
         }
         let Self { services, desk, reloader, log, .. } = self;
         if let Err(fault) = close(&services.store) {
-            warn!(fault = %Chain(&fault), "the store could not be closed tidily; nothing acknowledged is lost");
+            warn!(event = Event::StoreFailing.name(), fault = %Chain(&fault), "the store could not be closed tidily; nothing acknowledged is lost");
         }
         drop((services, desk, reloader));
         if let Some(log) = log {
@@ -233,10 +248,14 @@ fn close(store: &Store) -> Result<(), Fault> {
 }
 
 fn open_log(plan: &Plan) -> Result<(AccessLog, Option<Writer>), Fault> {
-    if !plan.log.access {
-        return Ok((AccessLog::off(), None));
-    }
+    let form = match plan.log.access {
+        AccessFormat::Json => Form::Json,
+        AccessFormat::Combined => Form::Combined,
+        AccessFormat::Common => Form::Common,
+        AccessFormat::Off => return Ok((AccessLog::off(), None)),
+    };
     let file = plan.log.file.as_deref();
-    let opened = AccessLog::open(file).map_err(|source| Fault::Io { path: file.map(Into::into).unwrap_or_default(), source })?;
+    let opened =
+        AccessLog::open(file, form).map_err(|source| Fault::Io { path: file.map(Into::into).unwrap_or_default(), source })?;
     Ok((opened.0, Some(opened.1)))
 }

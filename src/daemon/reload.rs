@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{error, info, warn};
 
 use crate::admin::perform::{Desk, Enrolment};
+use crate::admin::status::{self, AccessLogState, Configuration, Listening, RefusedReload, Status};
+use crate::base::clock::Timestamp;
 use crate::base::lifeline::Lifeline;
 use crate::base::units::in_words;
 use crate::config::report::Report;
@@ -24,7 +26,10 @@ use crate::daemon::worker::Worker;
 use crate::gate::services::Services;
 use crate::listen::accept::Kind;
 use crate::listen::limit::Slots;
+use crate::model::event::Event;
 use crate::observe::logging;
+use crate::observe::metrics::Reload;
+use crate::observe::process::Process;
 use crate::plan::app::App;
 use crate::plan::changed_settings;
 use crate::plan::difference::{self, Change};
@@ -70,6 +75,9 @@ struct State {
     consulted: Consulted,
     trial: Option<Trial>,
     leaving: Vec<Leaving>,
+    loaded: Timestamp,
+    refused: Option<RefusedReload>,
+    warnings: Vec<String>,
 }
 
 /// A configuration that has to be confirmed.
@@ -85,6 +93,7 @@ struct Before {
     plan: Arc<Plan>,
     certificates: Certificates,
     addresses: Vec<Address>,
+    warnings: Vec<String>,
 }
 
 /// What was read from files for a configuration.
@@ -150,8 +159,16 @@ pub enum Refused {
 impl Reloader {
     /// For a gateway that was started with the plan in force, listening on `listeners`.
     pub fn new(place: Place, reach: Reach, listeners: Listeners) -> Self {
-        let started = reach.services.plan.get();
-        let state = State { listeners, consulted: started.consulted.clone(), trial: None, leaving: Vec::new() };
+        let (started, loaded) = (reach.services.plan.get(), reach.services.clock.now());
+        let state = State {
+            listeners,
+            consulted: started.consulted.clone(),
+            trial: None,
+            leaving: Vec::new(),
+            loaded,
+            refused: None,
+            warnings: Vec::new(),
+        };
         Self { place, started, reach, state: Mutex::new(state), due: Notify::new() }
     }
 
@@ -170,6 +187,50 @@ impl Reloader {
         self.reach.services.plan.get()
     }
 
+    /// Remembers what is to be said about the configuration of the start.
+    pub fn note_warnings(&self, report: &Report) {
+        self.state().warnings = warnings(report);
+    }
+
+    /// What there is to see of the gateway; whoever can count sessions and accounts adds them. Reads files of the kernel's: for a
+    /// thread that may wait.
+    pub fn status(&self) -> Status {
+        let reach = &self.reach;
+        let (services, plan) = (&reach.services, self.plan());
+        let now = services.clock.now();
+        let state = self.state();
+        let of = |kind| state.listeners.addresses(kind);
+        let certificates = reach.directory.warnings(now).into_iter().map(|warning| warning.to_string());
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            now: now.secs(),
+            since: services.metrics.started_at(),
+            configuration: Configuration {
+                version: plan.version,
+                file: self.place.config.clone(),
+                loaded: state.loaded.secs(),
+                refused: state.refused.clone(),
+                trial_secs: state.trial.as_ref().map(|trial| trial.until.saturating_duration_since(Instant::now()).as_secs()),
+            },
+            listeners: Listening { https: of(Kind::Https), http: of(Kind::Http), metrics: of(Kind::Metrics) },
+            apps: status::apps(&plan, &services.metrics),
+            certificates: status::certificates(&reach.directory),
+            sessions: None,
+            users: None,
+            store_ok: !services.store.is_broken(),
+            access_log: AccessLogState {
+                format: self.started.log.access.name().to_owned(),
+                failing: services.access.is_failing(),
+                lost: services.access.lost(),
+            },
+            connections: reach.slots.open(),
+            memory_bytes: Process::look().resident,
+            warnings: state.warnings.iter().cloned().chain(certificates).collect(),
+            data_dir: self.place.data.clone(),
+        }
+    }
+
     /// Whether a configuration waits for its confirmation.
     pub fn is_on_trial(&self) -> bool {
         self.state().trial.is_some()
@@ -181,8 +242,24 @@ impl Reloader {
     /// # Errors
     /// [`Refused`]; the old configuration is in force as if nothing had been asked.
     pub fn reload(&self, confirm: Option<Duration>) -> Result<Done, Refused> {
-        let file = self.place.config.clone().ok_or(Refused::NoFile)?;
         let mut state = self.state();
+        let outcome = self.attempt(&mut state, confirm);
+        let now = self.reach.services.clock.now();
+        let metrics = &self.reach.services.metrics;
+        match &outcome {
+            Ok(_) => metrics.reloaded(Reload::Applied, now),
+            Err(refused @ (Refused::Complaints(_) | Refused::Faults(_))) => {
+                metrics.reloaded(Reload::Refused, now);
+                state.refused = Some(RefusedReload { at: now.secs(), why: refused.in_a_line() });
+            }
+            // These say nothing about a configuration.
+            Err(Refused::NoFile | Refused::OtherFile(_) | Refused::OnTrial(_) | Refused::NoTrial) => {}
+        }
+        outcome
+    }
+
+    fn attempt(&self, state: &mut State, confirm: Option<Duration>) -> Result<Done, Refused> {
+        let file = self.place.config.clone().ok_or(Refused::NoFile)?;
         if let Some(trial) = &state.trial {
             return Err(Refused::OnTrial(trial.until.saturating_duration_since(Instant::now())));
         }
@@ -193,10 +270,11 @@ impl Reloader {
         };
         let Loaded { plan, report, .. } = loaded.map_err(Refused::Complaints)?;
         let plan = self.at_real_port(plan);
-        let (files, addresses) = self.prepare(&plan, &state)?;
+        let (files, addresses) = self.prepare(&plan, state)?;
         let changes = difference::difference(&self.plan(), &plan);
         let needs_restart = changed_settings::needing_restart(&self.started, &plan);
-        let before = self.swap(&mut state, plan, files, addresses);
+        let before = self.swap(state, plan, files, addresses);
+        state.warnings = warnings(&report);
         state.trial = confirm.map(|time| Trial { before, until: Instant::now() + time });
         self.due.notify_one();
         let (https, http) = (state.listeners.addresses(Kind::Https), state.listeners.addresses(Kind::Http));
@@ -273,8 +351,11 @@ impl Reloader {
             // Certificates first: a host that is new can be greeted a moment before it is served, and never the other way round.
             certificates: reach.directory.adopt(files.certificates),
             addresses: state.listeners.all(),
+            warnings: mem::take(&mut state.warnings),
             plan: Arc::clone(&current),
         };
+        (state.loaded, state.refused) = (reach.services.clock.now(), None);
+        reach.services.metrics.serve(next.apps.iter().map(|app| app.name.as_str()));
         // Before they are served, and for those that stay as they are too: what their files hold may be new.
         files.proofs.adopt(&next.apps);
         reach.services.plan.put(Arc::clone(&next));
@@ -283,7 +364,7 @@ impl Reloader {
         reach.desk.enrolment.replace(Enrolment::by(&next));
         let plain = state.listeners.addresses(Kind::Http).first().map(SocketAddr::port);
         if let Err(fault) = self.place.remember_origin(&next.origin(), plain) {
-            warn!(%fault, "commands will not know where browsers reach us while no gateway runs");
+            warn!(event = Event::GatewayFailed.name(), %fault, "commands will not know where browsers reach us while no gateway runs");
         }
         logging::set_level(&next.log.level);
         let is_ours = |app: &Arc<App>| succession::is_kept(app, &next);
@@ -321,11 +402,16 @@ impl Reloader {
         let (addresses, faults) = state.listeners.prepare(&before.addresses, self.reach.workers.len());
         let files = Files { certificates: before.certificates.into(), proofs: Proofs::default() };
         self.swap(state, Plan::clone(&before.plan), files, addresses);
+        state.warnings = before.warnings;
+        self.reach.services.metrics.reloaded(Reload::Back, self.reach.services.clock.now());
         for fault in faults {
-            error!(event = "reload.incomplete", %fault, "an address of the former configuration is not served any more");
+            error!(event = Event::ReloadIncomplete.name(), %fault, "an address of the former configuration is not served any more");
         }
         let version = self.plan().version;
-        warn!(event = "reload.back", version, "the configuration on trial was not confirmed; the one before it is back");
+        warn!(
+            event = Event::ReloadedBack.name(),
+            version, "the configuration on trial was not confirmed; the one before it is back"
+        );
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -340,19 +426,34 @@ pub fn report(outcome: &Result<Done, Refused>) {
         Ok(done) => {
             let (version, file) = (done.version, done.file.display());
             let summary = difference::summary(&done.changes);
-            info!(event = "reload", version, %file, "another configuration is in force; it {summary}");
+            info!(event = Event::Reloaded.name(), version, %file, "another configuration is in force; it {summary}");
             for key in &done.needs_restart {
-                warn!(event = "reload", key, "a changed key takes effect with the next restart only");
+                warn!(event = Event::Reloaded.name(), key, "a changed key takes effect with the next restart only");
             }
         }
         Err(Refused::Complaints(report)) => {
             for line in report.lines() {
-                error!(event = "reload.refused", "{line}");
+                error!(event = Event::ReloadRefused.name(), "{line}");
             }
-            error!(event = "reload.refused", "{}; the old configuration stays", report.summary());
+            error!(event = Event::ReloadRefused.name(), "{}; the old configuration stays", report.summary());
         }
-        Err(refused) => error!(event = "reload.refused", "{refused}; the old configuration stays"),
+        Err(refused) => error!(event = Event::ReloadRefused.name(), "{refused}; the old configuration stays"),
     }
+}
+
+impl Refused {
+    /// The cause that comes first, for whoever sees only one.
+    fn in_a_line(&self) -> String {
+        let text = match self {
+            Self::Complaints(report) => report.lines().into_iter().next().unwrap_or_else(|| report.summary()),
+            other => other.to_string(),
+        };
+        text.lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+fn warnings(report: &Report) -> Vec<String> {
+    report.lines()
 }
 
 fn list(faults: &[Fault]) -> String {

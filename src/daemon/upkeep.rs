@@ -11,6 +11,8 @@ use crate::base::chain::Chain;
 use crate::base::clock::Clock;
 use crate::base::lifeline::Lifeline;
 use crate::gate::services::Services;
+use crate::model::event::Event;
+use crate::observe::metrics::{Metrics, Renewal};
 use crate::tls::directory::Directory;
 use crate::tls::files::LOOK_EVERY;
 
@@ -24,10 +26,10 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 pub async fn sweep(services: Arc<Services>, stop: Lifeline) {
     every(SWEEP, stop, || async {
         if let Err(fault) = services.store.flush_seen().await {
-            warn!(fault = %Chain(&fault), "when sessions were last seen could not be stored; trying again");
+            warn!(event = Event::StoreFailing.name(), fault = %Chain(&fault), "when sessions were last seen could not be stored; trying again");
         }
         if let Err(fault) = services.store.sweep(services.clock.now()).await {
-            warn!(fault = %Chain(&fault), "ended sessions could not be cleared away; trying again");
+            warn!(event = Event::StoreFailing.name(), fault = %Chain(&fault), "ended sessions could not be cleared away; trying again");
         }
     })
     .await;
@@ -37,20 +39,21 @@ pub async fn sweep(services: Arc<Services>, stop: Lifeline) {
 pub async fn tell_of_certificates(directory: Arc<Directory>, clock: Clock, stop: Lifeline) {
     every(DAY, stop, || async {
         for warning in directory.warnings(clock.now()) {
-            warn!(event = "cert.warning", "{warning}");
+            warn!(event = Event::CertificateWarning.name(), "{warning}");
         }
     })
     .await;
 }
 
 /// Takes up certificate files that changed on disk. A bad new file changes nothing and is reported once.
-pub async fn watch_certificates(directory: Arc<Directory>, stop: Lifeline) {
+pub async fn watch_certificates(directory: Arc<Directory>, metrics: Arc<Metrics>, stop: Lifeline) {
     every(LOOK_EVERY, stop, || async {
         for (files, result) in directory.reread_changed_files() {
             let file = files.certificate.display();
+            metrics.renewed(if result.is_ok() { Renewal::Used } else { Renewal::Refused });
             match result {
-                Ok(()) => info!(event = "cert.changed", %file, "a certificate file changed; new connections get the new one"),
-                Err(fault) => warn!(event = "cert.failing", %file, fault = %Chain(&fault), "the new certificate is not used, the old one stays"),
+                Ok(()) => info!(event = Event::CertificateChanged.name(), %file, "a certificate file changed; new connections get the new one"),
+                Err(fault) => warn!(event = Event::CertificateFailing.name(), %file, fault = %Chain(&fault), "the new certificate is not used, the old one stays"),
             }
         }
     })

@@ -11,6 +11,7 @@ use crate::gate::intake::{Call, Intake, intake};
 use crate::gate::refusal::Refusal;
 use crate::gate::services::Services;
 use crate::model::identity::Identity;
+use crate::observe::tally::{Decision, Open, Tally};
 use crate::plan::app::App;
 use crate::plan::maintenance::Maintenance;
 use crate::plan::routes::{Entry, Site};
@@ -36,6 +37,8 @@ pub struct Outcome {
     pub app: Option<Arc<App>>,
     /// Who asked, once that was known.
     pub identity: Identity,
+    /// The request as it is counted, once its app was known.
+    pub open: Option<Open>,
     /// The answer, or why there is none.
     pub result: Result<Response<Body>, Refusal>,
 }
@@ -78,9 +81,10 @@ async fn journey(scene: Scene<'_>, connection: &Connection, call: Call) -> Outco
         Some(Entry::Nobody(_) | Entry::Several) => None,
         None => site.chief().cloned(),
     };
+    let open = scene.services.metrics.begin(app.as_ref().map(|app| app.name.as_str()));
     let identity = match identify(&scene.services.store, call.request.headers(), host) {
         Ok(identity) => identity,
-        Err(refusal) => return Outcome { app, identity: Identity::Anonymous, result: Err(refusal) },
+        Err(refusal) => return Outcome { app, identity: Identity::Anonymous, open: Some(open), result: Err(refusal) },
     };
     let result = match (call.target.own(), entry) {
         (Own::Page(page), _) => {
@@ -89,13 +93,15 @@ async fn journey(scene: Scene<'_>, connection: &Connection, call: Call) -> Outco
         }
         (Own::Disguised, _) => Err(Refusal::Blocked(DenyStatus::NotFound)),
         (Own::No, Some(Entry::App(_, target))) if target.own() != Own::No => Err(Refusal::Blocked(DenyStatus::NotFound)),
-        (Own::No, Some(Entry::App(app, target))) => enter(scene, app, identity.clone(), Call { target, ..call }).await,
+        (Own::No, Some(Entry::App(app, target))) => {
+            enter(scene, (app, open.tally()), identity.clone(), Call { target, ..call }).await
+        }
         (Own::No, Some(Entry::Several)) => Err(Refusal::SeveralApps),
         (Own::No, Some(Entry::Unreadable(_, reason))) => Err(Refusal::Unreadable(reason)),
         (Own::No, Some(Entry::Nobody(target))) if target.path() == "/" && scene.plan.is_portal(host) => Ok(finish::to_home()),
         (Own::No, Some(Entry::Nobody(_)) | None) => Err(Refusal::Blocked(DenyStatus::NotFound)),
     };
-    Outcome { app, identity, result }
+    Outcome { app, identity, open: Some(open), result }
 }
 
 /// What stands on a host. A connection whose handshake named a host of other apps is the wrong way to it: browsers reuse
@@ -110,12 +116,19 @@ fn route<'a>(plan: &'a Plan, connection: &Connection, host: &Host) -> Result<&'a
 }
 
 /// Through the door, if the verdict grants it: nothing reaches `forward` without the grant, and only `decide` makes one.
-async fn enter(scene: Scene<'_>, app: &Arc<App>, identity: Identity, call: Call) -> Result<Response<Body>, Refusal> {
+async fn enter(
+    scene: Scene<'_>,
+    (app, tally): (&Arc<App>, &Tally),
+    identity: Identity,
+    call: Call,
+) -> Result<Response<Body>, Refusal> {
     let Call { request, target, authority, host_header, client } = call;
     // A WebSocket asked for over HTTP/2 (RFC 8441) is the GET it would be over HTTP/1.
     let method = if request.method() == Method::CONNECT { &Method::GET } else { request.method() };
     let judgement = app.rules.judge(&target, method, client);
-    match decide(judgement, target, identity, scene.facts.received()) {
+    let verdict = decide(judgement, target, identity, scene.facts.received());
+    tally.decided(decision(&verdict));
+    match verdict {
         Verdict::Grant(grant) => {
             if let Some(session) = grant.identity().session() {
                 session.seen(scene.facts.received());
@@ -126,7 +139,9 @@ async fn enter(scene: Scene<'_>, app: &Arc<App>, identity: Identity, call: Call)
             let limit = || allowance::body_limit(&app.rules, grant.target(), method, client);
             let body_limit = if request.body().is_end_stream() { None } else { limit() };
             let facts = Facts { client, host_header, request_id: scene.facts.id(), body_limit };
-            forward(grant, app, scene.pool, request, facts).await.map_err(Refusal::Upstream)
+            let response = forward(grant, app, scene.pool, request, facts).await.map_err(Refusal::Upstream)?;
+            tally.answered(scene.services.clock.now().since(scene.facts.received()));
+            Ok(response)
         }
         Verdict::Redirect(redirect) => Ok(finish::redirected(&redirect)),
         Verdict::Challenge(challenge) => {
@@ -139,6 +154,16 @@ async fn enter(scene: Scene<'_>, app: &Arc<App>, identity: Identity, call: Call)
         Verdict::Forbid(_) if worker::is_wanted(request.headers()) => Err(Refusal::SignIn(Box::new(worker::answer()))),
         Verdict::Forbid(forbidden) => Err(Refusal::Forbidden(forbidden)),
         Verdict::Deny(status) => Err(Refusal::Blocked(status)),
+    }
+}
+
+fn decision(verdict: &Verdict) -> Decision {
+    match verdict {
+        Verdict::Grant(grant) if grant.is_public() => Decision::Bypass,
+        Verdict::Grant(_) => Decision::Allow,
+        Verdict::Redirect(_) => Decision::Redirect,
+        Verdict::Challenge(_) => Decision::Login,
+        Verdict::Forbid(_) | Verdict::Deny(_) => Decision::Deny,
     }
 }
 
@@ -162,6 +187,6 @@ async fn own_page(scene: Scene<'_>, identity: Identity, (call, page): (Call, &st
 impl Outcome {
     /// An outcome of which neither app nor visitor was known.
     pub fn anonymous(result: Result<Response<Body>, Refusal>) -> Self {
-        Self { app: None, identity: Identity::Anonymous, result }
+        Self { app: None, identity: Identity::Anonymous, open: None, result }
     }
 }

@@ -92,6 +92,11 @@ impl Refusal {
         }
     }
 
+    /// Whether the app's server could not even be connected to.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Upstream(UpstreamFault::Connect(_) | UpstreamFault::ConnectTimeout))
+    }
+
     /// Its name in the access log; stable, because filters are written against it.
     pub fn name(&self) -> &'static str {
         match self {

@@ -42,6 +42,11 @@ impl Slots {
         (taken.most, taken.most_per_network) = (total, per_network);
     }
 
+    /// Connections that are open.
+    pub fn open(&self) -> usize {
+        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner).total
+    }
+
     /// A place for one more connection from `network`; `None` if there is none. From nobody's in particular (a proxy that
     /// comes on behalf of many) it counts among all only.
     pub fn take(&self, network: Option<Network>) -> Option<Slot> {

@@ -26,6 +26,7 @@ pub fn compare(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
     let mut say = |effect, sentence: String| changes.push(Change::general(effect, sentence));
     listening("HTTPS", &old.listen.https, &new.listen.https, &mut say);
     listening("plain HTTP", &old.listen.http, &new.listen.http, &mut say);
+    listening("the language of metrics", old.listen.metrics.as_slice(), new.listen.metrics.as_slice(), &mut say);
     if old.tls.min_version != new.tls.min_version {
         let effect = if new.tls.min_version > old.tls.min_version { Effect::Closes } else { Effect::Opens };
         let name = |plan: &Plan| if plan.tls.min_version == TlsVersion::V1_3 { "1.3" } else { "1.2" };
@@ -44,6 +45,10 @@ pub fn compare(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
     }
     if old.log.redact_query != new.log.redact_query {
         say(Effect::Alters, "log.redact_query names other parameters".to_owned());
+    }
+    if old.log.truncates_addresses != new.log.truncates_addresses {
+        let now = if new.log.truncates_addresses { "without their last part" } else { "in full" };
+        say(Effect::Alters, format!("client addresses are logged {now}"));
     }
     for key in needing_restart(old, new) {
         say(Effect::Alters, format!("{key} is another, from the next restart on"));

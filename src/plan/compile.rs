@@ -9,6 +9,7 @@ use crate::config::document::Document;
 use crate::plan::apps;
 use crate::plan::expect;
 use crate::plan::hosts::HostBook;
+use crate::plan::metrics;
 use crate::plan::portal::{self, Address};
 use crate::plan::routes::Routes;
 use crate::plan::settings;
@@ -42,6 +43,7 @@ pub fn compile(document: &Document) -> Result<Compiled, Vec<Complaint>> {
     let none = || Address { host: Host::parse("localhost").expect("a host"), port: None };
     let Address { host: portal, port: public_port } = portal.unwrap_or_else(none);
     let listen = settings::listen(&document.listen, &mut complaints);
+    metrics::keep_apart(listen.metrics, &document.apps, &mut complaints);
     let plan = Plan {
         version: 0,
         https_port: listen.https.first().map_or(443, SocketAddr::port),

@@ -24,6 +24,8 @@ pub struct Listen {
     pub max_connections_per_network: usize,
     /// Who may say where requests come from.
     pub proxies: Proxies,
+    /// Where metrics are told, on this machine alone; `None` nowhere.
+    pub metrics: Option<SocketAddr>,
 }
 
 impl Default for Listen {
@@ -38,6 +40,7 @@ impl Default for Listen {
             max_connections: 10_000,
             max_connections_per_network: 256,
             proxies: Proxies::default(),
+            metrics: None,
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod hosts;
 pub mod idle;
 pub mod listener;
 pub mod maintenance;
+pub mod metrics;
 pub mod mounts;
 pub mod networks;
 pub mod places;

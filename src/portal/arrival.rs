@@ -10,6 +10,7 @@ use crate::model::event::Event;
 use crate::model::session::{Proofs, Session};
 use crate::model::strength::Strength;
 use crate::model::user::UserId;
+use crate::observe::metrics::Ending;
 use crate::plan::whole::Plan;
 use crate::portal::call::Call;
 use crate::portal::confirm;
@@ -77,16 +78,18 @@ pub fn prepare(portal: &Portal, plan: &Plan, call: &Call<'_>, proven: Proven) ->
 /// [`Stop`] when the store does not answer.
 pub async fn arrive(
     portal: &Portal,
+    plan: &Plan,
     call: &Call<'_>,
     prepared: Prepared,
     (session, journey): (&Session, Option<&Journey>),
 ) -> Result<Response<Body>, Stop> {
     if let Some(former) = call.session().filter(|former| former.id != session.id) {
         portal.store.end_session(former.id).await?;
+        portal.metrics.ended(Ending::Replaced, 1);
     }
     let (user, method, id) = (&session.user_name, session.strength.name(), session.id);
     let (host, request) = (call.host.as_str(), call.request_id);
-    tracing::info!(event = Event::SignedIn.name(), %user, host, ip = %call.client, method, session = %id, request);
+    tracing::info!(event = Event::SignedIn.name(), %user, host, ip = %plan.log.shown(call.client), method, session = %id, request);
     let mut response = leave(portal, call, journey);
     let headers = response.headers_mut();
     cookie::attach(headers, cookie::set(cookie::SESSION, prepared.token.to_text().expose(), prepared.max_age));

@@ -15,6 +15,7 @@ use crate::model::attempt::Factor;
 use crate::model::event::Event;
 use crate::model::session::Session;
 use crate::model::strength::Strength;
+use crate::observe::metrics::{Attempt, Method};
 use crate::plan::asked::SHORTEST_MAX_AGE;
 use crate::plan::whole::Plan;
 use crate::policy::requirement::{Lack, Needs};
@@ -118,19 +119,26 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
         return Ok(answer(StatusCode::FORBIDDEN, Alert::new(field, text::CONFIRM_FORM_TOO_OLD)));
     }
     let (user, method) = (&asked.session.user_name, field);
+    let count = |attempt| portal.metrics.attempt(asked.method(), attempt);
     match attempt(portal, plan, call, (&asked, &sent)).await? {
         Tried::Wait(status, wait, alert) => {
-            tracing::warn!(event = THROTTLED, %user, ip = %call.client, method, request = call.request_id);
+            count(Attempt::Throttled);
+            tracing::warn!(event = THROTTLED, %user, ip = %plan.log.shown(call.client), method, request = call.request_id);
             Ok(sign_in::later(answer(status, alert), wait))
         }
         Tried::Refused(status, alert) => {
-            tracing::warn!(event = FAILED, %user, ip = %call.client, method, request = call.request_id);
+            count(Attempt::BadCredentials);
+            tracing::warn!(event = FAILED, %user, ip = %plan.log.shown(call.client), method, request = call.request_id);
             Ok(answer(status, alert))
         }
-        Tried::Proven(proof) => match finish(portal, call, &asked, proof).await? {
-            Some(response) => Ok(response),
+        Tried::Proven(proof) => match finish(portal, plan, call, &asked, proof).await? {
+            Some(response) => {
+                count(Attempt::Success);
+                Ok(response)
+            }
             None => {
-                tracing::warn!(event = FAILED, %user, ip = %call.client, method, request = call.request_id);
+                count(Attempt::BadCredentials);
+                tracing::warn!(event = FAILED, %user, ip = %plan.log.shown(call.client), method, request = call.request_id);
                 let wait = second_factor::next_code(&asked.facts.totps, call);
                 Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, Alert::new(field, text::used_code(&in_words(wait)))))
             }
@@ -142,6 +150,11 @@ impl Asked<'_> {
     /// The field that is filled in, which is also what the log calls it.
     fn field(&self) -> &'static str {
         if self.facts.totps.is_empty() { "password" } else { "code" }
+    }
+
+    /// The same, as it is counted.
+    fn method(&self) -> Method {
+        if self.facts.totps.is_empty() { Method::Password } else { Method::Code }
     }
 }
 
@@ -240,14 +253,20 @@ async fn attempt(portal: &Portal, plan: &Plan, call: &Call<'_>, (asked, sent): (
 }
 
 /// Notes the proof and hands the new token over; `None` if another tab was faster with the code.
-async fn finish(portal: &Portal, call: &Call<'_>, asked: &Asked<'_>, proof: Proof) -> Result<Option<Response<Body>>, Stop> {
+async fn finish(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    asked: &Asked<'_>,
+    proof: Proof,
+) -> Result<Option<Response<Body>>, Stop> {
     let token = Token::draw(portal.entropy);
     let held = (token.hash(), call.host.as_str().into());
     let Some(session) = portal.store.confirm(asked.session.id, proof, held).await? else { return Ok(None) };
     let factor = if proof == Proof::Password { Factor::Password } else { Factor::Code };
     portal.store.factor_succeeded(AttemptKey::of(&asked.facts.user.name), factor).await?;
     let (user, host, method, id) = (&session.user_name, call.host.as_str(), asked.field(), session.id);
-    tracing::info!(event = Event::Confirmed.name(), %user, host, ip = %call.client, method, session = %id, request = call.request_id);
+    tracing::info!(event = Event::Confirmed.name(), %user, host, ip = %plan.log.shown(call.client), method, session = %id, request = call.request_id);
     let mut response = arrival::leave(portal, call, asked.journey.as_ref());
     let max_age = session.idle_timeout.is_none().then(|| session.expires_at.since(call.now));
     cookie::attach(response.headers_mut(), cookie::set(cookie::SESSION, token.to_text().expose(), max_age));

@@ -7,6 +7,7 @@ use http::{HeaderMap, Method, Response, StatusCode};
 
 use crate::auth::token::Token;
 use crate::base::clock::Timestamp;
+use crate::model::event::Event;
 use crate::plan::whole::Plan;
 use crate::policy::host::Host;
 use crate::policy::requirement::Needs;
@@ -62,8 +63,9 @@ pub fn set_out(portal: &Portal, plan: &Plan, leaving: Leaving<'_>) -> Response<B
     let Leaving { method, headers, host, client, to, needs, why, request_id, now } = leaving;
     let known = call::visitor(headers);
     if known.as_ref().is_some_and(|visitor| portal.rounds.is_enough(visitor.hash(), now)) {
-        tracing::warn!(host = host.as_str(), ip = %client, request = request_id, "a browser loses its session again and again");
-        return hand_off::astray(plan, (host.as_str(), request_id), (Astray::InCircles, to.as_str()));
+        let (host, ip, request) = (host.as_str(), plan.log.shown(client), request_id);
+        tracing::warn!(event = Event::InCircles.name(), host, %ip, request, "a browser loses its session again and again");
+        return hand_off::astray(plan, (host, request), (Astray::InCircles, to.as_str()));
     }
     let visitor = known.clone().unwrap_or_else(|| Token::draw(portal.entropy));
     let journey = Journey::new(portal.entropy, host.clone(), to, needs).bound_to(visitor.hash());

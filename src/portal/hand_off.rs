@@ -10,6 +10,7 @@ use http::{HeaderValue, Response, StatusCode};
 use crate::auth::token::Token;
 use crate::model::event::Event;
 use crate::model::session::Session;
+use crate::observe::metrics::Ending;
 use crate::plan::whole::Plan;
 use crate::portal::call::Call;
 use crate::portal::elsewhere;
@@ -96,9 +97,10 @@ pub async fn enter(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Resp
     let Some(session) = given else { return Ok(call.redirect(to)) };
     if let Some(former) = call.session() {
         portal.store.end_session(former.id).await?;
+        portal.metrics.ended(Ending::Replaced, 1);
     }
     let (user, id, host, request) = (&session.user_name, session.id, call.host.as_str(), call.request_id);
-    tracing::info!(event = Event::HandedOff.name(), %user, host, ip = %call.client, session = %id, request);
+    tracing::info!(event = Event::HandedOff.name(), %user, host, ip = %plan.log.shown(call.client), session = %id, request);
     let mut response = call.redirect(to);
     // As long as the one on the portal.
     let max_age = session.idle_timeout.is_none().then(|| session.expires_at.since(call.now));

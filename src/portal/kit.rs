@@ -28,8 +28,7 @@ use crate::model::user::User;
 use crate::plan::app::App;
 use crate::plan::headers::HeaderEdits;
 use crate::plan::listener::Listen;
-use crate::plan::policy::{AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
-use crate::plan::proxies::Proxies;
+use crate::plan::policy::{AccessFormat, AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
 use crate::plan::routes::Routes;
 use crate::plan::upstream::{Address, Origin, Upstream};
 use crate::plan::upstream_tls::UpstreamTls;
@@ -183,15 +182,7 @@ pub(super) fn plan(strength: Strength) -> Plan {
         public_port: None,
         data_dir: None,
         consulted: Default::default(),
-        listen: Listen {
-            https: vec![],
-            http: vec![],
-            header_timeout: HOUR,
-            drain_timeout: HOUR,
-            max_connections: 1,
-            max_connections_per_network: 1,
-            proxies: Proxies::default(),
-        },
+        listen: Listen { https: vec![], http: vec![], ..Listen::default() },
         tls: TlsPolicy { min_version: TlsVersion::V1_2, certificate: None },
         session: SessionPolicy { idle_timeout: 12 * HOUR, absolute_timeout: 168 * HOUR, remember: Some(720 * HOUR) },
         auth: AuthPolicy {
@@ -203,9 +194,10 @@ pub(super) fn plan(strength: Strength) -> Plan {
         log: LogPolicy {
             level: "info".into(),
             format: LogFormat::Text,
-            access: false,
+            access: AccessFormat::Off,
             file: None::<PathBuf>,
             redact_query: vec![],
+            truncates_addresses: false,
         },
         hosts: Routes::of(&[Arc::clone(&app)], &hosts[0]),
         apps: vec![app],

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use askama::Template;
 use http::{Response, StatusCode};
+use tokio::time::Instant;
 
 use crate::auth::throttle::Wait;
 use crate::auth::token::Token;
@@ -15,6 +16,7 @@ use crate::model::credential::{Totp, TotpId};
 use crate::model::event::Event;
 use crate::model::session::Proofs;
 use crate::model::strength::Strength;
+use crate::observe::metrics::{Attempt, Method};
 use crate::plan::whole::Plan;
 use crate::policy::host::Host;
 use crate::policy::requirement::Needs;
@@ -98,6 +100,7 @@ pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Respo
 pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -> Result<Response<Body>, Stop> {
     let sent = guard::read(call, body).await?;
     let Some(half_done) = half_done(portal, plan, call, &sent).await? else {
+        portal.metrics.attempt(Method::Code, Attempt::Expired);
         return Ok(start_again(portal, plan, call, &sent));
     };
     let answer = |status, alert| form(portal, plan, call, &half_done, (status, Some(alert)));
@@ -106,18 +109,26 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     }
     if let Err(wait) = tries(portal, call, &half_done).await? {
         let user = &half_done.facts.user.name;
-        tracing::warn!(event = THROTTLED, %user, ip = %call.client, method = METHOD, request = call.request_id);
+        portal.metrics.attempt(Method::Code, Attempt::Throttled);
+        tracing::warn!(event = THROTTLED, %user, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
         return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(wait)), wait));
     }
-    let alert = match judge(portal, plan, call, (&half_done.facts.totps, sent.text("code"))).await? {
+    let began = Instant::now();
+    let judged = judge(portal, plan, call, (&half_done.facts.totps, sent.text("code"))).await?;
+    portal.metrics.attempt_took(Method::Code, began.elapsed());
+    let alert = match judged {
         Outcome::Refused(alert) => alert,
         Outcome::Accepted { totp, step } => match finish(portal, plan, call, &half_done, (totp, step)).await? {
-            Some(response) => return Ok(response),
+            Some(response) => {
+                portal.metrics.attempt(Method::Code, Attempt::Success);
+                return Ok(response);
+            }
             None => Alert::new("code", text::used_code(&in_words(next_code(&half_done.facts.totps, call)))),
         },
     };
     let user = &half_done.facts.user.name;
-    tracing::warn!(event = FAILED, %user, ip = %call.client, method = METHOD, request = call.request_id);
+    portal.metrics.attempt(Method::Code, Attempt::BadCredentials);
+    tracing::warn!(event = FAILED, %user, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
     Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, alert))
 }
 
@@ -231,7 +242,7 @@ async fn finish(
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     let Some(session) = portal.store.finish_sign_in(ceremony.id, totp, step, session).await? else { return Ok(None) };
     portal.store.factor_succeeded(AttemptKey::of(&facts.user.name), Factor::Code).await?;
-    Ok(Some(arrival::arrive(portal, call, prepared, (&session, journey.as_ref())).await?))
+    Ok(Some(arrival::arrive(portal, plan, call, prepared, (&session, journey.as_ref())).await?))
 }
 
 /// How long until an authenticator shows a new code.

@@ -261,9 +261,9 @@ async fn complete(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp,
     let Some(session) = portal.store.complete_link(set_up.hash, step, session).await? else {
         return Err(Refusal::NotFound.into());
     };
-    tracing::info!(event = Event::SetUp.name(), user = %session.user_name, ip = %call.client, request = call.request_id);
+    tracing::info!(event = Event::SetUp.name(), user = %session.user_name, ip = %plan.log.shown(call.client), request = call.request_id);
     let journey = Journey::of_no_wish(plan, &call.host);
-    arrival::arrive(portal, call, prepared, (&session, journey.as_ref())).await
+    arrival::arrive(portal, plan, call, prepared, (&session, journey.as_ref())).await
 }
 
 fn weakness(weak: WeakPassword) -> String {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use askama::Template;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Response, StatusCode};
+use tokio::time::Instant;
 
 use crate::auth::password;
 use crate::auth::throttle::Wait;
@@ -16,6 +17,7 @@ use crate::model::event::Event;
 use crate::model::session::Proofs;
 use crate::model::strength::Strength;
 use crate::model::user::UserName;
+use crate::observe::metrics::{Attempt, Method};
 use crate::plan::whole::Plan;
 use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
@@ -95,6 +97,18 @@ enum Checked {
     Busy,
 }
 
+impl Checked {
+    /// As it is counted; a machine without a free core has not looked at it.
+    fn attempt(&self) -> Option<Attempt> {
+        match self {
+            Self::Right(_) => Some(Attempt::Success),
+            Self::Wrong(_) => Some(Attempt::BadCredentials),
+            Self::Wait(_) => Some(Attempt::Throttled),
+            Self::Busy => None,
+        }
+    }
+}
+
 /// The form, or straight on for somebody who is signed in well enough already.
 pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
     let query = call.query();
@@ -128,18 +142,25 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
         return Ok(unproven_form(portal, plan, call, journey.as_ref(), (unproven, typed(&sent))));
     }
     if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
-        tracing::warn!(event = THROTTLED, ip = %call.client, method = METHOD, request = call.request_id);
+        portal.metrics.attempt(Method::Password, Attempt::Throttled);
+        tracing::warn!(event = THROTTLED, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
         return Ok(later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(Wait::For(wait))), Wait::For(wait)));
     }
-    match check(portal, &sent).await? {
+    let began = Instant::now();
+    let checked = check(portal, &sent).await?;
+    portal.metrics.attempt_took(Method::Password, began.elapsed());
+    if let Some(attempt) = checked.attempt() {
+        portal.metrics.attempt(Method::Password, attempt);
+    }
+    match checked {
         Checked::Right(facts) => proceed(portal, plan, call, &sent, (*facts, journey)).await,
         Checked::Wrong(user) => {
             let user = user.as_ref().map(UserName::as_str);
-            tracing::warn!(event = FAILED, user, ip = %call.client, method = METHOD, request = call.request_id);
+            tracing::warn!(event = FAILED, user, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
             Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, Alert::new("password", text::WRONG_PASSWORD)))
         }
         Checked::Wait(wait) => {
-            tracing::warn!(event = THROTTLED, ip = %call.client, method = METHOD, request = call.request_id);
+            tracing::warn!(event = THROTTLED, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
             Ok(later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(wait)), wait))
         }
         Checked::Busy => {
@@ -255,7 +276,7 @@ async fn proceed(
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     // Deleted or disabled this very moment.
     let session = portal.store.open_session(session).await?.ok_or(Refusal::Forbidden)?;
-    arrival::arrive(portal, call, prepared, (&session, journey.as_ref())).await
+    arrival::arrive(portal, plan, call, prepared, (&session, journey.as_ref())).await
 }
 
 fn typed(sent: &Form) -> Shown<'_> {

@@ -5,6 +5,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::auth::form::FormToken;
 use crate::model::event::Event;
+use crate::observe::metrics::Ending;
 use crate::plan::whole::Plan;
 use crate::portal::call::Call;
 use crate::portal::guard;
@@ -79,8 +80,9 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
             return Ok(show(portal, plan, call));
         }
         portal.store.end_session(session.id).await?;
+        portal.metrics.ended(Ending::SignOut, 1);
         let (user, id, request) = (&session.user_name, session.id, call.request_id);
-        tracing::info!(event = Event::SignedOut.name(), %user, ip = %call.client, session = %id, request);
+        tracing::info!(event = Event::SignedOut.name(), %user, ip = %plan.log.shown(call.client), session = %id, request);
     }
     // A form of this host leads to a page of this host (`form-action`).
     let mut response = call.redirect(if plan.is_portal(&call.host) { SIGNED_OUT } else { SIGN_OUT });

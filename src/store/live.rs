@@ -183,6 +183,18 @@ impl Live {
         sessions
     }
 
+    /// How many sessions count at `now`: those that were used within `recent`, and the others.
+    pub(super) fn count(&self, now: Timestamp, recent: Duration) -> (usize, usize) {
+        let map = self.by_id.pin();
+        let live = map.values().map(|known| &known.session).filter(|session| session.check(now).is_ok());
+        live.fold(
+            (0, 0),
+            |(active, idle), session| {
+                if now.since(session.last_seen()) <= recent { (active + 1, idle) } else { (active, idle + 1) }
+            },
+        )
+    }
+
     /// At most `most` sessions that have run out by `now`.
     pub(super) fn run_out(&self, now: Timestamp, most: usize) -> Vec<SessionId> {
         let map = self.by_id.pin();

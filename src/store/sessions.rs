@@ -73,6 +73,11 @@ impl Store {
         self.live.hosts(&id)
     }
 
+    /// How many sessions count at `now`: those that were used within `recent`, and the others. In memory, without waiting.
+    pub fn count_sessions(&self, now: Timestamp, recent: Duration) -> (usize, usize) {
+        self.live.count(now, recent)
+    }
+
     /// Lets `token` open a session on `host` as well. `None` if the session has ended or run out: of ending it and giving it
     /// a token, whichever is written first counts.
     ///

@@ -18,6 +18,8 @@ const MAX_CHAIN: usize = 16;
 pub struct Facts {
     /// The subject's common name, empty if it has none.
     pub common_name: String,
+    /// Who signed it, as people know them: the issuer's common name, else its organisation.
+    pub issuer: String,
     /// First moment of validity.
     pub not_before: Timestamp,
     /// Last moment of validity.
@@ -88,7 +90,10 @@ pub fn read(path: &Path, der: &CertificateDer<'_>) -> Result<Facts, Fault> {
     let signs = parsed.key_usage().map_err(|fault| bad(fault.to_string()))?.is_none_or(|usage| usage.value.key_cert_sign());
     let at = |time: x509_parser::time::ASN1Time| Timestamp::from_secs(time.timestamp());
     let common_name = parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok()).unwrap_or_default();
+    let issuer = parsed.issuer();
+    let issuer = issuer.iter_common_name().chain(issuer.iter_organization()).find_map(|name| name.as_str().ok());
     Ok(Facts {
+        issuer: issuer.unwrap_or_default().to_owned(),
         common_name: common_name.to_owned(),
         not_before: at(parsed.validity().not_before),
         not_after: at(parsed.validity().not_after),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustls::ServerConfig;
@@ -17,7 +18,7 @@ use crate::policy::host::Host;
 use crate::policy::wildcard::HostPattern;
 use crate::tls::fault::Fault;
 use crate::tls::files::{FilePair, Reread};
-use crate::tls::issued::Issuing;
+use crate::tls::issued::{Issuing, Until};
 use crate::tls::local_ca::LocalCa;
 use crate::tls::server;
 use crate::tls::warning::Warning;
@@ -56,6 +57,19 @@ impl Wanted {
             |own: Option<&CertificateFiles>| own.or(plan.tls.certificate.as_ref()).cloned().map_or(Source::Local, Source::Files);
         hosts.into_iter().map(|(host, own)| Self { host, source: source(own) }).collect()
     }
+}
+
+/// What a host shows to visitors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The host, or the wildcard: never a name that a visitor made up.
+    pub host: HostPattern,
+    /// Who signed it.
+    pub issuer: String,
+    /// Until when it is valid; `None` while nobody has asked for it, so that it is not made yet.
+    pub not_after: Option<Timestamp>,
+    /// The owner's file; `None` if the local authority makes it.
+    pub file: Option<PathBuf>,
 }
 
 /// No host of ours was asked for: the connection is refused, never answered in some default host's name.
@@ -113,6 +127,7 @@ struct Site {
     host: HostPattern,
     source: Source,
     config: OnceLock<Arc<ServerConfig>>,
+    until: Until,
 }
 
 impl Directory {
@@ -201,6 +216,27 @@ impl Directory {
         reread.collect()
     }
 
+    /// The certificate of every host, by host.
+    pub fn certificates(&self) -> Vec<Certificate> {
+        let inventory = self.inventory.get();
+        let shown = inventory.all().filter_map(|site| {
+            let host = site.host.clone();
+            Some(match &site.source {
+                Source::Local => {
+                    let issuer = self.issuing.ca.name().to_owned();
+                    Certificate { host, issuer, not_after: site.until.get(), file: None }
+                }
+                Source::Files(files) => {
+                    let (issuer, not_after) = inventory.pairs.get(files)?.signed();
+                    Certificate { host, issuer, not_after: Some(not_after), file: Some(files.certificate.clone()) }
+                }
+            })
+        });
+        let mut shown: Vec<_> = shown.collect();
+        shown.sort_by_cached_key(|shown| shown.host.to_string());
+        shown
+    }
+
     /// What the owner should know of the certificates in use.
     pub fn warnings(&self, now: Timestamp) -> Vec<Warning> {
         let inventory = self.inventory.get();
@@ -241,7 +277,9 @@ impl Inventory {
                 HostPattern::Under(wildcard) => self.wildcards.get(wildcard.parent()),
             };
             let kept = kept.filter(|site| self.min == min && site.source == source).cloned();
-            let site = kept.unwrap_or_else(|| Arc::new(Site { host: host.clone(), source, config: OnceLock::new() }));
+            let site = kept.unwrap_or_else(|| {
+                Arc::new(Site { host: host.clone(), source, config: OnceLock::new(), until: Until::default() })
+            });
             match host {
                 HostPattern::Exact(host) => {
                     next.addresses.extend(host.ip().map(|address| (address.to_canonical(), host.clone())));
@@ -277,7 +315,7 @@ impl Site {
             return Ok(Arc::clone(config));
         }
         let resolver: Arc<dyn ResolvesServerCert> = match &self.source {
-            Source::Local => issuing.resolver(&self.host),
+            Source::Local => issuing.resolver(&self.host, &self.until),
             Source::Files(files) => Arc::new(Kept(Arc::clone(inventory.pairs.get(files).ok_or(Unknown::Name)?))),
         };
         let make = || Arc::new(server::config(Arc::clone(&issuing.provider), inventory.min, resolver, &issuing.clock));

@@ -4,6 +4,7 @@
 //! browsers take no wildcard, so many are kept and the one that was not asked for the longest gives way.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::crypto::CryptoProvider;
@@ -13,6 +14,7 @@ use rustls::sign::CertifiedKey;
 use crate::base::chain::Chain;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::current::Current;
+use crate::model::event::Event;
 use crate::policy::host::Host;
 use crate::policy::wildcard::{HostPattern, Wildcard};
 use crate::tls::local_ca::{Leaf, LocalCa};
@@ -35,17 +37,19 @@ pub struct Issuing {
 
 impl Issuing {
     /// What shows certificates for these names.
-    pub fn resolver(&self, names: &HostPattern) -> Arc<dyn ResolvesServerCert> {
+    ///
+    /// `until` learns when a certificate that serves all of them ends.
+    pub fn resolver(&self, names: &HostPattern, until: &Until) -> Arc<dyn ResolvesServerCert> {
         match names {
             HostPattern::Under(wildcard) if !takes_star(wildcard.parent()) => {
                 Arc::new(ByName::new(wildcard.clone(), self.clone()))
             }
-            HostPattern::Under(_) | HostPattern::Exact(_) => Arc::new(Issued::new(names.clone(), self.clone())),
+            HostPattern::Under(_) | HostPattern::Exact(_) => Arc::new(Issued::new(names.clone(), self.clone(), until.clone())),
         }
     }
 
     fn issue(&self, names: &HostPattern, now: Timestamp) -> Option<Leaf> {
-        let failed = |fault| tracing::error!(host = %names, fault = %Chain(&fault), "no new certificate");
+        let failed = |fault| tracing::error!(event = Event::CertificateFailing.name(), host = %names, fault = %Chain(&fault), "no new certificate");
         self.ca.issue(names, now).map_err(failed).ok()
     }
 }
@@ -55,18 +59,30 @@ fn takes_star(parent: &Host) -> bool {
     parent.as_str().contains('.') && !SUFFIXES.contains(&parent.as_str())
 }
 
+/// When a certificate ends that was made here; nothing before the first. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct Until(Arc<AtomicI64>);
+
+impl Until {
+    /// The moment, if there is one yet.
+    pub fn get(&self) -> Option<Timestamp> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|millis| *millis != 0).map(Timestamp::from_millis)
+    }
+}
+
 /// Shows one certificate.
 #[derive(Debug)]
 struct Issued {
     names: HostPattern,
     issuing: Issuing,
     leaf: Current<Option<Leaf>>,
+    until: Until,
     making: Mutex<()>,
 }
 
 impl Issued {
-    fn new(names: HostPattern, issuing: Issuing) -> Self {
-        Self { names, issuing, leaf: Current::new(None), making: Mutex::new(()) }
+    fn new(names: HostPattern, issuing: Issuing, until: Until) -> Self {
+        Self { names, issuing, leaf: Current::new(None), until, making: Mutex::new(()) }
     }
 
     fn fresh(&self, now: Timestamp) -> Option<Arc<CertifiedKey>> {
@@ -84,6 +100,7 @@ impl Issued {
             return Some(key);
         }
         if let Some(leaf) = self.issuing.issue(&self.names, now) {
+            self.until.0.store(leaf.not_after().millis(), Ordering::Relaxed);
             self.leaf.replace(Some(leaf));
         }
         self.leaf.get().as_ref().as_ref().map(|leaf| Arc::clone(leaf.key()))

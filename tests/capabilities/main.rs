@@ -18,6 +18,7 @@ mod proofs;
 mod proxies;
 mod proxying;
 mod reload;
+mod seeing;
 mod shutdown;
 mod sign_in;
 mod upstreams;

@@ -9,6 +9,7 @@ mod footprint;
 mod kill;
 mod people;
 mod probing;
+mod rotating;
 mod signals;
 mod starting;
 mod verbs;

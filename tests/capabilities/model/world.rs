@@ -77,7 +77,16 @@ impl World {
         let portal = Portal::new(store.clone(), &master, &self.clock, Entropy);
         let (access, clock, local_ca) = (AccessLog::off(), self.clock.clone(), Bytes::new());
         let plan = Current::new(plan(self.variant));
-        self.services = Some(Services { plan, store, portal, access, clock, entropy: Entropy, local_ca });
+        self.services = Some(Services {
+            plan,
+            store,
+            metrics: Arc::clone(&portal.metrics),
+            portal,
+            access,
+            clock,
+            entropy: Entropy,
+            local_ca,
+        });
     }
 
     async fn enrol(&self, name: &str, with_authenticator: bool) -> Option<Totp> {
