@@ -15,6 +15,7 @@ use crate::command::check;
 use crate::command::complete;
 use crate::command::demo;
 use crate::command::diff;
+use crate::command::doctor::{self, DoctorWords};
 use crate::command::exit::Failure;
 use crate::command::explain::{self, ExplainWords};
 use crate::command::health;
@@ -85,6 +86,11 @@ enum Verb {
         after_help = "Examples:\n  doorward explain https://paperless.example.com/Admin%2flogin/\n  doorward explain https://paperless.example.com/ --user alice --method POST --ip 198.51.100.7"
     )]
     Explain(ExplainWords),
+    /// Ask an app for its denied paths in other spellings, and say whether any that it serves would pass
+    #[command(
+        after_help = "Examples:\n  doorward doctor paperless.example.com --probe\n  doorward doctor Paperless --probe --json"
+    )]
+    Doctor(DoctorWords),
     /// Make this machine or a phone trust the installation's own certificate authority
     #[command(after_help = "Examples:\n  doorward trust\n  doorward trust --print > local-ca.pem")]
     Trust {
@@ -396,6 +402,7 @@ fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {
         Verb::Diff => diff::diff(named, output),
         Verb::Check(words) => check::check(named, words.deny_warnings, output),
         Verb::Explain(words) => explain::explain(named, &words, output),
+        Verb::Doctor(words) => doctor::doctor(named, &words, output),
         Verb::Trust { print: true, .. } => trust::trust(named, Way::Print, output),
         Verb::Trust { qr: true, .. } => trust::trust(named, Way::Qr, output),
         Verb::Trust { .. } => trust::trust(named, Way::Install, output),

@@ -5,6 +5,7 @@ pub mod check;
 pub mod complete;
 pub mod demo;
 pub mod diff;
+pub mod doctor;
 pub mod environment;
 pub mod exit;
 pub mod explain;

@@ -97,9 +97,16 @@ fn personal() -> PathBuf {
 /// # Errors
 /// [`Failure::Config`] with every complaint; [`Failure::Denied`] if the file may not be read.
 pub fn load(path: &Path) -> Result<(Plan, Report), Failure> {
+    load_whole(path).map(|loaded| (loaded.plan, loaded.report))
+}
+
+/// As [`load`], for those who also ask where something is written.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_whole(path: &Path) -> Result<Loaded, Failure> {
     let source = read::source(path).map_err(unread)?;
-    let loaded = configuration::compiled(source, &environment::all()).map_err(Failure::Config)?;
-    Ok((loaded.plan, loaded.report))
+    configuration::compiled(source, &environment::all()).map_err(Failure::Config)
 }
 
 /// As [`load`], for those who only look at it: secrets and certificates, which this user may not even read, are left alone.

@@ -12,6 +12,15 @@ use crate::config::upstream_tls::UpstreamTlsTable;
 use crate::config::websocket::WebSocketTable;
 use crate::model::strength::Strength;
 
+/// `encoded_slash`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EncodedSlash {
+    /// `"judge"`
+    Judge,
+    /// `"refuse"`
+    Refuse,
+}
+
 /// `[[app]]`
 #[derive(Clone, Debug)]
 pub struct AppTable {
@@ -41,6 +50,10 @@ pub struct AppTable {
     pub deny: Vec<Placed<String>>,
     /// How denied paths are answered.
     pub deny_status: Option<Placed<u16>>,
+    /// Whether denied names take their suffixes with them.
+    pub suffixes: Option<Placed<bool>>,
+    /// What becomes of paths with an encoded slash.
+    pub encoded_slash: Option<Placed<EncodedSlash>>,
     /// If given, everything else is denied.
     pub only: Option<Placed<Vec<Placed<String>>>>,
     /// Sent elsewhere.
@@ -111,6 +124,8 @@ impl AppTable {
             description: reader.string("description"),
             deny: reader.list("deny").map(|list| list.value).unwrap_or_default(),
             deny_status: reader.choice("deny_status", &[("403", 403), ("404", 404)]),
+            suffixes: reader.boolean("suffixes"),
+            encoded_slash: reader.choice("encoded_slash", &[("judge", EncodedSlash::Judge), ("refuse", EncodedSlash::Refuse)]),
             only: reader.list("only"),
             redirects: reader.tables("redirect", RedirectTable::read),
             bypass: reader.entries(

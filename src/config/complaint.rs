@@ -112,6 +112,7 @@ codes! {
     W0602 Warning "a rule makes paths public",
     E0603 Error "a network that should limit something holds every address there is",
     W0604 Warning "a bypass gives no reason",
+    W0605 Warning "a regular expression matches every path",
     E0606 Error "a network cannot be read",
     E0607 Error "a path pattern, regular expression or method cannot be read",
     W0608 Warning "a whole app is public",
@@ -120,6 +121,8 @@ codes! {
     W0612 Warning "nobody can open an app or path",
     E0613 Error "an entry of `allow` cannot be read",
     E0620 Error "a rule speaks of no path of its app",
+    E0701 Error "an expectation is not met",
+    E0702 Error "an expectation cannot be read",
 }
 
 impl Complaint {

@@ -13,6 +13,7 @@ use crate::config::auth::AuthTable;
 use crate::config::complaint;
 use crate::config::complaint::{Code, Complaint};
 use crate::config::environment::Environment;
+use crate::config::expect::ExpectTable;
 use crate::config::listen::ListenTable;
 use crate::config::log::LogTable;
 use crate::config::overrides::{Known, Override};
@@ -58,6 +59,8 @@ pub struct Document {
     pub auth: AuthTable,
     /// `[[app]]`
     pub apps: Vec<AppTable>,
+    /// `[[expect]]`
+    pub expects: Vec<ExpectTable>,
     /// `[log]`
     pub log: LogTable,
     /// Faults of shape. They are kept beside the values so that compiling can report everything at once.
@@ -130,7 +133,7 @@ pub fn known_keys() -> BTreeSet<String> {
 /// Every key, and those that a variable may speak for.
 pub fn known() -> Known {
     // Tables in lists are read only where there is one.
-    let source = Source::unnamed("", "[[app]]\nredirect = [{}]\nbypass = [{}]\n[[app.rule]]\n".to_owned());
+    let source = Source::unnamed("", "[[app]]\nredirect = [{}]\nbypass = [{}]\n[[app.rule]]\n[[expect]]\n".to_owned());
     let findings = read(&source, Outside::default()).map(|(_, findings)| findings).unwrap_or_default();
     Known { scalars: findings.scalars, keys: findings.asked }
 }
@@ -158,6 +161,7 @@ fn read(source: &Source, outside: Outside<'_>) -> Result<(Document, Findings), V
         session: reader.table("session", SessionTable::read),
         auth: reader.table("auth", AuthTable::read),
         apps: reader.tables("app", AppTable::read),
+        expects: reader.tables("expect", ExpectTable::read),
         log: reader.table("log", LogTable::read),
         complaints: Vec::new(),
     };

@@ -260,6 +260,15 @@ bypass = [{ path = \"/hooks/*\", methods = [\"POST\"] }]",
 bypass = [{ path = \"/hooks/*\", methods = [\"POST\"], reason = \"the app checks the signature\" }]",
     ),
     entry(
+        Code::W0605,
+        "The regular expression covers every path there is, so the rule speaks of the whole app and no rule behind it is ever asked.
+Expressions match the whole path: write `/(api|feed)(/.*)?` rather than `.*(api|feed).*|.*`.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[app.rule]]\npath_regex = \"/.*\"\nrequire = \"password\"",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[app.rule]]\npath_regex = \"/(api|feed)(/.*)?\"\nrequire = \"password\"",
+    ),
+    entry(
         Code::E0606,
         "A network is an address with a length, such as 192.168.1.0/24 or 2001:db8::/32, or a single address. The part of the
 address behind the length has to be zero; names are not taken.",
@@ -322,6 +331,24 @@ file; `doorward user group add alice family` puts her there.",
 it would speak of nothing. Only what is denied may also be written as an app with `strip_path` sees it.",
         "[[app]]\nhost = \"apps.example.com\"\npath = \"/wiki/\"\nupstream = \"http://127.0.0.1:8000\"\ndeny = [\"/admin/\"]",
         "[[app]]\nhost = \"apps.example.com\"\npath = \"/wiki/\"\nupstream = \"http://127.0.0.1:8000\"\ndeny = [\"/wiki/admin/\"]",
+    ),
+    entry(
+        Code::E0701,
+        "The rules do something else with this request than [[expect]] says, so the configuration is not applied. Mend the rule
+that decides, or expect what you want after all. `doorward explain` with the same URL tells every step.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[expect]]\nrequest = \"GET https://app.example.com/admin/\"\nas = \"user:alice 2fa\"\nresult = \"deny\"",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\ndeny = [\"/admin/\"]\n
+[[expect]]\nrequest = \"GET https://app.example.com/admin/\"\nas = \"user:alice 2fa\"\nresult = \"deny\"",
+    ),
+    entry(
+        Code::E0702,
+        "An expectation has a request, written as method and https:// URL of one of the hosts here, and says who asks: `anonymous`,
+or `user:` with a name and perhaps a strength. One that cannot be read is never taken for met.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[expect]]\nrequest = \"GET /\"\nresult = \"sign-in\"",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[expect]]\nrequest = \"GET https://app.example.com/\"\nresult = \"sign-in\"",
     ),
 ];
 

@@ -1,7 +1,7 @@
 //! Names that the design reserves and this version does not know yet. Saying so beats "unknown key": the reader of a newer
 //! page learns that nothing is misspelt.
 
-const TOP: &[&str] = &["acme", "oidc", "admin", "ui", "notify", "storage", "forward_auth", "expect"];
+const TOP: &[&str] = &["acme", "oidc", "admin", "ui", "notify", "storage", "forward_auth"];
 const LISTEN: &[&str] = &["http3", "admin", "proxy_protocol", "max_header_size", "forward_auth"];
 const TLS: &[&str] = &["hsts", "local_ca", "client_ca"];
 const SESSION: &[&str] = &["sudo_timeout", "max_per_user", "bind", "park_post"];
@@ -16,9 +16,7 @@ const APP: &[&str] = &[
     "passes",
     "icon",
     "mode",
-    "encoded_slash",
     "path_charset",
-    "suffixes",
     "normalise",
 ];
 const RULE: &[&str] = &["auth", "otp_header", "acknowledge"];

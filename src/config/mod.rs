@@ -6,6 +6,7 @@ pub mod auth;
 pub mod complaint;
 pub mod document;
 pub mod environment;
+pub mod expect;
 pub mod github;
 pub mod guess;
 pub mod headers;

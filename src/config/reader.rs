@@ -409,7 +409,7 @@ fn unknown(path: &str, key: &Spanned<std::borrow::Cow<'_, str>>, asked: &[&'stat
 /// A table's name as people write it.
 fn header(path: &str) -> String {
     match path {
-        "app" | "app.rule" => format!("[[{path}]]"),
+        "app" | "app.rule" | "expect" => format!("[[{path}]]"),
         "app.redirect" => "an entry of `redirect`".into(),
         "app.bypass" => "an entry of `bypass`".into(),
         path => format!("[{path}]"),

@@ -1,4 +1,4 @@
-//! A request as one line of the formats "combined" and "common", byte for byte as nginx writes it.
+//! A request as one line of the formats "combined" and "common", as nginx writes it.
 //!
 //! What a client wrote is escaped as nginx does it: `"`, `\`, every byte below 0x20 and from 0x7f up become `\xXX`. Apache's way
 //! (`\"`, `\n`) leaves a quote in the field, which simple readers take for its end; nginx's leaves none.

@@ -9,7 +9,7 @@ use crate::plan::app::App;
 use crate::plan::changed_requirement;
 use crate::plan::difference::{Change, Effect, asks};
 use crate::policy::pattern::Pattern;
-use crate::policy::rule::{Action, DenyStatus, Redirect, Rule};
+use crate::policy::rule::{Action, DenyStatus, EncodedSlash, Redirect, Rule, Suffixes};
 
 /// Says in which rules `app` differs from what it was before.
 pub fn compare(before: &App, app: &App, changes: &mut Vec<Change>) {
@@ -26,6 +26,20 @@ pub fn compare(before: &App, app: &App, changes: &mut Vec<Change>) {
     redirects(&old.redirects, &new.redirects, &mut say);
     rules(&old.rules, &new.rules, &mut say);
     rules(&old.bypass, &new.bypass, &mut say);
+    if old.suffixes != new.suffixes {
+        let (effect, covered) = match new.suffixes {
+            Suffixes::Covered => (Effect::Closes, "takes its suffixes with it"),
+            Suffixes::Apart => (Effect::Opens, "no longer takes its suffixes with it"),
+        };
+        say(effect, format!("a denied name {covered}"));
+    }
+    if old.encoded_slash != new.encoded_slash {
+        let (effect, judged) = match new.encoded_slash {
+            EncodedSlash::Judge => (Effect::Opens, "judged, no longer denied"),
+            EncodedSlash::Refuse => (Effect::Closes, "denied"),
+        };
+        say(effect, format!("paths with an encoded slash are {judged}"));
+    }
     if old.deny_status != new.deny_status {
         let status = |status| if status == DenyStatus::Forbidden { 403 } else { 404 };
         say(

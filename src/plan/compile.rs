@@ -7,6 +7,7 @@ use crate::config::complaint::{Code, Complaint};
 use crate::config::document;
 use crate::config::document::Document;
 use crate::plan::apps;
+use crate::plan::expect;
 use crate::plan::hosts::HostBook;
 use crate::plan::metrics;
 use crate::plan::portal::{self, Address};
@@ -68,6 +69,10 @@ pub fn compile(document: &Document) -> Result<Compiled, Vec<Complaint>> {
         let complaint = Complaint::new(Code::E0202, &(0..0), "there is no [[app]]").label("nothing to protect");
         let example = "host = \"paperless.example.com\" and upstream = \"http://127.0.0.1:8000\"";
         complaints.push(complaint.help(format!("add a table [[app]] with {example}")).key("app"));
+    }
+    // A plan that is not applied anyway is not held against anything.
+    if !complaints.iter().any(Complaint::is_error) {
+        expect::check(&plan, document, &mut complaints);
     }
     complaint::sort(&mut complaints);
     match complaints.iter().any(Complaint::is_error) {

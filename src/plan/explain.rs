@@ -26,7 +26,7 @@ use crate::policy::people::People;
 use crate::policy::reading::{Form, Reading};
 use crate::policy::refusal::Unreadable;
 use crate::policy::requirement::Requirement;
-use crate::policy::rule::{self, Action, Call, Judgement, Rule, RuleSet};
+use crate::policy::rule::{self, Action, Call, EncodedSlash, Judgement, Rule, RuleSet};
 use crate::policy::target::{Own, Target};
 
 /// A request to explain.
@@ -88,7 +88,7 @@ pub struct Explained {
 /// Every rule of an app, held against a request.
 #[derive(Debug)]
 pub struct Trace {
-    /// In the order in which they count: deny, only, redirect, `[[app.rule]]`, bypass, requirement.
+    /// In the order in which they count: encoded_slash, deny, only, redirect, `[[app.rule]]`, bypass, requirement.
     pub steps: Vec<Step>,
     /// The step that decides; several where readings ask for different things, which must all be met.
     pub decisive: Vec<usize>,
@@ -118,6 +118,8 @@ pub struct Step {
 /// Where a rule stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// `encoded_slash = "refuse"`; it speaks of paths that hide a separator.
+    EncodedSlash,
     /// `deny`
     Deny,
     /// `only`; it speaks of what is outside.
@@ -149,6 +151,7 @@ type Heard = (Judgement, Vec<usize>);
 /// What a step asks readings with.
 #[derive(Clone, Copy)]
 enum Test<'a> {
+    Written(&'a RuleSet),
     Pattern(&'a Pattern),
     Outside(&'a [Pattern]),
     Sends(&'a Pattern),
@@ -196,8 +199,8 @@ pub fn trace(rules: &RuleSet, places: &Places, target: &Target, method: &Method,
     let mut heard: Option<Heard> = None;
     for method in iter::once(method.clone()).chain(rule::doubles(method)) {
         let call = Call { method: &method, client };
-        let _all = target.each_reading(&mut |reading| {
-            if let Some(at) = speaker(&mut steps, &tests, reading, call) {
+        let _all = rules.each_reading(target, &mut |reading| {
+            if let Some(at) = speaker(&mut steps, &tests, (reading, target), call) {
                 let says = (steps[at].says.clone(), vec![at]);
                 heard = Some(heard.take().map_or_else(|| says.clone(), |known| stricter(known, says.clone())));
             }
@@ -211,11 +214,11 @@ pub fn trace(rules: &RuleSet, places: &Places, target: &Target, method: &Method,
 }
 
 /// Notes for every step whether it speaks of a reading, and gives the one that counts: any deny, else the first.
-fn speaker(steps: &mut [Step], tests: &[Test<'_>], reading: &Reading<'_>, call: Call<'_>) -> Option<usize> {
+fn speaker(steps: &mut [Step], tests: &[Test<'_>], (reading, target): (&Reading<'_>, &Target), call: Call<'_>) -> Option<usize> {
     let seen = || Seen { text: reading.joined(), form: reading.form(), method: call.method.clone() };
     let (mut first, mut deny) = (None, None);
     for (at, (step, test)) in steps.iter_mut().zip(tests).enumerate() {
-        if test.speaks_of(reading, call) {
+        if test.speaks_of(reading, target, call) {
             step.hit.get_or_insert_with(seen);
             first = first.or(Some(at));
             deny = deny.or(matches!(step.says, Judgement::Denied(_)).then_some(at));
@@ -261,6 +264,9 @@ fn steps<'a>(rules: &'a RuleSet, places: &Places) -> Vec<(Step, Test<'a>)> {
         let origin = origin.cloned().unwrap_or_default();
         steps.push((Step { kind, patterns, limits, says, origin, hit: None, missed: None }, test));
     };
+    if rules.encoded_slash == EncodedSlash::Refuse {
+        add(Kind::EncodedSlash, &[], denied(), Some(&places.encoded_slash), Test::Written(rules));
+    }
     for (at, pattern) in rules.deny.iter().enumerate() {
         add(Kind::Deny, std::slice::from_ref(pattern), denied(), places.deny.get(at), Test::Pattern(pattern));
     }
@@ -295,16 +301,17 @@ impl Test<'_> {
                 let networks = rule.networks.iter().map(ToString::to_string);
                 rule.methods.iter().map(ToString::to_string).chain(networks).collect()
             }
-            Self::Pattern(_) | Self::Outside(_) | Self::Sends(_) | Self::Otherwise => Vec::new(),
+            Self::Written(_) | Self::Pattern(_) | Self::Outside(_) | Self::Sends(_) | Self::Otherwise => Vec::new(),
         }
     }
 
-    fn speaks_of(&self, reading: &Reading<'_>, call: Call<'_>) -> bool {
+    fn speaks_of(&self, reading: &Reading<'_>, target: &Target, call: Call<'_>) -> bool {
         match self {
+            Self::Written(rules) => rules.refuses(target),
             Self::Pattern(pattern) => pattern.covers(reading, Root::Everything),
             // Of what an app sees of a path, only what did not speak of the whole path already.
             Self::Sends(_) | Self::Rule(Rule { action: Action::Require(_) | Action::Bypass | Action::Redirect(_), .. })
-                if reading.whole().is_some_and(|whole| self.speaks_of(&whole, call)) =>
+                if reading.whole().is_some_and(|whole| self.speaks_of(&whole, target, call)) =>
             {
                 false
             }
@@ -330,6 +337,7 @@ impl Kind {
     /// Its key in the configuration.
     pub fn name(self) -> &'static str {
         match self {
+            Self::EncodedSlash => "encoded_slash",
             Self::Deny => "deny",
             Self::Only => "only",
             Self::Redirect => "redirect",

@@ -21,6 +21,8 @@ pub struct Origin {
 pub struct Places {
     /// The app.
     pub app: Option<Place>,
+    /// `encoded_slash`
+    pub encoded_slash: Origin,
     /// `deny`
     pub deny: Vec<Origin>,
     /// `only`
@@ -43,6 +45,7 @@ impl Places {
         let requirement = requirement.or(table.max_age.as_ref().map(|max_age| &max_age.place));
         Self {
             app: Some(table.place.clone()),
+            encoded_slash: table.encoded_slash.as_ref().map(|written| at(&written.place)).unwrap_or_default(),
             deny: table.deny.iter().map(|path| at(&path.place)).collect(),
             only: table.only.as_ref().map(|only| at(&only.place)).unwrap_or_default(),
             redirects: table.redirects.iter().map(|redirect| at(&redirect.place)).collect(),

@@ -3,13 +3,14 @@
 use http::Method;
 use ipnet::IpNet;
 
-use crate::config::app::AppTable;
+use crate::config::app::{AppTable, EncodedSlash as WrittenSlash};
 use crate::config::complaint::{Code, Complaint};
 use crate::config::document::Document;
 use crate::config::placed;
 use crate::config::placed::{Place, Placed};
 use crate::config::rule::{BypassEntry, RuleTable, WrittenAction};
 use crate::plan::asked;
+use crate::plan::idle;
 use crate::plan::mounts;
 use crate::plan::networks;
 use crate::plan::public;
@@ -19,7 +20,7 @@ use crate::policy::host::Host;
 use crate::policy::mount::Mount;
 use crate::policy::pattern::Pattern;
 use crate::policy::requirement::Requirement;
-use crate::policy::rule::{Action, DenyStatus, Redirect, Rule, RuleSet};
+use crate::policy::rule::{Action, DenyStatus, EncodedSlash, Redirect, Rule, RuleSet, Suffixes};
 
 /// Redirects and where they were written.
 type Sent = Vec<(Redirect, Place)>;
@@ -69,6 +70,14 @@ pub fn compile(
             Some(403) => DenyStatus::Forbidden,
             Some(_) | None => DenyStatus::NotFound,
         },
+        suffixes: match placed::value(table.suffixes.as_ref()) {
+            Some(false) => Suffixes::Apart,
+            Some(true) | None => Suffixes::Covered,
+        },
+        encoded_slash: match placed::value(table.encoded_slash.as_ref()) {
+            Some(WrittenSlash::Refuse) => EncodedSlash::Refuse,
+            Some(WrittenSlash::Judge) | None => EncodedSlash::Judge,
+        },
         body_limit: placed::value(table.body_limit.as_ref()).flatten(),
     };
     if let Some(only) = table.only.as_ref().filter(|only| only.value.is_empty()) {
@@ -81,6 +90,7 @@ pub fn compile(
         redirects::find_loops(&set, (hosts, mount), &sent, complaints);
         shadow::find(table, complaints);
         public::find(table, mount, complaints);
+        idle::find(table, complaints);
     }
     set
 }
@@ -91,6 +101,7 @@ fn redirects_of(table: &AppTable, sent: &mut Sent, complaints: &mut Vec<Complain
         let redirect = redirects::compile(&written.place, written.to.as_ref(), written.status.as_ref(), complaints);
         let from = written.from.as_ref().and_then(|from| pattern(from, "app.redirect.from", complaints));
         if let (Some(from), Some(redirect)) = (from, redirect) {
+            redirects::check_rest(&redirect, std::slice::from_ref(&from), &written.place, complaints);
             sent.push((redirect.clone(), written.place.clone()));
             compiled.push((from, redirect));
         }
@@ -123,6 +134,7 @@ fn rule(
         WrittenAction::Deny => Action::Deny,
         WrittenAction::Redirect => {
             let redirect = redirects::compile(&written.place, written.to.as_ref(), written.status.as_ref(), complaints)?;
+            redirects::check_rest(&redirect, &paths, &written.place, complaints);
             sent.push((redirect.clone(), written.place.clone()));
             Action::Redirect(redirect)
         }

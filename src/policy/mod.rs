@@ -19,5 +19,6 @@ pub mod reading;
 pub mod refusal;
 pub mod requirement;
 pub mod rule;
+pub mod spelling;
 pub mod target;
 pub mod wildcard;

@@ -140,6 +140,11 @@ impl Pattern {
         }
     }
 
+    /// Whether a text as it is falls under a regular expression; `false` for every other pattern.
+    pub fn matches_text(&self, text: &str) -> bool {
+        matches!(&self.matcher, Matcher::Regex { exact, .. } if exact.is_match(text))
+    }
+
     /// Whether it may cover any path below these names. A regular expression always may.
     pub fn may_cover_below(&self, names: &[Box<str>]) -> bool {
         let Matcher::Pieces { pieces, below } = &self.matcher else { return true };

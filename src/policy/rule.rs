@@ -8,9 +8,12 @@ use http::Method;
 use ipnet::IpNet;
 
 use crate::policy::pattern::{Pattern, Root};
-use crate::policy::reading::Reading;
+use crate::policy::reading::{Form, Reading, Visitor};
 use crate::policy::requirement::Requirement;
 use crate::policy::target::Target;
+
+/// In a redirect's `to`, behind its last slash: what follows the folder that is sent elsewhere.
+pub const REST: &str = "{rest}";
 
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +62,26 @@ pub enum DenyStatus {
     Forbidden,
 }
 
+/// Whether a denied name takes its suffixes with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Suffixes {
+    /// `/admin.json` is `/admin` for what takes away: many frameworks serve it so.
+    #[default]
+    Covered,
+    /// It is a name of its own.
+    Apart,
+}
+
+/// What becomes of a path with an encoded slash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum EncodedSlash {
+    /// It is judged as separator and as part of a name.
+    #[default]
+    Judge,
+    /// It is denied.
+    Refuse,
+}
+
 /// All rules of one app.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleSet {
@@ -76,6 +99,10 @@ pub struct RuleSet {
     pub requirement: Requirement,
     /// How denied paths are answered.
     pub deny_status: DenyStatus,
+    /// Whether denied names take their suffixes with them.
+    pub suffixes: Suffixes,
+    /// What becomes of encoded slashes.
+    pub encoded_slash: EncodedSlash,
     /// Largest body of a request that no rule speaks of, in bytes; `None` allows any.
     pub body_limit: Option<u64>,
 }
@@ -124,15 +151,18 @@ impl RuleSet {
         match strictest {
             // Every target has a reading; should one ever have none, then nothing spoke for opening it.
             Some(Opinion::Deny) | None => Judgement::Denied(self.deny_status),
-            Some(Opinion::Redirect(redirect)) => Judgement::Redirected(redirect.clone()),
+            Some(Opinion::Redirect(redirect)) => Judgement::Redirected(self.arrival(redirect, target)),
             Some(Opinion::Require(requirement)) => Judgement::Required(requirement.into_owned()),
             Some(Opinion::Open) => Judgement::Open,
         }
     }
 
     fn strictest<'a>(&'a self, so_far: Option<Opinion<'a>>, target: &Target, call: Call<'_>) -> Option<Opinion<'a>> {
+        if self.refuses(target) {
+            return Some(Opinion::Deny);
+        }
         let mut strictest = so_far;
-        let _stopped = target.each_reading(&mut |reading| {
+        let _stopped = self.each_reading(target, &mut |reading| {
             let heard = self.opinion(reading, call);
             strictest = match (strictest.take(), heard) {
                 (Some(known), Some(heard)) => Some(known.stricter(heard)),
@@ -141,6 +171,32 @@ impl RuleSet {
             if matches!(strictest, Some(Opinion::Deny)) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         strictest
+    }
+
+    /// Whether a path is denied for how it is written, whatever else the rules say.
+    pub fn refuses(&self, target: &Target) -> bool {
+        self.encoded_slash == EncodedSlash::Refuse && target.hides_a_separator()
+    }
+
+    /// The readings that count for this app.
+    pub fn each_reading(&self, target: &Target, visit: &mut Visitor<'_>) -> ControlFlow<()> {
+        target.each_reading(&mut |reading| match (self.suffixes, reading.form()) {
+            (Suffixes::Apart, Form::Loose) => ControlFlow::Continue(()),
+            (_, Form::Exact | Form::Folded | Form::Loose) => visit(reading),
+        })
+    }
+
+    /// Where a redirect leads a target: its `{rest}` is what follows the folder, query included, as it was written. A target that
+    /// is the folder only in another reading is led to the front of the new one.
+    fn arrival(&self, redirect: &Redirect, target: &Target) -> Redirect {
+        let Some(front) = redirect.to.strip_suffix(REST) else { return redirect.clone() };
+        let by_list = self.redirects.iter().filter(|(_, other)| std::ptr::eq(other, redirect)).map(|(from, _)| from);
+        let own = |rule: &&Rule| matches!(&rule.action, Action::Redirect(other) if std::ptr::eq(other, redirect));
+        let by_rule = self.rules.iter().filter(own).flat_map(|rule| &rule.paths);
+        let mut folders = by_list.chain(by_rule).filter(|from| from.is_folder()).map(ToString::to_string);
+        let rest = folders.find_map(|folder| target.as_str().strip_prefix(&folder).map(str::to_owned)).unwrap_or_default();
+        // Never a second slash at the front: after a bare `/` it would begin the name of another host.
+        Redirect { to: format!("{front}{}", rest.trim_start_matches('/')), status: redirect.status }
     }
 
     /// What the rules say of one reading. `None` if they say nothing and the reading can only take away.

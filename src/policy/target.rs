@@ -177,6 +177,13 @@ impl Target {
         readings
     }
 
+    /// Whether decoding, once or more often, brings to light a separator that the path as written does not show.
+    pub fn hides_a_separator(&self) -> bool {
+        let slashes = |text: &str| text.bytes().filter(|byte| *byte == b'/').count();
+        let shown = slashes(self.path());
+        self.texts.iter().any(|text| slashes(text.folded()) > shown)
+    }
+
     /// Shows every reading of the path to `visit` until it breaks off.
     pub fn each_reading(&self, visit: &mut Visitor<'_>) -> ControlFlow<()> {
         reading::each(self.path(), &self.texts, visit)?;
@@ -214,10 +221,14 @@ fn check_bytes(target: &[u8]) -> Result<(), Unreadable> {
     if target.first() != Some(&b'/') {
         return Err(Unreadable::NotOriginForm);
     }
+    let mut in_query = false;
     for byte in target {
         match byte {
-            0..=b' ' | 0x7f.. => return Err(Unreadable::RawByte),
+            0..=b' ' | 0x7f.. | b'<' | b'>' => return Err(Unreadable::RawByte),
+            // Browsers escape it here, and the parser that reads a request before us takes it for an error.
+            b'"' if in_query => return Err(Unreadable::RawByte),
             b'#' => return Err(Unreadable::Fragment),
+            b'?' => in_query = true,
             _ => {}
         }
     }
@@ -260,6 +271,9 @@ mod tests {
             ("/é", Unreadable::RawByte),
             ("/a?é", Unreadable::RawByte),
             ("/a\u{7f}", Unreadable::RawByte),
+            ("/a<b", Unreadable::RawByte),
+            ("/a?b>c", Unreadable::RawByte),
+            ("/a?b\"c", Unreadable::RawByte),
             ("/a#b", Unreadable::Fragment),
             ("/a?b#c", Unreadable::Fragment),
             ("/a\\b", Unreadable::Backslash),

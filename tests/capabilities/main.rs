@@ -4,6 +4,7 @@
 mod decisions;
 mod each_anew;
 mod early_answers;
+mod honest_urls;
 mod hostile_input;
 mod hosts;
 mod identity_headers;

@@ -273,7 +273,7 @@ async fn an_access_line_cannot_be_forged() {
     let fields: Vec<&str> = line.split('"').collect();
     assert_eq!(
         fields[3],
-        "https://a.example/?token=REDACTED&q=x\\xEF\\xBF\\xBD\\xEF\\xBF\\xBD200\\xEF\\xBF\\xBD1\\xEF\\xBF\\xBD\\xEF\\xBF\\xBD-\\xEF\\xBF\\xBD\\xEF\\xBF\\xBD\\xEF\\xBF\\xBDy\\x5C\\xEF\\xBF\\xBD\\xEF\\xBF\\xBD"
+        "https://a.example/?token=REDACTED&q=x\\x22\\xEF\\xBF\\xBD200\\xEF\\xBF\\xBD1\\xEF\\xBF\\xBD\\x22-\\x22\\xEF\\xBF\\xBD\\x22y\\x5C\\xEF\\xBF\\xBD\\xEF\\xBF\\xBD"
     );
     assert_eq!(fields[5], "x\\x22 200 1 \\x22-\\x22 \\x22y\\x5C\\x09\\xC2\\x9B31m");
     assert!(!log.contains("secret") && log.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n')), "{log}");

@@ -4,6 +4,7 @@
 mod accounts;
 mod bed;
 mod client;
+mod doctor;
 mod footprint;
 mod kill;
 mod people;

@@ -12,6 +12,7 @@ const VERBS: &[&str] = &[
     "run",
     "check",
     "explain",
+    "doctor",
     "trust",
     "user add",
     "user link",
@@ -69,7 +70,7 @@ fn version_and_completions() {
 #[test]
 fn wrong_words_end_with_2_in_the_form_that_was_asked_for() {
     let home = home();
-    for words in ["", "nonsense", "up", "up nonsense", "up a.localhost=https://x", "session end", "user delete alice", "run"] {
+    for words in ["", "nonsense", "up", "up nonsense", "up a.localhost=gopher://x", "session end", "user delete alice", "run"] {
         let said = run(home.path(), words).ends_with(2);
         assert!(!said.err.is_empty() && said.out.is_empty(), "{words}: {said:?}");
     }

@@ -11,7 +11,7 @@ use crate::model::strength::Strength;
 use crate::plan::compile;
 use crate::policy::mount::Mount;
 use crate::policy::people::Allowed;
-use crate::policy::rule::{DenyStatus, Redirect};
+use crate::policy::rule::{DenyStatus, Redirect, Suffixes};
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 const FILE: &str = r#"
@@ -184,8 +184,11 @@ fn rule_set() -> impl Strategy<Value = RuleSet> {
     let rules = proptest::collection::vec(rule_of(action()), 0..=3);
     let bypass = proptest::collection::vec(rule_of(Just(Action::Bypass)), 0..=2);
     let status = proptest::sample::select(vec![DenyStatus::NotFound, DenyStatus::Forbidden]);
+    let suffixes = proptest::sample::select(vec![Suffixes::Covered, Suffixes::Apart]);
+    let encoded_slash = proptest::sample::select(vec![EncodedSlash::Judge, EncodedSlash::Judge, EncodedSlash::Refuse]);
+    let status = (status, suffixes, encoded_slash);
     (only, patterns(2), redirects, rules, bypass, requirement(), status).prop_map(
-        |(only, deny, redirects, rules, bypass, requirement, deny_status)| RuleSet {
+        |(only, deny, redirects, rules, bypass, requirement, (deny_status, suffixes, encoded_slash))| RuleSet {
             only,
             deny,
             redirects,
@@ -193,6 +196,8 @@ fn rule_set() -> impl Strategy<Value = RuleSet> {
             bypass,
             requirement,
             deny_status,
+            suffixes,
+            encoded_slash,
             body_limit: None,
         },
     )

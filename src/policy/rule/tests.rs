@@ -616,3 +616,59 @@ proptest! {
         let _host = (Authority::parse(&text), Pattern::regex(&text));
     }
 }
+
+/// The attack: a redirect that passes on what a visitor wrote, used to send people to another host.
+#[test]
+fn a_redirect_passes_on_the_rest_and_stays_where_it_leads() {
+    let redirects = |from: &str, to: &str| RuleSet {
+        redirects: vec![(Pattern::parse(from).expect(from), redirect(to))],
+        ..RuleSet::default()
+    };
+    let sent = |rules: &RuleSet, target: &str| match judge(rules, target) {
+        Judgement::Redirected(redirect) => redirect.to,
+        other => panic!("{target}: {other:?}"),
+    };
+    let moved = redirects("/old/", "/new/{rest}");
+    for (target, to) in [
+        ("/old/a/b?c=d", "/new/a/b?c=d"),
+        ("/old/", "/new/"),
+        ("/old", "/new/"),
+        ("/old/a%2Fb;c", "/new/a%2Fb;c"),
+        ("/OLD/a", "/new/"),
+        ("//x/old/a", "/new/"),
+        ("/old//evil.example/", "/new/evil.example/"),
+    ] {
+        assert_eq!(sent(&moved, target), to, "{target}");
+    }
+    let to_root = redirects("/old/", "/{rest}");
+    assert_eq!(sent(&to_root, "/old//evil.example/"), "/evil.example/");
+    assert_eq!(sent(&to_root, "/old///evil.example/"), "/evil.example/");
+    let by_rule = RuleSet {
+        rules: vec![rule(&["/a/", "/b/"], Action::Redirect(redirect("https://docs.example/{rest}")))],
+        ..RuleSet::default()
+    };
+    assert_eq!(sent(&by_rule, "/b/x?y"), "https://docs.example/x?y");
+}
+
+#[test]
+fn suffixes_count_as_names_of_their_own_where_the_owner_says_so() {
+    let rules = RuleSet { suffixes: Suffixes::Apart, ..denying(&["/admin/"]) };
+    for target in ["/admin.css", "/admin@2x.png", "/~admin"] {
+        assert_eq!(judge(&rules, target), required(Strength::TwoFactor), "{target}");
+    }
+    for target in ["/admin", "/ADMIN/", "/admin;x", "/admin%20/", "/admin./x", "//x/admin/", "/index.php/admin"] {
+        assert_eq!(judge(&rules, target), Judgement::Denied(DenyStatus::NotFound), "{target}");
+    }
+}
+
+/// The attack: a separator that only the app sees.
+#[test]
+fn encoded_slashes_are_denied_where_the_owner_says_so() {
+    let rules = RuleSet { encoded_slash: EncodedSlash::Refuse, ..bypassing(&["/"]) };
+    for target in ["/a%2Fb", "/a%2fb", "/a%252fb", "/a%5Cb", "/a%EF%BC%8Fb", "/a;%2fb", "/%2F"] {
+        assert_eq!(judge(&rules, target), Judgement::Denied(DenyStatus::NotFound), "{target}");
+    }
+    for target in ["/a/b", "/a%20b", "/a//b", "/caf%C3%A9/x;y", "/a?b=%2F"] {
+        assert_eq!(judge(&rules, target), Judgement::Open, "{target}");
+    }
+}
