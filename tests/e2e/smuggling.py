@@ -8,7 +8,6 @@ import re
 import socket
 import ssl
 import struct
-import sys
 
 import kit
 
@@ -77,8 +76,8 @@ def start_servers(scene):
     node.write_text(NODE)
     scene.start("node", [kit.program("node"), node, ports["node"], folder / "node.seen"])
     (folder / "seen.py").write_text(WSGI)
-    # Beside the interpreter: the Python environment of the tests holds it.
-    gunicorn = pathlib.Path(sys.executable).parent / "gunicorn"
+    # The Python environment of the servers in tests/paths holds it.
+    gunicorn = DATA.parent.parent / "target/paths-venv/bin/gunicorn"
     environment = {**os.environ, "HOME": str(folder), "SEEN": str(folder / "gunicorn.seen")}
     scene.start("gunicorn", [gunicorn, "-k", "gthread", "--threads", "8", "-b", f"127.0.0.1:{ports['gunicorn']}", "seen:app"],
                 env=environment, cwd=folder)
