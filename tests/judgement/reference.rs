@@ -115,7 +115,10 @@ fn methods(method: &str) -> BTreeSet<String> {
 
 /// The layers of a target's path, if nothing is wrong with it (2.2).
 fn accepted(target: &str) -> Option<Vec<String>> {
-    let fine = |byte: u8| byte > b' ' && byte < 0x7f && byte != b'#';
+    let fine = |byte: u8| byte > b' ' && byte < 0x7f && !b"#<>".contains(&byte);
+    if target.split_once('?').is_some_and(|(_, query)| query.contains('"')) {
+        return None;
+    }
     if target.len() > 8192 || !target.starts_with('/') || !target.bytes().all(fine) {
         return None;
     }
@@ -299,8 +302,9 @@ fn merged(segments: &[String]) -> Vec<String> {
 fn is_script(segment: &str) -> bool {
     let bare = folded(segment);
     let bare = tidy(bare.split(';').next().unwrap_or_default());
+    // What is still escaped is no file's name; decoded it is a reading of its own.
     bare.rsplit_once('.').is_some_and(|(name, kind)| {
-        !name.is_empty() && ["php", "cgi", "fcgi", "pl", "py", "asp", "aspx", "jsp", "do"].contains(&kind)
+        !name.is_empty() && !name.contains('%') && ["php", "cgi", "fcgi", "pl", "py", "asp", "aspx", "jsp", "do"].contains(&kind)
     })
 }
 
