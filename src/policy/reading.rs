@@ -251,7 +251,9 @@ fn behind_authority(text: &str, name: impl Fn(&str) -> &str) -> Option<&str> {
 fn each_of_rest(rest: &str, form: Form, shape: Shape, visit: &mut Visitor<'_>) -> ControlFlow<()> {
     each_of_slashes(rest, form, shape, visit)?;
     if rest.contains(';') {
-        each_of_slashes(rest, form, Shape { drop_parameters: true, ..shape }, visit)?;
+        // Parameters of the root itself: `/;x` without them is `/`, not one empty name.
+        let bare = if rest.starts_with(';') && !rest.contains('/') { "" } else { rest };
+        each_of_slashes(bare, form, Shape { drop_parameters: true, ..shape }, visit)?;
     }
     ControlFlow::Continue(())
 }

@@ -24,6 +24,7 @@ pub fn rule_sets() -> Vec<Rules> {
         Rules { only: Some(list(&["/public/", "/api/", "/"])), ..firm.clone() },
         Rules { only: Some(list(&["/**"])), ..firm.clone() },
         Rules { redirects: list(&["/admin/", "/public"]), ..firm.clone() },
+        Rules { redirects: list(&["/"]), ..firm.clone() },
         Rules { rules: vec![rule("/admin/", Action::Require(true)), rule("/a.b/", Action::Redirect)], ..Rules::default() },
         Rules { rules: vec![rule("/public/", Action::Bypass), limited("/admin/", "GET", Action::Deny)], ..firm.clone() },
         Rules { rules: vec![rule("/index.php/", Action::Require(false)), rule("/*/b", Action::Deny)], ..firm.clone() },
