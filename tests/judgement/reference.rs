@@ -1,5 +1,6 @@
-//! A second judgement, written from the design alone: every reading is a list of segments made by string operations, nothing is
-//! shared, nothing is cut short. Slow on purpose. It knows nothing of how `src/policy` does it.
+//! A second judgement, first written from the design: every reading is a list of segments made by string operations, no code is
+//! shared with `src/policy`, nothing is cut short. Slow on purpose. `docs/testing.md` says where it was brought to the product's answer
+//! afterwards, and is therefore no independent witness.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
