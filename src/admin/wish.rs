@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::admin::keys::{KeyAnswer, KeyWish};
+use crate::admin::trail::{TrailAnswer, TrailWish};
 use crate::plan::difference::Change;
 
 /// What an owner asks for.
@@ -44,6 +46,16 @@ pub enum Wish {
     SessionEnd {
         /// Which.
         which: Which,
+    },
+    /// Something about the master keys.
+    Keys {
+        /// What.
+        ask: KeyWish,
+    },
+    /// Something about the audit trail.
+    Trail {
+        /// What.
+        ask: TrailWish,
     },
     /// Whether the gateway is well.
     Health,
@@ -129,6 +141,16 @@ pub enum Answer {
         version: String,
         /// Live sessions.
         sessions: usize,
+    },
+    /// About the master keys.
+    Keys {
+        /// What.
+        said: KeyAnswer,
+    },
+    /// About the audit trail.
+    Trail {
+        /// What.
+        said: TrailAnswer,
     },
     /// Another configuration is in force.
     Reloaded(Box<Reloaded>),

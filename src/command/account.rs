@@ -152,6 +152,8 @@ fn show(answer: Answer, output: Output) {
             more => format!("{more} sessions ended; their open connections close within 2 seconds"),
         }),
         Answer::Well { .. }
+        | Answer::Keys { .. }
+        | Answer::Trail { .. }
         | Answer::Reloaded(_)
         | Answer::Kept { .. }
         | Answer::Different { .. }

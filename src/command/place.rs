@@ -48,7 +48,7 @@ impl Named {
         // What is shown to people and programs must mean the same in whatever folder they are.
         let data = absolute(&data).unwrap_or(data);
         let runtime = environment::folder("RUNTIME_DIRECTORY");
-        Place::new(&data, config, runtime.as_deref())
+        Place { keys: environment::master_keys(), ..Place::new(&data, config, runtime.as_deref()) }
     }
 
     /// Where the gateway that runs keeps things. A file with errors must not keep us from asking: it knows what is wrong with it.

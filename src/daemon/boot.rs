@@ -33,7 +33,7 @@ use crate::observe::access::{AccessLog, Writer};
 use crate::plan::whole::Plan;
 use crate::portal::service::Portal;
 use crate::proxy::pool::{Pool, Tunnels};
-use crate::store::key_file;
+use crate::store::key_file::KeyHolder;
 use crate::store::lock::Lock;
 use crate::store::open::Store;
 use crate::tls::directory::{Directory, Wanted};
@@ -85,8 +85,9 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
     let Start { mut plan, place, clock, entropy, workers } = start;
     place.prepare()?;
     let lock = Lock::take(&place.data)?;
-    let master = key_file::read_or_create(&place.data, entropy)?;
-    let store = Store::open(&place.data, &master, clock.clone(), entropy)?;
+    let keys = KeyHolder::open(&place.data, place.keys.as_ref(), entropy, clock.now())?;
+    let master = keys.ring().active().key.clone();
+    let store = Store::open(&place.data, keys, clock.clone(), entropy)?;
     let ca = Arc::new(LocalCa::open_or_create(&place.certs, &clock, entropy).map_err(|fault| Fault::Tls(vec![fault]))?);
     let directory =
         Directory::new(Arc::clone(&ca), clock.clone(), Wanted::by(&plan), plan.tls.min_version).map_err(Fault::Tls)?;

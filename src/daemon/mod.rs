@@ -2,6 +2,7 @@
 //! socket, reloading, draining. Everything that starts or stops is here; what happens to a request is not.
 
 pub mod bind;
+pub mod archive;
 pub mod boot;
 pub mod configuration;
 pub mod control;

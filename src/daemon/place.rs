@@ -8,6 +8,7 @@ use std::path::{self, Path, PathBuf};
 use crate::daemon::fault::Fault;
 use crate::plan::whole::origin_of;
 use crate::policy::host::Authority;
+use crate::store::key_file::Given;
 use crate::tls::durable;
 
 /// Below the data folder: where browsers reach this installation, as its gateway last knew it.
@@ -17,7 +18,7 @@ const ORIGIN: &str = "origin";
 const PLAIN: &str = "http port ";
 
 /// The folders of an installation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Place {
     /// Store, keys and the lock.
     pub data: PathBuf,
@@ -27,6 +28,8 @@ pub struct Place {
     pub control: PathBuf,
     /// The configuration file, if there is one; absolute.
     pub config: Option<PathBuf>,
+    /// The master keys, if the owner keeps them elsewhere than in `data`.
+    pub keys: Option<Given>,
 }
 
 impl Place {
@@ -38,6 +41,7 @@ impl Place {
             certs: beside.unwrap_or_else(|| data.join("certs")),
             control: runtime.unwrap_or(data).join("control.sock"),
             config: config.map(|file| path::absolute(file).unwrap_or_else(|_| file.to_owned())),
+            keys: None,
         }
     }
 

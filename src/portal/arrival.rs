@@ -6,6 +6,7 @@ use askama::Template;
 use http::{Response, StatusCode};
 
 use crate::auth::token::Token;
+use crate::model::audit::Deed;
 use crate::model::event::Event;
 use crate::model::session::Session;
 use crate::model::strength::Strength;
@@ -78,7 +79,8 @@ pub async fn arrive(
     (session, journey): (&Session, Option<&Journey>),
 ) -> Result<Response<Body>, Stop> {
     if let Some(former) = call.session().filter(|former| former.id != session.id) {
-        portal.store.end_session(former.id).await?;
+        let told = call.entry(Deed::SessionEnded).because("another took its place in this browser").detailed(former.id.as_str());
+        portal.store.telling(told).end_session(former.id).await?;
     }
     let (user, method, id) = (&session.user_name, session.strength.name(), session.id);
     let (host, request) = (call.host.as_str(), call.request_id);

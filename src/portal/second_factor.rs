@@ -10,6 +10,7 @@ use crate::auth::token::Token;
 use crate::auth::totp::{self, CodeCheck};
 use crate::base::units::in_words;
 use crate::model::attempt::Factor;
+use crate::model::audit::{self, Deed};
 use crate::model::credential::{Totp, TotpId};
 use crate::model::event::Event;
 use crate::model::strength::Strength;
@@ -96,6 +97,8 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     if let Err(wait) = tries(portal, call, &half_done).await? {
         let user = &half_done.facts.user.name;
         tracing::warn!(event = THROTTLED, %user, ip = %call.client, method = METHOD, request = call.request_id);
+        let refusal = call.entry(Deed::Throttled).of(&half_done.facts.user).by(METHOD).came_to(audit::Outcome::Refused);
+        portal.store.record(refusal.because("too many tries")).await?;
         return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(wait)), wait));
     }
     let alert = match judge(portal, plan, call, &half_done, sent.text("code")).await? {
@@ -105,6 +108,8 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
             None => Alert::new("code", text::used_code(&in_words(next_code(&half_done.facts.totps, call)))),
         },
     };
+    let failure = call.entry(Deed::SignInFailed).of(&half_done.facts.user).by(METHOD).came_to(audit::Outcome::Failed);
+    portal.store.record(failure.because("wrong or used code")).await?;
     let user = &half_done.facts.user.name;
     tracing::warn!(event = FAILED, %user, ip = %call.client, method = METHOD, request = call.request_id);
     Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, alert))
@@ -212,7 +217,9 @@ async fn finish(
     let HalfDone { ceremony, facts, journey, .. } = half_done;
     let proven = Proven { user: facts.user.id, strength: Strength::TwoFactor, remember: ceremony.remember };
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
-    let Some(session) = portal.store.finish_sign_in(ceremony.id, totp, step, session).await? else { return Ok(None) };
+    let told = call.entry(Deed::SignIn).with(&call.agent()).by("password and code").detailed(call.host.as_str());
+    let store = portal.store.telling(told);
+    let Some(session) = store.finish_sign_in(ceremony.id, totp, step, session).await? else { return Ok(None) };
     portal.store.factor_succeeded(AttemptKey::of(&facts.user.name), Factor::Code).await?;
     Ok(Some(arrival::arrive(portal, call, prepared, (&session, journey.as_ref())).await?))
 }
