@@ -30,7 +30,10 @@ pub enum TrailWish {
         most: u32,
     },
     /// Whether it is whole.
-    Verify,
+    Verify {
+        /// A head of earlier, from which it must have gone on: `LAST:TAG`.
+        noted: Option<String>,
+    },
     /// Write down that a backup is being made.
     Backup {
         /// Whether the keys go into it.
@@ -127,7 +130,7 @@ impl Desk {
                 let records = self.store.audit(wanted).await.map_err(|fault| failed(&fault))?;
                 TrailAnswer::Records(records.into_iter().map(TrailLine::from).collect())
             }
-            TrailWish::Verify => self.verify().await?,
+            TrailWish::Verify { noted } => self.verify(noted.as_deref()).await?,
             TrailWish::Backup { keys } => {
                 let detail = if keys { "with the keys" } else { "without the keys" };
                 let entry = Entry::new(Deed::BackupMade, Actor::Owner).detailed(detail);
@@ -138,8 +141,15 @@ impl Desk {
         Ok(Answer::Trail { said })
     }
 
-    async fn verify(&self) -> Result<TrailAnswer, Answer> {
+    async fn verify(&self, noted: Option<&str>) -> Result<TrailAnswer, Answer> {
         let mut from = None;
+        if let Some((at, tag)) = noted.and_then(|noted| noted.split_once(':')) {
+            let at = at.parse().unwrap_or(0);
+            if !self.store.audit_holds(at, tag.to_owned()).await.map_err(|fault| failed(&fault))? {
+                let how = "the trail does not hold what was noted of it: it was set back, or cut off and written anew";
+                return Ok(TrailAnswer::Broken { at, how: how.to_owned() });
+            }
+        }
         loop {
             match self.store.verify_audit(from, STRETCH).await.map_err(|fault| failed(&fault))? {
                 Verified::SoFar { at, tag } => from = Some((at, tag)),

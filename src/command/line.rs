@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::base::units;
 use crate::command::account;
+use crate::command::backup;
 use crate::command::check;
 use crate::command::complete;
 use crate::command::demo;
@@ -19,10 +20,13 @@ use crate::command::exit::Failure;
 use crate::command::explain::{self, ExplainWords};
 use crate::command::health;
 use crate::command::help;
+use crate::command::key;
 use crate::command::output::Output;
 use crate::command::place::Named;
 use crate::command::reload;
+use crate::command::restore;
 use crate::command::run as run_verb;
+use crate::command::trail;
 use crate::command::trust::{self, Way};
 use crate::command::up;
 
@@ -100,6 +104,22 @@ enum Verb {
     /// See and end sessions
     #[command(subcommand)]
     Session(SessionVerb),
+    /// See, renew and forget the keys that everything secret is sealed with
+    #[command(subcommand)]
+    Key(KeyVerb),
+    /// Read and verify the audit trail
+    #[command(subcommand)]
+    Audit(AuditVerb),
+    /// Write a consistent copy of store and certificates to a file; the gateway may run
+    #[command(
+        after_help = "Examples:\n  doorward backup doorward.tar --passphrase-file passphrase.txt\n  doorward backup --to - > doorward.tar"
+    )]
+    Backup(BackupWords),
+    /// Put a backup in place; no gateway may run
+    #[command(
+        after_help = "Examples:\n  doorward restore doorward.tar --passphrase-file passphrase.txt\n  doorward restore doorward.tar --replace"
+    )]
+    Restore(RestoreWords),
     /// Exit with 0 if the gateway is well, with 1 if not
     #[command(after_help = "Examples:\n  doorward healthcheck\n  doorward healthcheck --json")]
     Healthcheck,
@@ -248,6 +268,93 @@ pub struct UserAdd {
     pub totp_secret_file: Option<PathBuf>,
 }
 
+/// Verbs of `key`.
+#[derive(Debug, Subcommand)]
+pub enum KeyVerb {
+    /// Show the master keys and how much is sealed with each
+    #[command(after_help = "Examples:\n  doorward key list\n  doorward key list --json")]
+    List,
+    /// Make a new master key and seal everything with it; the gateway may run, and who stops half-way loses nothing
+    #[command(after_help = "Examples:\n  doorward key rotate\n  doorward key rotate --resume   # go on where it was stopped")]
+    Rotate {
+        /// Make no new key; go on sealing anew what older keys sealed
+        #[arg(long)]
+        resume: bool,
+    },
+    /// Forget an old master key; refused while anything is sealed with it
+    #[command(after_help = "Examples:\n  doorward key list\n  doorward key drop 1f2e3d4c")]
+    Drop {
+        /// The key's id, from `key list`
+        id: String,
+    },
+    /// Print a fresh master key, for owners who keep the keys in a systemd credential or a variable
+    #[command(after_help = "Examples:\n  doorward key new\n  doorward key new --json")]
+    New,
+}
+
+/// Verbs of `audit`.
+#[derive(Debug, Subcommand)]
+pub enum AuditVerb {
+    /// Show what happened, oldest first
+    #[command(
+        after_help = "Examples:\n  doorward audit list --user alice --since 7d\n  doorward audit list --event sign_in.failed --json"
+    )]
+    List(AuditList),
+    /// Make sure that nobody has changed, removed or cut off records
+    #[command(
+        after_help = "Examples:\n  doorward audit verify\n  doorward audit verify --head 42:1f2e3d4c5b6a79880f1e2d3c4b5a6978"
+    )]
+    Verify {
+        /// A head that `audit verify` printed earlier: the trail must go on from there
+        #[arg(long, value_name = "NO:TAG")]
+        head: Option<String>,
+    },
+}
+
+/// Words of `audit list`.
+#[derive(Debug, Args)]
+pub struct AuditList {
+    /// What concerns this account
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// What happened since then: 24h, 7d, 2026-11-22
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only this event, such as sign_in.failed, or all that begin so, such as sign_in
+    #[arg(long, value_name = "EVENT")]
+    pub event: Option<String>,
+    /// At most so many, the newest
+    #[arg(long, value_name = "COUNT", default_value_t = 200)]
+    pub limit: u32,
+}
+
+/// Words of `backup`.
+#[derive(Debug, Args)]
+pub struct BackupWords {
+    /// The file to write; it must not exist
+    #[arg(required_unless_present = "to", conflicts_with = "to")]
+    pub file: Option<PathBuf>,
+    /// The same; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    pub to: Option<PathBuf>,
+    /// Put the keys in as well, sealed with the passphrase in this file
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+}
+
+/// Words of `restore`.
+#[derive(Debug, Args)]
+pub struct RestoreWords {
+    /// The backup; `-` is standard input
+    pub file: PathBuf,
+    /// Open the keys in it with the passphrase in this file
+    #[arg(long, value_name = "FILE")]
+    pub passphrase_file: Option<PathBuf>,
+    /// Move what is there aside first
+    #[arg(long)]
+    pub replace: bool,
+}
+
 /// Verbs of `session`.
 #[derive(Debug, Subcommand)]
 pub enum SessionVerb {
@@ -336,6 +443,10 @@ fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {
         Verb::Trust { .. } => trust::trust(named, Way::Install, output),
         Verb::User(verb) => account::user(named, verb, output),
         Verb::Session(verb) => account::session(named, verb, output),
+        Verb::Key(verb) => key::key(named, verb, output),
+        Verb::Audit(verb) => trail::audit(named, verb, output),
+        Verb::Backup(words) => backup::backup(named, &words, output),
+        Verb::Restore(words) => restore::restore(named, &words, output),
         Verb::Healthcheck => health::check(named, output),
         Verb::Help { topic } => help::help(&topic, output),
         Verb::Version => {

@@ -45,6 +45,15 @@ impl Progress {
         self.reach(self.done.saturating_add(more));
     }
 
+    /// More of the step of that name, which begins with its first byte. How much it will be is not known.
+    pub fn add_to(&mut self, step: &str, more: u64) {
+        if self.step != step {
+            self.begin(step, 0);
+        }
+        self.total = self.total.saturating_add(more);
+        self.add(more);
+    }
+
     /// So much of the step is done.
     pub fn reach(&mut self, done: u64) {
         self.done = done.min(self.total);

@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use rusqlite::params;
 use serde::{Deserialize, Serialize};
 
@@ -166,6 +167,28 @@ impl Store {
     pub async fn audit_head(&self) -> Result<Option<Head>, Fault> {
         let keys = Arc::clone(&self.keys);
         self.ask(move |database| head(database, &keys)).await
+    }
+
+    /// Whether the chain holds, or held until it was old enough to go, a record of that number whose tag begins so (in
+    /// hexadecimal, at least 16 characters).
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub async fn audit_holds(&self, seq: u64, beginning: String) -> Result<bool, Fault> {
+        let keys = Arc::clone(&self.keys);
+        self.ask(move |database| {
+            let Some(head) = head(database, &keys)? else { return Ok(false) };
+            if seq < head.before {
+                return Ok(true);
+            }
+            let select = "SELECT tag FROM audit WHERE seq = ?1";
+            let tag = match seq == head.before {
+                true => Some(head.before_tag.to_vec()),
+                false => database.one(select, params![stored(seq)], |row| row.bytes(0))?,
+            };
+            Ok(beginning.len() >= 16 && tag.is_some_and(|tag| HEXLOWER.encode(&tag).starts_with(&beginning)))
+        })
+        .await
     }
 
     /// Takes away at most `most` of the oldest records, if they are from before `before`. The rest stays verifiable.
