@@ -58,6 +58,9 @@ pub fn restore(named: &Named, words: &RestoreWords, output: Output) -> Result<()
     snapshot::make_fit(&stage.0.join(STORE), now).map_err(|fault| Failure::because(&fault))?;
     progress.end();
     drop(progress);
+    if !words.replace {
+        check_certificates(&place, &unpacked, &stage)?;
+    }
     let aside = if there || words.replace { move_aside(&place, now)? } else { None };
     put_in_place(&place, &stage, &unpacked, &ring)?;
     tell(&unpacked, &place, aside.as_deref(), output);
@@ -136,18 +139,41 @@ fn wanting(place: &Place, unpacked: &Unpacked, needed: &[KeyId]) -> Failure {
 }
 
 fn move_aside(place: &Place, now: Timestamp) -> Result<Option<PathBuf>, Failure> {
-    let there: Vec<&str> = OURS.into_iter().filter(|name| place.data.join(name).exists()).collect();
+    let mut there: Vec<PathBuf> = OURS.into_iter().map(|name| place.data.join(name)).filter(|path| path.exists()).collect();
+    // Beside the configuration, if a folder is there.
+    if place.certs.exists() && !there.contains(&place.certs) {
+        there.push(place.certs.clone());
+    }
     if there.is_empty() {
         return Ok(None);
     }
     let aside = place.data.join(format!("before-restore-{}", stamp(now)));
     DirBuilder::new().mode(0o700).create(&aside).map_err(|fault| cannot("make", &aside, &fault))?;
     // The database first: whatever a crash leaves behind is no installation that lacks its keys.
-    for name in there {
-        let path = place.data.join(name);
-        fs::rename(&path, aside.join(name)).map_err(|fault| cannot("move", &path, &fault))?;
+    for path in there {
+        let target = aside.join(path.file_name().unwrap_or_default());
+        if path == place.certs {
+            // The folder itself stays: where it is decides where certificates are looked for.
+            fs::create_dir(&target).map_err(|fault| cannot("make", &target, &fault))?;
+            for entry in fs::read_dir(&path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|fault| cannot("move", &path, &fault))? {
+                move_file(&entry.path(), &target.join(entry.file_name()))?;
+            }
+        } else {
+            move_file(&path, &target)?;
+        }
     }
     Ok(Some(aside))
+}
+
+/// The folder of certificates may be on another file system than the data.
+fn move_file(from: &Path, to: &Path) -> Result<(), Failure> {
+    let moved = match fs::rename(from, to) {
+        Err(fault) if fault.kind() == io::ErrorKind::CrossesDevices && from.is_file() => {
+            fs::copy(from, to).and_then(|_| fs::remove_file(from))
+        }
+        other => other,
+    };
+    moved.map_err(|fault| cannot("move", from, &fault))
 }
 
 /// Keys first, the database last: until that is there, this is no installation, and restoring can be begun again.
@@ -176,18 +202,25 @@ fn put_in_place(place: &Place, stage: &Stage, unpacked: &Unpacked, ring: &KeyRin
         .map_err(|fault| cannot("write", &to, &fault))
 }
 
-/// A certificate or key that is there already and is another is not overwritten.
+/// A certificate or key that is there already, and is another, is not overwritten: said before anything is put in place.
+fn check_certificates(place: &Place, unpacked: &Unpacked, stage: &Stage) -> Result<(), Failure> {
+    let Some(keys) = &unpacked.keys else { return Ok(()) };
+    let listed = unpacked.manifest.files.iter().filter(|listed| listed.path != STORE);
+    let public = listed.map(|listed| (listed.path.as_str(), fs::read(stage.0.join(&listed.path)).unwrap_or_default()));
+    let private = keys.files.iter().map(|(name, text)| (name.as_str(), text.expose().clone().into_bytes()));
+    for (name, bytes) in public.chain(private) {
+        let path = place.certs.join(name.strip_prefix(CERTS).unwrap_or(name));
+        if fs::read(&path).is_ok_and(|there| there != bytes) {
+            let told = format!("{} is there already, and is another; `--replace` moves it aside", path.display());
+            return Err(Failure::Usage(told));
+        }
+    }
+    Ok(())
+}
+
 fn put_certificate(place: &Place, name: &str, bytes: &[u8], mode: u32) -> Result<(), Failure> {
     let Some(rest) = name.strip_prefix(CERTS) else { return Ok(()) };
     let path = place.certs.join(rest);
-    match fs::read(&path) {
-        Ok(there) if there == bytes => return Ok(()),
-        Ok(_) => {
-            let told = format!("{} is there already and is another; move it away, then try again", path.display());
-            return Err(Failure::Failed(told));
-        }
-        Err(_) => {}
-    }
     if let Some(folder) = path.parent() {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|fault| cannot("make", folder, &fault))?;
     }

@@ -11,6 +11,7 @@ use crate::config::complaint;
 use crate::config::complaint::Complaint;
 use crate::config::listen::ListenTable;
 use crate::config::log::LogTable;
+use crate::config::notify::{NotifyTable, StorageTable};
 use crate::config::placed::Placed;
 use crate::config::reader::{Findings, Reader};
 use crate::config::session::SessionTable;
@@ -43,6 +44,10 @@ pub struct Document {
     pub apps: Vec<AppTable>,
     /// `[log]`
     pub log: LogTable,
+    /// `[notify]`
+    pub notify: NotifyTable,
+    /// `[storage]`
+    pub storage: StorageTable,
     /// Faults of shape. They are kept beside the values so that compiling can report everything at once.
     pub complaints: Vec<Complaint>,
 }
@@ -80,6 +85,8 @@ fn read(text: &str) -> Result<(Document, BTreeSet<String>), Vec<Complaint>> {
         auth: reader.table("auth", AuthTable::read),
         apps: reader.tables("app", AppTable::read),
         log: reader.table("log", LogTable::read),
+        notify: reader.table("notify", NotifyTable::read),
+        storage: reader.table("storage", StorageTable::read),
         complaints: Vec::new(),
     };
     reader.finish();

@@ -1,7 +1,7 @@
 //! Names that the design reserves and this version does not know yet. Saying so beats "unknown key": the reader of a newer
 //! page learns that nothing is misspelt.
 
-const TOP: &[&str] = &["include", "acme", "oidc", "admin", "ui", "notify", "storage", "forward_auth", "expect"];
+const TOP: &[&str] = &["include", "acme", "oidc", "admin", "ui", "forward_auth", "expect"];
 const LISTEN: &[&str] =
     &["http3", "admin", "metrics", "proxy_protocol", "trusted_proxies", "client_ip_header", "max_header_size", "forward_auth"];
 const TLS: &[&str] = &["hsts", "local_ca", "client_ca"];
@@ -44,6 +44,7 @@ pub fn is_reserved(path: &str, key: &str) -> bool {
         "app" => APP,
         "app.rule" => RULE,
         "log" => &["client_ip"],
+        "notify" => &["smtp"],
         _ => &[],
     };
     names.contains(&key)

@@ -12,6 +12,7 @@ pub mod later;
 pub mod listen;
 pub mod log;
 pub mod nearest;
+pub mod notify;
 pub mod placed;
 pub mod read;
 pub mod reader;

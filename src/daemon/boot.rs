@@ -21,6 +21,7 @@ use crate::daemon::control;
 use crate::daemon::counter::Counter;
 use crate::daemon::fault::Fault;
 use crate::daemon::listeners::{self, Listeners};
+use crate::daemon::notify;
 use crate::daemon::place::Place;
 use crate::daemon::reload::{Reach, Reloader};
 use crate::daemon::upkeep;
@@ -162,11 +163,13 @@ impl Hall {
         let runtime = RuntimeBuilder::new_current_thread().enable_all().build().map_err(Fault::Thread)?;
         let (services, directory, stop) = (Arc::clone(&self.services), Arc::clone(&self.directory), self.stop.clone());
         let counter = Counter::new(Arc::clone(&self.desk), Arc::clone(&reloader));
-        let clock = services.clock.clone();
+        let (clock, told) = (services.clock.clone(), Arc::clone(&services));
         let work = move || {
             runtime.block_on(async {
                 task::start("sweep", upkeep::sweep(services, stop.clone()));
-                task::start("certificate files", upkeep::watch_certificates(Arc::clone(&directory), stop.clone()));
+                task::start("notify", notify::tell(Arc::clone(&told), stop.clone()));
+                task::start("trail", upkeep::tend_trail(Arc::clone(&told), stop.clone()));
+                task::start("certificate files", upkeep::watch_certificates(Arc::clone(&directory), told, stop.clone()));
                 task::start("certificate warnings", upkeep::tell_of_certificates(directory, clock, stop.clone()));
                 let tended = stop.clone();
                 task::start("reload", async move { reloader.tend(tended).await });

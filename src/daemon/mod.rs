@@ -9,6 +9,7 @@ pub mod control;
 pub mod counter;
 pub mod fault;
 pub mod listeners;
+pub mod notify;
 pub mod place;
 pub mod reload;
 pub mod shutdown;

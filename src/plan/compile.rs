@@ -9,6 +9,7 @@ use crate::config::document;
 use crate::config::document::Document;
 use crate::plan::apps;
 use crate::plan::hosts::HostBook;
+use crate::plan::notify;
 use crate::plan::portal::{self, Address};
 use crate::plan::settings;
 use crate::plan::whole::Plan;
@@ -49,6 +50,7 @@ pub fn compile(document: &Document) -> Result<Compiled, Vec<Complaint>> {
         session: settings::session(&document.session, &mut complaints),
         auth: settings::auth(&document.auth, &name, &mut complaints),
         log: settings::log(document, &mut complaints),
+        telling: notify::compile(document, &mut complaints),
         hosts: apps.iter().flat_map(|app| app.hosts.iter().map(|host| (host.clone(), Arc::clone(app)))).collect(),
         apps,
         name,

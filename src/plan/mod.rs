@@ -12,6 +12,7 @@ pub mod headers;
 pub mod hosts;
 pub mod listener;
 pub mod networks;
+pub mod notify;
 pub mod places;
 pub mod policy;
 pub mod portal;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::plan::app::App;
 use crate::plan::listener::Listen;
+use crate::plan::notify::Telling;
 use crate::plan::policy::{AuthPolicy, LogPolicy, SessionPolicy, TlsPolicy};
 use crate::policy::host::Host;
 
@@ -35,6 +36,8 @@ pub struct Plan {
     pub auth: AuthPolicy,
     /// What is logged.
     pub log: LogPolicy,
+    /// What is written down, and who is told.
+    pub telling: Telling,
     /// The apps, in written order.
     pub apps: Vec<Arc<App>>,
     /// Which app answers for a host.

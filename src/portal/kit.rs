@@ -28,6 +28,7 @@ use crate::model::user::User;
 use crate::plan::app::App;
 use crate::plan::headers::HeaderEdits;
 use crate::plan::listener::Listen;
+use crate::plan::notify::Telling;
 use crate::plan::policy::{AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
 use crate::plan::upstream::Upstream;
 use crate::plan::websocket::WebSockets;
@@ -194,6 +195,7 @@ pub(super) fn plan(strength: Strength) -> Plan {
             file: None::<PathBuf>,
             redact_query: vec![],
         },
+        telling: Telling::default(),
         hosts: HashMap::from(hosts.map(|host| (host, Arc::clone(&app)))),
         apps: vec![app],
     }

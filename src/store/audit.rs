@@ -73,6 +73,15 @@ pub struct Wanted {
     pub most: u32,
 }
 
+/// What a webhook has still to be told.
+#[derive(Clone, Debug, Default)]
+pub struct Untold {
+    /// Records, oldest first.
+    pub records: Vec<Written>,
+    /// How many are left out, because too many wait.
+    pub skipped: u64,
+}
+
 /// What verifying came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verified {
@@ -198,6 +207,46 @@ impl Store {
     pub async fn prune_audit(&self, before: Timestamp, most: u32) -> Result<usize, Fault> {
         let keys = Arc::clone(&self.keys);
         self.ask(move |database| prune(database, &keys, before, most)).await
+    }
+
+    /// Waits until something is written down, or was since the last time.
+    pub async fn written(&self) {
+        self.keys.wake.notified().await;
+    }
+
+    /// Records that the webhook has not been told of, at most `most`. Of more than `waiting` the oldest are left out.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub async fn untold(&self, most: u32, waiting: u64) -> Result<Untold, Fault> {
+        self.ask(move |database| {
+            let last = database.one("SELECT max(seq) FROM audit", [], |row| row.optional(0, Record::count))?.flatten().unwrap_or(0);
+            let told = database.one("SELECT seq FROM audit_told WHERE id = 1", [], |row| row.count(0))?;
+            // Who names a webhook for the first time is not told the history.
+            let Some(told) = told else {
+                keep_told(database, last)?;
+                return Ok(Untold::default());
+            };
+            let from = told.max(last.saturating_sub(waiting));
+            Ok(Untold { records: following(database, from, most)?, skipped: from - told })
+        })
+        .await
+    }
+
+    /// Notes that the webhook was told of everything up to `seq`, or that it will not be.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub async fn mark_told(&self, seq: u64) -> Result<(), Fault> {
+        self.ask(move |database| keep_told(database, seq)).await
+    }
+
+    /// Forgets how far a webhook was told: there is none.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub async fn tell_nobody(&self) -> Result<(), Fault> {
+        self.ask(|database| database.execute("DELETE FROM audit_told", []).map(|_| ())).await
     }
 
     /// What is to be written down with the next change.
@@ -355,6 +404,8 @@ fn chain(database: &Database, keys: &Keys, head: &mut Head, written: Written) ->
     ];
     database.execute(&insert, values)?;
     (head.last, head.last_tag) = (written.seq, tag);
+    // Who wakes up asks in the queue, behind the end of this transaction.
+    keys.wake.notify_one();
     Ok(())
 }
 
@@ -402,8 +453,13 @@ fn list(database: &Database, wanted: &Wanted) -> Result<Vec<Written>, Fault> {
     Ok(records)
 }
 
+fn keep_told(database: &Database, seq: u64) -> Result<(), Fault> {
+    let upsert = "INSERT INTO audit_told (id, seq) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET seq = excluded.seq";
+    database.execute(upsert, params![stored(seq)]).map(|_| ())
+}
+
 /// Records after `after`, oldest first.
-pub(super) fn following(database: &Database, after: u64, most: u32) -> Result<Vec<Written>, Fault> {
+fn following(database: &Database, after: u64, most: u32) -> Result<Vec<Written>, Fault> {
     let select = format!("SELECT {COLUMNS} FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2");
     database.all(&select, params![stored(after), most], read)
 }

@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
+
 use crate::base::clock::Clock;
 use crate::base::entropy::Entropy;
 use crate::base::seal::Authenticator;
@@ -51,13 +53,15 @@ pub(super) struct Keys {
     pub(super) trail: Authenticator,
     /// Hashes browsers and networks.
     pub(super) devices: Authenticator,
+    /// Wakes whoever waits for the next record.
+    pub(super) wake: Notify,
 }
 
 impl Keys {
     fn read(database: &Database, vault: Vault) -> Result<Self, Fault> {
         let read = |name| vault::read_secret(database, &vault, name).map(|key| Authenticator::with(key.expose()));
         let (attempts, trail, devices) = (read(ATTEMPT_KEY)?, read(TRAIL_KEY)?, read(DEVICE_KEY)?);
-        Ok(Self { vault, attempts, trail, devices })
+        Ok(Self { vault, attempts, trail, devices, wake: Notify::new() })
     }
 }
 

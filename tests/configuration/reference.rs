@@ -30,11 +30,11 @@ fn compiled(text: &str) -> Compiled {
 
 /// A plan as text, without what only one of two equal plans may have.
 fn in_words(plan: &Plan) -> String {
-    let Plan { version, https_port, name, portal, public_port, data_dir, listen, tls, session, auth, log, apps, hosts } = plan;
+    let Plan { version, https_port, name, portal, public_port, data_dir, listen, tls, session, auth, log, telling, apps, hosts } = plan;
     assert_eq!((*version, *https_port), (0, listen.https[0].port()));
     assert_eq!(hosts.len(), apps.iter().map(|app| app.hosts.len()).sum::<usize>());
     format!(
-        "{name:?}\n{portal:?} {public_port:?}\n{data_dir:?}\n{listen:#?}\n{tls:#?}\n{session:#?}\n{auth:#?}\n{log:#?}\n{apps:#?}"
+        "{name:?}\n{portal:?} {public_port:?}\n{data_dir:?}\n{listen:#?}\n{tls:#?}\n{session:#?}\n{auth:#?}\n{log:#?}\n{telling:#?}\n{apps:#?}"
     )
 }
 
@@ -85,7 +85,7 @@ fn the_manual_lists_every_key_and_every_code_and_no_other() {
     };
     let is_code = |cell: &str| cell.starts_with(['E', 'W']);
     // Tables have a heading instead of a row.
-    let tables = ["listen", "tls", "session", "auth", "auth.totp", "app", "app.rule", "log"];
+    let tables = ["listen", "tls", "session", "auth", "auth.totp", "app", "app.rule", "log", "notify", "storage"];
     let keys: BTreeSet<String> = document::known_keys().into_iter().filter(|key| !tables.contains(&key.as_str())).collect();
     assert_eq!(listed(|cell| !cell.starts_with(['E', 'W'])), keys);
     assert_eq!(listed(is_code), Code::ALL.iter().map(|code| code.name().to_owned()).collect());

@@ -7,6 +7,7 @@ mod client;
 mod footprint;
 mod kill;
 mod probing;
+mod secrets;
 mod signals;
 mod starting;
 mod verbs;
