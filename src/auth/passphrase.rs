@@ -58,7 +58,13 @@ mod tests {
     #[test]
     fn a_cost_out_of_bounds_is_refused() {
         let text = Secret::new("a".to_owned());
-        for cost in [Cost { memory_kib: u32::MAX, ..LIGHT }, Cost { memory_kib: 8, ..LIGHT }, Cost { passes: 1, ..LIGHT }, Cost { passes: 1000, ..LIGHT }, Cost { lanes: 0, ..LIGHT }] {
+        for cost in [
+            Cost { memory_kib: u32::MAX, ..LIGHT },
+            Cost { memory_kib: 8, ..LIGHT },
+            Cost { passes: 1, ..LIGHT },
+            Cost { passes: 1000, ..LIGHT },
+            Cost { lanes: 0, ..LIGHT },
+        ] {
             assert!(key(&text, &[0; 16], cost).is_none(), "{cost:?}");
         }
     }

@@ -78,7 +78,7 @@ fn target(words: &BackupWords) -> Result<Option<PathBuf>, Failure> {
 fn passphrase(file: &Path) -> Result<Secret<String>, Failure> {
     let passphrase = secret_file(file)?;
     password::judge(passphrase.expose(), PASSPHRASE_MIN_LENGTH, &[])
-        .map_err(|weak| Failure::Failed(format!("this passphrase {}", weak.to_string())))?;
+        .map_err(|weak| Failure::Failed(format!("this passphrase {weak}")))?;
     Ok(passphrase)
 }
 
@@ -102,10 +102,12 @@ fn gather(place: &Place, progress: &mut Progress) -> Result<Gathered, Failure> {
     let before = ring(place)?;
     let copy = place.data.join(format!(".backup-{}.db", std::process::id()));
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(&copy).map_err(|fault| cannot("write", &copy, &fault))?;
-    let mut gathered = Gathered { files: Vec::new(), keys: Keys { ring: before, files: BTreeMap::new() }, needs: Vec::new(), copy };
+    let mut gathered =
+        Gathered { files: Vec::new(), keys: Keys { ring: before, files: BTreeMap::new() }, needs: Vec::new(), copy };
     let size = fs::metadata(place.data.join(crate::store::open::DATABASE)).map_or(0, |file| file.len());
     progress.begin("copying the store", size);
-    snapshot::take(&place.data, &gathered.copy, |done, of| progress.reach(size.saturating_mul(done) / of.max(1))).map_err(failed)?;
+    snapshot::take(&place.data, &gathered.copy, |done, of| progress.reach(size.saturating_mul(done) / of.max(1)))
+        .map_err(failed)?;
     progress.end();
     gathered.needs = snapshot::keys_needed(&gathered.copy).map_err(failed)?.into_iter().collect();
     gathered.keys.ring = ring(place)?.joined(&gathered.keys.ring);
@@ -157,7 +159,12 @@ fn is_private(entry: &fs::DirEntry, text: &str) -> bool {
 }
 
 /// Under another name first: whoever finds the file finds a whole one.
-fn write_file(path: &Path, contents: &Contents<'_>, sealed: Option<&Sealed<'_>>, progress: &mut Progress) -> Result<u64, Failure> {
+fn write_file(
+    path: &Path,
+    contents: &Contents<'_>,
+    sealed: Option<&Sealed<'_>>,
+    progress: &mut Progress,
+) -> Result<u64, Failure> {
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
@@ -173,7 +180,12 @@ fn write_file(path: &Path, contents: &Contents<'_>, sealed: Option<&Sealed<'_>>,
     written
 }
 
-fn write_to(to: impl Write, contents: &Contents<'_>, sealed: Option<&Sealed<'_>>, progress: &mut Progress) -> Result<u64, Failure> {
+fn write_to(
+    to: impl Write,
+    contents: &Contents<'_>,
+    sealed: Option<&Sealed<'_>>,
+    progress: &mut Progress,
+) -> Result<u64, Failure> {
     let sizes = contents.files.iter().map(|source| fs::metadata(&source.path).map_or(0, |file| file.len()));
     progress.begin("writing the backup", sizes.sum());
     let mut size = 0;

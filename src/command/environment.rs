@@ -23,8 +23,10 @@ pub fn folder(name: &str) -> Option<PathBuf> {
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn master_keys() -> Option<Given> {
     let written = |name| env::var_os(name).filter(|value| !value.is_empty());
-    let credential = written("CREDENTIALS_DIRECTORY").map(|dir| PathBuf::from(dir).join(CREDENTIAL)).filter(|path| path.is_file());
-    let variable = || written("DOORWARD_MASTER_KEY").map(|text| Given::Variable(Secret::new(text.to_string_lossy().into_owned())));
+    let credential =
+        written("CREDENTIALS_DIRECTORY").map(|dir| PathBuf::from(dir).join(CREDENTIAL)).filter(|path| path.is_file());
+    let variable =
+        || written("DOORWARD_MASTER_KEY").map(|text| Given::Variable(Secret::new(text.to_string_lossy().into_owned())));
     let file = || written("DOORWARD_MASTER_KEY_FILE").map(|path| Given::File(PathBuf::from(path)));
     credential.map(Given::Credential).or_else(variable).or_else(file)
 }

@@ -98,7 +98,8 @@ fn rotate(installation: &Installation, resume: bool, output: Output) -> Result<(
         )));
     }
     let done = json!({ "key": id, "resealed": sealed });
-    output.result(&done, || "everything is sealed with the newest key; `doorward key list` shows which can be dropped".to_owned());
+    output
+        .result(&done, || "everything is sealed with the newest key; `doorward key list` shows which can be dropped".to_owned());
     Ok(())
 }
 

@@ -19,7 +19,11 @@ pub fn day(at: Timestamp) -> String {
 
 /// `20261122-100507`, UTC, for the names of files.
 pub fn stamp(at: Timestamp) -> String {
-    second(at).chars().filter(|letter| !matches!(letter, '-' | ':')).map(|letter| if letter == ' ' { '-' } else { letter }).collect()
+    second(at)
+        .chars()
+        .filter(|letter| !matches!(letter, '-' | ':'))
+        .map(|letter| if letter == ' ' { '-' } else { letter })
+        .collect()
 }
 
 /// A moment: so long ago (`24h`, `7d`), a day, or a day and time of day in RFC 3339.

@@ -89,7 +89,7 @@ impl Progress {
             Unit::Things(name) => format!("{count} {name}"),
             Unit::Bytes if count < 1024 => format!("{count} B"),
             Unit::Bytes if count < 1024 * 1024 => format!("{} KiB", count.div_ceil(1024)),
-            Unit::Bytes => format!("{}.{} MiB", count >> 20, (count % (1 << 20)) * 10 >> 20),
+            Unit::Bytes => format!("{}.{} MiB", count >> 20, ((count % (1 << 20)) * 10) >> 20),
         }
     }
 }

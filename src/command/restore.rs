@@ -155,7 +155,10 @@ fn move_aside(place: &Place, now: Timestamp) -> Result<Option<PathBuf>, Failure>
         if path == place.certs {
             // The folder itself stays: where it is decides where certificates are looked for.
             fs::create_dir(&target).map_err(|fault| cannot("make", &target, &fault))?;
-            for entry in fs::read_dir(&path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|fault| cannot("move", &path, &fault))? {
+            for entry in fs::read_dir(&path)
+                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+                .map_err(|fault| cannot("move", &path, &fault))?
+            {
                 move_file(&entry.path(), &target.join(entry.file_name()))?;
             }
         } else {

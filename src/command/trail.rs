@@ -40,7 +40,10 @@ fn list(installation: &Installation, words: AuditList, output: Output) -> Result
         if records.is_empty() {
             return "nothing is written down that fits".to_owned();
         }
-        table(&["NO", "TIME (UTC)", "EVENT", "RESULT", "USER", "BY", "FROM", "MORE"], &records.iter().map(row).collect::<Vec<_>>())
+        table(
+            &["NO", "TIME (UTC)", "EVENT", "RESULT", "USER", "BY", "FROM", "MORE"],
+            &records.iter().map(row).collect::<Vec<_>>(),
+        )
     });
     Ok(())
 }
@@ -64,7 +67,8 @@ fn row(record: &TrailLine) -> Vec<String> {
 fn verify(installation: &Installation, noted: Option<&str>, output: Output) -> Result<(), Failure> {
     if let Some(noted) = noted {
         let (at, _) = noted.split_once(':').unwrap_or_default();
-        at.parse::<u64>().map_err(|_| Failure::Usage("`--head` takes what `audit verify` has printed, such as 42:1f2e…".to_owned()))?;
+        at.parse::<u64>()
+            .map_err(|_| Failure::Usage("`--head` takes what `audit verify` has printed, such as 42:1f2e…".to_owned()))?;
     }
     match ask(installation, TrailWish::Verify { noted: noted.map(str::to_owned) })? {
         TrailAnswer::Whole { first, last, head, breaks } if breaks.is_empty() => {

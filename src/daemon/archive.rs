@@ -121,7 +121,9 @@ pub enum Fault {
     #[error("this backup was changed after it was made: its manifest does not bear the mark of the master key")]
     Forged,
     /// It is from another time.
-    #[error("this backup has format {0}, and this doorward knows {VERSION}: restore it with the doorward that made it, or a newer one")]
+    #[error(
+        "this backup has format {0}, and this doorward knows {VERSION}: restore it with the doorward that made it, or a newer one"
+    )]
     Version(u32),
     /// The passphrase opens nothing.
     #[error("the passphrase does not open the keys in this backup, or the backup was changed after it was made")]
@@ -258,7 +260,8 @@ pub fn unpack(
     };
     let text = small(MANIFEST, LARGEST_MANIFEST)?;
     let manifest = read_manifest(&text)?;
-    let tag: Tag = serde_json::from_slice(&small(TAG, LARGEST_MANIFEST)?).map_err(|_| Fault::Damaged("the mark of its manifest"))?;
+    let tag: Tag =
+        serde_json::from_slice(&small(TAG, LARGEST_MANIFEST)?).map_err(|_| Fault::Damaged("the mark of its manifest"))?;
     for listed in &manifest.files {
         let mut entry = next(&listed.path)?.ok_or(Fault::Damaged("it ends too early"))?;
         let target = into.join(&listed.path);
@@ -331,7 +334,8 @@ fn read_manifest(text: &[u8]) -> Result<Manifest, Fault> {
 /// Whether a name is one of a file below the folder of certificates, and leads nowhere else.
 pub fn is_certificate(name: &str) -> bool {
     let plain = |component: Component<'_>| matches!(component, Component::Normal(_));
-    name.strip_prefix(CERTS).is_some_and(|rest| !rest.is_empty() && !rest.ends_with('/') && Path::new(rest).components().all(plain))
+    name.strip_prefix(CERTS)
+        .is_some_and(|rest| !rest.is_empty() && !rest.ends_with('/') && Path::new(rest).components().all(plain))
 }
 
 fn seal(sealed: &Sealed<'_>, manifest: &[u8]) -> Result<Vec<u8>, Fault> {

@@ -1,8 +1,8 @@
 //! From a plan to a running gateway and back to nothing: locks, keys, store, certificates, sockets, workers, upkeep, the control
 //! socket, reloading, draining. Everything that starts or stops is here; what happens to a request is not.
 
-pub mod bind;
 pub mod archive;
+pub mod bind;
 pub mod boot;
 pub mod configuration;
 pub mod control;

@@ -154,7 +154,10 @@ mod tests {
         let (headers, body) = message(Form::Json, "Home", &written);
         assert_eq!(headers[CONTENT_TYPE], "application/json");
         let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
-        assert_eq!((&body["event"], &body["user"], &body["at"]), (&json!("sign_in.new_device"), &json!("alice"), &json!(1_800_000_000)));
+        assert_eq!(
+            (&body["event"], &body["user"], &body["at"]),
+            (&json!("sign_in.new_device"), &json!("alice"), &json!(1_800_000_000))
+        );
         let (headers, body) = message(Form::Ntfy, "Zuhause – außen", &written);
         assert_eq!(headers["title"].as_bytes(), "Zuhause – außen".as_bytes());
         assert!(body.contains("alice") && body.contains("192.0.2.1"), "{body}");

@@ -124,7 +124,8 @@ mod tests {
     /// The attack: the address was taken over, and sends what we know on to somebody else, or to a service inside.
     #[tokio::test]
     async fn a_redirect_is_not_followed() {
-        let (url, served, tls) = server("HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n").await;
+        let (url, served, tls) =
+            server("HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n").await;
         let fault = post(&url, tls, HeaderMap::new(), "hello".to_owned()).await.unwrap_err();
         assert!(matches!(fault, Fault::Redirect(_)) && !fault.may_pass(), "{fault}");
         served.await.unwrap();

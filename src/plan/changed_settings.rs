@@ -50,7 +50,11 @@ pub fn compare(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
     }
     if old.telling.webhook != new.telling.webhook {
         // The address may be secret.
-        let told = if new.telling.webhook.is_some() { "[notify] tells another address, or of other events" } else { "[notify] tells nobody" };
+        let told = if new.telling.webhook.is_some() {
+            "[notify] tells another address, or of other events"
+        } else {
+            "[notify] tells nobody"
+        };
         say(Effect::Alters, told.to_owned());
     }
     for key in needing_restart(old, new) {

@@ -81,7 +81,8 @@ fn events(written: Option<&Placed<Vec<Placed<String>>>>, complaints: &mut Vec<Co
             Some(deed) if deeds.contains(&deed) => {}
             Some(deed) => deeds.push(deed),
             None => {
-                let complaint = Complaint::new(Code::E0206, &event.place, format!("there is no event `{}`", event.value.escape_debug()));
+                let complaint =
+                    Complaint::new(Code::E0206, &event.place, format!("there is no event `{}`", event.value.escape_debug()));
                 let complaint = match nearest(&event.value, Deed::ALL.into_iter().map(Deed::name)) {
                     Some(name) => complaint.label(format!("did you mean \"{name}\"?")).fix(format!("\"{name}\"")),
                     None => complaint.label("no such event").help("docs/audit.md lists the events"),
@@ -134,7 +135,9 @@ mod tests {
         let told = compiled("[notify]\nurl = \"https://ntfy.example.com/gateway\"\nformat = \"ntfy\"").expect("compiles");
         let webhook = told.webhook.expect("one");
         assert_eq!((webhook.form, webhook.events.as_slice()), (Form::Ntfy, Deed::TOLD.as_slice()));
-        let told = compiled("[notify]\nurl = \"http://127.0.0.1:1/x\"\nevents = [\"sign_in\", \"sign_in\"]\n[storage]\nretention = \"7d\"");
+        let told = compiled(
+            "[notify]\nurl = \"http://127.0.0.1:1/x\"\nevents = [\"sign_in\", \"sign_in\"]\n[storage]\nretention = \"7d\"",
+        );
         let told = told.expect("compiles");
         assert_eq!((told.webhook.expect("one").events, told.retention), (vec![Deed::SignIn], 7 * DAY));
     }

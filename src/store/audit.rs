@@ -220,7 +220,8 @@ impl Store {
     /// Any [`Fault`].
     pub async fn untold(&self, most: u32, waiting: u64) -> Result<Untold, Fault> {
         self.ask(move |database| {
-            let last = database.one("SELECT max(seq) FROM audit", [], |row| row.optional(0, Record::count))?.flatten().unwrap_or(0);
+            let last =
+                database.one("SELECT max(seq) FROM audit", [], |row| row.optional(0, Record::count))?.flatten().unwrap_or(0);
             let told = database.one("SELECT seq FROM audit_told WHERE id = 1", [], |row| row.count(0))?;
             // Who names a webhook for the first time is not told the history.
             let Some(told) = told else {
@@ -339,7 +340,10 @@ fn append(database: &Database, keys: &Keys, entry: &Entry, rest: (Timestamp, u64
     let mut head = match head(database, keys)? {
         Some(head) if is_end(database, &head)? => head,
         found => {
-            tracing::error!(event = "audit.broken", "the audit trail does not go on from where it ended: `doorward audit verify`");
+            tracing::error!(
+                event = "audit.broken",
+                "the audit trail does not go on from where it ended: `doorward audit verify`"
+            );
             let mut head = begin_anew(database, found)?;
             let broken = Entry::new(Deed::TrailBroken, Actor::Gateway).came_to(Outcome::Failed);
             chain(database, keys, &mut head, written(&broken, (rest.0, 1, None)))?;
@@ -393,14 +397,26 @@ fn written(entry: &Entry, (at, tally, device): (Timestamp, u64, Option<Vec<u8>>)
 fn chain(database: &Database, keys: &Keys, head: &mut Head, written: Written) -> Result<(), Fault> {
     let written = Written { seq: head.last + 1, ..written };
     let tag = tag(keys, &head.last_tag, &written);
-    let insert = format!(
-        "INSERT INTO audit ({COLUMNS}, tag) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
-    );
+    let insert =
+        format!("INSERT INTO audit ({COLUMNS}, tag) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)");
     let Written { seq, at, event, outcome, account_id, account, actor, address, method, reason, .. } = &written;
     let Written { detail, tally, device, request, .. } = &written;
     let values = params![
-        stored(*seq), at.millis(), event, outcome, account_id, account, actor, address, method, reason, detail,
-        stored(*tally), device, request, tag
+        stored(*seq),
+        at.millis(),
+        event,
+        outcome,
+        account_id,
+        account,
+        actor,
+        address,
+        method,
+        reason,
+        detail,
+        stored(*tally),
+        device,
+        request,
+        tag
     ];
     database.execute(&insert, values)?;
     (head.last, head.last_tag) = (written.seq, tag);
@@ -472,7 +488,9 @@ fn verify(database: &Database, keys: &Keys, from: Option<(u64, [u8; 32])>, most:
     let select = format!("SELECT {COLUMNS}, tag FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2");
     let rows = database.all(&select, params![stored(at), most], |row| Ok((read(row)?, row.bytes(14)?)))?;
     let full = rows.len() == most as usize;
-    if at == head.before && database.one("SELECT seq FROM audit WHERE seq <= ?1 LIMIT 1", params![stored(at)], |_| Ok(()))?.is_some() {
+    if at == head.before
+        && database.one("SELECT seq FROM audit WHERE seq <= ?1 LIMIT 1", params![stored(at)], |_| Ok(()))?.is_some()
+    {
         return Ok(Verified::Broken { at, fault: ChainFault::Beyond });
     }
     for (written, found) in rows {
@@ -505,7 +523,8 @@ fn verify(database: &Database, keys: &Keys, from: Option<(u64, [u8; 32])>, most:
 fn prune(database: &Database, keys: &Keys, before: Timestamp, most: u32) -> Result<usize, Fault> {
     let Some(mut head) = head(database, keys)? else { return Ok(0) };
     let select = "SELECT seq, at, tag FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-    let rows = database.all(select, params![stored(head.before), most], |row| Ok((row.count(0)?, row.time(1)?, row.bytes(2)?)))?;
+    let rows =
+        database.all(select, params![stored(head.before), most], |row| Ok((row.count(0)?, row.time(1)?, row.bytes(2)?)))?;
     let old: Vec<_> = rows.into_iter().take_while(|(_, at, _)| *at < before).collect();
     let Some((seq, _, tag)) = old.last() else { return Ok(0) };
     head.before = *seq;

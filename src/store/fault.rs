@@ -61,7 +61,9 @@ pub enum Fault {
         path: PathBuf,
     },
     /// The keys are the owner's to change.
-    #[error("the master keys come from {place}, which only you can change: put a new line of `doorward key new` below its heading, above the others, and restart; the rest then happens by itself")]
+    #[error(
+        "the master keys come from {place}, which only you can change: put a new line of `doorward key new` below its heading, above the others, and restart; the rest then happens by itself"
+    )]
     KeysElsewhere {
         /// Where they are kept.
         place: &'static str,
@@ -90,7 +92,9 @@ pub enum Fault {
         sealed: u64,
     },
     /// Something is sealed with a key that is not there.
-    #[error("{sealed} values in `{table}` are sealed with the key {id}, which is not among the master keys: put it back; nothing was changed")]
+    #[error(
+        "{sealed} values in `{table}` are sealed with the key {id}, which is not among the master keys: put it back; nothing was changed"
+    )]
     KeyGone {
         /// The key.
         id: KeyId,

@@ -52,7 +52,11 @@ impl Flood {
         let (written, _) = *state.counts.entry((network, deed)).or_default();
         let admitted = written < SINGLY && state.spend();
         let (written, held) = state.counts.entry((network, deed)).or_default();
-        if admitted { *written += 1 } else { *held += 1 }
+        if admitted {
+            *written += 1
+        } else {
+            *held += 1
+        }
         admitted
     }
 
@@ -145,7 +149,10 @@ mod tests {
         assert_eq!(admitted, SINGLY as usize);
         assert!(flood.held(minute(0)).is_empty(), "the minute is not over");
         let held = flood.held(minute(1));
-        assert_eq!(held.iter().map(|(entry, tally)| (entry.address, *tally)).collect::<Vec<_>>(), [(Some([192, 0, 2, 1].into()), 997)]);
+        assert_eq!(
+            held.iter().map(|(entry, tally)| (entry.address, *tally)).collect::<Vec<_>>(),
+            [(Some([192, 0, 2, 1].into()), 997)]
+        );
         assert!(flood.held(minute(2)).is_empty());
     }
 

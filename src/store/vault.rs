@@ -166,17 +166,13 @@ impl Store {
     /// [`Fault::KeyNeeded`] while anything is sealed with it, [`Fault::KeyActive`], [`Fault::KeyUnknown`],
     /// [`Fault::KeysElsewhere`]; else any [`Fault`].
     pub async fn drop_key(&self, id: KeyId) -> Result<(), Fault> {
+        // Twice: what was sealed anew in the transaction that looks may still be lost with it, and the key must not go first.
+        // Only once the answer is here it is on disk that nothing needs the key, and nothing is sealed with it again.
+        let keys = Arc::clone(&self.keys);
+        self.ask(move |database| dispensable(database, &keys.vault, id).map(|_| ())).await?;
         let (keys, told) = (Arc::clone(&self.keys), self.told());
         self.ask(move |database| {
-            let ring = keys.vault.ring();
-            if ring.find(id).is_none() {
-                return Err(Fault::KeyUnknown { id });
-            }
-            let rest = ring.without(id).ok_or(Fault::KeyActive { id })?;
-            match under(database, id)? {
-                0 => {}
-                sealed => return Err(Fault::KeyNeeded { id, sealed }),
-            }
+            let rest = dispensable(database, &keys.vault, id)?;
             told.tell_detail(database, &id.to_string())?;
             keys.vault.change(rest)
         })
@@ -186,6 +182,19 @@ impl Store {
     /// The keys as they are, for a backup.
     pub fn ring(&self) -> KeyRing {
         self.keys.vault.ring()
+    }
+}
+
+/// The ring without a key, if nothing needs that.
+fn dispensable(database: &Database, vault: &Vault, id: KeyId) -> Result<KeyRing, Fault> {
+    let ring = vault.ring();
+    if ring.find(id).is_none() {
+        return Err(Fault::KeyUnknown { id });
+    }
+    let rest = ring.without(id).ok_or(Fault::KeyActive { id })?;
+    match under(database, id)? {
+        0 => Ok(rest),
+        sealed => Err(Fault::KeyNeeded { id, sealed }),
     }
 }
 

@@ -8,7 +8,8 @@ pub const NEWS: &str = "Since your last visit";
 /// The banner's button.
 pub const DISMISS: &str = "I've read this";
 /// Below the banner.
-pub const NOT_YOU: &str = "Not you? Sign out, then tell the owner of this site: they can end all your sessions and send you a new set-up link.";
+pub const NOT_YOU: &str =
+    "Not you? Sign out, then tell the owner of this site: they can end all your sessions and send you a new set-up link.";
 
 /// What a person is told. `ago` is how long ago it was, in words.
 pub fn notice(notice: &Notice, ago: &str) -> String {
@@ -48,7 +49,9 @@ pub fn sentence(written: &Written) -> String {
         Some(Deed::KeyDropped) => "an old master key was forgotten".to_owned(),
         Some(Deed::BackupMade) => "a backup was made".to_owned(),
         Some(Deed::BackupRestored) => "the data came out of a backup".to_owned(),
-        Some(Deed::TrailBroken) => "the audit trail did not go on from where it had ended: somebody has been at the database".to_owned(),
+        Some(Deed::TrailBroken) => {
+            "the audit trail did not go on from where it had ended: somebody has been at the database".to_owned()
+        }
         None => written.event.clone(),
     };
     let times = (written.tally > 1).then(|| format!("{} times", written.tally));

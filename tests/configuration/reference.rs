@@ -30,7 +30,8 @@ fn compiled(text: &str) -> Compiled {
 
 /// A plan as text, without what only one of two equal plans may have.
 fn in_words(plan: &Plan) -> String {
-    let Plan { version, https_port, name, portal, public_port, data_dir, listen, tls, session, auth, log, telling, apps, hosts } = plan;
+    let Plan { version, https_port, name, portal, public_port, data_dir, listen, tls, session, auth, log, telling, apps, hosts } =
+        plan;
     assert_eq!((*version, *https_port), (0, listen.https[0].port()));
     assert_eq!(hosts.len(), apps.iter().map(|app| app.hosts.len()).sum::<usize>());
     format!(

@@ -103,9 +103,8 @@ fn a_truncated_backup_is_refused() {
 fn a_changed_backup_is_refused() {
     let kit = Kit::new();
     let bytes = kit.written(Some("purple tractor"));
-    let accepted = |bytes: &[u8]| {
-        kit.unpacked(bytes, Some("purple tractor")).is_ok_and(|unpacked| unpacked.prove(&kit.keys.ring).is_ok())
-    };
+    let accepted =
+        |bytes: &[u8]| kit.unpacked(bytes, Some("purple tractor")).is_ok_and(|unpacked| unpacked.prove(&kit.keys.ring).is_ok());
     assert!(accepted(&bytes));
     let find = |part: &[u8]| bytes.windows(part.len()).position(|window| window == part).expect("there");
     let (sums, made) = (find(b"\"sha256\": \"") + 12, find(b"\"made_at\": ") + 12);
@@ -124,7 +123,8 @@ fn a_manifest_of_somebody_else_s_making_bears_no_mark() {
     let theirs = other.written(None);
     assert!(matches!(kit.unpacked(&theirs, None).expect("whole").prove(&kit.keys.ring), Err(Fault::Forged)));
     // The id of our key does not help.
-    let bytes = String::from_utf8_lossy(&theirs).replace(&other.keys.ring.active().id.to_string(), &kit.keys.ring.active().id.to_string());
+    let bytes = String::from_utf8_lossy(&theirs)
+        .replace(&other.keys.ring.active().id.to_string(), &kit.keys.ring.active().id.to_string());
     if let Ok(unpacked) = kit.unpacked(bytes.as_bytes(), None) {
         assert!(unpacked.prove(&kit.keys.ring).is_err());
     }

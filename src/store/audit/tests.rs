@@ -108,12 +108,23 @@ async fn a_missing_inserted_or_swapped_record_shows() {
         ("DELETE FROM audit WHERE seq = 4", 4, ChainFault::Missing),
         ("DELETE FROM audit WHERE seq = 1", 1, ChainFault::Missing),
         ("DELETE FROM audit WHERE seq = 4; UPDATE audit SET seq = seq - 1 WHERE seq > 4", 4, ChainFault::Altered),
-        ("UPDATE audit SET seq = 99 WHERE seq = 4; UPDATE audit SET seq = 4 WHERE seq = 5; UPDATE audit SET seq = 5 WHERE seq = 99",
-         4, ChainFault::Altered),
-        ("INSERT INTO audit SELECT 10, at, event, outcome, account_id, account, actor, address, method, reason, detail, tally,
-          device, request, tag FROM audit WHERE seq = 9", 10, ChainFault::Beyond),
-        ("INSERT INTO audit SELECT 0, at, event, outcome, account_id, account, actor, address, method, reason, detail, tally,
-          device, request, tag FROM audit WHERE seq = 9", 0, ChainFault::Beyond),
+        (
+            "UPDATE audit SET seq = 99 WHERE seq = 4; UPDATE audit SET seq = 4 WHERE seq = 5; UPDATE audit SET seq = 5 WHERE seq = 99",
+            4,
+            ChainFault::Altered,
+        ),
+        (
+            "INSERT INTO audit SELECT 10, at, event, outcome, account_id, account, actor, address, method, reason, detail, tally,
+          device, request, tag FROM audit WHERE seq = 9",
+            10,
+            ChainFault::Beyond,
+        ),
+        (
+            "INSERT INTO audit SELECT 0, at, event, outcome, account_id, account, actor, address, method, reason, detail, tally,
+          device, request, tag FROM audit WHERE seq = 9",
+            0,
+            ChainFault::Beyond,
+        ),
     ] {
         let kit = with_trail(9).await;
         kit.raw().execute_batch(change).unwrap();
@@ -124,7 +135,9 @@ async fn a_missing_inserted_or_swapped_record_shows() {
 /// The attack: the last records, those of the attacker, are cut off; and the gateway goes on writing.
 #[tokio::test]
 async fn a_truncated_trail_shows_before_and_after_it_is_written_on() {
-    for cut in ["DELETE FROM audit WHERE seq > 6", "DELETE FROM audit", "DELETE FROM audit_head", "UPDATE audit_head SET sealed = x'02'"] {
+    for cut in
+        ["DELETE FROM audit WHERE seq > 6", "DELETE FROM audit", "DELETE FROM audit_head", "UPDATE audit_head SET sealed = x'02'"]
+    {
         let kit = with_trail(9).await;
         kit.raw().execute(cut, []).unwrap();
         assert!(matches!(verified(&kit, 100).await, Verified::Broken { .. }), "{cut}");

@@ -69,7 +69,10 @@ async fn after_a_rotation_everything_is_sealed_anew_and_the_old_key_can_go() {
     }
     assert_eq!(reseal_all(&kit.store, 2).await, Resealed::default());
     let keys = kit.store.keys().await.unwrap();
-    assert_eq!(keys.iter().map(|key| (key.id, key.active, key.sealed > 10)).collect::<Vec<_>>(), [(new, true, true), (old, false, false)]);
+    assert_eq!(
+        keys.iter().map(|key| (key.id, key.active, key.sealed > 10)).collect::<Vec<_>>(),
+        [(new, true, true), (old, false, false)]
+    );
     kit.store.telling(Entry::new(Deed::KeyDropped, Actor::Owner)).drop_key(old).await.unwrap();
     assert!(matches!(kit.store.drop_key(old).await, Err(Fault::KeyUnknown { .. })));
     kit.store.close().await.unwrap();
@@ -79,7 +82,8 @@ async fn after_a_rotation_everything_is_sealed_anew_and_the_old_key_can_go() {
         assert_eq!(seed_of(&kit.store, name).await, *seed);
     }
     assert!(kit.store.link(link).await.unwrap().unwrap().pending.is_some());
-    let told = kit.store.audit(crate::store::audit::Wanted { most: 10, event: Some("key".into()), ..Default::default() }).await.unwrap();
+    let told =
+        kit.store.audit(crate::store::audit::Wanted { most: 10, event: Some("key".into()), ..Default::default() }).await.unwrap();
     assert_eq!(told.iter().map(|told| told.detail.clone().unwrap()).collect::<Vec<_>>(), [new.to_string(), old.to_string()]);
 }
 
@@ -115,6 +119,42 @@ async fn enrolling_while_keys_come_and_go_loses_nobody() {
     for (name, seed) in people {
         assert_eq!(seed_of(&kit.store, name.as_str()).await, seed);
     }
+}
+
+/// The attack (by a power cut): a key is dropped in the very transaction in which the last values were sealed anew, and that
+/// transaction is lost.
+#[tokio::test]
+async fn a_key_does_not_go_before_it_is_on_disk_that_nothing_needs_it() {
+    let kit = with_file().await;
+    kit.enrolled("alice").await;
+    let old = kit.store.keys().await.unwrap()[0].id;
+    kit.store.rotate_key().await.unwrap();
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let (begin, begun) = tokio::sync::oneshot::channel();
+    let start = |work: std::pin::Pin<Box<dyn Future<Output = bool> + Send>>| task::start("work", work);
+    let store = kit.store.clone();
+    start(Box::pin(async move {
+        let hold = move |_: &Database| {
+            let _ = begin.send(());
+            Ok(wait.recv().is_ok())
+        };
+        store.ask(hold).await.is_ok()
+    }));
+    begun.await.unwrap();
+    // These wait together, so they are one transaction.
+    let store = kit.store.clone();
+    let resealed = start(Box::pin(async move { store.reseal(100).await.is_ok() }));
+    let store = kit.store.clone();
+    let dropped = start(Box::pin(async move { store.drop_key(old).await.is_ok() }));
+    let store = kit.store.clone();
+    let lost = start(Box::pin(async move { store.ask(|database| database.batch("ROLLBACK")).await.is_ok() }));
+    tokio::task::yield_now().await;
+    drop(release);
+    assert!(!resealed.await.unwrap() && !dropped.await.unwrap() && !lost.await.unwrap());
+    kit.store.close().await.unwrap();
+    let kit = reopen(kit).unwrap();
+    assert_eq!(kit.store.keys().await.unwrap().len(), 2);
+    seed_of(&kit.store, "alice").await;
 }
 
 /// The attack: a value that somebody has been at keeps rotation from ending, or is "healed" by being sealed anew.
