@@ -13,6 +13,7 @@ use doorward::daemon::boot::{Gateway, Start, boot};
 use doorward::daemon::place::Place;
 use doorward::gate::handle::handle;
 use doorward::gate::identify::identify;
+use doorward::model::session::Proofs;
 use doorward::model::strength::Strength;
 use doorward::plan::app::App;
 use doorward::plan::compile::compile_text;
@@ -79,7 +80,7 @@ impl House {
 
     fn app(&self) -> Arc<App> {
         let plan = self.gateway.services().plan.get();
-        Arc::clone(plan.app(&Host::parse(NAME).expect("a host")).expect("the app"))
+        Arc::clone(plan.site(&Host::parse(NAME).expect("a host")).and_then(|site| site.chief()).expect("the app"))
     }
 
     fn request(&self, path: &str) -> Request<Body> {
@@ -113,6 +114,7 @@ async fn sign_in(gateway: &Gateway, token: &Token, clock: &Clock) {
         user: user.id,
         host: NAME.into(),
         strength: Strength::TwoFactor,
+        proofs: Proofs::default(),
         expires_at: clock.now().plus(Duration::from_secs(86_400)),
         idle_timeout: None,
         network: "127.0.0.1".into(),

@@ -8,6 +8,7 @@ use crate::admin::wish::{Answer, RefusedKind};
 use crate::base::clock::Timestamp;
 use crate::base::key_ring::KeyId;
 use crate::model::audit::{Actor, Deed, Entry};
+use crate::model::event::Event;
 use crate::store::fault::Fault;
 use crate::store::vault::{BATCH, KeyOverview};
 
@@ -88,7 +89,7 @@ impl Desk {
             }
             KeyWish::Rotate => {
                 let id = telling(Deed::KeyRotated).rotate_key().await.map_err(|fault| refused(&fault))?;
-                info!(event = "key.rotated", key = %id, "a new master key seals from now on");
+                info!(event = Event::KeyRotated.name(), key = %id, "a new master key seals from now on");
                 KeyAnswer::Rotated { id: id.to_string() }
             }
             KeyWish::Reseal => {
@@ -98,7 +99,7 @@ impl Desk {
             KeyWish::Drop { id } => {
                 let id: KeyId = id.parse().map_err(|fault| refuse(RefusedKind::Unfit, format!("{fault}")))?;
                 telling(Deed::KeyDropped).drop_key(id).await.map_err(|fault| refused(&fault))?;
-                info!(event = "key.dropped", key = %id, "an old master key is forgotten");
+                info!(event = Event::KeyDropped.name(), key = %id, "an old master key is forgotten");
                 KeyAnswer::Dropped { id: id.to_string() }
             }
         };

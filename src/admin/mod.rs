@@ -2,6 +2,8 @@
 //! gateway (through its control socket) and by the command line alone (when none runs and it holds the lock).
 
 pub mod keys;
+pub mod metrics;
 pub mod perform;
+pub mod status;
 pub mod trail;
 pub mod wish;

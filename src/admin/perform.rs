@@ -1,11 +1,12 @@
 //! Carries out wishes on the store.
 
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::info;
 
-use crate::admin::wish::{Answer, Credentials, RefusedKind, SessionLine, UserAnswer, UserLine, Which, Wish};
+use crate::admin::wish::{Answer, Credentials, Details, RefusedKind, SessionLine, UserAnswer, UserLine, Which, Wish};
 use crate::auth::token::Token;
 use crate::auth::totp;
 use crate::base::chain::Chain;
@@ -17,11 +18,15 @@ use crate::base::secret::Secret;
 use crate::model::audit::{Actor, Deed, Entry};
 use crate::model::credential::{PasswordHash, Totp, TotpRecipe};
 use crate::model::event::Event;
+use crate::model::profile::{BadGroupName, DisplayName, Email, GroupName, MOST_GROUPS};
 use crate::model::session::Session;
 use crate::model::user::{BadUserName, User, UserName};
+use crate::observe::metrics::{Ending, Metrics};
 use crate::plan::whole::Plan;
 use crate::store::fault::Fault;
 use crate::store::open::Store;
+use crate::store::people::{Edit, Membership};
+use crate::store::users::UserOverview;
 
 /// Nobody can be recognised then, so everything that needs a session is answered 503.
 const BROKEN: &str = "the store can no longer be read or written, so nobody can be recognised; look at the disk, then restart";
@@ -39,6 +44,8 @@ pub struct Desk {
     pub entropy: Entropy,
     /// How new people are enrolled.
     pub enrolment: Current<Enrolment>,
+    /// Counts sessions that are ended.
+    pub metrics: Arc<Metrics>,
 }
 
 /// How new people are enrolled; a reload may change it.
@@ -67,11 +74,14 @@ impl Desk {
 
     async fn attempt(&self, wish: Wish) -> Result<Answer, Answer> {
         match wish {
-            Wish::UserAdd { name, credentials } => self.add(&name, credentials).await,
+            Wish::UserAdd { name, credentials, details } => self.add(&name, credentials, details).await,
             Wish::UserLink { name } => {
                 let user = self.find(&name).await?;
                 self.link(user).await
             }
+            Wish::UserSet { name, details } => self.set(&name, details).await,
+            Wish::UserShow { name } => self.show(&parse_name(&name)?).await,
+            Wish::UserGroup { name, group, member } => self.group(&name, &group, member).await,
             Wish::UserList => self.list_users().await,
             Wish::UserDisable { name, disabled } => self.disable(&name, disabled).await,
             Wish::UserDelete { name } => self.delete(&name).await,
@@ -80,8 +90,8 @@ impl Desk {
             Wish::Keys { ask } => self.keys(ask).await,
             Wish::Trail { ask } => self.trail(ask).await,
             // The running gateway carries these out before anybody asks here.
-            Wish::Reload { .. } | Wish::Keep | Wish::Diff { .. } => {
-                Err(refuse(RefusedKind::Unfit, "no gateway runs, so there is no configuration in force".to_owned()))
+            Wish::Status | Wish::Reload { .. } | Wish::Keep | Wish::Diff { .. } => {
+                Err(refuse(RefusedKind::Unfit, "no gateway runs, so there is nothing of it to see or change".to_owned()))
             }
             Wish::Health if self.store.is_broken() => Err(refuse(RefusedKind::Failed, BROKEN.to_owned())),
             Wish::Health => {
@@ -96,10 +106,11 @@ impl Desk {
         self.store.telling(Entry::new(deed, Actor::Owner))
     }
 
-    async fn add(&self, name: &str, credentials: Option<Credentials>) -> Result<Answer, Answer> {
+    async fn add(&self, name: &str, credentials: Option<Credentials>, details: Details) -> Result<Answer, Answer> {
         let name = parse_name(name)?;
         let now = self.clock.now();
         let ready = credentials.map(|credentials| self.read(credentials, now)).transpose()?;
+        let (display_name, email) = read_details(&details).map_err(|told| refuse(RefusedKind::Unfit, told))?;
         let user = self.telling(Deed::UserAdded).add_user(&name).await.map_err(|fault| match fault {
             Fault::Taken => {
                 let advice = format!("there is already a user {name}; `doorward user link {name}` makes a new set-up link");
@@ -108,6 +119,9 @@ impl Desk {
             other => failed(&other),
         })?;
         info!(event = Event::UserChanged.name(), user = %user.name, change = "added");
+        if (&display_name, &email) != (&Edit::Keep, &Edit::Keep) {
+            self.store.set_details(&user.name, display_name, email).await.map_err(|fault| failed(&fault))?;
+        }
         let Some((password, totp)) = ready else { return self.link(user).await };
         let otpauth =
             totp.as_ref().map(|totp| totp::uri(&self.enrolment.get().issuer, user.name.as_str(), &totp.recipe, &totp.seed));
@@ -154,15 +168,45 @@ impl Desk {
 
     async fn list_users(&self) -> Result<Answer, Answer> {
         let users = self.store.users().await.map_err(|fault| failed(&fault))?;
-        let lines = users.into_iter().map(|overview| UserLine {
-            user: overview.user.name.to_string(),
-            disabled: overview.user.disabled,
-            password: overview.has_password,
-            authenticators: overview.authenticators,
-            sessions: overview.sessions,
-            created_at: overview.user.created_at.secs(),
-        });
-        Ok(Answer::Users { users: lines.collect() })
+        Ok(Answer::Users { users: users.into_iter().map(line).collect() })
+    }
+
+    async fn show(&self, name: &UserName) -> Result<Answer, Answer> {
+        let users = self.store.users().await.map_err(|fault| failed(&fault))?;
+        let found = users.into_iter().find(|overview| overview.user.name == *name);
+        found.map(|overview| Answer::Person(Box::new(line(overview)))).ok_or_else(|| no_such_user(name))
+    }
+
+    async fn set(&self, name: &str, details: Details) -> Result<Answer, Answer> {
+        let name = parse_name(name)?;
+        let (display_name, email) = read_details(&details).map_err(|told| refuse(RefusedKind::Unfit, told))?;
+        if !self.telling(Deed::UserChanged).set_details(&name, display_name, email).await.map_err(|fault| failed(&fault))? {
+            return Err(no_such_user(&name));
+        }
+        info!(event = Event::UserChanged.name(), user = %name, change = "details set");
+        self.show(&name).await
+    }
+
+    async fn group(&self, name: &str, group: &str, member: bool) -> Result<Answer, Answer> {
+        let name = parse_name(name)?;
+        let group: GroupName = group.parse().map_err(|fault: BadGroupName| {
+            refuse(RefusedKind::Unfit, format!("`{}` cannot be a group: {fault}", group.escape_debug()))
+        })?;
+        let detail = format!("{} {group}", if member { "into" } else { "out of" });
+        let store = self.store.telling(Entry::new(Deed::GroupChanged, Actor::Owner).detailed(detail));
+        match store.set_membership(&name, &group, member).await.map_err(|fault| failed(&fault))? {
+            Membership::NoUser => return Err(no_such_user(&name)),
+            Membership::Full => {
+                let told = format!("{name} is in {MOST_GROUPS} groups already, and more are not kept; nothing was changed");
+                return Err(refuse(RefusedKind::Unfit, told));
+            }
+            Membership::AsItWas => {}
+            Membership::Changed => {
+                let change = if member { "joined a group" } else { "left a group" };
+                info!(event = Event::UserChanged.name(), user = %name, change, group = %group);
+            }
+        }
+        self.show(&name).await
     }
 
     async fn disable(&self, name: &str, disabled: bool) -> Result<Answer, Answer> {
@@ -199,6 +243,7 @@ impl Desk {
             }
         };
         let ended = ended.map_err(|fault| failed(&fault))?;
+        self.metrics.ended(Ending::Command, ended as u64);
         info!(event = Event::SessionEnded.name(), ended);
         Ok(Answer::Ended { ended })
     }
@@ -237,6 +282,40 @@ impl Desk {
         let name = parse_name(name)?;
         let user = self.store.user(&name).await.map_err(|fault| failed(&fault))?;
         user.ok_or_else(|| no_such_user(&name))
+    }
+}
+
+fn line(overview: UserOverview) -> UserLine {
+    let UserOverview { user, profile, has_password, authenticators, sessions } = overview;
+    UserLine {
+        user: user.name.to_string(),
+        display_name: profile.display_name.as_ref().map(|name| name.as_str().to_owned()),
+        email: profile.email.as_ref().map(|email| email.as_str().to_owned()),
+        groups: profile.groups.iter().map(ToString::to_string).collect(),
+        disabled: user.disabled,
+        password: has_password,
+        authenticators,
+        sessions,
+        created_at: user.created_at.secs(),
+    }
+}
+
+/// What is to become of the details; an empty text takes one away.
+///
+/// # Errors
+/// What is said of a text that cannot be taken.
+pub fn read_details(details: &Details) -> Result<(Edit<DisplayName>, Edit<Email>), String> {
+    Ok((edit(details.display_name.as_deref())?, edit(details.email.as_deref())?))
+}
+
+fn edit<T: FromStr<Err: std::error::Error>>(text: Option<&str>) -> Result<Edit<T>, String> {
+    match text.map(str::trim) {
+        None => Ok(Edit::Keep),
+        Some("") => Ok(Edit::Clear),
+        Some(text) => {
+            let unfit = |fault: T::Err| format!("`{}` cannot be taken: {fault}", text.escape_debug());
+            text.parse().map(Edit::Set).map_err(unfit)
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::admin::keys::{KeyAnswer, KeyWish};
+use crate::admin::status::Status;
 use crate::admin::trail::{TrailAnswer, TrailWish};
 use crate::plan::difference::Change;
 
@@ -20,6 +21,30 @@ pub enum Wish {
         name: String,
         /// What it can sign in with from the start; without, a set-up link is made.
         credentials: Option<Credentials>,
+        /// How they are called and where they get mail.
+        #[serde(default)]
+        details: Details,
+    },
+    /// Change how somebody is called or where they get mail.
+    UserSet {
+        /// As typed.
+        name: String,
+        /// What is to change; an empty text takes a detail away.
+        details: Details,
+    },
+    /// All that is known of one account.
+    UserShow {
+        /// As typed.
+        name: String,
+    },
+    /// Put somebody into a group, or take them out of it.
+    UserGroup {
+        /// As typed.
+        name: String,
+        /// As typed.
+        group: String,
+        /// `false` takes them out.
+        member: bool,
     },
     /// Make a new set-up link; older ones of that user die.
     UserLink {
@@ -59,6 +84,8 @@ pub enum Wish {
     },
     /// Whether the gateway is well.
     Health,
+    /// Everything there is to see of it.
+    Status,
     /// Read the configuration file again and put it into force.
     Reload {
         /// The file that is meant, if the owner named one: the gateway refuses if it runs from another.
@@ -79,6 +106,16 @@ pub enum Wish {
         /// Whether complaints may be coloured.
         colour: bool,
     },
+}
+
+/// How somebody is called and where they get mail, as typed; what is not given stays as it is.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Details {
+    /// How they are called.
+    pub display_name: Option<String>,
+    /// Where they get mail.
+    pub email: Option<String>,
 }
 
 /// Ready-made credentials. The password was hashed before it came here: the plain one never leaves the command line.
@@ -115,6 +152,8 @@ pub enum Which {
 pub enum Answer {
     /// An account and how to get into it.
     User(UserAnswer),
+    /// One account.
+    Person(Box<UserLine>),
     /// Accounts.
     Users {
         /// In order of names.
@@ -152,6 +191,8 @@ pub enum Answer {
         /// What.
         said: TrailAnswer,
     },
+    /// Everything there is to see of the gateway.
+    Status(Box<Status>),
     /// Another configuration is in force.
     Reloaded(Box<Reloaded>),
     /// The configuration on trial stays.
@@ -227,6 +268,15 @@ pub struct UserAnswer {
 pub struct UserLine {
     /// The canonical name.
     pub user: String,
+    /// How they are called.
+    #[serde(default)]
+    pub display_name: Option<String>,
+    /// Where they get mail.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// The groups they are in, in order.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// Whether sign-in is barred.
     pub disabled: bool,
     /// Whether there is a password.

@@ -19,6 +19,11 @@ impl<T> Current<T> {
         self.0.load_full()
     }
 
+    /// Looks at the value as of now without keeping it, which is cheaper than [`Current::get`].
+    pub fn read<R>(&self, look: impl FnOnce(&T) -> R) -> R {
+        look(&self.0.load())
+    }
+
     /// Puts `value` in place for all who ask from now on.
     pub fn replace(&self, value: T) {
         self.put(Arc::new(value));

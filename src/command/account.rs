@@ -5,8 +5,8 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::admin::perform::unfit_name;
-use crate::admin::wish::{Answer, Credentials, SessionLine, UserAnswer, UserLine, Which, Wish};
+use crate::admin::perform::{read_details, unfit_name};
+use crate::admin::wish::{Answer, Credentials, Details, SessionLine, UserAnswer, UserLine, Which, Wish};
 use crate::auth::password;
 use crate::auth::totp;
 use crate::base::clock::{Clock, Timestamp};
@@ -14,7 +14,7 @@ use crate::base::entropy::Entropy;
 use crate::base::secret::Secret;
 use crate::base::units::in_words;
 use crate::command::exit::Failure;
-use crate::command::line::{SessionVerb, UserAdd, UserVerb};
+use crate::command::line::{GroupVerb, GroupWords, SessionVerb, UserAdd, UserSet, UserVerb};
 use crate::command::output::{Output, table, terminal_qr};
 use crate::command::place::Named;
 use crate::command::wish::{Installation, UNKNOWN_ORIGIN};
@@ -36,10 +36,24 @@ pub fn user(named: &Named, verb: UserVerb, output: Output) -> Result<(), Failure
         UserVerb::Add(words) => {
             // Here as well as in the gateway: what is refused must not make an installation.
             UserName::from_str(&words.name).map_err(|fault| Failure::Failed(unfit_name(&words.name, &fault)))?;
+            let details = Details { display_name: words.display_name.clone(), email: words.email.clone() };
+            read_details(&details).map_err(Failure::Failed)?;
             let credentials = credentials(&words, &installation)?;
-            show(installation.ask(Wish::UserAdd { name: words.name, credentials }, true)?, output);
+            show(installation.ask(Wish::UserAdd { name: words.name, credentials, details }, true)?, output);
         }
         UserVerb::Link { name } => show(installation.ask(Wish::UserLink { name }, false)?, output),
+        UserVerb::Set(UserSet { name, display_name, email }) => {
+            let details = Details { display_name, email };
+            show(installation.ask(Wish::UserSet { name, details }, false)?, output);
+        }
+        UserVerb::Show { name } => show(installation.ask(Wish::UserShow { name }, false)?, output),
+        UserVerb::Group(verb) => {
+            let (member, GroupWords { name, group }) = match verb {
+                GroupVerb::Add(words) => (true, words),
+                GroupVerb::Remove(words) => (false, words),
+            };
+            show(installation.ask(Wish::UserGroup { name, group, member }, false)?, output);
+        }
         UserVerb::List => show(installation.ask(Wish::UserList, false)?, output),
         UserVerb::Disable { name } => show(installation.ask(Wish::UserDisable { name, disabled: true }, false)?, output),
         UserVerb::Enable { name } => show(installation.ask(Wish::UserDisable { name, disabled: false }, false)?, output),
@@ -144,6 +158,7 @@ fn show(answer: Answer, output: Output) {
                 );
             }
         }
+        Answer::Person(person) => output.result(&person, || person_text(&person)),
         Answer::Users { users } => output.result(&serde_json::json!({ "users": users }), || users_text(&users)),
         Answer::Done { user } => output.result(&serde_json::json!({ "user": user }), || format!("done: {user}")),
         Answer::Sessions { sessions } => {
@@ -157,6 +172,7 @@ fn show(answer: Answer, output: Output) {
         Answer::Well { .. }
         | Answer::Keys { .. }
         | Answer::Trail { .. }
+        | Answer::Status(_)
         | Answer::Reloaded(_)
         | Answer::Kept { .. }
         | Answer::Different { .. }
@@ -192,21 +208,41 @@ fn users_text(users: &[UserLine]) -> String {
     let rows: Vec<Vec<String>> = users
         .iter()
         .map(|user| {
-            let state = match (user.disabled, user.password) {
-                (true, _) => "disabled",
-                (false, false) => "not set up",
-                (false, true) => "active",
-            };
             vec![
                 user.user.clone(),
-                state.to_owned(),
+                user.display_name.clone().unwrap_or_default(),
+                user.groups.join(" "),
+                state(user).to_owned(),
                 user.authenticators.to_string(),
                 user.sessions.to_string(),
                 ago(user.created_at),
             ]
         })
         .collect();
-    table(&["NAME", "STATE", "AUTHENTICATORS", "SESSIONS", "MADE"], &rows)
+    table(&["NAME", "CALLED", "GROUPS", "STATE", "AUTHENTICATORS", "SESSIONS", "MADE"], &rows)
+}
+
+fn state(user: &UserLine) -> &'static str {
+    match (user.disabled, user.password) {
+        (true, _) => "disabled",
+        (false, false) => "not set up",
+        (false, true) => "active",
+    }
+}
+
+fn person_text(user: &UserLine) -> String {
+    let or_none = |text: Option<&str>| text.filter(|text| !text.is_empty()).unwrap_or("-").to_owned();
+    let rows = [
+        ("user", user.user.clone()),
+        ("called", or_none(user.display_name.as_deref())),
+        ("e-mail", or_none(user.email.as_deref())),
+        ("groups", or_none(Some(&user.groups.join(" ")))),
+        ("state", state(user).to_owned()),
+        ("authenticators", user.authenticators.to_string()),
+        ("sessions", user.sessions.to_string()),
+        ("made", ago(user.created_at)),
+    ];
+    rows.map(|(key, value)| format!("{key:<15} {value}")).join("\n")
 }
 
 fn sessions_text(sessions: &[SessionLine]) -> String {

@@ -19,7 +19,10 @@ pub fn check(named: &Named, deny_warnings: bool, output: Output) -> Result<(), F
     }
     if !output.json {
         let apps = plan.apps.len();
-        let hosts = plan.hosts.len();
+        let hosts = plan.hosts.count();
+        for (key, variable) in report.spoken() {
+            print(&format!("`{key}` comes from the environment variable {variable}"));
+        }
         print(&format!("{} is fine: {apps} app{}, {hosts} host{}", file.display(), plural(apps), plural(hosts)));
     }
     Ok(())

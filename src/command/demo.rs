@@ -39,7 +39,7 @@ pub fn demo(named: &Named, words: &DemoWords, output: Output) -> Result<(), Fail
     let mut plan = compile_text(text)?;
     keep_terminal_clear(&mut plan, &place.data);
     let heading = format!("doorward {} demo: a sample app behind the door", env!("CARGO_PKG_VERSION"));
-    serve(plan, &place, Manner { heading: &heading, hang_up: HangUp::Stop, looks_at_apps: false, output })
+    serve(plan, &place, Manner { heading: &heading, hang_up: HangUp::Stop, looks_at_apps: false, warnings: None, output })
 }
 
 /// The gateway.toml that the demo stands for.

@@ -24,7 +24,7 @@ pub fn diff(named: &Named, output: Output) -> Result<(), Failure> {
     let file = path::absolute(&file).unwrap_or(file);
     let source = read::source(&file).map_err(unread)?;
     let place = named.running()?;
-    match ask(&place, &Wish::Diff { file, text: source.text, colour: colour() })? {
+    match ask(&place, &Wish::Diff { file, text: source.main().text.clone(), colour: colour() })? {
         Answer::Different { version, changes, warnings } => {
             if let Some(warnings) = &warnings {
                 output.remark(&warnings.text);
@@ -46,8 +46,8 @@ pub fn ask(place: &Place, wish: &Wish) -> Result<Answer, Failure> {
     match block_on(control::ask(&place.control, wish))? {
         Ok(Some(answer)) => granted(answer),
         Ok(None) => Err(Failure::Unreachable(format!(
-            "no gateway listens at {socket}; if it keeps its data elsewhere, because `data_dir` has just been changed for one, name \
-             that folder with `--data-dir`"
+            "no gateway listens at {socket}; start one with `doorward run`, or, if it keeps its data elsewhere, because `data_dir` has \
+             just been changed for one, name that folder with `--data-dir`"
         ))),
         Err(fault) if fault.kind() == ErrorKind::PermissionDenied => {
             Err(Failure::Permission(format!("{socket} belongs to another user; run this as that user or as root")))

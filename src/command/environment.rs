@@ -1,10 +1,11 @@
-//! The only reader of environment variables: where things are kept, where the system says so, and the master keys of owners who keep
-//! them elsewhere.
+//! The only reader of environment variables: where things are kept, where the system says so, what they say of a configuration,
+//! and the master keys of owners who keep them elsewhere.
 
 use std::env;
 use std::path::PathBuf;
 
 use crate::base::secret::Secret;
+use crate::config::environment::Environment;
 use crate::store::key_file::Given;
 
 /// The credential that systemd may hand us.
@@ -34,4 +35,9 @@ pub fn master_keys() -> Option<Given> {
 /// Whether the person asked for output without colour (no-color.org).
 pub fn wants_no_colour() -> bool {
     folder("NO_COLOR").is_some()
+}
+
+/// Every variable, for configurations.
+pub fn all() -> Environment {
+    env::vars_os().collect()
 }

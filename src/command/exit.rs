@@ -14,6 +14,8 @@ use crate::config::report::Report;
 pub enum Failure {
     /// 1: the operation failed.
     Failed(String),
+    /// 1: the operation found what it looked for, and has said so.
+    Found,
     /// 2: the command's words are off.
     Usage(String),
     /// 3: the configuration is invalid.
@@ -44,7 +46,7 @@ impl Failure {
     /// The exit code.
     pub fn code(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Failed(_) => 1,
+            Self::Failed(_) | Self::Found => 1,
             Self::Usage(_) => 2,
             Self::Config(_) | Self::Complaints(_) | Self::NotApplied(_) => 3,
             Self::Warnings(_) => 4,
@@ -57,7 +59,7 @@ impl Failure {
     /// A stable name for `--json`.
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Failed(_) => "failed",
+            Self::Failed(_) | Self::Found => "failed",
             Self::Usage(_) => "usage",
             Self::Config(_) | Self::Complaints(_) | Self::NotApplied(_) => "config",
             Self::Warnings(_) => "warnings",

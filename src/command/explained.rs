@@ -6,16 +6,19 @@ use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method};
 use serde_json::{Value, json};
 
-use crate::command::explain::ExplainWords;
-use crate::command::place::Loaded;
+use crate::command::explain::{ExplainWords, Groups};
 use crate::config::report::harmless;
+use crate::daemon::configuration::Loaded;
+use crate::model::profile::GroupName;
+use crate::model::user::UserName;
 use crate::plan::explain::{Explained, Finding, Kind, Seen, Step};
 use crate::plan::places::Origin;
-use crate::policy::decide::Verdict;
+use crate::policy::decide::{Forbidden, Verdict};
 use crate::policy::host::Authority;
 use crate::policy::rule::{DenyStatus, Judgement};
 use crate::portal::why::SIGN_IN;
 use crate::proxy::forwarded;
+use crate::proxy::request;
 
 /// More readings than this nobody reads.
 const MOST_READINGS: usize = 20;
@@ -34,6 +37,8 @@ pub struct Asked<'a> {
     pub plain: bool,
     /// The configuration.
     pub loaded: &'a Loaded,
+    /// The groups of the user in question.
+    pub groups: &'a Groups,
 }
 
 /// What a visitor gets.
@@ -55,6 +60,7 @@ pub fn json(asked: &Asked<'_>, finding: &Finding) -> Value {
         "method": asked.words.method.as_str(),
         "client": asked.words.ip.to_canonical(),
         "user": asked.words.user.as_ref().map(|name| name.as_str()),
+        "groups": groups_json(asked),
         "verdict": { "name": name, "status": status, "location": location, "told": told },
     });
     if let Finding::App(explained) = finding {
@@ -62,12 +68,35 @@ pub fn json(asked: &Asked<'_>, finding: &Finding) -> Value {
         let steps = trace.steps.iter().enumerate();
         value["app"] = json!({ "name": app.name, "at": position(asked, place) });
         value["readings"] = json!(target.readings());
-        value["rules"] = steps.map(|(at, step)| rule(asked, step, trace.decisive == Some(at))).collect();
+        value["rules"] = steps.map(|(at, step)| rule(asked, step, trace.decisive.contains(&at))).collect();
         if let Some(headers) = headers(asked, explained) {
             value["headers"] = headers.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
         }
     }
     value
+}
+
+/// The groups; `null` where they are not known.
+fn groups_json(asked: &Asked<'_>) -> Value {
+    match asked.groups {
+        Groups::Named(groups) | Groups::Known(groups) => groups.iter().map(GroupName::as_str).collect(),
+        Groups::NoUser | Groups::Unknown => Value::Null,
+    }
+}
+
+/// The groups, and who says so. Nothing without a user.
+fn groups_told(asked: &Asked<'_>) -> Option<String> {
+    let user = asked.words.user.as_ref()?;
+    let listed = |groups: &[GroupName]| match groups {
+        [] => "none".to_owned(),
+        groups => groups.iter().map(GroupName::as_str).collect::<Vec<_>>().join(", "),
+    };
+    Some(match asked.groups {
+        Groups::Named(groups) => format!("{}, as you say", listed(groups)),
+        Groups::Known(groups) => format!("{}, as the running gateway knows", listed(groups)),
+        Groups::NoUser => format!("none: the running gateway has no user {user}"),
+        Groups::Unknown => "not known, taken for none: no gateway runs here to ask; name them with --group".to_owned(),
+    })
 }
 
 fn rule(asked: &Asked<'_>, step: &Step, decides: bool) -> Value {
@@ -89,7 +118,7 @@ fn rule(asked: &Asked<'_>, step: &Step, decides: bool) -> Value {
 
 fn position(asked: &Asked<'_>, origin: &Origin) -> Option<String> {
     let source = &asked.loaded.report.source;
-    origin.place.as_ref().map(|place| format!("{}:{}", source.name, source.position(place.start).line))
+    origin.place.as_ref().map(|place| format!("{}:{}", source.text_at(place.start).name, source.position(place.start).line))
 }
 
 /// The explanation for people.
@@ -101,6 +130,7 @@ pub fn text(asked: &Asked<'_>, finding: &Finding) -> String {
         |name| format!("{name}, signed in with {}", words.strength.name(), name = name.as_str()),
     );
     lines.push(format!("  asked by  {who}, from {}", words.ip.to_canonical()));
+    lines.extend(groups_told(asked).map(|told| format!("  groups    {told}")));
     if asked.plain {
         lines.push("  http://   is answered with a redirect to https://; this is what happens there".to_owned());
     }
@@ -130,7 +160,7 @@ fn tell_rules(asked: &Asked<'_>, explained: &Explained, lines: &mut Vec<String>)
         lines.push(format!("            and {more} more"));
     }
     for (at, step) in trace.steps.iter().enumerate() {
-        lines.push(step_line(asked, step, trace.decisive == Some(at)));
+        lines.push(step_line(asked, step, trace.decisive.contains(&at)));
     }
 }
 
@@ -185,7 +215,17 @@ fn answer(asked: &Asked<'_>, finding: &Finding) -> Answer {
         Finding::Disguised => answer("disguised", Some(404), "404: a disguised spelling of /.doorward/, which reaches no app"),
         Finding::Portal { root: true } => answer("portal", Some(302), "the portal, which has no app: sent to its home page"),
         Finding::Portal { root: false } => answer("portal", Some(404), "404: the portal, which has no app, has no such page"),
-        Finding::App(explained) => verdict(asked, &explained.verdict),
+        Finding::NoSuchPath => answer("no-such-app", Some(404), "404: no app of this host is mounted at this path"),
+        Finding::SeveralApps => {
+            let told = "refused with 400: servers disagree for which app of this host this path is";
+            answer("ambiguous-app", Some(400), told)
+        }
+        Finding::App(explained) => match (&explained.verdict, &explained.app.maintenance) {
+            (Verdict::Grant(_), Some(_)) => {
+                answer("maintenance", Some(503), "503: may pass, but the app is closed for maintenance")
+            }
+            (verdict, _) => self::verdict(asked, verdict),
+        },
     }
 }
 
@@ -193,11 +233,24 @@ fn verdict(asked: &Asked<'_>, verdict: &Verdict) -> Answer {
     match verdict {
         Verdict::Grant(grant) => {
             let told = if grant.is_public() { "passes to the app, open to everybody" } else { "passes to the app" };
-            Answer { name: "pass", status: None, location: None, told: told.to_owned() }
+            let told = match grant.target().as_str() {
+                sent if sent == asked.target => told.to_owned(),
+                sent => format!("{told}, which sees {sent}"),
+            };
+            Answer { name: "pass", status: None, location: None, told }
         }
         Verdict::Redirect(redirect) => {
             let told = format!("sent to {} with {}", redirect.to, redirect.status);
             Answer { name: "redirect", status: Some(redirect.status), location: Some(redirect.to.clone()), told }
+        }
+        Verdict::Forbid(Forbidden::NotAllowed) => {
+            let user = asked.words.user.as_ref().map(UserName::as_str).unwrap_or_default();
+            let told = format!("403: {user} is signed in and is not among those who may open this");
+            Answer { name: "not-allowed", status: Some(403), location: None, told }
+        }
+        Verdict::Forbid(Forbidden::Unprovable) => {
+            let told = "403 for everybody: it asks for a passkey, and this version has none".to_owned();
+            Answer { name: "unprovable", status: Some(403), location: None, told }
         }
         Verdict::Deny(status) => {
             let (status, meaning) = match status {
@@ -213,7 +266,7 @@ fn verdict(asked: &Asked<'_>, verdict: &Verdict) -> Answer {
             let direct = safe || asked.loaded.plan.is_portal(&asked.authority.host);
             let to = if direct { sign_in.clone() } else { CONTINUE.to_owned() };
             let onward = if direct { String::new() } else { format!(", and on to {sign_in}") };
-            let needs = challenge.needs.name();
+            let needs = challenge.needs.strength.name();
             let told = format!("must sign in with {needs}: a browser is sent to {to} with {status}{onward}; a program gets 401");
             Answer { name: "sign-in", status: Some(status), location: Some(to), told }
         }
@@ -227,15 +280,18 @@ fn portal(asked: &Asked<'_>) -> String {
 
 /// What is set towards the app, if the request gets there; by the code that sets it.
 fn headers(asked: &Asked<'_>, explained: &Explained) -> Option<Vec<(String, String)>> {
-    let Verdict::Grant(_) = &explained.verdict else { return None };
+    let (Verdict::Grant(_), None) = (&explained.verdict, &explained.app.maintenance) else { return None };
     let host = HeaderValue::try_from(asked.authority.to_string()).expect("a host is visible ASCII");
     let mut headers = HeaderMap::new();
-    headers.insert(HOST, host.clone());
+    headers.insert(HOST, request::host(&explained.app.upstream, &host));
     forwarded::set(&mut headers, asked.words.ip, &host, "(another for each request)");
-    if let Some(app) = asked.loaded.plan.app(&asked.authority.host) {
-        app.request_headers.apply(&mut headers);
-    }
-    let told = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    forwarded::set_prefix(&mut headers, &explained.app.mount);
+    explained.app.request_headers.apply(&mut headers);
+    // The owner's own may be keys that open the app.
+    let told = |value: &HeaderValue| match value.is_sensitive() {
+        true => "(as in request_headers)".to_owned(),
+        false => value.to_str().unwrap_or_default().to_owned(),
+    };
     let mut told: Vec<_> = headers.iter().map(|(name, value)| (name.to_string(), told(value))).collect();
     told.sort();
     Some(told)

@@ -16,6 +16,7 @@ use crate::command::check;
 use crate::command::complete;
 use crate::command::demo;
 use crate::command::diff;
+use crate::command::doctor::{self, DoctorWords};
 use crate::command::exit::Failure;
 use crate::command::explain::{self, ExplainWords};
 use crate::command::health;
@@ -26,6 +27,7 @@ use crate::command::place::Named;
 use crate::command::reload;
 use crate::command::restore;
 use crate::command::run as run_verb;
+use crate::command::status;
 use crate::command::trail;
 use crate::command::trust::{self, Way};
 use crate::command::up;
@@ -88,6 +90,11 @@ enum Verb {
         after_help = "Examples:\n  doorward explain https://paperless.example.com/Admin%2flogin/\n  doorward explain https://paperless.example.com/ --user alice --method POST --ip 198.51.100.7"
     )]
     Explain(ExplainWords),
+    /// Ask an app for its denied paths in other spellings, and say whether any that it serves would pass
+    #[command(
+        after_help = "Examples:\n  doorward doctor paperless.example.com --probe\n  doorward doctor Paperless --probe --json"
+    )]
+    Doctor(DoctorWords),
     /// Make this machine or a phone trust the installation's own certificate authority
     #[command(after_help = "Examples:\n  doorward trust\n  doorward trust --print > local-ca.pem")]
     Trust {
@@ -120,6 +127,15 @@ enum Verb {
         after_help = "Examples:\n  doorward restore doorward.tar --passphrase-file passphrase.txt\n  doorward restore doorward.tar --replace"
     )]
     Restore(RestoreWords),
+    /// Show the running gateway: configuration, listeners, apps, certificates, sessions, warnings
+    #[command(
+        after_help = "Examples:\n  doorward status\n  doorward status --watch\n  doorward status --watch --json | jq .connections"
+    )]
+    Status {
+        /// Look once a second, until stopped; with --json one line each
+        #[arg(long)]
+        watch: bool,
+    },
     /// Exit with 0 if the gateway is well, with 1 if not
     #[command(after_help = "Examples:\n  doorward healthcheck\n  doorward healthcheck --json")]
     Healthcheck,
@@ -226,6 +242,20 @@ pub enum UserVerb {
         /// Whose
         name: String,
     },
+    /// Change how somebody is called or where they get mail
+    #[command(
+        after_help = "Examples:\n  doorward user set alice --display-name 'Alice A.' --email alice@example.com\n  doorward user set alice --email ''   # take it away"
+    )]
+    Set(UserSet),
+    /// Show one account with its groups
+    #[command(after_help = "Examples:\n  doorward user show alice\n  doorward user show alice --json")]
+    Show {
+        /// Whom
+        name: String,
+    },
+    /// Put people into groups; what they may open changes with their next request
+    #[command(subcommand)]
+    Group(GroupVerb),
     /// Show all accounts
     #[command(after_help = "Examples:\n  doorward user list\n  doorward user list --json")]
     List,
@@ -266,6 +296,47 @@ pub struct UserAdd {
     /// Take the authenticator's key (base32) from this file
     #[arg(long, value_name = "FILE")]
     pub totp_secret_file: Option<PathBuf>,
+    /// How they are called
+    #[arg(long, value_name = "NAME")]
+    pub display_name: Option<String>,
+    /// Where they get mail
+    #[arg(long, value_name = "ADDRESS")]
+    pub email: Option<String>,
+}
+
+/// Words of `user set`.
+#[derive(Debug, Args)]
+pub struct UserSet {
+    /// The user name
+    pub name: String,
+    /// How they are called; '' takes it away
+    #[arg(long, value_name = "NAME", required_unless_present = "email")]
+    pub display_name: Option<String>,
+    /// Where they get mail; '' takes it away
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "display_name")]
+    pub email: Option<String>,
+}
+
+/// Verbs of `user group`.
+#[derive(Debug, Subcommand)]
+pub enum GroupVerb {
+    /// Put somebody into a group; their open connections close within 2 seconds
+    #[command(after_help = "Examples:\n  doorward user group add alice family\n  doorward user group add alice family --json")]
+    Add(GroupWords),
+    /// Take somebody out of a group; their open connections close within 2 seconds
+    #[command(
+        after_help = "Examples:\n  doorward user group remove alice family\n  doorward user group remove alice family --json"
+    )]
+    Remove(GroupWords),
+}
+
+/// Words of `user group add` and `user group remove`.
+#[derive(Debug, Args)]
+pub struct GroupWords {
+    /// The user name
+    pub name: String,
+    /// The group; it exists as long as somebody is in it
+    pub group: String,
 }
 
 /// Verbs of `key`.
@@ -438,6 +509,7 @@ fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {
         Verb::Diff => diff::diff(named, output),
         Verb::Check(words) => check::check(named, words.deny_warnings, output),
         Verb::Explain(words) => explain::explain(named, &words, output),
+        Verb::Doctor(words) => doctor::doctor(named, &words, output),
         Verb::Trust { print: true, .. } => trust::trust(named, Way::Print, output),
         Verb::Trust { qr: true, .. } => trust::trust(named, Way::Qr, output),
         Verb::Trust { .. } => trust::trust(named, Way::Install, output),
@@ -447,6 +519,7 @@ fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {
         Verb::Audit(verb) => trail::audit(named, verb, output),
         Verb::Backup(words) => backup::backup(named, &words, output),
         Verb::Restore(words) => restore::restore(named, &words, output),
+        Verb::Status { watch } => status::status(named, watch, output),
         Verb::Healthcheck => health::check(named, output),
         Verb::Help { topic } => help::help(&topic, output),
         Verb::Version => {

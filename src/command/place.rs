@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf, absolute};
 
 use crate::command::environment;
 use crate::command::exit::Failure;
-use crate::config::document::Document;
 use crate::config::read::{self, Unread};
 use crate::config::report::Report;
-use crate::daemon::configuration;
+use crate::daemon::configuration::{self, Loaded};
 use crate::daemon::place::Place;
 use crate::plan::whole::Plan;
 
@@ -48,7 +47,8 @@ impl Named {
         // What is shown to people and programs must mean the same in whatever folder they are.
         let data = absolute(&data).unwrap_or(data);
         let runtime = environment::folder("RUNTIME_DIRECTORY");
-        Place { keys: environment::master_keys(), ..Place::new(&data, config, runtime.as_deref()) }
+        let place = Place::new(&data, config, runtime.as_deref());
+        Place { environment: environment::all(), keys: environment::master_keys(), ..place }
     }
 
     /// Where the gateway that runs keeps things. A file with errors must not keep us from asking: it knows what is wrong with it.
@@ -61,10 +61,11 @@ impl Named {
             return Ok(self.place(None, None));
         }
         let file = self.config_file();
-        match file.as_deref().map(load).transpose() {
-            Ok(loaded) => Ok(self.place(loaded.as_ref().map(|(plan, _)| plan), file.as_deref())),
+        match file.as_deref().map(load_to_look).transpose() {
+            Ok(loaded) => Ok(self.place(loaded.as_ref().map(|loaded| &loaded.plan), file.as_deref())),
             Err(complaints) => {
-                let written = file.as_deref().and_then(configuration::written_data_dir);
+                let environment = environment::all();
+                let written = file.as_deref().and_then(|file| configuration::written_data_dir(file, &environment));
                 let named = Self { data_dir: written, ..self.clone() };
                 let place = named.place(None, file.as_deref());
                 if place.control.exists() { Ok(place) } else { Err(complaints) }
@@ -91,35 +92,30 @@ fn personal() -> PathBuf {
     environment::folder("XDG_DATA_HOME").unwrap_or_else(home)
 }
 
-/// A configuration file read: as written, and as it is run.
-#[derive(Debug)]
-pub struct Loaded {
-    /// What is written where.
-    pub document: Document,
-    /// What is run.
-    pub plan: Plan,
-    /// The text, and what its owner should look at.
-    pub report: Report,
-}
-
 /// Reads and compiles a configuration file; warnings come back with the plan.
 ///
 /// # Errors
 /// [`Failure::Config`] with every complaint; [`Failure::Denied`] if the file may not be read.
 pub fn load(path: &Path) -> Result<(Plan, Report), Failure> {
-    load_as_written(path).map(|Loaded { plan, report, .. }| (plan, report))
+    load_whole(path).map(|loaded| (loaded.plan, loaded.report))
 }
 
 /// As [`load`], for those who also ask where something is written.
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_as_written(path: &Path) -> Result<Loaded, Failure> {
+pub fn load_whole(path: &Path) -> Result<Loaded, Failure> {
     let source = read::source(path).map_err(unread)?;
-    let (plan, report) = configuration::compiled(source).map_err(Failure::Config)?;
-    let document = read::document(&report.source)
-        .map_err(|complaints| Failure::Config(Box::new(Report::new(report.source.clone(), complaints))))?;
-    Ok(Loaded { document, plan, report })
+    configuration::compiled(source, &environment::all()).map_err(Failure::Config)
+}
+
+/// As [`load`], for those who only look at it: secrets and certificates, which this user may not even read, are left alone.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_to_look(path: &Path) -> Result<Loaded, Failure> {
+    let source = read::source(path).map_err(unread)?;
+    configuration::outlined(source, &environment::all()).map_err(Failure::Config)
 }
 
 /// A file that may not be read is not an invalid one: no edit of it helps, and its exit code says so.

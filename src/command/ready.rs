@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::admin::wish::{Answer, Wish};
+use crate::admin::wish::{Answer, Details, Wish};
 use crate::command::exit::Failure;
 use crate::command::output::terminal_qr;
 use crate::command::serve::Manner;
@@ -36,7 +36,7 @@ pub struct Ready<'a> {
 pub fn announce(gateway: &Gateway, plan: &Plan, place: &Place, manner: Manner<'_>) -> Result<(), Failure> {
     let ready = Ready {
         event: "ready",
-        urls: plan.apps.iter().filter_map(|app| app.hosts.first()).map(|host| format!("{}/", plan.origin_of(host))).collect(),
+        urls: plan.apps.iter().filter_map(|app| plan.url_of(app)).collect(),
         setup_link: first_link(gateway)?,
         ca_file: &gateway.ca_file,
         https: &gateway.https,
@@ -55,7 +55,7 @@ fn first_link(gateway: &Gateway) -> Result<Option<String>, Failure> {
         other => return Err(refused(other)),
     };
     let wish = match &users[..] {
-        [] => Wish::UserAdd { name: FIRST_USER.to_owned(), credentials: None },
+        [] => Wish::UserAdd { name: FIRST_USER.to_owned(), credentials: None, details: Details::default() },
         [first] if first.user == FIRST_USER && !first.password && !first.disabled => Wish::UserLink { name: first.user.clone() },
         // Somebody has been at work with `doorward user`: their links are not to die by a restart.
         _ => return Ok(None),
@@ -75,8 +75,10 @@ fn refused(answer: Answer) -> Failure {
 
 fn text(ready: &Ready<'_>, plan: &Plan, heading: &str) -> String {
     let mut text = format!("{heading}\n\n");
-    for (url, app) in ready.urls.iter().zip(&plan.apps) {
-        text.push_str(&format!("  {url}  {} at {}:{}\n", app.name, app.upstream.host, app.upstream.port));
+    for app in &plan.apps {
+        let under = || app.patterns().next().map(|host| host.to_string()).unwrap_or_default();
+        let url = plan.url_of(app).unwrap_or_else(under);
+        text.push_str(&format!("  {url}  {} at {}\n", app.name, app.upstream.origin.place()));
     }
     let data = ready.data_dir.display();
     match &ready.setup_link {

@@ -21,5 +21,9 @@ pub fn run(named: &Named, watch: bool, output: Output) -> Result<(), Failure> {
     }
     let place = named.place(Some(&plan), Some(&file));
     let heading = format!("doorward {} runs from {}", env!("CARGO_PKG_VERSION"), file.display());
-    serve(plan, &place, Manner { heading: &heading, hang_up: HangUp::Reload { watch }, looks_at_apps: false, output })
+    serve(
+        plan,
+        &place,
+        Manner { heading: &heading, hang_up: HangUp::Reload { watch }, looks_at_apps: false, warnings: Some(&report), output },
+    )
 }

@@ -14,12 +14,14 @@ use crate::command::exit::{Failure, is_permission};
 use crate::command::output::Output;
 use crate::command::probe;
 use crate::command::ready;
+use crate::config::report::Report;
 use crate::daemon::boot::{Gateway, Start, boot};
 use crate::daemon::fault::Fault;
 use crate::daemon::place::Place;
 use crate::daemon::reload;
 use crate::daemon::shutdown::{Ask, Signals};
 use crate::daemon::watch;
+use crate::model::event::Event;
 use crate::observe::logging::{self, Form};
 use crate::plan::policy::LogFormat;
 use crate::plan::whole::Plan;
@@ -45,6 +47,8 @@ pub struct Manner<'a> {
     pub hang_up: HangUp,
     /// Whether to look at the apps once ready, and say what stands in their way.
     pub looks_at_apps: bool,
+    /// Warnings about what it runs from.
+    pub warnings: Option<&'a Report>,
     /// How it speaks.
     pub output: Output,
 }
@@ -66,6 +70,9 @@ pub fn serve(plan: Plan, place: &Place, manner: Manner<'_>) -> Result<(), Failur
     let start = Start { plan, place: place.clone(), clock: Clock::system(), entropy: Entropy, workers };
     let gateway = boot(start).map_err(|fault| failure(&fault))?;
     let plan = gateway.services().plan.get();
+    if let Some(report) = manner.warnings {
+        gateway.reloader().note_warnings(report);
+    }
     ready::announce(&gateway, &plan, place, manner)?;
     runtime.block_on(async {
         if manner.looks_at_apps {
@@ -76,7 +83,7 @@ pub fn serve(plan: Plan, place: &Place, manner: Manner<'_>) -> Result<(), Failur
     });
     drop(plan);
     gateway.join();
-    info!(event = "stopped", "everything is stored; good-bye");
+    info!(event = Event::Stopped.name(), "everything is stored; good-bye");
     // Not dropped: that would wait for a name that is still being looked up.
     runtime.shutdown_background();
     Ok(())
@@ -94,29 +101,40 @@ async fn until_stopped(gateway: &Gateway, signals: &mut Signals, hang_up: HangUp
         () = obeyed(gateway, signals, hang_up) => {}
         () = watched => {}
     }
-    info!(event = "stopping", "open requests may finish; a second signal ends them at once");
+    info!(event = Event::Stopping.name(), "open requests may finish; a second signal ends them at once");
     gateway.drain();
     tokio::select! {
-        () = asked_to_stop(signals, hang_up) => gateway.stop(),
+        () = asked_to_stop(gateway, signals, hang_up) => gateway.stop(),
         () = gateway.drained() => {}
     }
 }
 
 /// Reloads as often as it is asked to, until it is asked to stop.
 async fn obeyed(gateway: &Gateway, signals: &mut Signals, hang_up: HangUp) {
-    while !is_stop(signals.next().await, hang_up) {
-        reload::report(&gateway.reloader().reload(None));
+    loop {
+        match signals.next().await {
+            Ask::Reopen => gateway.reopen_log(),
+            ask if is_stop(ask, hang_up) => return,
+            Ask::Stop | Ask::HangUp => reload::report(&gateway.reloader().reload(None)),
+        }
     }
 }
 
-async fn asked_to_stop(signals: &mut Signals, hang_up: HangUp) {
-    while !is_stop(signals.next().await, hang_up) {}
+async fn asked_to_stop(gateway: &Gateway, signals: &mut Signals, hang_up: HangUp) {
+    loop {
+        match signals.next().await {
+            Ask::Reopen => gateway.reopen_log(),
+            ask if is_stop(ask, hang_up) => return,
+            Ask::Stop | Ask::HangUp => {}
+        }
+    }
 }
 
 fn is_stop(ask: Ask, hang_up: HangUp) -> bool {
     match ask {
         Ask::Stop => true,
         Ask::HangUp => hang_up == HangUp::Stop,
+        Ask::Reopen => false,
     }
 }
 

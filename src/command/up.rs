@@ -5,14 +5,14 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 
 use serde_json::json;
 
+use crate::command::environment;
 use crate::command::exit::Failure;
 use crate::command::line::{Listen, UpWords};
 use crate::command::output::Output;
 use crate::command::place::Named;
 use crate::command::serve::{HangUp, Manner, serve};
-use crate::config::report::Report;
 use crate::config::source::Source;
-use crate::plan::compile;
+use crate::daemon::configuration;
 use crate::plan::whole::Plan;
 use crate::plan::written::{Quick, QuickApp};
 
@@ -33,7 +33,7 @@ pub fn up(named: &Named, words: &UpWords, output: Output) -> Result<(), Failure>
     let place = named.place(Some(&plan), None);
     keep_terminal_clear(&mut plan, &place.data);
     let heading = format!("doorward {}{remark}", env!("CARGO_PKG_VERSION"));
-    serve(plan, &place, Manner { heading: &heading, hang_up: HangUp::Stop, looks_at_apps: true, output })
+    serve(plan, &place, Manner { heading: &heading, hang_up: HangUp::Stop, looks_at_apps: true, warnings: None, output })
 }
 
 /// Compiles what stands for the command line.
@@ -41,9 +41,8 @@ pub fn up(named: &Named, words: &UpWords, output: Output) -> Result<(), Failure>
 /// # Errors
 /// [`Failure::Config`]: two apps with one host, for one.
 pub fn compile_text(text: String) -> Result<Plan, Failure> {
-    compile::compile_text(&text)
-        .map(|compiled| compiled.plan)
-        .map_err(|complaints| Failure::Config(Box::new(Report::new(Source::unnamed("(command line)", text), complaints))))
+    let source = Source::unnamed("(command line)", text);
+    configuration::compiled(source, &environment::all()).map(|loaded| loaded.plan).map_err(Failure::Config)
 }
 
 /// A terminal shows what the person needs; the line of each request goes to a file.

@@ -4,6 +4,7 @@ use std::fs;
 use std::future::Future;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
@@ -15,7 +16,7 @@ use crate::base::clock::Clock;
 use crate::base::current::Current;
 use crate::base::entropy::Entropy;
 use crate::command::exit::Failure;
-use crate::command::place::{Named, demo_data, load};
+use crate::command::place::{Named, demo_data, load_to_look};
 use crate::daemon::control;
 use crate::daemon::place::Place;
 use crate::model::credential::TotpRecipe;
@@ -48,7 +49,7 @@ impl Installation {
     pub fn find(named: &Named) -> Result<Self, Failure> {
         // A data folder named by hand stands for itself: no file lying about in the current folder is read then.
         let file = if named.data_dir.is_some() && named.config.is_none() { None } else { named.config_file() };
-        let plan = file.as_deref().map(load).transpose()?.map(|(plan, _warnings)| plan);
+        let plan = file.as_deref().map(load_to_look).transpose()?.map(|loaded| loaded.plan);
         let place = named.place(plan.as_ref(), file.as_deref());
         Ok(Self { plan, place })
     }
@@ -59,6 +60,14 @@ impl Installation {
     /// [`Failure`] with the reason; nothing was changed then.
     pub fn ask(&self, wish: Wish, make: bool) -> Result<Answer, Failure> {
         granted(block_on(self.answer(wish, make))??)
+    }
+
+    /// Asks the running gateway and nobody else; `None` if none runs.
+    ///
+    /// # Errors
+    /// [`Failure`] with the reason.
+    pub fn ask_running(&self, wish: &Wish) -> Result<Option<Answer>, Failure> {
+        block_on(self.ask_gateway(wish))??.map(granted).transpose()
     }
 
     /// By the gateway if one runs, else by ourselves. Whoever holds the lock without answering is about to go, or about to
@@ -110,7 +119,7 @@ impl Installation {
             issuer: plan.map_or_else(|| "Doorward".to_owned(), |plan| plan.auth.totp_issuer.clone()),
             recipe: plan.map_or_else(TotpRecipe::default, |plan| plan.auth.totp),
         };
-        Desk { store, clock, entropy, enrolment: Current::new(enrolment) }
+        Desk { store, clock, entropy, enrolment: Current::new(enrolment), metrics: Arc::default() }
     }
 
     /// Whether there is an installation for us to work on, or to `make` one. Another user's files, root's included, would be

@@ -8,8 +8,18 @@ use crate::config::placed::{Place, Placed};
 use crate::config::reader::Reader;
 use crate::config::rule::{BypassEntry, RedirectTable, RuleTable};
 use crate::config::tls::WrittenPair;
+use crate::config::upstream_tls::UpstreamTlsTable;
 use crate::config::websocket::WebSocketTable;
 use crate::model::strength::Strength;
+
+/// `encoded_slash`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EncodedSlash {
+    /// `"judge"`
+    Judge,
+    /// `"refuse"`
+    Refuse,
+}
 
 /// `[[app]]`
 #[derive(Clone, Debug)]
@@ -20,14 +30,30 @@ pub struct AppTable {
     pub name: Option<Placed<String>>,
     /// The hosts it answers for.
     pub hosts: Vec<Placed<String>>,
+    /// Where on those hosts it is.
+    pub path: Option<Placed<String>>,
+    /// Whether it does not see that path.
+    pub strip_path: Option<Placed<bool>>,
     /// Where its requests go.
     pub upstream: Option<Placed<String>>,
     /// What it asks of visitors.
     pub require: Option<Placed<Strength>>,
+    /// Whom it lets in.
+    pub allow: Option<Placed<Vec<Placed<String>>>>,
+    /// How long ago a proof may be; the inner `None` is `"off"`.
+    pub max_age: Option<Placed<Option<Duration>>>,
+    /// Whether the home page shows it.
+    pub listed: Option<Placed<bool>>,
+    /// What the home page says of it.
+    pub description: Option<Placed<String>>,
     /// Denied for everybody.
     pub deny: Vec<Placed<String>>,
     /// How denied paths are answered.
     pub deny_status: Option<Placed<u16>>,
+    /// Whether denied names take their suffixes with them.
+    pub suffixes: Option<Placed<bool>>,
+    /// What becomes of paths with an encoded slash.
+    pub encoded_slash: Option<Placed<EncodedSlash>>,
     /// If given, everything else is denied.
     pub only: Option<Placed<Vec<Placed<String>>>>,
     /// Sent elsewhere.
@@ -38,6 +64,12 @@ pub struct AppTable {
     pub rules: Vec<RuleTable>,
     /// A certificate of the owner's own.
     pub pair: WrittenPair,
+    /// Whether the upstream gets the visitor's `Host`.
+    pub preserve_host: Option<Placed<bool>>,
+    /// `app.upstream_tls`
+    pub upstream_tls: UpstreamTlsTable,
+    /// Closed for now; the inner text is the owner's, if it is not `true` or `false`.
+    pub maintenance: Option<Placed<Closed>>,
     /// Longest wait for a connection.
     pub connect_timeout: Option<Placed<Duration>>,
     /// Longest wait for the response's head; zero is for ever.
@@ -54,6 +86,27 @@ pub struct AppTable {
     pub websocket: WebSocketTable,
 }
 
+/// `app.maintenance`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// `false`
+    No,
+    /// `true`
+    Yes,
+    /// What visitors are told.
+    Saying(String),
+}
+
+impl From<Result<bool, String>> for Closed {
+    fn from(written: Result<bool, String>) -> Self {
+        match written {
+            Ok(true) => Self::Yes,
+            Ok(false) => Self::No,
+            Err(text) => Self::Saying(text),
+        }
+    }
+}
+
 impl AppTable {
     /// Reads the table.
     pub fn read(reader: &mut Reader<'_>) -> Self {
@@ -61,10 +114,18 @@ impl AppTable {
             place: reader.place(),
             name: reader.string("name"),
             hosts: reader.one_or_many("host").unwrap_or_default(),
+            path: reader.string("path"),
+            strip_path: reader.boolean("strip_path"),
             upstream: reader.string("upstream"),
             require: auth::strength(reader),
+            allow: reader.list("allow"),
+            max_age: reader.duration_or("max_age", "off"),
+            listed: reader.boolean("listed"),
+            description: reader.string("description"),
             deny: reader.list("deny").map(|list| list.value).unwrap_or_default(),
             deny_status: reader.choice("deny_status", &[("403", 403), ("404", 404)]),
+            suffixes: reader.boolean("suffixes"),
+            encoded_slash: reader.choice("encoded_slash", &[("judge", EncodedSlash::Judge), ("refuse", EncodedSlash::Refuse)]),
             only: reader.list("only"),
             redirects: reader.tables("redirect", RedirectTable::read),
             bypass: reader.entries(
@@ -75,6 +136,11 @@ impl AppTable {
             ),
             rules: reader.tables("rule", RuleTable::read),
             pair: WrittenPair::read(reader),
+            preserve_host: reader.boolean("preserve_host"),
+            upstream_tls: reader.table("upstream_tls", UpstreamTlsTable::read),
+            maintenance: reader
+                .switch_or_text("maintenance")
+                .map(|written| Placed::new(Closed::from(written.value), written.place)),
             connect_timeout: reader.duration("connect_timeout"),
             response_timeout: reader.duration("response_timeout"),
             idle_timeout: reader.duration("idle_timeout"),

@@ -55,5 +55,6 @@ impl TotpTable {
 
 /// The key `require` of a table.
 pub fn strength(reader: &mut Reader<'_>) -> Option<Placed<Strength>> {
-    reader.choice("require", &[Strength::TwoFactor, Strength::Password].map(|strength| (strength.name(), strength)))
+    let strengths = [Strength::TwoFactor, Strength::Passkey, Strength::Password];
+    reader.choice("require", &strengths.map(|strength| (strength.name(), strength)))
 }

@@ -85,11 +85,19 @@ codes! {
     E0102 Error "a key or table is written twice",
     E0103 Error "the file is not UTF-8",
     E0110 Error "the file cannot be read",
+    E0111 Error "an `include` cannot be followed",
+    W0112 Warning "an `include` matches no file",
     E0201 Error "a value has the wrong type",
     E0202 Error "a key is missing",
     E0203 Error "a key is not known",
     E0204 Error "a duration or size cannot be read",
+    E0205 Error "a key has another name",
     E0206 Error "a value is out of its range",
+    E0301 Error "a secret cannot be read",
+    E0310 Error "a value or secret has two places",
+    W0311 Warning "a secret stands in a file that others may read",
+    W0312 Warning "a secret's file may be read by everybody",
+    E0315 Error "a list or table cannot be given by a variable",
     E0501 Error "a host is written twice",
     E0504 Error "the portal cannot be used",
     E0505 Error "a host cannot be read",
@@ -97,15 +105,24 @@ codes! {
     E0507 Error "a listen address cannot be read",
     E0508 Error "a certificate lacks its key, or a key its certificate",
     E0509 Error "a certificate file cannot be used",
+    W0510 Warning "an upstream's certificate is not verified",
+    E0520 Error "an app cannot be mounted at a path",
+    E0521 Error "the apps of one host name different certificates",
     E0601 Error "a rule can never match",
     W0602 Warning "a rule makes paths public",
-    E0603 Error "a bypass is limited to every address there is",
+    E0603 Error "a network that should limit something holds every address there is",
     W0604 Warning "a bypass gives no reason",
+    W0605 Warning "a regular expression matches every path",
     E0606 Error "a network cannot be read",
     E0607 Error "a path pattern, regular expression or method cannot be read",
     W0608 Warning "a whole app is public",
     E0611 Error "a header cannot be set or removed",
     E0612 Error "a redirect cannot work",
+    W0612 Warning "nobody can open an app or path",
+    E0613 Error "an entry of `allow` cannot be read",
+    E0620 Error "a rule speaks of no path of its app",
+    E0701 Error "an expectation is not met",
+    E0702 Error "an expectation cannot be read",
 }
 
 impl Complaint {
@@ -133,7 +150,9 @@ impl Complaint {
     /// The key that was meant: the one concerned, without its misspelling if it has one.
     pub fn meant_key(&self) -> Option<String> {
         let key = self.key.as_deref()?;
-        let Some(fix) = self.fix.as_ref().filter(|_| self.code == Code::E0203) else { return Some(key.to_owned()) };
+        let Some(fix) = self.fix.as_ref().filter(|_| matches!(self.code, Code::E0203 | Code::E0205)) else {
+            return Some(key.to_owned());
+        };
         Some(key.rsplit_once('.').map_or_else(|| fix.replace.clone(), |(table, _)| format!("{table}.{}", fix.replace)))
     }
 

@@ -2,6 +2,7 @@
 
 use crate::config::complaint::{Complaint, Severity};
 use crate::config::report::{MOST, Report, harmless};
+use crate::config::source::Origin;
 
 /// One command for each complaint, ending with the summary as a plain line.
 pub fn commands(report: &Report) -> String {
@@ -18,10 +19,18 @@ fn command(report: &Report, complaint: &Complaint) -> String {
         let position = report.source.position(report.source.inside(place).start);
         format!(",line={},col={}", position.line, position.column)
     });
+    let also = complaint.also.iter().map(|(place, label)| format!("{}: {label}", report.whereabouts(place)));
     let said = std::iter::once(&complaint.message).chain(&complaint.label).chain(&complaint.notes).chain(&complaint.help);
-    let message = said.map(|text| data(&harmless(text))).collect::<Vec<_>>().join("%0A");
-    let (file, code) = (property(&report.source.name), complaint.code.name());
-    format!("::{level} file={file}{place},title={code}::{message}")
+    let text = complaint.place.as_ref().map_or(report.source.main(), |place| report.source.text_at(place.start));
+    let code = complaint.code.name();
+    let (variable, file) = match &text.origin {
+        Origin::File { .. } => (None, format!("file={}{place},", property(&text.name))),
+        // There is no line of a file to show it beside.
+        Origin::Variable { .. } => (Some(text.name.clone()), String::new()),
+    };
+    let said = variable.into_iter().chain(said.cloned()).chain(also);
+    let message = said.map(|text| data(&harmless(&text))).collect::<Vec<_>>().join("%0A");
+    format!("::{level} {file}title={code}::{message}")
 }
 
 /// What stands behind the second `::`.

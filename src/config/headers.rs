@@ -2,12 +2,13 @@
 
 use crate::config::placed::Placed;
 use crate::config::reader::Reader;
+use crate::config::secret::WrittenSecret;
 
 /// What is changed about the headers of one direction.
 #[derive(Clone, Debug, Default)]
 pub struct HeadersTable {
-    /// Names and values, as written.
-    pub set: Vec<(Placed<String>, Placed<String>)>,
+    /// Names and values; a value may be a secret that stands elsewhere.
+    pub set: Vec<(Placed<String>, WrittenSecret)>,
     /// Names.
     pub remove: Vec<Placed<String>>,
 }
@@ -15,6 +16,6 @@ pub struct HeadersTable {
 impl HeadersTable {
     /// Reads the table.
     pub fn read(reader: &mut Reader<'_>) -> Self {
-        Self { set: reader.pairs("set"), remove: reader.list("remove").map(|list| list.value).unwrap_or_default() }
+        Self { set: reader.secrets("set"), remove: reader.list("remove").map(|list| list.value).unwrap_or_default() }
     }
 }

@@ -56,6 +56,20 @@ does that, if it is told what the file is now.",
         "doorward check -c gateway.toml",
     ),
     entry(
+        Code::E0111,
+        "`include` names files by paths in which `*` and `?` stand for parts of one name, relative to gateway.toml. They hold [[app]]
+only, include nothing themselves, and are at most 1000 files of 1 MiB and 8 MiB in all.",
+        "include = [\"apps/**/*.toml\"]",
+        "include = [\"apps/*/*.toml\"]",
+    ),
+    entry(
+        Code::W0112,
+        "No file has a name that this pattern stands for, so nothing is included. That is fine for a folder that is still empty;
+otherwise the pattern has a slip in it. Names that begin with a dot are left out unless the pattern begins with one.",
+        "include = [\"apps/*.tml\"]",
+        "include = [\"apps/*.toml\"]",
+    ),
+    entry(
         Code::E0201,
         "A key was given a value of a kind it does not take: a number where a text is wanted, a single text where a list is.
 Texts stand in quotes, lists in brackets; durations and sizes are texts.",
@@ -84,6 +98,13 @@ for sizes. A bare number would leave open what it counts.",
         "[session]\nidle_timeout = \"30m\"",
     ),
     entry(
+        Code::E0205,
+        "This is what the key is called in another program, or was in an earlier version. Write the name that the complaint gives;
+what the key takes may differ too, so look it up in docs/configuration.md.",
+        "[session]\ninactivity = \"12h\"",
+        "[session]\nidle_timeout = \"12h\"",
+    ),
+    entry(
         Code::E0206,
         "The value is of the right kind, but too small, too large, or none of the words that the key takes. The complaint says
 what is allowed, and docs/configuration.md does for every key.",
@@ -91,9 +112,45 @@ what is allowed, and docs/configuration.md does for every key.",
         "[auth]\npassword_min_length = 12",
     ),
     entry(
+        Code::E0301,
+        "The file, variable or credential that should hold a secret cannot be read, is empty, is not UTF-8 or too large. A file holds
+the secret and nothing else; one line end behind it is left out. A credential is found only where systemd has set
+$CREDENTIALS_DIRECTORY: `LoadCredential=NAME:/path` in the unit does that, also for its ExecStartPre and ExecReload.",
+        "[app.request_headers.set]\nX-Api-Key = { file = \"/run/secret/key\" }      # there is no such file",
+        "[app.request_headers.set]\nX-Api-Key = { file = \"/run/secrets/key\" }",
+    ),
+    entry(
+        Code::E0310,
+        "A secret names two of `file`, `env` and `credential`, or two variables speak for one key: DOORWARD_NAME and
+DOORWARD_NAME_FILE. Which of the two is meant cannot be known; keep one.",
+        "[app.request_headers.set]\nX-Api-Key = { file = \"/run/secrets/key\", env = \"API_KEY\" }",
+        "[app.request_headers.set]\nX-Api-Key = { file = \"/run/secrets/key\" }",
+    ),
+    entry(
+        Code::W0311,
+        "A secret is written into a file that other people on this machine may read. Put it into a file of its own that only the
+gateway may read and name that, or close this one: chmod 600. Whether a header's value is a secret is guessed by its name.",
+        "[app.request_headers.set]\nX-Api-Key = \"4c1e…\"                         # in a file with mode 0644",
+        "[app.request_headers.set]\nX-Api-Key = { file = \"/etc/doorward/api-key\" }",
+    ),
+    entry(
+        Code::W0312,
+        "The file that holds a secret may be read by everybody on this machine. Close it: chmod 600, or 640 if the gateway runs as a
+member of the file's group.",
+        "-rw-r--r-- root doorward /etc/doorward/api-key",
+        "-rw-r----- root doorward /etc/doorward/api-key   # chmod 640",
+    ),
+    entry(
+        Code::E0315,
+        "A variable holds one value, so it can speak for `session.idle_timeout` and not for a list or for [[app]]. Apps that differ
+between machines belong into a file of their own, which `include` names; other lists belong into gateway.toml.",
+        "DOORWARD_APP_HOST=app.example.com doorward run",
+        "include = [\"apps/*.toml\"]",
+    ),
+    entry(
         Code::E0501,
-        "Every host belongs to one app, so that it is plain whose rules hold. Upper case and a dot at the end make no other host.
-To send parts of a host elsewhere, use rules and redirects within its one app.",
+        "Every path of a host belongs to one app, so that it is plain whose rules hold. Upper case and a dot at the end make no other
+host, and letter case no other path. Several apps share a host if each has a `path` of its own.",
         "[[app]]\nhost = \"a.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
 [[app]]\nhost = \"A.example.com\"\nupstream = \"http://127.0.0.1:8001\"",
         "[[app]]\nhost = \"a.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
@@ -108,14 +165,14 @@ need one; plain http, a path or a wildcard do not work there.",
     ),
     entry(
         Code::E0505,
-        "A host is a bare name or address: no https://, no port, no path. International names are written in their xn-- form.",
+        "A host is a bare name or address: no https://, no port, no path. `*.` in front of a name stands for exactly one label.",
         "[[app]]\nhost = \"https://app.example.com/\"\nupstream = \"http://127.0.0.1:8000\"",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
     ),
     entry(
         Code::E0506,
-        "An upstream is where the app listens: http://HOST:PORT and nothing behind it. Requests are forwarded to the very path
-that they name.",
+        "An upstream is where the app listens: http://HOST:PORT or https://HOST:PORT and nothing behind it, or unix:/PATH for a
+socket. Requests are forwarded to the very path that they name.",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"127.0.0.1:8000\"",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
     ),
@@ -135,10 +192,36 @@ comes from [tls] or from the local authority.",
     ),
     entry(
         Code::E0509,
-        "The file that `certificate` or `private_key` names is missing, may not be read, or is not PEM. Relative paths are
-relative to gateway.toml. The user the gateway runs as has to be able to read both files.",
+        "The file that a key such as `certificate`, `private_key` or `ca` names is missing, may not be read, or is not PEM.
+Relative paths are relative to gateway.toml. The user the gateway runs as has to be able to read it.",
         "[tls]\ncertificate = \"example.com.der\"\nprivate_key = \"example.com.key\"",
         "[tls]\ncertificate = \"example.com.pem\"      # begins with -----BEGIN CERTIFICATE-----\nprivate_key = \"example.com.key\"",
+    ),
+    entry(
+        Code::W0510,
+        "With `insecure_skip_verify` whoever answers at the upstream's address gets every request, with the visitors' cookies for
+that app and all they type, and nobody notices. If the app made its certificate itself, name that certificate's file
+in `ca`.",
+        "[[app]]\nhost = \"nas.example.com\"\nupstream = \"https://192.168.1.9:5001\"
+upstream_tls = { insecure_skip_verify = true }",
+        "[[app]]\nhost = \"nas.example.com\"\nupstream = \"https://192.168.1.9:5001\"
+upstream_tls = { ca = \"nas.pem\", server_name = \"nas.local\" }",
+    ),
+    entry(
+        Code::E0520,
+        "`path` is where on its hosts an app is: names of letters, digits, `-`, `.`, `_` and `~` between slashes, which every
+server reads alike. `strip_path` takes that path away before the app sees it, so there has to be one.",
+        "[[app]]\nhost = \"apps.example.com\"\npath = \"/wiki/../\"\nupstream = \"http://127.0.0.1:8000\"",
+        "[[app]]\nhost = \"apps.example.com\"\npath = \"/wiki/\"\nupstream = \"http://127.0.0.1:8000\"",
+    ),
+    entry(
+        Code::E0521,
+        "Visitors name a host before they name a path, so all apps of one host show one certificate. Name its files in one of
+these apps, or the same files in each.",
+        "[[app]]\nhost = \"apps.example.com\"\nupstream = \"http://127.0.0.1:8000\"\ncertificate = \"one.pem\"\nprivate_key = \"one.key\"\n
+[[app]]\nhost = \"apps.example.com\"\npath = \"/wiki/\"\nupstream = \"http://127.0.0.1:8001\"\ncertificate = \"two.pem\"\nprivate_key = \"two.key\"",
+        "[[app]]\nhost = \"apps.example.com\"\nupstream = \"http://127.0.0.1:8000\"\ncertificate = \"one.pem\"\nprivate_key = \"one.key\"\n
+[[app]]\nhost = \"apps.example.com\"\npath = \"/wiki/\"\nupstream = \"http://127.0.0.1:8001\"",
     ),
     entry(
         Code::E0601,
@@ -160,8 +243,8 @@ bypass = [{ path = \"/health\", methods = [\"GET\"], reason = \"monitoring\" }]"
     ),
     entry(
         Code::E0603,
-        "A network of length 0 holds every address, so the bypass has no limit although it seems to. Write the length that was
-meant, or leave `networks` away if really everybody is meant.",
+        "A network of length 0 holds every address, so a bypass has no limit although it seems to, and with `trusted_proxies` every
+client could say who it is. Write the length that was meant; leave `networks` away if really everybody is meant.",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
 bypass = [{ path = \"/metrics\", networks = [\"192.168.1.0/0\"], reason = \"monitoring\" }]",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
@@ -175,6 +258,15 @@ close it; say so with `reason`.",
 bypass = [{ path = \"/hooks/*\", methods = [\"POST\"] }]",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
 bypass = [{ path = \"/hooks/*\", methods = [\"POST\"], reason = \"the app checks the signature\" }]",
+    ),
+    entry(
+        Code::W0605,
+        "The regular expression covers every path there is, so the rule speaks of the whole app and no rule behind it is ever asked.
+Expressions match the whole path: write `/(api|feed)(/.*)?` rather than `.*(api|feed).*|.*`.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[app.rule]]\npath_regex = \"/.*\"\nrequire = \"password\"",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[app.rule]]\npath_regex = \"/(api|feed)(/.*)?\"\nrequire = \"password\"",
     ),
     entry(
         Code::E0606,
@@ -207,7 +299,7 @@ framed), or the name or value cannot stand in a header. Headers of your own, suc
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
 request_headers = { set = { \"X-Forwarded-User\" = \"admin\" } }",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
-request_headers = { set = { \"X-Api-Key\" = \"key\" } }",
+request_headers = { set = { \"X-Client\" = \"doorward\" } }",
     ),
     entry(
         Code::E0612,
@@ -217,6 +309,46 @@ Its status is 302, 303, 307 or 308; 301 is refused, because browsers keep it for
 redirect = [{ from = \"/\", to = \"/lab\", status = 301 }]",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
 redirect = [{ from = \"/\", to = \"/lab\", status = 308 }]",
+    ),
+    entry(
+        Code::W0612,
+        "Whoever signs in, and however, this stays shut: `allow` names nobody, or `require` asks for a passkey, which this
+version does not know yet. That may be meant for a while. `deny` says so better, if it is.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nallow = []",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nallow = [\"group:family\"]",
+    ),
+    entry(
+        Code::E0613,
+        "`allow` lists people: \"user:alice\" is one account, \"group:family\" everybody in that group, and \"*\" alone everybody who
+is signed in. Paths have no place in it: `only` is the list of paths that can be reached. Who is in which group is not in the
+file; `doorward user group add alice family` puts her there.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nallow = [\"family\"]",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nallow = [\"group:family\"]",
+    ),
+    entry(
+        Code::E0620,
+        "Rules of an app with a `path` are written for the path that visitors see, `path` included. This one begins otherwise, so
+it would speak of nothing. Only what is denied may also be written as an app with `strip_path` sees it.",
+        "[[app]]\nhost = \"apps.example.com\"\npath = \"/wiki/\"\nupstream = \"http://127.0.0.1:8000\"\ndeny = [\"/admin/\"]",
+        "[[app]]\nhost = \"apps.example.com\"\npath = \"/wiki/\"\nupstream = \"http://127.0.0.1:8000\"\ndeny = [\"/wiki/admin/\"]",
+    ),
+    entry(
+        Code::E0701,
+        "The rules do something else with this request than [[expect]] says, so the configuration is not applied. Mend the rule
+that decides, or expect what you want after all. `doorward explain` with the same URL tells every step.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[expect]]\nrequest = \"GET https://app.example.com/admin/\"\nas = \"user:alice 2fa\"\nresult = \"deny\"",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\ndeny = [\"/admin/\"]\n
+[[expect]]\nrequest = \"GET https://app.example.com/admin/\"\nas = \"user:alice 2fa\"\nresult = \"deny\"",
+    ),
+    entry(
+        Code::E0702,
+        "An expectation has a request, written as method and https:// URL of one of the hosts here, and says who asks: `anonymous`,
+or `user:` with a name and perhaps a strength. One that cannot be read is never taken for met.",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[expect]]\nrequest = \"GET /\"\nresult = \"sign-in\"",
+        "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
+[[expect]]\nrequest = \"GET https://app.example.com/\"\nresult = \"sign-in\"",
     ),
 ];
 

@@ -20,6 +20,12 @@ pub struct ListenTable {
     pub max_connections: Option<Placed<u64>>,
     /// Most connections at once from one network.
     pub max_connections_per_network: Option<Placed<u64>>,
+    /// Whose word on where a request comes from is believed.
+    pub trusted_proxies: Option<Placed<Vec<Placed<String>>>>,
+    /// The field they say it in.
+    pub client_ip_header: Option<Placed<String>>,
+    /// Where metrics are told.
+    pub metrics: Option<Placed<String>>,
 }
 
 impl ListenTable {
@@ -32,6 +38,9 @@ impl ListenTable {
             drain_timeout: reader.duration("drain_timeout"),
             max_connections: reader.integer("max_connections", 1, 1_000_000),
             max_connections_per_network: reader.integer("max_connections_per_network", 1, 1_000_000),
+            trusted_proxies: reader.list("trusted_proxies"),
+            client_ip_header: reader.string("client_ip_header"),
+            metrics: reader.string("metrics"),
         }
     }
 }

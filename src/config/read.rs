@@ -1,16 +1,21 @@
-//! The file and what it names: the only part of this room that touches the disk.
+//! The file and what it names: reads each once, so that what was judged is what is run.
 
-use std::fs::File;
 use std::io;
-use std::io::Read;
 use std::path::Path;
 
+use crate::config::complaint;
 use crate::config::complaint::{Code, Complaint};
 use crate::config::document;
-use crate::config::document::{Document, MAX_BYTES};
+use crate::config::document::{Document, MAX_BYTES, Outside};
+use crate::config::environment::Environment;
+use crate::config::include;
+use crate::config::open;
+use crate::config::overrides;
 use crate::config::placed::Placed;
 use crate::config::report::Report;
-use crate::config::source::Source;
+use crate::config::secret;
+use crate::config::secret::Form;
+use crate::config::source::{Consulted, Origin, Source};
 use crate::config::tls::WrittenPair;
 
 /// Why a configuration file gives no text.
@@ -36,16 +41,25 @@ impl Unread {
 /// # Errors
 /// A report that says why there is none.
 pub fn source(path: &Path) -> Result<Source, Unread> {
-    let bytes = read(path, MAX_BYTES).map_err(|fault| unread(path, &fault))?;
-    if bytes.len() > MAX_BYTES {
+    let opened = open::any(path, MAX_BYTES).map_err(|fault| unread(path, &fault))?;
+    let (identity, private) = (opened.identity(), opened.is_private());
+    if opened.bytes.len() > MAX_BYTES {
         return Err(Unread::Unfit(refusal(
             path,
             Complaint::without_place(Code::E0110, "the configuration is larger than 1 MiB"),
         )));
     }
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(Source::of_file(path, text)),
+    match String::from_utf8(opened.bytes) {
+        Ok(text) => Ok(Source::of_known_file(path, text, identity, private)),
         Err(fault) => Err(Unread::Unfit(not_utf8(path, fault.as_bytes(), fault.utf8_error().valid_up_to()))),
+    }
+}
+
+/// A text that stands for a file: one that is about to be written there, perhaps. Who may read it is asked of what is there.
+pub fn in_place_of(path: &Path, text: String) -> Source {
+    match path.metadata() {
+        Ok(metadata) => Source::of_known_file(path, text, open::identity(&metadata), open::is_private(&metadata)),
+        Err(_) => Source::of_file(path, text),
     }
 }
 
@@ -64,30 +78,86 @@ fn refusal(path: &Path, complaint: Complaint) -> Report {
     Report::new(Source::of_file(path, String::new()), vec![complaint])
 }
 
-/// A configuration file's text as a document.
+/// Reads all that belongs to a configuration: the files it includes, the variables that speak for it, and its secrets.
 ///
 /// # Errors
-/// As [`document::parse`].
-pub fn document(source: &Source) -> Result<Document, Vec<Complaint>> {
-    let mut document = document::parse(&source.text)?;
-    document.directory.clone_from(&source.directory);
-    Ok(document)
+/// A report of text that is not TOML; then nothing else is said. All other faults are in [`Document::complaints`].
+pub fn whole(mut source: Source, environment: &Environment) -> Result<(Source, Document), Box<Report>> {
+    let mut consulted = Consulted::default();
+    let patterns = document::patterns(&source.main().text);
+    let mut complaints = include::read(&patterns, &mut source, &mut consulted);
+    if complaints.iter().any(|complaint| complaint.code == Code::E0103) {
+        source.hide_suspected();
+        return Err(Box::new(Report::new(source, complaints).after(consulted)));
+    }
+    let said = overrides::read(environment, &document::known(), &mut source, &mut consulted);
+    let outside = Outside { overrides: &said.overrides, environment: Some(environment) };
+    let mut document = match document::assemble(&source, outside) {
+        Ok(document) => document,
+        Err(faults) => {
+            source.hide_suspected();
+            return Err(Box::new(Report::new(source, faults).after(consulted)));
+        }
+    };
+    complaints.extend(said.complaints);
+    let holds_secret = |name: &str| document.variables.contains(name);
+    complaints.extend(said.unknown.into_iter().filter(|(name, _)| !holds_secret(name)).map(|(_, complaint)| complaint));
+    complaints.extend(secrets(&mut document, &source, &mut consulted));
+    document.consulted = consulted;
+    document.complaints.extend(complaints);
+    complaint::sort(&mut document.complaints);
+    source.hide(&document.hidden);
+    Ok((source, document))
+}
+
+/// Reads the secrets that stand in files of their own, and warns of those that stand where others may read them.
+fn secrets(document: &mut Document, source: &Source, consulted: &mut Consulted) -> Vec<Complaint> {
+    let mut complaints = Vec::new();
+    let mut apps = std::mem::take(&mut document.apps);
+    for (name, written) in apps.iter_mut().flat_map(|app| &mut app.request_headers.set) {
+        let directory = document.directory_of(&written.place);
+        let key = || "app.request_headers".to_owned();
+        complaints.extend(written.read(directory, &mut consulted.files).into_iter().map(|fault| fault.key(key())));
+        let text = source.text_at(written.place.start);
+        let open = matches!(text.origin, Origin::File { private: false, .. });
+        if written.form == Form::Plain && open && secret::is_telling(&name.value) {
+            let message = format!("the value of `{}` stands where others may read it", name.value);
+            let complaint = Complaint::new(Code::W0311, &written.place, message).label("seems to be a secret");
+            let help = format!("write {{ file = \"…\" }} and put it there, or close this file: chmod 600 {}", text.name);
+            complaints.push(complaint.help(help).key(key()));
+        }
+    }
+    document.apps = apps;
+    complaints
 }
 
 /// Complaints about the files that a document names, as far as reading them tells: `check` asks for this, as nothing else about
 /// the world is its business. Whether a key belongs to its certificate is found out where certificates are loaded.
 pub fn named_files(document: &Document) -> Vec<Complaint> {
     let pairs = std::iter::once(("tls", &document.tls.pair)).chain(document.apps.iter().map(|app| ("app", &app.pair)));
-    pairs.flat_map(|(table, pair)| faults_of(pair, &document.directory, table)).collect()
+    let mut faults: Vec<Complaint> = pairs.flat_map(|(table, pair)| faults_of(pair, document, table)).collect();
+    for app in &document.apps {
+        let tls = &app.upstream_tls;
+        // Half a pair is complained about as such.
+        let pair = tls.client_cert.as_ref().zip(tls.client_key.as_ref());
+        let files = [
+            (tls.ca.as_ref(), "CERTIFICATE-----", "ca"),
+            (pair.map(|pair| pair.0), "CERTIFICATE-----", "client_cert"),
+            (pair.map(|pair| pair.1), "PRIVATE KEY-----", "client_key"),
+        ];
+        faults.extend(files.iter().filter_map(|(written, marker, key)| {
+            let fault = fault_of((*written)?, document, marker, *key == "client_key")?;
+            Some(fault.key(format!("app.upstream_tls.{key}")))
+        }));
+    }
+    faults
 }
 
-fn faults_of(pair: &WrittenPair, directory: &Path, table: &str) -> Vec<Complaint> {
+fn faults_of(pair: &WrittenPair, document: &Document, table: &str) -> Vec<Complaint> {
     // Half a pair is complained about as such.
-    if pair.certificate.is_none() || pair.private_key.is_none() {
-        return Vec::new();
-    }
-    let certificate = fault_of(pair.certificate.as_ref(), directory, "CERTIFICATE-----");
-    let private_key = fault_of(pair.private_key.as_ref(), directory, "PRIVATE KEY-----");
+    let (Some(certificate), Some(private_key)) = (&pair.certificate, &pair.private_key) else { return Vec::new() };
+    let certificate = fault_of(certificate, document, "CERTIFICATE-----", false);
+    let private_key = fault_of(private_key, document, "PRIVATE KEY-----", true);
     certificate
         .map(|fault| fault.key(format!("{table}.certificate")))
         .into_iter()
@@ -95,29 +165,20 @@ fn faults_of(pair: &WrittenPair, directory: &Path, table: &str) -> Vec<Complaint
         .collect()
 }
 
-fn fault_of(written: Option<&Placed<String>>, directory: &Path, marker: &str) -> Option<Complaint> {
-    let written = written?;
-    let path = directory.join(&written.value);
+fn fault_of(written: &Placed<String>, document: &Document, marker: &str, is_secret: bool) -> Option<Complaint> {
+    let path = document.resolve(written);
     let complaint = |message: String| Complaint::new(Code::E0509, &written.place, message);
-    match read(&path, MAX_BYTES) {
+    match open::regular(&path, MAX_BYTES) {
         Err(fault) => Some(complaint(format!("cannot read `{}`: {fault}", path.display()))),
-        Ok(bytes) => {
-            let pem = bytes.windows(marker.len()).any(|window| window == marker.as_bytes());
+        Ok(opened) => {
+            let pem = opened.bytes.windows(marker.len()).any(|window| window == marker.as_bytes());
             let told = format!("a PEM file has a line that ends in `{marker}`");
-            (!pem).then(|| complaint(format!("`{}` is not what it should be", path.display())).label(told))
+            match pem {
+                false => Some(complaint(format!("`{}` is not what it should be", path.display())).label(told)),
+                true => (is_secret && opened.is_world_readable()).then(|| secret::world_readable_file(&written.place, &path)),
+            }
         }
     }
-}
-
-/// At most one byte more than `most`, so that a file without end is not read to its end.
-fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
-    let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
-        return Err(io::Error::from(io::ErrorKind::IsADirectory));
-    }
-    let mut bytes = Vec::new();
-    file.take(most as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn not_utf8(path: &Path, bytes: &[u8], valid: usize) -> Report {
@@ -179,7 +240,7 @@ mod tests {
         let path = folder.path().join("gateway.toml");
         std::fs::write(folder.path().join("key.pem"), "-----BEGIN CERTIFICATE-----\n").expect("written");
         std::fs::write(&path, "[tls]\ncertificate = \"none.pem\"\nprivate_key = \"key.pem\"\n").expect("written");
-        let read = document(&source(&path).expect("a source")).expect("a document");
+        let (_, read) = whole(source(&path).expect("a source"), &Environment::default()).expect("a document");
         let faults = named_files(&read);
         assert_eq!(faults.iter().map(|fault| fault.code).collect::<Vec<_>>(), [Code::E0509, Code::E0509]);
     }

@@ -3,7 +3,7 @@
 //!
 //! Not serde: a derived `Deserialize` stops at the first fault and cannot say which other keys there are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use toml::Spanned;
@@ -12,9 +12,13 @@ use toml::de::{DeTable, DeValue};
 use crate::base::units;
 use crate::base::units::BadQuantity;
 use crate::config::complaint::{Code, Complaint};
+use crate::config::environment::Environment;
+use crate::config::guess;
 use crate::config::later;
 use crate::config::nearest::nearest;
 use crate::config::placed::{Place, Placed};
+use crate::config::renamed;
+use crate::config::secret::Scalar;
 
 /// What reading brings to light besides values.
 #[derive(Debug, Default)]
@@ -23,6 +27,14 @@ pub struct Findings {
     pub complaints: Vec<Complaint>,
     /// Every key that was asked for, written or not, as in the reference: `app.rule.path`.
     pub asked: BTreeSet<String>,
+    /// Keys outside of lists that hold one value, and what they take.
+    pub scalars: BTreeMap<String, Scalar>,
+    /// Where secrets are written plainly.
+    pub hidden: Vec<Place>,
+    /// Variables that hold secrets.
+    pub variables: BTreeSet<String>,
+    /// What secrets in variables are read from.
+    pub environment: Environment,
 }
 
 /// Reads one table.
@@ -62,21 +74,34 @@ impl<'a> Reader<'a> {
 
     /// A text.
     pub fn string(&mut self, key: &'static str) -> Option<Placed<String>> {
+        self.speaks(key, Scalar::Text);
         self.read(key, "a string", |value, _| value.as_str().map(str::to_owned).ok_or(Misfit::Type))
     }
 
     /// `true` or `false`.
     pub fn boolean(&mut self, key: &'static str) -> Option<Placed<bool>> {
+        self.speaks(key, Scalar::Boolean);
         self.read(key, "true or false", |value, _| value.as_bool().ok_or(Misfit::Type))
+    }
+
+    /// `true`, `false`, or a text.
+    pub fn switch_or_text(&mut self, key: &'static str) -> Option<Placed<Result<bool, String>>> {
+        self.read(key, "true, false or a string", |value, _| match (value.as_bool(), value.as_str()) {
+            (Some(switch), _) => Ok(Ok(switch)),
+            (None, Some(text)) => Ok(Err(text.to_owned())),
+            (None, None) => Err(Misfit::Type),
+        })
     }
 
     /// A span of time such as `"90s"`.
     pub fn duration(&mut self, key: &'static str) -> Option<Placed<Duration>> {
+        self.speaks(key, Scalar::Text);
         self.read(key, "a duration such as \"90s\"", duration)
     }
 
     /// A span of time, or the word that stands for none.
     pub fn duration_or(&mut self, key: &'static str, none: &str) -> Option<Placed<Option<Duration>>> {
+        self.speaks(key, Scalar::Text);
         let wanted = format!("a duration such as \"90s\", or \"{none}\"");
         self.read(key, &wanted, |value, place| match value.as_str() {
             Some(word) if word == none => Ok(None),
@@ -86,6 +111,7 @@ impl<'a> Reader<'a> {
 
     /// A size in bytes such as `"64KiB"`, or the word that stands for none.
     pub fn size_or(&mut self, key: &'static str, none: &str) -> Option<Placed<Option<u64>>> {
+        self.speaks(key, Scalar::Text);
         let wanted = format!("a size such as \"64KiB\", or \"{none}\"");
         self.read(key, &wanted, |value, place| match value.as_str() {
             Some(word) if word == none => Ok(None),
@@ -95,6 +121,7 @@ impl<'a> Reader<'a> {
 
     /// A whole number from `least` to `most`.
     pub fn integer(&mut self, key: &'static str, least: u64, most: u64) -> Option<Placed<u64>> {
+        self.speaks(key, Scalar::Number);
         self.read(key, "a whole number", |value, place| {
             let number = number(value).ok_or(Misfit::Type)?;
             match u64::try_from(number) {
@@ -111,6 +138,7 @@ impl<'a> Reader<'a> {
     pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&'static str, T)]) -> Option<Placed<T>> {
         let words = choices.iter().map(|(word, _)| *word);
         let numeric = words.clone().all(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+        self.speaks(key, if numeric { Scalar::Number } else { Scalar::Text });
         let listed: Vec<String> = words.clone().map(|word| if numeric { word.into() } else { format!("\"{word}\"") }).collect();
         let listed = listed.join(" or ");
         self.read(key, &listed, |value, place| {
@@ -148,26 +176,6 @@ impl<'a> Reader<'a> {
                 None
             }
         }
-    }
-
-    /// A table of texts whose keys are the owner's own: each key with its value, as written.
-    pub fn pairs(&mut self, key: &'static str) -> Vec<(Placed<String>, Placed<String>)> {
-        let mut pairs = Vec::new();
-        let Some(found) = self.find(key) else { return pairs };
-        let DeValue::Table(table) = found.get_ref() else {
-            self.wrong_type(key, "a table of strings", found.get_ref(), &found.span());
-            return pairs;
-        };
-        for (name, value) in table {
-            match value.get_ref().as_str() {
-                Some(text) => {
-                    let name = Placed::new(name.get_ref().to_string(), name.span());
-                    pairs.push((name, Placed::new(text.to_owned(), value.span())));
-                }
-                None => self.wrong_type(key, "a table of strings", value.get_ref(), &value.span()),
-            }
-        }
-        pairs
     }
 
     /// One text or a list of them; nothing if the key is absent.
@@ -247,6 +255,29 @@ impl<'a> Reader<'a> {
         self.table.and_then(|table| table.get(key)).map(Spanned::span)
     }
 
+    /// Remembers that a variable may speak for a key. There is none for keys in lists.
+    pub fn speaks(&mut self, key: &str, scalar: Scalar) {
+        if self.path != "app" && !self.path.starts_with("app.") {
+            let full = self.full(key);
+            self.findings.scalars.insert(full, scalar);
+        }
+    }
+
+    /// Remembers that a secret stands here.
+    pub fn hide(&mut self, place: &Place) {
+        self.findings.hidden.push(place.clone());
+    }
+
+    /// The environment.
+    pub fn environment(&self) -> &Environment {
+        &self.findings.environment
+    }
+
+    /// Remembers that a variable holds a secret.
+    pub fn names_variable(&mut self, name: &str) {
+        self.findings.variables.insert(name.to_owned());
+    }
+
     /// Adds a complaint.
     pub fn complain(&mut self, complaint: Complaint) {
         self.findings.complaints.push(complaint);
@@ -289,7 +320,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn find(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+    /// A key's value as the parser gives it.
+    pub fn find(&mut self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.asked.push(key);
         let full = self.full(key);
         self.findings.asked.insert(full);
@@ -321,11 +353,15 @@ impl<'a> Reader<'a> {
         texts
     }
 
-    fn wrong_type(&mut self, key: &str, wanted: &str, found: &DeValue<'_>, place: &Place) {
+    /// Complains that a value is of another type than `wanted`.
+    pub fn wrong_type(&mut self, key: &str, wanted: &str, found: &DeValue<'_>, place: &Place) {
         let key = self.full(key);
         let complaint = Complaint::new(Code::E0201, place, format!("`{key}` must be {wanted}"))
             .label(format!("this is {}", with_article(found.type_str())))
             .key(key);
+        if let Some(word) = meant_by(found, wanted) {
+            return self.complain(complaint.help(format!("write \"{word}\"")).fix(format!("\"{word}\"")));
+        }
         let bare = match found {
             DeValue::Integer(number) => Some(number.to_string()),
             DeValue::Float(number) => Some(number.to_string()),
@@ -338,7 +374,8 @@ impl<'a> Reader<'a> {
         });
     }
 
-    fn full(&self, key: &str) -> String {
+    /// A key as in the reference: `app.rule.path`.
+    pub fn full(&self, key: &str) -> String {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 }
@@ -355,6 +392,10 @@ fn unknown(path: &str, key: &Spanned<std::borrow::Cow<'_, str>>, asked: &[&'stat
         "" => ("at the top of the file".to_owned(), name.to_string()),
         path => (format!("in {}", header(path)), format!("{path}.{name}")),
     };
+    if let Some(other) = renamed::name(path, name) {
+        let complaint = Complaint::new(Code::E0205, &key.span(), format!("{} {whose} has another name", quoted(name))).key(full);
+        return complaint.label(format!("it is called `{other}` here")).fix(other);
+    }
     let complaint = Complaint::new(Code::E0203, &key.span(), format!("unknown key {} {whose}", quoted(name))).key(full);
     if later::is_reserved(path, name) {
         return complaint.label("not in this version yet").help("remove it; a later version will know it");
@@ -368,7 +409,7 @@ fn unknown(path: &str, key: &Spanned<std::borrow::Cow<'_, str>>, asked: &[&'stat
 /// A table's name as people write it.
 fn header(path: &str) -> String {
     match path {
-        "app" | "app.rule" => format!("[[{path}]]"),
+        "app" | "app.rule" | "expect" => format!("[[{path}]]"),
         "app.redirect" => "an entry of `redirect`".into(),
         "app.bypass" => "an entry of `bypass`".into(),
         path => format!("[{path}]"),
@@ -385,6 +426,13 @@ fn quoted(text: &str) -> String {
 
 fn with_article(kind: &str) -> String {
     format!("{} {kind}", if kind.starts_with(['a', 'i']) { "an" } else { "a" })
+}
+
+/// The word for `true` or `false` where one of a few words is wanted and "off" is among them: `false` is off, `true` what comes
+/// first.
+fn meant_by<'a>(found: &DeValue<'_>, wanted: &'a str) -> Option<&'a str> {
+    let on = found.as_bool().filter(|_| wanted.contains(" or \"off\""))?;
+    if on { wanted.split('"').nth(1) } else { Some("off") }
 }
 
 fn number(value: &DeValue<'_>) -> Option<i64> {
@@ -424,7 +472,11 @@ fn quantity<T>(
             Err(complaint.label(format!("did you mean `{written}{unit}`?")).fix(meant).into())
         }
         Err(reason @ (BadQuantity::Malformed | BadQuantity::TooLarge)) => {
-            Err(complaint(format!("{} {reason}", quoted(&written))).label(format!("a whole number with one of {units}")).into())
+            let complaint = complaint(format!("{} {reason}", quoted(&written)));
+            Err(Misfit::from(match guess::quantity(&written).filter(|guess| parse(guess).is_ok()) {
+                Some(guess) => complaint.label(format!("did you mean `{guess}`?")).fix(format!("\"{guess}\"")),
+                None => complaint.label(format!("a whole number with one of {units}")),
+            }))
         }
     }
 }

@@ -5,12 +5,14 @@ use annotate_snippets::{Annotation, AnnotationKind, Level, Origin, Renderer, Sni
 use serde_json::{Value, json};
 
 use crate::config::complaint;
-use crate::config::complaint::{Complaint, Severity};
+use crate::config::complaint::{Code, Complaint, Severity};
 use crate::config::placed::Place;
-use crate::config::source::Source;
+use crate::config::source::{Consulted, Origin as Comes, Source, Text};
 
 /// More than this nobody reads; a file of another kind can have a hundred thousand.
 pub const MOST: usize = 100;
+/// Most files that a summary names.
+const MOST_NAMED: usize = 5;
 
 /// Complaints about one text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,13 +21,23 @@ pub struct Report {
     pub source: Source,
     /// What is wrong with it, in the order of the text.
     pub complaints: Vec<Complaint>,
+    /// What was read besides the file itself.
+    pub consulted: Consulted,
 }
 
 impl Report {
     /// Complaints about one text.
     pub fn new(source: Source, mut complaints: Vec<Complaint>) -> Self {
         complaint::sort(&mut complaints);
-        Self { source, complaints }
+        complaints.iter_mut().for_each(|complaint| hush(complaint, &source));
+        Self { source, complaints, consulted: Consulted::default() }
+    }
+
+    /// The same, after these files were read.
+    #[must_use]
+    pub fn after(mut self, consulted: Consulted) -> Self {
+        self.consulted = consulted;
+        self
     }
 
     /// How many complaints of a severity there are.
@@ -33,18 +45,44 @@ impl Report {
         self.complaints.iter().filter(|complaint| complaint.severity() == severity).count()
     }
 
-    /// "2 errors, 1 warning in gateway.toml; nothing was applied".
+    /// "2 errors in gateway.toml, 1 warning in conf.d/media.toml; nothing was applied".
     pub fn summary(&self) -> String {
-        let counted = |severity: Severity| {
-            let count = self.count(severity);
-            (count > 0).then(|| format!("{count} {}{}", severity.name(), if count == 1 { "" } else { "s" }))
+        let name = |complaint: &Complaint| match &complaint.place {
+            Some(place) => summed_up(self.source.text_at(place.start)),
+            None => self.source.main().name.as_str(),
         };
-        let counts: Vec<String> = [Severity::Error, Severity::Warning].into_iter().filter_map(counted).collect();
-        match (counts.is_empty(), self.count(Severity::Error)) {
-            (true, _) => format!("no errors in {}", self.source.name),
-            (false, 0) => format!("{} in {}", counts.join(", "), self.source.name),
-            (false, _) => format!("{} in {}; nothing was applied", counts.join(", "), self.source.name),
+        let mut parts: Vec<String> = Vec::new();
+        let mut names: Vec<&str> = Vec::new();
+        self.complaints.iter().map(name).for_each(|name| {
+            if !names.contains(&name) && names.len() < MOST_NAMED {
+                names.push(name)
+            }
+        });
+        for (at, named) in names.iter().enumerate() {
+            // The last stands for all that are not named.
+            let rest = at + 1 == MOST_NAMED;
+            let here = |complaint: &&Complaint| name(complaint) == *named || (rest && !names.contains(&name(complaint)));
+            let counted = |severity: Severity| {
+                let count = self.complaints.iter().filter(here).filter(|complaint| complaint.severity() == severity).count();
+                (count > 0).then(|| format!("{count} {}{}", severity.name(), if count == 1 { "" } else { "s" }))
+            };
+            let counts: Vec<String> = [Severity::Error, Severity::Warning].into_iter().filter_map(counted).collect();
+            parts.push(format!("{} in {}", counts.join(", "), if rest { "others" } else { named }));
         }
+        match (parts.is_empty(), self.count(Severity::Error)) {
+            (true, _) => format!("no errors in {}", self.source.main().name),
+            (false, 0) => parts.join(", "),
+            (false, _) => format!("{}; nothing was applied", parts.join(", ")),
+        }
+    }
+
+    /// Keys for which variables speak, each with its variable's name.
+    pub fn spoken(&self) -> Vec<(&str, &str)> {
+        let spoken = self.source.texts().iter().filter_map(|text| match &text.origin {
+            Comes::Variable { key: Some(key), .. } => Some((key.as_str(), text.name.rsplit(' ').next().unwrap_or_default())),
+            Comes::Variable { key: None, .. } | Comes::File { .. } => None,
+        });
+        spoken.collect()
     }
 
     /// Where more is said about these complaints; nothing if there are none.
@@ -77,24 +115,36 @@ impl Report {
     /// The complaints in one line each, for the log: `gateway.toml:4:1: error[E0203]: unknown key`.
     pub fn lines(&self) -> Vec<String> {
         let line = |complaint: &Complaint| {
-            let place = complaint.place.as_ref().map(|place| self.source.position(place.start));
-            let place = place.map_or_else(String::new, |place| format!(":{}:{}", place.line, place.column));
+            let at = complaint.place.as_ref().map_or_else(|| self.source.main().name.clone(), |place| self.whereabouts(place));
             let (severity, code) = (complaint.severity().name(), complaint.code.name());
-            format!("{}{place}: {severity}[{code}]: {}", self.source.name, harmless(&complaint.message))
+            let also = complaint.also.iter().map(|(place, label)| format!("; {}: {}", self.whereabouts(place), harmless(label)));
+            format!("{at}: {severity}[{code}]: {}{}", harmless(&complaint.message), also.collect::<String>())
         };
         self.complaints.iter().take(MOST).map(line).collect()
+    }
+
+    /// Such as `conf.d/media.toml:4:1`.
+    pub fn whereabouts(&self, place: &Place) -> String {
+        let position = self.source.position(place.start);
+        format!("{}:{}:{}", self.source.text_at(place.start).name, position.line, position.column)
     }
 
     /// The complaints as JSON, version 1: positions count from 1, columns in Unicode scalar values, and byte offsets.
     pub fn json(&self) -> Value {
         let errors = self.count(Severity::Error);
         let diagnostics: Vec<Value> = self.complaints.iter().take(MOST).map(|complaint| self.diagnostic(complaint)).collect();
-        json!({
+        let mut value = json!({
             "version": 1,
             "ok": errors == 0,
             "summary": { "errors": errors, "warnings": self.count(Severity::Warning) },
             "diagnostics": diagnostics,
-        })
+        });
+        let spoken = self.spoken();
+        if !spoken.is_empty() {
+            value["environment"] =
+                spoken.into_iter().map(|(key, variable)| json!({ "key": key, "variable": variable })).collect();
+        }
+        value
     }
 
     fn snippet(&self, renderer: &Renderer, complaint: &Complaint) -> String {
@@ -104,32 +154,28 @@ impl Report {
         };
         let title = level.primary_title(harmless(&complaint.message)).id(complaint.code.name());
         let group = match &complaint.place {
-            None => title.element(Origin::path(&self.source.name)),
-            Some(place) => title.element(self.excerpt(complaint, place)),
+            None => title.element(Origin::path(&self.source.main().name)),
+            Some(place) => title.elements(self.excerpts(complaint, place)),
         };
         let notes = complaint.notes.iter().map(|note| Level::NOTE.message(harmless(note)));
         let help = complaint.help.iter().map(|help| Level::HELP.message(harmless(help)));
         renderer.render(&[group.elements(notes).elements(help)])
     }
 
-    /// The lines that a complaint speaks of. Not the whole text: the renderer reads all that it is given, for every complaint.
-    fn excerpt<'a>(&'a self, complaint: &'a Complaint, place: &Place) -> Snippet<'a, Annotation<'a>> {
-        let text = self.source.text.as_str();
-        let place = self.source.inside(place);
-        let also: Vec<(Place, &str)> =
-            complaint.also.iter().map(|(place, label)| (self.source.inside(place), label.as_str())).collect();
-        let first = also.iter().map(|(place, _)| place.start).fold(place.start, usize::min);
-        let last = also.iter().map(|(place, _)| place.end).fold(place.end, usize::max);
-        let start = text[..first].rfind('\n').map_or(0, |newline| newline + 1);
-        let end = text[last..].find('\n').map_or(text.len(), |newline| last + newline + 1);
-        let moved = |place: Place| place.start - start..place.end - start;
-        let primary = AnnotationKind::Primary.span(moved(place)).label(complaint.label.as_deref().map(harmless));
-        let also = also.into_iter().map(|(place, label)| AnnotationKind::Context.span(moved(place)).label(harmless(label)));
-        Snippet::source(&text[start..end])
-            .line_start(self.source.position(first).line)
-            .path(self.source.name.as_str())
-            .annotation(primary)
-            .annotations(also)
+    /// The lines that a complaint speaks of, for each text in which there are any.
+    fn excerpts<'a>(&'a self, complaint: &'a Complaint, place: &Place) -> Vec<Snippet<'a, Annotation<'a>>> {
+        let primary = (place, AnnotationKind::Primary, complaint.label.as_deref());
+        let also = complaint.also.iter().map(|(place, label)| (place, AnnotationKind::Context, Some(label.as_str())));
+        let mut by_text: Vec<(&Text, Vec<Mark<'_>>)> = Vec::new();
+        for (place, kind, label) in std::iter::once(primary).chain(also) {
+            let text = self.source.text_at(place.start);
+            let mark = (text.inside(place), kind, label);
+            match by_text.iter_mut().find(|(known, _)| known.start == text.start) {
+                Some((_, marks)) => marks.push(mark),
+                None => by_text.push((text, vec![mark])),
+            }
+        }
+        by_text.into_iter().map(|(text, marks)| excerpt(text, marks)).collect()
     }
 
     fn diagnostic(&self, complaint: &Complaint) -> Value {
@@ -137,7 +183,7 @@ impl Report {
             "code": complaint.code.name(),
             "severity": complaint.severity().name(),
             "message": complaint.message,
-            "file": self.source.name,
+            "file": complaint.place.as_ref().map_or(self.source.main(), |place| self.source.text_at(place.start)).name,
         });
         if let Some(place) = &complaint.place {
             merge(&mut diagnostic, self.location(place));
@@ -156,6 +202,13 @@ impl Report {
         }
         let also = complaint.also.iter().map(|(place, label)| {
             let mut other = json!({ "message": label });
+            let elsewhere = complaint
+                .place
+                .as_ref()
+                .is_some_and(|at| self.source.text_at(at.start).start != self.source.text_at(place.start).start);
+            if elsewhere {
+                merge(&mut other, json!({ "file": self.source.text_at(place.start).name }));
+            }
             merge(&mut other, self.location(place));
             other
         });
@@ -167,12 +220,53 @@ impl Report {
     }
 
     fn location(&self, place: &Place) -> Value {
-        let place = self.source.inside(place);
-        let (start, end) = (self.source.position(place.start), self.source.position(place.end));
+        let text = self.source.text_at(place.start);
+        let local = text.inside(place);
+        let (start, end) = (text.position(local.start + text.start), text.position(local.end + text.start));
         json!({
             "line": start.line, "column": start.column, "end_line": end.line, "end_column": end.column,
-            "byte_start": place.start, "byte_end": place.end,
+            "byte_start": local.start, "byte_end": local.end,
         })
+    }
+}
+
+/// What a summary calls a text: variables stand together.
+fn summed_up(text: &Text) -> &str {
+    match text.origin {
+        Comes::File { .. } => &text.name,
+        Comes::Variable { .. } => "environment variables",
+    }
+}
+
+/// Something that is said at a place, counted from the beginning of its text.
+type Mark<'a> = (Place, AnnotationKind, Option<&'a str>);
+
+/// Not the whole text: the renderer reads all that it is given, for every complaint.
+fn excerpt<'a>(text: &'a Text, marks: Vec<Mark<'a>>) -> Snippet<'a, Annotation<'a>> {
+    let shown = text.shown();
+    let first = marks.iter().map(|(place, _, _)| place.start).min().unwrap_or_default();
+    let last = marks.iter().map(|(place, _, _)| place.end).max().unwrap_or_default();
+    let start = shown[..first].rfind('\n').map_or(0, |newline| newline + 1);
+    let end = shown[last..].find('\n').map_or(shown.len(), |newline| last + newline + 1);
+    let marks = marks
+        .into_iter()
+        .map(|(place, kind, label)| kind.span(place.start - start..place.end - start).label(label.map(harmless)));
+    Snippet::source(&shown[start..end])
+        .line_start(text.position(text.start + first).line)
+        .path(text.name.as_str())
+        .annotations(marks)
+}
+
+/// What is said of a variable proposes no text for a file; and what stands in a file that a variable names is quoted by nobody:
+/// it may be another file than was meant.
+fn hush(complaint: &mut Complaint, source: &Source) {
+    let Some(text) = complaint.place.as_ref().map(|place| source.text_at(place.start)) else { return };
+    let Comes::Variable { key, by_file } = &text.origin else { return };
+    complaint.fix = None;
+    if *by_file && !matches!(complaint.code, Code::E0301 | Code::E0310) {
+        complaint.message = format!("what stands in this file is no value for `{}`", key.as_deref().unwrap_or_default());
+        (complaint.label, complaint.notes) = (None, Vec::new());
+        complaint.help = Some("the file holds the value and nothing else".to_owned());
     }
 }
 
@@ -193,7 +287,6 @@ fn merge(into: &mut Value, from: Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::complaint::Code;
 
     fn report(complaints: Vec<Complaint>) -> Report {
         Report::new(Source::unnamed("gateway.toml", "# äöü\nidle_timout = \"12h\"\n".into()), complaints)

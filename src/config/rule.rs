@@ -1,5 +1,7 @@
 //! `[[app.rule]]`, and the entries of `redirect` and `bypass`.
 
+use std::time::Duration;
+
 use crate::config::auth;
 use crate::config::placed::{Place, Placed};
 use crate::config::reader::Reader;
@@ -35,10 +37,16 @@ pub struct RuleTable {
     pub action: Option<Placed<WrittenAction>>,
     /// What it asks of visitors.
     pub require: Option<Placed<Strength>>,
+    /// Whom it lets in.
+    pub allow: Option<Placed<Vec<Placed<String>>>>,
+    /// How long ago a proof may be; the inner `None` is `"off"`.
+    pub max_age: Option<Placed<Option<Duration>>>,
     /// Where it sends.
     pub to: Option<Placed<String>>,
     /// And with which status.
     pub status: Option<Placed<u64>>,
+    /// Largest request body; the inner `None` is `"none"`.
+    pub body_limit: Option<Placed<Option<u64>>>,
     /// Why it is there.
     pub reason: Option<Placed<String>>,
 }
@@ -85,8 +93,11 @@ impl RuleTable {
             networks: reader.list("networks"),
             action: reader.choice("action", &actions),
             require: auth::strength(reader),
+            allow: reader.list("allow"),
+            max_age: reader.duration_or("max_age", "off"),
             to: reader.string("to"),
             status: reader.integer("status", 100, 599),
+            body_limit: reader.size_or("body_limit", "none"),
             reason: reader.string("reason"),
         }
     }
@@ -103,8 +114,11 @@ impl RuleTable {
             networks: reader.list("networks"),
             action: Some(Placed::new(WrittenAction::Bypass, place.clone())),
             require: None,
+            allow: None,
+            max_age: None,
             to: None,
             status: None,
+            body_limit: reader.size_or("body_limit", "none"),
             reason: reader.string("reason"),
             place,
         }

@@ -1,18 +1,66 @@
 //! Complaints about text that is not TOML. When there is one, nothing else is said: what follows a syntax error is guesswork.
 
+use toml::Spanned;
 use toml::de::DeTable;
 use toml::de::DeValue;
 use toml::de::Error;
 
 use crate::config::complaint::{Code, Complaint};
 use crate::config::placed::Place;
+use crate::config::source::Text;
 
 /// More would not help anybody.
 const MOST: usize = 8;
 
-/// Complaints for what the TOML parser reports.
-pub fn complaints(text: &str, errors: &[Error]) -> Vec<Complaint> {
-    errors.iter().take(MOST).map(|error| complaint(text, error)).collect()
+const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// Reads one text as TOML, with its places in the numbering of all texts.
+///
+/// # Errors
+/// Complaints for what the parser reports.
+pub fn parse(text: &Text) -> Result<DeTable<'_>, Vec<Complaint>> {
+    if text.text.starts_with(BYTE_ORDER_MARK) {
+        let place = text.start..text.start + BYTE_ORDER_MARK.len();
+        let complaint =
+            Complaint::new(Code::E0103, &place, "the file begins with a byte order mark").label("an invisible character");
+        return Err(vec![complaint.help("save the file as UTF-8 without it").fix("")]);
+    }
+    let (root, errors) = DeTable::parse_recoverable(&text.text);
+    if errors.is_empty() {
+        return Ok(moved(root.into_inner(), text.start));
+    }
+    let complaints = errors.iter().take(MOST).map(|error| complaint(&text.text, error)).map(|mut complaint| {
+        // Behind the end of this text begins another.
+        let place = |place: &Place| {
+            let local = text.inside(&(place.start.saturating_add(text.start)..place.end.saturating_add(text.start)));
+            local.start + text.start..local.end + text.start
+        };
+        complaint.place = complaint.place.as_ref().map(place);
+        complaint.also.iter_mut().for_each(|(also, _)| *also = place(also));
+        complaint
+    });
+    Err(complaints.collect())
+}
+
+/// The same table, written `by` bytes later.
+fn moved(table: DeTable<'_>, by: usize) -> DeTable<'_> {
+    if by == 0 {
+        return table;
+    }
+    let place = |place: Place| place.start + by..place.end + by;
+    let entries =
+        table.into_iter().map(|(key, value)| (Spanned::new(place(key.span()), key.into_inner()), moved_value(value, by)));
+    entries.collect()
+}
+
+fn moved_value(value: Spanned<DeValue<'_>>, by: usize) -> Spanned<DeValue<'_>> {
+    let place = value.span().start + by..value.span().end + by;
+    let value = match value.into_inner() {
+        DeValue::Table(table) => DeValue::Table(moved(table, by)),
+        DeValue::Array(items) => DeValue::Array(items.into_iter().map(|item| moved_value(item, by)).collect()),
+        other => other,
+    };
+    Spanned::new(place, value)
 }
 
 fn complaint(text: &str, error: &Error) -> Complaint {

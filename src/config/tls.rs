@@ -43,6 +43,12 @@ impl TlsTable {
 impl WrittenPair {
     /// Reads the two keys of a table.
     pub fn read(reader: &mut Reader<'_>) -> Self {
-        Self { certificate: reader.string("certificate"), private_key: reader.string("private_key") }
+        let (certificate, private_key) = (reader.string("certificate"), reader.secret_file("private_key"));
+        // What is written and cannot be read is complained about; that the other lacks it then is no second fault.
+        let is_unread = |key: &str, read: bool| reader.written(key).is_some() && !read;
+        if is_unread("certificate", certificate.is_some()) || is_unread("private_key", private_key.is_some()) {
+            return Self::default();
+        }
+        Self { certificate, private_key }
     }
 }

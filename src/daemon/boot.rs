@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime::Builder as RuntimeBuilder;
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
@@ -30,7 +31,10 @@ use crate::gate::services::Services;
 use crate::listen::accept::Kind;
 use crate::listen::door::Door;
 use crate::listen::limit::Slots;
-use crate::observe::access::{AccessLog, Writer};
+use crate::listen::metrics;
+use crate::model::event::Event;
+use crate::observe::access::{AccessLog, Form, Writer};
+use crate::plan::policy::AccessFormat;
 use crate::plan::whole::Plan;
 use crate::portal::service::Portal;
 use crate::proxy::pool::{Pool, Tunnels};
@@ -39,6 +43,7 @@ use crate::store::lock::Lock;
 use crate::store::open::Store;
 use crate::tls::directory::{Directory, Wanted};
 use crate::tls::local_ca::LocalCa;
+use crate::tls::upstream::Proofs;
 
 /// What a gateway starts from.
 #[derive(Debug)]
@@ -92,6 +97,7 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
     let ca = Arc::new(LocalCa::open_or_create(&place.certs, &clock, entropy).map_err(|fault| Fault::Tls(vec![fault]))?);
     let directory =
         Directory::new(Arc::clone(&ca), clock.clone(), Wanted::by(&plan), plan.tls.min_version).map_err(Fault::Tls)?;
+    Proofs::read(&plan, &clock).map_err(Fault::Tls)?.adopt(&plan.apps);
     let (addresses, faults) = Listeners::default().prepare(&listeners::wanted(&plan.listen), workers);
     faults.into_iter().next().map_or(Ok(()), Err)?;
     plan.version = 1;
@@ -99,12 +105,16 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
     let control = control::listen(&place.control).map_err(|source| Fault::Control { path: place.control.clone(), source })?;
     let (access, log) = open_log(&plan)?;
     let portal = Portal::new(store.clone(), &master, &clock, entropy);
+    let metrics = Arc::clone(&portal.metrics);
+    metrics.serve(plan.apps.iter().map(|app| app.name.as_str()));
+    metrics.started(clock.now());
     let enrolment = Current::new(Enrolment::by(&plan));
-    let desk = Arc::new(Desk { store: store.clone(), clock: clock.clone(), entropy, enrolment });
+    let desk = Desk { store: store.clone(), clock: clock.clone(), entropy, enrolment, metrics: Arc::clone(&metrics) };
+    let desk = Arc::new(desk);
     let local_ca = ca.certificate_pem().to_owned().into();
     let plan = Current::new(plan);
     let hall = Hall {
-        services: Arc::new(Services { store, portal, access, clock, entropy, local_ca, plan }),
+        services: Arc::new(Services { store, portal, access, metrics, clock, entropy, local_ca, plan }),
         directory: Arc::new(directory),
         desk,
         drain: Lifeline::new(),
@@ -138,7 +148,8 @@ impl Hall {
         let services = &self.services;
         let listen = services.plan.get().listen.clone();
         let slots = Slots::new(listen.max_connections, listen.max_connections_per_network);
-        let tunnels = Tunnels::default();
+        let tunnels = Tunnels::new(Arc::clone(&services.metrics));
+        let scrapes = Arc::new(Semaphore::new(metrics::MOST));
         let pool = || Pool::new(services.clock.clone(), services.entropy, tunnels.clone());
         let pools: Vec<Pool> = (0..workers).map(|_| pool()).collect();
         let start = |(number, pool): (usize, &Pool)| {
@@ -147,6 +158,7 @@ impl Hall {
                 directory: Arc::clone(&self.directory),
                 pool: pool.clone(),
                 slots: slots.clone(),
+                scrapes: Arc::clone(&scrapes),
                 open: TaskTracker::new(),
                 drain: self.drain.clone(),
                 stop: self.stop.clone(),
@@ -186,6 +198,11 @@ impl Gateway {
         &self.services
     }
 
+    /// Has the file of the access log opened anew, after it was moved away.
+    pub fn reopen_log(&self) {
+        self.services.access.reopen();
+    }
+
     /// Replaces the configuration.
     pub fn reloader(&self) -> &Reloader {
         &self.reloader
@@ -216,11 +233,11 @@ impl Gateway {
         }
         self.stop.cut();
         if self.keeper.take().is_some_and(|keeper| keeper.join().is_err()) {
-            warn!("the keeper had panicked before it ended");
+            warn!(event = Event::GatewayFailed.name(), "the keeper had panicked before it ended");
         }
         let Self { services, desk, reloader, log, .. } = self;
         if let Err(fault) = close(&services.store) {
-            warn!(fault = %Chain(&fault), "the store could not be closed tidily; nothing acknowledged is lost");
+            warn!(event = Event::StoreFailing.name(), fault = %Chain(&fault), "the store could not be closed tidily; nothing acknowledged is lost");
         }
         drop((services, desk, reloader));
         if let Some(log) = log {
@@ -235,10 +252,14 @@ fn close(store: &Store) -> Result<(), Fault> {
 }
 
 fn open_log(plan: &Plan) -> Result<(AccessLog, Option<Writer>), Fault> {
-    if !plan.log.access {
-        return Ok((AccessLog::off(), None));
-    }
+    let form = match plan.log.access {
+        AccessFormat::Json => Form::Json,
+        AccessFormat::Combined => Form::Combined,
+        AccessFormat::Common => Form::Common,
+        AccessFormat::Off => return Ok((AccessLog::off(), None)),
+    };
     let file = plan.log.file.as_deref();
-    let opened = AccessLog::open(file).map_err(|source| Fault::Io { path: file.map(Into::into).unwrap_or_default(), source })?;
+    let opened =
+        AccessLog::open(file, form).map_err(|source| Fault::Io { path: file.map(Into::into).unwrap_or_default(), source })?;
     Ok((opened.0, Some(opened.1)))
 }

@@ -10,13 +10,15 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
 use crate::admin::wish::{Answer, RefusedKind, Wish};
 use crate::base::lifeline::Lifeline;
 use crate::base::task;
 use crate::daemon::counter::Counter;
+use crate::listen::accept::Trouble;
+use crate::model::event::Event;
 
 /// A wish in bytes at most: a whole configuration, escaped.
 const LONGEST_WISH: u64 = 8 * 1024 * 1024;
@@ -53,8 +55,11 @@ pub fn listen(path: &Path) -> io::Result<StdListener> {
 pub async fn serve(listener: StdListener, counter: Counter, stop: Lifeline) {
     let listener = match UnixListener::from_std(listener) {
         Ok(listener) => listener,
-        Err(fault) => return warn!(%fault, "the control socket cannot be used; commands will not reach this gateway"),
+        Err(fault) => {
+            return warn!(event = Event::ControlFailing.name(), %fault, "the control socket cannot be used; commands will not reach this gateway");
+        }
     };
+    let mut trouble = Trouble::default();
     loop {
         let taken = tokio::select! {
             () = stop.severed() => return,
@@ -69,9 +74,11 @@ pub async fn serve(listener: StdListener, counter: Counter, stop: Lifeline) {
                     }
                 });
             }
-            Ok(_) => warn!("another user tried the control socket"),
+            Ok(_) => warn!(event = Event::ControlStranger.name(), "another user tried the control socket"),
             Err(fault) => {
-                warn!(%fault, "the control socket cannot take a connection just now");
+                if let Some(times) = trouble.tell(Instant::now()) {
+                    warn!(event = Event::ControlFailing.name(), %fault, times, "the control socket cannot take a connection just now");
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }

@@ -8,8 +8,8 @@ use tokio::task::spawn_blocking;
 
 use crate::admin::perform::Desk;
 use crate::admin::wish::{Answer, RefusedKind, Reloaded, Told, Wish};
+use crate::config::read;
 use crate::config::report::Report;
-use crate::config::source::Source;
 use crate::daemon::reload::{self, Done, Refused, Reloader};
 
 /// The longest trial of a configuration.
@@ -38,6 +38,7 @@ impl Counter {
             }
             Wish::Keep => Box::new(move || keep(&reloader)),
             Wish::Diff { file, text, colour } => Box::new(move || diff(&reloader, &file, text, colour)),
+            Wish::Status => return self.status().await,
             other => return self.desk.perform(other).await,
         };
         // Files are read and sockets bound: other wishes must not wait for that.
@@ -45,6 +46,24 @@ impl Counter {
             let message = "the gateway met a fault of its own; its log says where".to_owned();
             Answer::Refused { kind: RefusedKind::Failed, message }
         })
+    }
+}
+
+impl Counter {
+    /// A store that is out of order must not keep its owner from seeing that.
+    async fn status(&self) -> Answer {
+        let reloader = Arc::clone(&self.reloader);
+        let Ok(mut status) = spawn_blocking(move || reloader.status()).await else {
+            let message = "the state could not be put together; the log says where".to_owned();
+            return Answer::Refused { kind: RefusedKind::Failed, message };
+        };
+        status.users = self.desk.store.users().await.ok().map(|users| users.len());
+        let now = self.desk.clock.now();
+        status.sessions = status.store_ok.then(|| {
+            let (active, idle) = self.desk.store.count_sessions(now, Duration::ZERO);
+            active + idle
+        });
+        Answer::Status(Box::new(status))
     }
 }
 
@@ -83,7 +102,7 @@ fn keep(reloader: &Reloader) -> Answer {
 }
 
 fn diff(reloader: &Reloader, file: &Path, text: String, colour: bool) -> Answer {
-    match reloader.compare(Source::of_file(file, text)) {
+    match reloader.compare(read::in_place_of(file, text)) {
         Ok((changes, report)) => {
             Answer::Different { version: reloader.plan().version, changes, warnings: warnings(&report, colour) }
         }

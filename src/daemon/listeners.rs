@@ -44,7 +44,8 @@ pub fn wanted(listen: &Listen) -> Vec<Wanted> {
     let of = |list: &[SocketAddr], kind| {
         list.iter().map(move |address| Wanted { written: *address, exact: *address, kind }).collect::<Vec<_>>()
     };
-    [of(&listen.https, Kind::Https), of(&listen.http, Kind::Http)].concat()
+    let metrics = of(listen.metrics.as_slice(), Kind::Metrics);
+    [of(&listen.https, Kind::Https), of(&listen.http, Kind::Http), metrics].concat()
 }
 
 impl Listeners {

@@ -16,6 +16,7 @@ use crate::fetch::post::post;
 use crate::fetch::roots;
 use crate::gate::services::Services;
 use crate::model::audit::{Deed, Written};
+use crate::model::event::Event;
 use crate::plan::notify::{Form, Webhook};
 use crate::store::fault::Fault;
 use crate::web::told;
@@ -43,7 +44,7 @@ pub async fn tell(services: Arc<Services>, stop: Lifeline) {
             told = tell_all(&services) => told,
         };
         if let Err(fault) = told {
-            warn!(fault = %Chain(&fault), "what is to be told outside could not be read; trying again");
+            warn!(event = Event::NotifyFailed.name(), fault = %Chain(&fault), "what is to be told outside could not be read; trying again");
         }
         tokio::select! {
             () = stop.severed() => return,
@@ -60,7 +61,11 @@ async fn tell_all(services: &Services) -> Result<(), Fault> {
         let Some(webhook) = webhook else { return services.store.tell_nobody().await };
         let untold = services.store.untold(STRETCH, MOST_WAITING).await?;
         if untold.skipped > 0 {
-            warn!(event = "notify.failed", count = untold.skipped, "too much waits to be told outside; the oldest is left out");
+            warn!(
+                event = Event::NotifyFailed.name(),
+                count = untold.skipped,
+                "too much waits to be told outside; the oldest is left out"
+            );
         }
         let Some(last) = untold.records.last().map(|written| written.seq) else { return Ok(()) };
         for written in &untold.records {
@@ -92,7 +97,7 @@ async fn deliver(services: &Services, webhook: &Webhook, written: &Written) {
             }
             None => {
                 // The path may be secret; the host is not.
-                warn!(event = "notify.failed", host, what = written.event, fault = %Chain(&fault), "an event was not told outside");
+                warn!(event = Event::NotifyFailed.name(), host, what = written.event, fault = %Chain(&fault), "an event was not told outside");
                 return;
             }
         }

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{self, Path, PathBuf};
 
+use crate::config::environment::Environment;
 use crate::daemon::fault::Fault;
 use crate::plan::whole::origin_of;
 use crate::policy::host::Authority;
@@ -30,6 +31,8 @@ pub struct Place {
     pub config: Option<PathBuf>,
     /// The master keys, if the owner keeps them elsewhere than in `data`.
     pub keys: Option<Given>,
+    /// The environment it was started in.
+    pub environment: Environment,
 }
 
 impl Place {
@@ -42,6 +45,7 @@ impl Place {
             control: runtime.unwrap_or(data).join("control.sock"),
             config: config.map(|file| path::absolute(file).unwrap_or_else(|_| file.to_owned())),
             keys: None,
+            environment: Environment::default(),
         }
     }
 

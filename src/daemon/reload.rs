@@ -12,11 +12,13 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{error, info, warn};
 
 use crate::admin::perform::{Desk, Enrolment};
+use crate::admin::status::{self, AccessLogState, Configuration, Listening, RefusedReload, Status};
+use crate::base::clock::Timestamp;
 use crate::base::lifeline::Lifeline;
 use crate::base::units::in_words;
 use crate::config::report::Report;
-use crate::config::source::Source;
-use crate::daemon::configuration;
+use crate::config::source::{Consulted, Source};
+use crate::daemon::configuration::{self, Loaded};
 use crate::daemon::fault::Fault;
 use crate::daemon::listeners::{self, Listeners, Move, Wanted as Address};
 use crate::daemon::place::Place;
@@ -25,7 +27,10 @@ use crate::gate::services::Services;
 use crate::listen::accept::Kind;
 use crate::listen::limit::Slots;
 use crate::model::audit::{Actor, Deed, Entry};
+use crate::model::event::Event;
 use crate::observe::logging;
+use crate::observe::metrics::Reload;
+use crate::observe::process::Process;
 use crate::plan::app::App;
 use crate::plan::changed_settings;
 use crate::plan::difference::{self, Change};
@@ -33,6 +38,7 @@ use crate::plan::succession;
 use crate::plan::whole::Plan;
 use crate::proxy::pool::Pool;
 use crate::tls::directory::{Directory, Prepared, State as Certificates, Wanted};
+use crate::tls::upstream::Proofs;
 
 /// Replaces the configuration of a running gateway.
 #[derive(Debug)]
@@ -66,8 +72,13 @@ pub struct Reach {
 #[derive(Debug)]
 struct State {
     listeners: Listeners,
+    /// What the configuration that was last read names, in force or refused.
+    consulted: Consulted,
     trial: Option<Trial>,
     leaving: Vec<Leaving>,
+    loaded: Timestamp,
+    refused: Option<RefusedReload>,
+    warnings: Vec<String>,
 }
 
 /// A configuration that has to be confirmed.
@@ -83,6 +94,14 @@ struct Before {
     plan: Arc<Plan>,
     certificates: Certificates,
     addresses: Vec<Address>,
+    warnings: Vec<String>,
+}
+
+/// What was read from files for a configuration.
+#[derive(Debug)]
+struct Files {
+    certificates: Prepared,
+    proofs: Proofs,
 }
 
 /// Apps whose open streams have some time left.
@@ -141,8 +160,17 @@ pub enum Refused {
 impl Reloader {
     /// For a gateway that was started with the plan in force, listening on `listeners`.
     pub fn new(place: Place, reach: Reach, listeners: Listeners) -> Self {
-        let state = Mutex::new(State { listeners, trial: None, leaving: Vec::new() });
-        Self { place, started: reach.services.plan.get(), reach, state, due: Notify::new() }
+        let (started, loaded) = (reach.services.plan.get(), reach.services.clock.now());
+        let state = State {
+            listeners,
+            consulted: started.consulted.clone(),
+            trial: None,
+            leaving: Vec::new(),
+            loaded,
+            refused: None,
+            warnings: Vec::new(),
+        };
+        Self { place, started, reach, state: Mutex::new(state), due: Notify::new() }
     }
 
     /// The configuration file, if the gateway runs from one.
@@ -150,9 +178,58 @@ impl Reloader {
         self.place.config.as_deref()
     }
 
+    /// Files that the configuration named when it was last read, whether it came into force or was refused.
+    pub fn consulted(&self) -> Consulted {
+        self.state().consulted.clone()
+    }
+
     /// The plan in force.
     pub fn plan(&self) -> Arc<Plan> {
         self.reach.services.plan.get()
+    }
+
+    /// Remembers what is to be said about the configuration of the start.
+    pub fn note_warnings(&self, report: &Report) {
+        self.state().warnings = warnings(report);
+    }
+
+    /// What there is to see of the gateway; whoever can count sessions and accounts adds them. Reads files of the kernel's: for a
+    /// thread that may wait.
+    pub fn status(&self) -> Status {
+        let reach = &self.reach;
+        let (services, plan) = (&reach.services, self.plan());
+        let now = services.clock.now();
+        let state = self.state();
+        let of = |kind| state.listeners.addresses(kind);
+        let certificates = reach.directory.warnings(now).into_iter().map(|warning| warning.to_string());
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            now: now.secs(),
+            since: services.metrics.started_at(),
+            configuration: Configuration {
+                version: plan.version,
+                file: self.place.config.clone(),
+                loaded: state.loaded.secs(),
+                refused: state.refused.clone(),
+                trial_secs: state.trial.as_ref().map(|trial| trial.until.saturating_duration_since(Instant::now()).as_secs()),
+            },
+            listeners: Listening { https: of(Kind::Https), http: of(Kind::Http), metrics: of(Kind::Metrics) },
+            apps: status::apps(&plan, &services.metrics),
+            certificates: status::certificates(&reach.directory),
+            sessions: None,
+            users: None,
+            store_ok: !services.store.is_broken(),
+            access_log: AccessLogState {
+                format: self.started.log.access.name().to_owned(),
+                failing: services.access.is_failing(),
+                lost: services.access.lost(),
+            },
+            connections: reach.slots.open(),
+            memory_bytes: Process::look().resident,
+            warnings: state.warnings.iter().cloned().chain(certificates).collect(),
+            data_dir: self.place.data.clone(),
+        }
     }
 
     /// Whether a configuration waits for its confirmation.
@@ -166,17 +243,39 @@ impl Reloader {
     /// # Errors
     /// [`Refused`]; the old configuration is in force as if nothing had been asked.
     pub fn reload(&self, confirm: Option<Duration>) -> Result<Done, Refused> {
-        let file = self.place.config.clone().ok_or(Refused::NoFile)?;
         let mut state = self.state();
+        let outcome = self.attempt(&mut state, confirm);
+        let now = self.reach.services.clock.now();
+        let metrics = &self.reach.services.metrics;
+        match &outcome {
+            Ok(_) => metrics.reloaded(Reload::Applied, now),
+            Err(refused @ (Refused::Complaints(_) | Refused::Faults(_))) => {
+                metrics.reloaded(Reload::Refused, now);
+                state.refused = Some(RefusedReload { at: now.secs(), why: refused.in_a_line() });
+            }
+            // These say nothing about a configuration.
+            Err(Refused::NoFile | Refused::OtherFile(_) | Refused::OnTrial(_) | Refused::NoTrial) => {}
+        }
+        outcome
+    }
+
+    fn attempt(&self, state: &mut State, confirm: Option<Duration>) -> Result<Done, Refused> {
+        let file = self.place.config.clone().ok_or(Refused::NoFile)?;
         if let Some(trial) = &state.trial {
             return Err(Refused::OnTrial(trial.until.saturating_duration_since(Instant::now())));
         }
-        let (plan, report) = configuration::load(&file).map_err(Refused::Complaints)?;
+        let loaded = configuration::load(&file, &self.place.environment);
+        state.consulted = match &loaded {
+            Ok(loaded) => loaded.plan.consulted.clone(),
+            Err(report) => report.consulted.clone(),
+        };
+        let Loaded { plan, report, .. } = loaded.map_err(Refused::Complaints)?;
         let plan = self.at_real_port(plan);
-        let (certificates, addresses) = self.prepare(&plan, &state)?;
+        let (files, addresses) = self.prepare(&plan, state)?;
         let changes = difference::difference(&self.plan(), &plan);
         let needs_restart = changed_settings::needing_restart(&self.started, &plan);
-        let before = self.swap(&mut state, plan, certificates, addresses);
+        let before = self.swap(state, plan, files, addresses);
+        state.warnings = warnings(&report);
         state.trial = confirm.map(|time| Trial { before, until: Instant::now() + time });
         self.due.notify_one();
         let (https, http) = (state.listeners.addresses(Kind::Https), state.listeners.addresses(Kind::Http));
@@ -198,7 +297,8 @@ impl Reloader {
     /// # Errors
     /// [`Refused::Complaints`] if it does not compile.
     pub fn compare(&self, source: Source) -> Result<(Vec<Change>, Report), Refused> {
-        let (plan, report) = configuration::compiled(source).map_err(Refused::Complaints)?;
+        let loaded = configuration::compiled(source, &self.place.environment);
+        let Loaded { plan, report, .. } = loaded.map_err(Refused::Complaints)?;
         Ok((difference::difference(&self.plan(), &self.at_real_port(plan)), report))
     }
 
@@ -210,7 +310,7 @@ impl Reloader {
             if version != known {
                 let entry = Entry::new(Deed::Reloaded, Actor::Owner).detailed(format!("configuration {version}"));
                 if let Err(fault) = self.reach.desk.store.record(entry).await {
-                    warn!(%fault, "the audit trail could not be written");
+                    warn!(event = Event::TrailFailing.name(), %fault, "the audit trail could not be written");
                 }
                 known = version;
             }
@@ -235,15 +335,22 @@ impl Reloader {
         Plan { https_port, ..plan }
     }
 
-    fn prepare(&self, plan: &Plan, state: &State) -> Result<(Prepared, Move), Refused> {
+    fn prepare(&self, plan: &Plan, state: &State) -> Result<(Files, Move), Refused> {
         let certificates = self.reach.directory.prepare(Wanted::by(plan), plan.tls.min_version);
-        let certificates = certificates.map_err(|faults| Refused::Faults(vec![Fault::Tls(faults)]))?;
+        let proofs = Proofs::read(plan, &self.reach.services.clock);
+        let (certificates, proofs) = match (certificates, proofs) {
+            (Ok(certificates), Ok(proofs)) => (certificates, proofs),
+            (certificates, proofs) => {
+                let faults = [certificates.err(), proofs.err()].into_iter().flatten().flatten().collect();
+                return Err(Refused::Faults(vec![Fault::Tls(faults)]));
+            }
+        };
         let (addresses, faults) = state.listeners.prepare(&listeners::wanted(&plan.listen), self.reach.workers.len());
-        if faults.is_empty() { Ok((certificates, addresses)) } else { Err(Refused::Faults(faults)) }
+        if faults.is_empty() { Ok((Files { certificates, proofs }, addresses)) } else { Err(Refused::Faults(faults)) }
     }
 
     /// Puts a plan into force. Nothing in here can fail.
-    fn swap(&self, state: &mut State, plan: Plan, certificates: Prepared, addresses: Move) -> Before {
+    fn swap(&self, state: &mut State, plan: Plan, files: Files, addresses: Move) -> Before {
         let reach = &self.reach;
         let current = self.plan();
         let mut next = succession::succeed(&plan, &current);
@@ -252,21 +359,25 @@ impl Reloader {
         let next = Arc::new(next);
         let before = Before {
             // Certificates first: a host that is new can be greeted a moment before it is served, and never the other way round.
-            certificates: reach.directory.adopt(certificates),
+            certificates: reach.directory.adopt(files.certificates),
             addresses: state.listeners.all(),
+            warnings: mem::take(&mut state.warnings),
             plan: Arc::clone(&current),
         };
+        (state.loaded, state.refused) = (reach.services.clock.now(), None);
+        reach.services.metrics.serve(next.apps.iter().map(|app| app.name.as_str()));
+        // Before they are served, and for those that stay as they are too: what their files hold may be new.
+        files.proofs.adopt(&next.apps);
         reach.services.plan.put(Arc::clone(&next));
         state.listeners.adopt(addresses, &reach.workers);
         reach.slots.limit(next.listen.max_connections, next.listen.max_connections_per_network);
         reach.desk.enrolment.replace(Enrolment::by(&next));
         let plain = state.listeners.addresses(Kind::Http).first().map(SocketAddr::port);
         if let Err(fault) = self.place.remember_origin(&next.origin(), plain) {
-            warn!(%fault, "commands will not know where browsers reach us while no gateway runs");
+            warn!(event = Event::GatewayFailed.name(), %fault, "commands will not know where browsers reach us while no gateway runs");
         }
         logging::set_level(&next.log.level);
-        let is_ours =
-            |app: &Arc<App>| app.hosts.first().and_then(|host| next.app(host)).is_some_and(|kept| Arc::ptr_eq(kept, app));
+        let is_ours = |app: &Arc<App>| succession::is_kept(app, &next);
         reach.pools.iter().for_each(|pool| pool.retain(is_ours));
         let apps = succession::departed(&current, &next);
         if !apps.is_empty() {
@@ -299,12 +410,18 @@ impl Reloader {
     /// Puts a former configuration back into force, as far as its addresses can still be had.
     fn go_back(&self, state: &mut State, before: Before) {
         let (addresses, faults) = state.listeners.prepare(&before.addresses, self.reach.workers.len());
-        self.swap(state, Plan::clone(&before.plan), before.certificates.into(), addresses);
+        let files = Files { certificates: before.certificates.into(), proofs: Proofs::default() };
+        self.swap(state, Plan::clone(&before.plan), files, addresses);
+        state.warnings = before.warnings;
+        self.reach.services.metrics.reloaded(Reload::Back, self.reach.services.clock.now());
         for fault in faults {
-            error!(event = "reload.incomplete", %fault, "an address of the former configuration is not served any more");
+            error!(event = Event::ReloadIncomplete.name(), %fault, "an address of the former configuration is not served any more");
         }
         let version = self.plan().version;
-        warn!(event = "reload.back", version, "the configuration on trial was not confirmed; the one before it is back");
+        warn!(
+            event = Event::ReloadedBack.name(),
+            version, "the configuration on trial was not confirmed; the one before it is back"
+        );
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -319,19 +436,34 @@ pub fn report(outcome: &Result<Done, Refused>) {
         Ok(done) => {
             let (version, file) = (done.version, done.file.display());
             let summary = difference::summary(&done.changes);
-            info!(event = "reload", version, %file, "another configuration is in force; it {summary}");
+            info!(event = Event::Reloaded.name(), version, %file, "another configuration is in force; it {summary}");
             for key in &done.needs_restart {
-                warn!(event = "reload", key, "a changed key takes effect with the next restart only");
+                warn!(event = Event::Reloaded.name(), key, "a changed key takes effect with the next restart only");
             }
         }
         Err(Refused::Complaints(report)) => {
             for line in report.lines() {
-                error!(event = "reload.refused", "{line}");
+                error!(event = Event::ReloadRefused.name(), "{line}");
             }
-            error!(event = "reload.refused", "{}; the old configuration stays", report.summary());
+            error!(event = Event::ReloadRefused.name(), "{}; the old configuration stays", report.summary());
         }
-        Err(refused) => error!(event = "reload.refused", "{refused}; the old configuration stays"),
+        Err(refused) => error!(event = Event::ReloadRefused.name(), "{refused}; the old configuration stays"),
     }
+}
+
+impl Refused {
+    /// The cause that comes first, for whoever sees only one.
+    fn in_a_line(&self) -> String {
+        let text = match self {
+            Self::Complaints(report) => report.lines().into_iter().next().unwrap_or_else(|| report.summary()),
+            other => other.to_string(),
+        };
+        text.lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+fn warnings(report: &Report) -> Vec<String> {
+    report.lines()
 }
 
 fn list(faults: &[Fault]) -> String {

@@ -9,6 +9,8 @@ pub enum Ask {
     Stop,
     /// The terminal went away, or "reload" by tradition.
     HangUp,
+    /// Open log files anew: somebody has moved them away.
+    Reopen,
 }
 
 /// The signals we listen for.
@@ -17,6 +19,7 @@ pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    reopen: Signal,
 }
 
 impl Signals {
@@ -29,6 +32,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
+            reopen: signal(SignalKind::user_defined1())?,
         })
     }
 
@@ -38,6 +42,7 @@ impl Signals {
             _ = self.terminate.recv() => Ask::Stop,
             _ = self.interrupt.recv() => Ask::Stop,
             _ = self.hang_up.recv() => Ask::HangUp,
+            _ = self.reopen.recv() => Ask::Reopen,
         }
     }
 }

@@ -14,6 +14,8 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::base::lifeline::Lifeline;
 use crate::gate::services::Services;
 use crate::model::audit::{Actor, Deed, Entry, Outcome};
+use crate::model::event::Event;
+use crate::observe::metrics::Renewal;
 use crate::store::fault::Fault;
 use crate::store::vault::BATCH;
 use crate::tls::directory::Directory;
@@ -33,10 +35,10 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 pub async fn sweep(services: Arc<Services>, stop: Lifeline) {
     every(SWEEP, stop, || async {
         if let Err(fault) = services.store.flush_seen().await {
-            warn!(fault = %Chain(&fault), "when sessions were last seen could not be stored; trying again");
+            warn!(event = Event::StoreFailing.name(), fault = %Chain(&fault), "when sessions were last seen could not be stored; trying again");
         }
         if let Err(fault) = services.store.sweep(services.clock.now()).await {
-            warn!(fault = %Chain(&fault), "ended sessions could not be cleared away; trying again");
+            warn!(event = Event::StoreFailing.name(), fault = %Chain(&fault), "ended sessions could not be cleared away; trying again");
         }
     })
     .await;
@@ -49,7 +51,7 @@ pub async fn tend_trail(services: Arc<Services>, stop: Lifeline) {
     let day = AtomicI64::new(i64::MIN);
     every(SWEEP, stop, || async {
         if let Err(fault) = tend_trail_once(&services, &day).await {
-            warn!(fault = %Chain(&fault), "the audit trail could not be tended; trying again");
+            warn!(event = Event::TrailFailing.name(), fault = %Chain(&fault), "the audit trail could not be tended; trying again");
         }
     })
     .await;
@@ -65,13 +67,18 @@ async fn tend_trail_once(services: &Services, day: &AtomicI64) -> Result<(), Fau
         if resealed.done == 0 {
             break;
         }
-        info!(event = "key.resealed", done = resealed.done, left = resealed.left, "sealed anew with the newest master key");
+        info!(
+            event = Event::KeyResealed.name(),
+            done = resealed.done,
+            left = resealed.left,
+            "sealed anew with the newest master key"
+        );
     }
     let today = now.secs().div_euclid(86_400);
     if day.swap(today, Ordering::Relaxed) != today
         && let Some(head) = store.audit_head().await?
     {
-        info!(event = "audit.head", head = trail::in_words(&head), records = head.last, "the audit trail ends here");
+        info!(event = Event::TrailEnds.name(), head = trail::in_words(&head), records = head.last, "the audit trail ends here");
     }
     Ok(())
 }
@@ -80,7 +87,7 @@ async fn tend_trail_once(services: &Services, day: &AtomicI64) -> Result<(), Fau
 pub async fn tell_of_certificates(directory: Arc<Directory>, clock: Clock, stop: Lifeline) {
     every(DAY, stop, || async {
         for warning in directory.warnings(clock.now()) {
-            warn!(event = "cert.warning", "{warning}");
+            warn!(event = Event::CertificateWarning.name(), "{warning}");
         }
     })
     .await;
@@ -91,13 +98,14 @@ pub async fn watch_certificates(directory: Arc<Directory>, services: Arc<Service
     every(LOOK_EVERY, stop, || async {
         for (files, result) in directory.reread_changed_files() {
             let file = files.certificate.display();
+            services.metrics.renewed(if result.is_ok() { Renewal::Used } else { Renewal::Refused });
             match result {
-                Ok(()) => info!(event = "cert.changed", %file, "a certificate file changed; new connections get the new one"),
+                Ok(()) => info!(event = Event::CertificateChanged.name(), %file, "a certificate file changed; new connections get the new one"),
                 Err(fault) => {
-                    warn!(event = "cert.failing", %file, fault = %Chain(&fault), "the new certificate is not used, the old one stays");
+                    warn!(event = Event::CertificateFailing.name(), %file, fault = %Chain(&fault), "the new certificate is not used, the old one stays");
                     let entry = Entry::new(Deed::CertificateFailing, Actor::Gateway).came_to(Outcome::Failed);
                     if let Err(fault) = services.store.record(entry.detailed(file.to_string())).await {
-                        warn!(fault = %Chain(&fault), "the audit trail could not be written");
+                        warn!(event = Event::TrailFailing.name(), fault = %Chain(&fault), "the audit trail could not be written");
                     }
                 }
             }

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::config::include;
+use crate::config::source::Consulted;
 use crate::daemon::reload::{self, Reloader};
 
 /// How often we look.
@@ -71,7 +73,17 @@ fn stamps(reloader: &Reloader) -> Stamps {
     let plan = reloader.plan();
     let pairs = plan.apps.iter().filter_map(|app| app.certificate.as_ref()).chain(plan.tls.certificate.as_ref());
     let named = pairs.flat_map(|files| [files.certificate.clone(), files.private_key.clone()]);
-    named.chain(reloader.file().map(PathBuf::from)).map(|path| (path.clone(), stamp(&path))).collect()
+    let named = named.chain(plan.apps.iter().flat_map(|app| app.upstream.tls.files()));
+    let last = reloader.consulted();
+    let consulted = [&plan.consulted, &last].into_iter().flat_map(paths);
+    named.chain(consulted).chain(reloader.file().map(PathBuf::from)).map(|path| (path.clone(), stamp(&path))).collect()
+}
+
+/// What was read, and what would be read now: a file that a pattern of `include` has come to stand for is noticed too.
+fn paths(consulted: &Consulted) -> Vec<PathBuf> {
+    // A folder that cannot be looked into is complained about when it is read.
+    let now = consulted.patterns.iter().flat_map(|(folder, pattern)| include::expand(folder, pattern).unwrap_or_default());
+    now.chain(consulted.files.iter().cloned()).collect()
 }
 
 fn stamp(path: &PathBuf) -> Stamp {

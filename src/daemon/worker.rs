@@ -15,6 +15,7 @@ use crate::base::lifeline::Lifeline;
 use crate::base::task;
 use crate::listen::accept::{Kind, accept};
 use crate::listen::door::Door;
+use crate::model::event::Event;
 
 /// A running worker.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ impl Worker {
     pub fn join(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
-            warn!("a worker had panicked before it ended");
+            warn!(event = Event::GatewayFailed.name(), "a worker had panicked before it ended");
         }
     }
 }
@@ -79,7 +80,7 @@ async fn serve(door: Door, mut handed: UnboundedReceiver<Handed>) {
             () = door.drain.severed() => break,
             Some(Handed { socket, kind, given_up }) = handed.recv() => match TcpListener::from_std(socket) {
                 Ok(listener) => drop(task::start("accept", accept(Arc::clone(&door), listener, kind, given_up))),
-                Err(fault) => warn!(%fault, "a listening socket cannot be used"),
+                Err(fault) => warn!(event = Event::AcceptFailing.name(), %fault, "a listening socket cannot be used"),
             },
         }
     }
@@ -92,6 +93,10 @@ async fn serve(door: Door, mut handed: UnboundedReceiver<Handed>) {
         }
     };
     if timeout(drain_timeout, drained).await.is_err() {
-        info!(open = door.open.len(), "connections still open at the end of drain_timeout are closed");
+        info!(
+            event = Event::DrainOver.name(),
+            open = door.open.len(),
+            "connections still open at the end of drain_timeout are closed"
+        );
     }
 }

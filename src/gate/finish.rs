@@ -1,12 +1,13 @@
 //! From an outcome to an answer, and from everything learned to one line of the log.
 
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, HOST, LOCATION, USER_AGENT};
+use http::header::{ALLOW, HOST, LOCATION, REFERER, USER_AGENT};
 use http::uri::Authority;
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -20,10 +21,14 @@ use crate::gate::handle::Outcome;
 use crate::gate::refusal::{Party, Refusal};
 use crate::gate::services::Services;
 use crate::gate::upstream;
+use crate::model::event::Event;
 use crate::observe::access::AccessLog;
 use crate::observe::record::Record;
 use crate::observe::redact;
+use crate::observe::tally::{Failure, Open};
+use crate::plan::proxies::Unreadable;
 use crate::plan::whole::Plan;
+use crate::policy::decide::Forbidden;
 use crate::policy::rule::{DenyStatus, Redirect};
 use crate::web::audience::Audience;
 use crate::web::page;
@@ -37,6 +42,7 @@ use crate::wire::header::{OWN_PREFIX, REQUEST_ID};
 #[derive(Debug)]
 pub struct Facts {
     record: Record,
+    client: Result<IpAddr, Unreadable>,
     audience: Audience,
     in_flight: InFlight,
 }
@@ -44,19 +50,21 @@ pub struct Facts {
 impl Facts {
     /// Reads them off a request.
     pub fn of(services: &Services, plan: &Plan, connection: &Arc<Connection>, request: &Request<Body>) -> Self {
+        let client = plan.listen.proxies.client(connection.peer.ip(), request.headers());
         let uri = request.uri().path_and_query().map_or("*", |target| target.as_str());
         let record = Record {
             id: Id::<Record>::draw(services.entropy).as_str().into(),
             plan: plan.version,
             received: services.clock.now(),
-            peer: connection.peer,
-            client: connection.client(),
+            peer: shown_peer(plan, connection.peer),
+            client: plan.log.shown(client.unwrap_or_else(|_| connection.client())),
             sni: connection.sni.clone(),
             protocol: protocol(connection, request.version()),
             method: request.method().as_str().into(),
             host: written_host(request).to_ascii_lowercase().into(),
             uri: redact::uri(uri, &plan.log.redact_query),
-            agent: request.headers().get(USER_AGENT).map(|agent| redact::harmless(agent.as_bytes())),
+            agent: request.headers().get(USER_AGENT).map(|agent| redact::beginning(agent.as_bytes())),
+            referer: referer(services, plan, request),
             app: None,
             user: None,
             refusal: None,
@@ -64,7 +72,16 @@ impl Facts {
             sent: 0,
             took: Duration::ZERO,
         };
-        Self { record, audience: Audience::of(request.method(), request.headers()), in_flight: connection.begin() }
+        let audience = Audience::of(request.method(), request.headers());
+        Self { record, client, audience, in_flight: connection.begin() }
+    }
+
+    /// Whom the request counts for.
+    ///
+    /// # Errors
+    /// [`Refusal::BadForwarded`].
+    pub fn client(&self) -> Result<IpAddr, Refusal> {
+        self.client.map_err(|Unreadable| Refusal::BadForwarded)
     }
 
     /// The id of the request, in the log and on every refusal.
@@ -80,20 +97,26 @@ impl Facts {
 
 /// Turns the outcome into an answer whose end writes the line.
 pub fn finish(services: &Services, facts: Facts, outcome: Outcome) -> Response<Logged> {
-    let Facts { mut record, audience, in_flight } = facts;
+    let Facts { mut record, client: _, audience, in_flight } = facts;
+    let open = outcome.open.unwrap_or_else(|| services.metrics.begin(None));
     record.app = outcome.app.as_ref().map(|app| app.name.as_str().into());
     record.user = outcome.identity.session().map(|session| session.user_name.as_str().into());
     let response = match outcome.result {
         Ok(response) => response,
         Err(refusal) => {
             record.refusal = Some(refusal.name());
+            services.metrics.refused(refusal.name());
             note(&refusal, &record);
+            if refusal.whose() == Party::Upstream {
+                let failure = Failure { at: services.clock.now(), refusal: refusal.name() };
+                open.tally().failed(failure, refusal.is_unreachable());
+            }
             refused(refusal, audience, &record)
         }
     };
     record.status = response.status().as_u16();
     let (log, clock) = (services.access.clone(), services.clock.clone());
-    response.map(|body| Logged { body, record: Some(record), log, clock, _in_flight: in_flight })
+    response.map(|body| Logged { body, end: Some((record, open)), log, clock, _in_flight: in_flight })
 }
 
 /// A refusal as the visitor sees it, with the id under which the owner finds it in the log.
@@ -101,7 +124,7 @@ fn refused(refusal: Refusal, audience: Audience, record: &Record) -> Response<Bo
     let app = record.app.as_deref().unwrap_or_default();
     let mut response = match refusal {
         Refusal::SignIn(answer) => *answer,
-        other => page(&other, app).answer(audience, &record.id),
+        other => page(&other, app, record.user.as_deref().unwrap_or_default()).answer(audience, &record.id),
     };
     name(&mut response, &record.id);
     if &*record.method == "HEAD" { without_body(response) } else { response }
@@ -114,15 +137,18 @@ pub fn name(response: &mut Response<Body>, id: &str) {
     }
 }
 
-fn page<'a>(refusal: &Refusal, app: &'a str) -> Page<'a> {
+fn page<'a>(refusal: &'a Refusal, app: &'a str, user: &'a str) -> Page<'a> {
     match refusal {
         Refusal::Unreadable(unreadable) if unreadable.too_long() => Page::AddressTooLong,
-        Refusal::Malformed(_) | Refusal::Unreadable(_) => Page::BadRequest,
+        Refusal::Malformed(_) | Refusal::Unreadable(_) | Refusal::SeveralApps | Refusal::BadForwarded => Page::BadRequest,
+        Refusal::Maintenance(text) => Page::Maintenance { app, text: text.as_deref() },
         Refusal::HeadTooLarge => Page::HeadTooLarge,
         Refusal::Method => Page::MethodNotAllowed { allow: ALLOWED },
         Refusal::Misdirected | Refusal::NoSuchApp => Page::Misdirected,
         Refusal::Blocked(DenyStatus::Forbidden) => Page::Forbidden,
         Refusal::Blocked(DenyStatus::NotFound) => Page::NotFound,
+        Refusal::Forbidden(Forbidden::NotAllowed) => Page::NotAllowed { app, user },
+        Refusal::Forbidden(Forbidden::Unprovable) => Page::Unprovable { app },
         Refusal::Unavailable(_) => Page::Unavailable,
         Refusal::Upstream(fault) => upstream::page(fault, app),
         // Answered before: a sign-in brings its own answer.
@@ -132,18 +158,20 @@ fn page<'a>(refusal: &Refusal, app: &'a str) -> Page<'a> {
 
 /// Writes the line of what was refused before it became a request: nothing of it could be read, so nothing of it is told.
 pub fn note_unread(services: &Services, connection: &Connection, id: &str, (refusal, status): (&'static str, StatusCode)) {
+    let plan = services.plan.get();
     let record = Record {
         id: id.into(),
-        plan: services.plan.get().version,
+        plan: plan.version,
         received: services.clock.now(),
-        peer: connection.peer,
-        client: connection.peer.ip().to_canonical(),
+        peer: shown_peer(&plan, connection.peer),
+        client: plan.log.shown(connection.client()),
         sni: connection.sni.clone(),
         protocol: protocol(connection, Version::HTTP_11),
         method: "-".into(),
         host: connection.sni.clone().unwrap_or_default(),
         uri: "-".into(),
         agent: None,
+        referer: None,
         app: None,
         user: None,
         refusal: Some(refusal),
@@ -151,6 +179,7 @@ pub fn note_unread(services: &Services, connection: &Connection, id: &str, (refu
         sent: 0,
         took: Duration::ZERO,
     };
+    services.metrics.unread(refusal, record.status);
     services.access.write(record);
 }
 
@@ -184,11 +213,11 @@ pub fn redirected(redirect: &Redirect) -> Response<Body> {
 fn note(refusal: &Refusal, record: &Record) {
     let (id, app) = (&*record.id, record.app.as_deref().unwrap_or_default());
     match refusal.whose() {
-        Party::Client => debug!(event = "refused", id, app, refusal = refusal.name()),
+        Party::Client => debug!(event = Event::Refused.name(), id, app, refusal = refusal.name()),
         Party::Upstream => {
             let cause = refusal.cause().map(Chain).map(display);
             warn!(
-                event = "upstream.failed",
+                event = Event::UpstreamFailed.name(),
                 id,
                 app,
                 refusal = refusal.name(),
@@ -199,7 +228,7 @@ fn note(refusal: &Refusal, record: &Record) {
         Party::Gateway => {
             let cause = refusal.cause().map(Chain).map(display);
             error!(
-                event = "gateway.failed",
+                event = Event::GatewayFailed.name(),
                 id,
                 app,
                 refusal = refusal.name(),
@@ -208,6 +237,17 @@ fn note(refusal: &Refusal, record: &Record) {
             );
         }
     }
+}
+
+/// The other end of a connection as it may be logged: the port would tell two clients of a network apart.
+fn shown_peer(plan: &Plan, peer: SocketAddr) -> SocketAddr {
+    let port = if plan.log.truncates_addresses { 0 } else { peer.port() };
+    SocketAddr::new(plan.log.shown(peer.ip()), port)
+}
+
+fn referer(services: &Services, plan: &Plan, request: &Request<Body>) -> Option<Box<[u8]>> {
+    let referer = request.headers().get(REFERER).filter(|_| services.access.has_referer())?;
+    redact::referer(referer.as_bytes(), &plan.log.redact_query)
 }
 
 /// The host as written, for the log alone: decisions use the parsed one.
@@ -229,7 +269,7 @@ fn protocol(connection: &Connection, version: Version) -> &'static str {
 #[derive(Debug)]
 pub struct Logged {
     body: Body,
-    record: Option<Record>,
+    end: Option<(Record, Open)>,
     log: AccessLog,
     clock: Clock,
     // The connection counts as busy until the last byte is sent.
@@ -243,7 +283,7 @@ impl HttpBody for Logged {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
         let logged = self.get_mut();
         let frame = ready!(Pin::new(&mut logged.body).poll_frame(context));
-        if let (Some(Ok(frame)), Some(record)) = (&frame, &mut logged.record) {
+        if let (Some(Ok(frame)), Some((record, _))) = (&frame, &mut logged.end) {
             record.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
         }
         Poll::Ready(frame)
@@ -260,8 +300,9 @@ impl HttpBody for Logged {
 
 impl Drop for Logged {
     fn drop(&mut self) {
-        if let Some(mut record) = self.record.take() {
+        if let Some((mut record, open)) = self.end.take() {
             record.took = self.clock.now().since(record.received);
+            open.finish(&record.method, record.status, record.took);
             self.log.write(record);
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{Method, Request, Response};
+use http_body::Body as HttpBody;
 
 use crate::gate::finish::{self, Facts as RequestFacts, Logged};
 use crate::gate::identify::identify;
@@ -10,8 +11,12 @@ use crate::gate::intake::{Call, Intake, intake};
 use crate::gate::refusal::Refusal;
 use crate::gate::services::Services;
 use crate::model::identity::Identity;
+use crate::observe::tally::{Decision, Open, Tally};
 use crate::plan::app::App;
+use crate::plan::maintenance::Maintenance;
+use crate::plan::routes::{Entry, Site};
 use crate::plan::whole::Plan;
+use crate::policy::allowance;
 use crate::policy::decide::{Verdict, decide};
 use crate::policy::host::Host;
 use crate::policy::rule::DenyStatus;
@@ -21,16 +26,19 @@ use crate::portal::challenge::{self, Wanted};
 use crate::portal::route as portal;
 use crate::proxy::forward::{Facts, forward};
 use crate::proxy::pool::Pool;
+use crate::web::worker;
 use crate::wire::body::Body;
 use crate::wire::connection::Connection;
 
 /// What became of a request, and what was learned on the way.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The app that owns the host, once that was known.
+    /// The app that the path is for, once that was known.
     pub app: Option<Arc<App>>,
     /// Who asked, once that was known.
     pub identity: Identity,
+    /// The request as it is counted, once its app was known.
+    pub open: Option<Open>,
     /// The answer, or why there is none.
     pub result: Result<Response<Body>, Refusal>,
 }
@@ -49,7 +57,10 @@ pub async fn handle(services: &Services, pool: &Pool, connection: &Arc<Connectio
     let plan = services.plan.get();
     let facts = RequestFacts::of(services, &plan, connection, &request);
     let scene = Scene { services, plan: &plan, pool, facts: &facts };
-    let outcome = match intake(request, connection) {
+    let mut request = request;
+    // Read already, and nobody's word any more.
+    request.headers_mut().remove(&plan.listen.proxies.header);
+    let outcome = match facts.client().and_then(|client| intake(request, connection, client)) {
         Ok(Intake::Call(call)) => journey(scene, connection, *call).await,
         Ok(Intake::ServerOptions) => Outcome::anonymous(Ok(finish::server_options())),
         Err(refusal) => Outcome::anonymous(Err(refusal)),
@@ -60,58 +71,77 @@ pub async fn handle(services: &Services, pool: &Pool, connection: &Arc<Connectio
 /// Route, identify, then one of our own pages or the door to the app.
 async fn journey(scene: Scene<'_>, connection: &Connection, call: Call) -> Outcome {
     let host = &call.authority.host;
-    let app = match route(scene.plan, connection, host) {
-        Ok(app) => app.cloned(),
+    let site = match route(scene.plan, connection, host) {
+        Ok(site) => site,
         Err(refusal) => return Outcome::anonymous(Err(refusal)),
     };
+    let entry = (call.target.own() == Own::No).then(|| site.enter(call.target.clone()));
+    let app = match &entry {
+        Some(Entry::App(app, _) | Entry::Unreadable(app, _)) => Some(Arc::clone(app)),
+        Some(Entry::Nobody(_) | Entry::Several) => None,
+        None => site.chief().cloned(),
+    };
+    let open = scene.services.metrics.begin(app.as_ref().map(|app| app.name.as_str()));
     let identity = match identify(&scene.services.store, call.request.headers(), host) {
         Ok(identity) => identity,
-        Err(refusal) => return Outcome { app, identity: Identity::Anonymous, result: Err(refusal) },
+        Err(refusal) => return Outcome { app, identity: Identity::Anonymous, open: Some(open), result: Err(refusal) },
     };
-    let result = match (call.target.own(), &app) {
+    let result = match (call.target.own(), entry) {
         (Own::Page(page), _) => {
             let page = page.to_owned();
             Ok(own_page(scene, identity.clone(), (call, &page)).await)
         }
         (Own::Disguised, _) => Err(Refusal::Blocked(DenyStatus::NotFound)),
-        (Own::No, Some(app)) => enter(scene, app, identity.clone(), call).await,
-        (Own::No, None) if call.target.path() == "/" => Ok(finish::to_home()),
-        (Own::No, None) => Err(Refusal::Blocked(DenyStatus::NotFound)),
+        (Own::No, Some(Entry::App(_, target))) if target.own() != Own::No => Err(Refusal::Blocked(DenyStatus::NotFound)),
+        (Own::No, Some(Entry::App(app, target))) => {
+            enter(scene, (app, open.tally()), identity.clone(), Call { target, ..call }).await
+        }
+        (Own::No, Some(Entry::Several)) => Err(Refusal::SeveralApps),
+        (Own::No, Some(Entry::Unreadable(_, reason))) => Err(Refusal::Unreadable(reason)),
+        (Own::No, Some(Entry::Nobody(target))) if target.path() == "/" && scene.plan.is_portal(host) => Ok(finish::to_home()),
+        (Own::No, Some(Entry::Nobody(_)) | None) => Err(Refusal::Blocked(DenyStatus::NotFound)),
     };
-    Outcome { app, identity, result }
+    Outcome { app, identity, open: Some(open), result }
 }
 
-/// The app that owns the host; none where it is the portal's alone. A connection whose handshake named another app's host is
-/// the wrong way to it: browsers reuse connections where certificates overlap, and 421 sends them back for one of its own
-/// (RFC 9110 section 15.5.20).
-fn route<'a>(plan: &'a Plan, connection: &Connection, host: &Host) -> Result<Option<&'a Arc<App>>, Refusal> {
-    if !plan.serves(host) {
-        return Err(Refusal::NoSuchApp);
-    }
-    let app = plan.app(host);
-    let Some(sni) = &connection.sni else { return Ok(app) };
+/// What stands on a host. A connection whose handshake named a host of other apps is the wrong way to it: browsers reuse
+/// connections where certificates overlap, and 421 sends them back for one of its own (RFC 9110 section 15.5.20). Hosts are
+/// compared whole and not by the app that a path leads to, so that what a connection is good for does not hang on a path.
+fn route<'a>(plan: &'a Plan, connection: &Connection, host: &Host) -> Result<&'a Arc<Site>, Refusal> {
+    let site = plan.site(host).ok_or(Refusal::NoSuchApp)?;
+    let Some(sni) = &connection.sni else { return Ok(site) };
     let greeted = Host::parse(sni).map_err(|_| Refusal::Misdirected)?;
-    let same = match (app, plan.app(&greeted)) {
-        (Some(app), Some(greeted)) => Arc::ptr_eq(app, greeted),
-        (None, None) => *host == greeted,
-        (Some(_), None) | (None, Some(_)) => false,
-    };
-    if same { Ok(app) } else { Err(Refusal::Misdirected) }
+    let same = greeted == *host || plan.site(&greeted).is_some_and(|greeted| greeted.is_same_as(site));
+    if same { Ok(site) } else { Err(Refusal::Misdirected) }
 }
 
 /// Through the door, if the verdict grants it: nothing reaches `forward` without the grant, and only `decide` makes one.
-async fn enter(scene: Scene<'_>, app: &Arc<App>, identity: Identity, call: Call) -> Result<Response<Body>, Refusal> {
+async fn enter(
+    scene: Scene<'_>,
+    (app, tally): (&Arc<App>, &Tally),
+    identity: Identity,
+    call: Call,
+) -> Result<Response<Body>, Refusal> {
     let Call { request, target, authority, host_header, client } = call;
     // A WebSocket asked for over HTTP/2 (RFC 8441) is the GET it would be over HTTP/1.
     let method = if request.method() == Method::CONNECT { &Method::GET } else { request.method() };
     let judgement = app.rules.judge(&target, method, client);
-    match decide(judgement, target, identity, scene.facts.received()) {
+    let verdict = decide(judgement, target, identity, scene.facts.received());
+    tally.decided(decision(&verdict));
+    match verdict {
         Verdict::Grant(grant) => {
             if let Some(session) = grant.identity().session() {
                 session.seen(scene.facts.received());
             }
-            let facts = Facts { client, host_header, request_id: scene.facts.id() };
-            forward(grant, app, scene.pool, request, facts).await.map_err(Refusal::Upstream)
+            if let Some(Maintenance { text }) = &app.maintenance {
+                return Err(Refusal::Maintenance(text.clone()));
+            }
+            let limit = || allowance::body_limit(&app.rules, grant.target(), method, client);
+            let body_limit = if request.body().is_end_stream() { None } else { limit() };
+            let facts = Facts { client, host_header, request_id: scene.facts.id(), body_limit };
+            let response = forward(grant, app, scene.pool, request, facts).await.map_err(Refusal::Upstream)?;
+            tally.answered(scene.services.clock.now().since(scene.facts.received()));
+            Ok(response)
         }
         Verdict::Redirect(redirect) => Ok(finish::redirected(&redirect)),
         Verdict::Challenge(challenge) => {
@@ -120,7 +150,20 @@ async fn enter(scene: Scene<'_>, app: &Arc<App>, identity: Identity, call: Call)
             let answer = challenge::answer(&scene.services.portal, scene.plan, wanted, scene.facts.received());
             Err(Refusal::SignIn(Box::new(answer)))
         }
+        // The app's own worker would show what it kept, in place of the page that says why.
+        Verdict::Forbid(_) if worker::is_wanted(request.headers()) => Err(Refusal::SignIn(Box::new(worker::answer()))),
+        Verdict::Forbid(forbidden) => Err(Refusal::Forbidden(forbidden)),
         Verdict::Deny(status) => Err(Refusal::Blocked(status)),
+    }
+}
+
+fn decision(verdict: &Verdict) -> Decision {
+    match verdict {
+        Verdict::Grant(grant) if grant.is_public() => Decision::Bypass,
+        Verdict::Grant(_) => Decision::Allow,
+        Verdict::Redirect(_) => Decision::Redirect,
+        Verdict::Challenge(_) => Decision::Login,
+        Verdict::Forbid(_) | Verdict::Deny(_) => Decision::Deny,
     }
 }
 
@@ -144,6 +187,6 @@ async fn own_page(scene: Scene<'_>, identity: Identity, (call, page): (Call, &st
 impl Outcome {
     /// An outcome of which neither app nor visitor was known.
     pub fn anonymous(result: Result<Response<Body>, Refusal>) -> Self {
-        Self { app: None, identity: Identity::Anonymous, result }
+        Self { app: None, identity: Identity::Anonymous, open: None, result }
     }
 }

@@ -43,7 +43,7 @@ pub enum Intake {
 ///
 /// # Errors
 /// [`Refusal`] for whatever could mean two things to two readers.
-pub fn intake(request: Request<Body>, connection: &Connection) -> Result<Intake, Refusal> {
+pub fn intake(request: Request<Body>, connection: &Connection, client: IpAddr) -> Result<Intake, Refusal> {
     if request.headers().len() > MOST_FIELDS {
         return Err(Refusal::HeadTooLarge);
     }
@@ -56,7 +56,6 @@ pub fn intake(request: Request<Body>, connection: &Connection) -> Result<Intake,
     let (authority, host_header) = authority(&request, connection)?;
     let origin_form = request.uri().path_and_query().ok_or(Refusal::Malformed(Malformed::Target))?;
     let target = Target::parse(origin_form.as_str()).map_err(Refusal::Unreadable)?;
-    let client = connection.client();
     Ok(Intake::Call(Box::new(Call { target, authority, host_header, client, request })))
 }
 
@@ -109,7 +108,7 @@ mod tests {
         for host in hosts {
             request = request.header(HOST, *host);
         }
-        match intake(request.body(Body::Empty).expect("a request"), &connection)? {
+        match intake(request.body(Body::Empty).expect("a request"), &connection, connection.client())? {
             Intake::Call(call) => Ok(format!("{} {}", call.authority, call.target.as_str())),
             Intake::ServerOptions => unreachable!("these are not OPTIONS"),
         }

@@ -1,5 +1,6 @@
 //! Port 80: sends people to HTTPS, and gives phones the local authority's certificate. No app is ever reached through it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION};
@@ -20,12 +21,17 @@ use crate::wire::connection::Connection;
 pub fn handle(services: &Services, connection: &Arc<Connection>, request: Request<Body>) -> Response<Logged> {
     let plan = services.plan.get();
     let facts = Facts::of(services, &plan, connection, &request);
-    let result = answer(services, &plan, connection, request);
+    let result = facts.client().and_then(|client| answer(services, &plan, (connection, client), request));
     finish::finish(services, facts, Outcome::anonymous(result))
 }
 
-fn answer(services: &Services, plan: &Plan, connection: &Connection, request: Request<Body>) -> Result<Response<Body>, Refusal> {
-    let call = match intake(request, connection)? {
+fn answer(
+    services: &Services,
+    plan: &Plan,
+    (connection, client): (&Connection, IpAddr),
+    request: Request<Body>,
+) -> Result<Response<Body>, Refusal> {
+    let call = match intake(request, connection, client)? {
         Intake::Call(call) => call,
         Intake::ServerOptions => return Ok(finish::server_options()),
     };

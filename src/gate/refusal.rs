@@ -6,6 +6,7 @@ use std::error::Error;
 use http::Response;
 
 use crate::gate::upstream;
+use crate::policy::decide::Forbidden;
 use crate::policy::refusal::Unreadable;
 use crate::policy::rule::DenyStatus;
 use crate::proxy::fault::{Fault as UpstreamFault, Side};
@@ -27,10 +28,18 @@ pub enum Refusal {
     Misdirected,
     /// No app has this host.
     NoSuchApp,
+    /// The readings of the path are for different apps of this host.
+    SeveralApps,
     /// A path that nobody gets, or none of ours.
     Blocked(DenyStatus),
     /// The visitor has to sign in first; the answer tells how, in the manner the client can use.
     SignIn(Box<Response<Body>>),
+    /// The app's owner has closed it for now.
+    Maintenance(Option<String>),
+    /// A trusted proxy named a client that is no address, so nobody knows whom the request counts for.
+    BadForwarded,
+    /// Not for whom the visitor is signed in as, or not for anybody yet.
+    Forbidden(Forbidden),
     /// The store cannot say who this is.
     Unavailable(StoreFault),
     /// The app's server did not take or answer the request.
@@ -74,9 +83,18 @@ impl Refusal {
             | Self::Method
             | Self::Misdirected
             | Self::NoSuchApp
+            | Self::SeveralApps
             | Self::Blocked(_)
-            | Self::SignIn(_) => Party::Client,
+            | Self::SignIn(_)
+            | Self::Forbidden(_)
+            | Self::Maintenance(_)
+            | Self::BadForwarded => Party::Client,
         }
+    }
+
+    /// Whether the app's server could not even be connected to.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Upstream(UpstreamFault::Connect(_) | UpstreamFault::ConnectTimeout))
     }
 
     /// Its name in the access log; stable, because filters are written against it.
@@ -90,8 +108,13 @@ impl Refusal {
             Self::Method => "method",
             Self::Misdirected => "misdirected",
             Self::NoSuchApp => "no-such-app",
+            Self::SeveralApps => "ambiguous-app",
             Self::Blocked(_) => "blocked",
             Self::SignIn(_) => "sign-in",
+            Self::Maintenance(_) => "maintenance",
+            Self::BadForwarded => "bad-forwarded",
+            Self::Forbidden(Forbidden::NotAllowed) => "not-allowed",
+            Self::Forbidden(Forbidden::Unprovable) => "unprovable",
             Self::Unavailable(_) => "store-unavailable",
             Self::Upstream(fault) => upstream::name(fault),
         }
@@ -108,8 +131,12 @@ impl Refusal {
             | Self::Method
             | Self::Misdirected
             | Self::NoSuchApp
+            | Self::SeveralApps
             | Self::Blocked(_)
-            | Self::SignIn(_) => None,
+            | Self::SignIn(_)
+            | Self::Forbidden(_)
+            | Self::Maintenance(_)
+            | Self::BadForwarded => None,
         }
     }
 }

@@ -1,11 +1,14 @@
 //! What outlives a request and a configuration.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::base::clock::Clock;
 use crate::base::current::Current;
 use crate::base::entropy::Entropy;
 use crate::observe::access::AccessLog;
+use crate::observe::metrics::Metrics;
 use crate::plan::whole::Plan;
 use crate::portal::service::Portal;
 use crate::store::open::Store;
@@ -21,6 +24,8 @@ pub struct Services {
     pub portal: Portal,
     /// Finished requests.
     pub access: AccessLog,
+    /// Everything that is counted.
+    pub metrics: Arc<Metrics>,
     /// Tells the time.
     pub clock: Clock,
     /// Draws request ids.

@@ -6,9 +6,11 @@ use crate::web::refusal::Refusal as Page;
 /// The page shown. `app` is the app's name.
 pub fn page<'a>(fault: &Fault, app: &'a str) -> Page<'a> {
     match fault {
-        Fault::Connect(_) | Fault::Closed(_) | Fault::BadFraming | Fault::BadUpgrade => Page::UpstreamDown { app },
+        Fault::Connect(_) | Fault::Tls { .. } | Fault::Closed(_) | Fault::BadFraming | Fault::BadUpgrade => {
+            Page::UpstreamDown { app }
+        }
         Fault::ConnectTimeout | Fault::Timeout | Fault::AppChanged => Page::UpstreamSlow { app },
-        Fault::TooLarge => Page::TooLarge,
+        Fault::TooLarge => Page::TooLarge { app },
         Fault::Stalled => Page::TooSlow,
         Fault::ForeignOrigin | Fault::WebSocketsOff => Page::Forbidden,
         Fault::ClientGone | Fault::BadMethod | Fault::BadHandshake | Fault::BadTarget => Page::BadRequest,
@@ -22,6 +24,8 @@ pub fn name(fault: &Fault) -> &'static str {
     match fault {
         Fault::Connect(_) => "upstream-unreachable",
         Fault::ConnectTimeout => "upstream-connect-timeout",
+        Fault::Tls { trouble, .. } if trouble.is_about_proof() => "upstream-certificate",
+        Fault::Tls { .. } => "upstream-tls",
         Fault::Timeout => "upstream-timeout",
         Fault::Closed(_) => "upstream-closed",
         Fault::BadFraming => "upstream-framing",

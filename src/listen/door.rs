@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::base::lifeline::Lifeline;
@@ -22,6 +23,8 @@ pub struct Door {
     pub pool: Pool,
     /// Places for connections.
     pub slots: Slots,
+    /// Places for those who ask for metrics.
+    pub scrapes: Arc<Semaphore>,
     /// This worker's open connections.
     pub open: TaskTracker,
     /// Cut to take no more connections and finish what is open.

@@ -26,7 +26,7 @@ struct Taken {
 #[derive(Debug)]
 pub struct Slot {
     shared: Arc<Shared>,
-    network: Network,
+    network: Option<Network>,
 }
 
 impl Slots {
@@ -42,18 +42,26 @@ impl Slots {
         (taken.most, taken.most_per_network) = (total, per_network);
     }
 
-    /// A place for one more connection from `network`; `None` if there is none.
-    pub fn take(&self, network: Network) -> Option<Slot> {
+    /// Connections that are open.
+    pub fn open(&self) -> usize {
+        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner).total
+    }
+
+    /// A place for one more connection from `network`; `None` if there is none. From nobody's in particular (a proxy that
+    /// comes on behalf of many) it counts among all only.
+    pub fn take(&self, network: Option<Network>) -> Option<Slot> {
         let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.total >= taken.most {
             return None;
         }
         let most = taken.most_per_network;
-        let from_network = taken.by_network.entry(network).or_default();
-        if *from_network >= most {
-            return None;
+        if let Some(network) = network {
+            let from_network = taken.by_network.entry(network).or_default();
+            if *from_network >= most {
+                return None;
+            }
+            *from_network += 1;
         }
-        *from_network += 1;
         taken.total += 1;
         Some(Slot { shared: Arc::clone(&self.0), network })
     }
@@ -63,11 +71,13 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let mut taken = self.shared.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.total -= 1;
-        if let Some(count) = taken.by_network.get_mut(&self.network) {
+        if let Some(network) = self.network
+            && let Some(count) = taken.by_network.get_mut(&network)
+        {
             *count -= 1;
             if *count == 0 {
                 // Networks that left are forgotten, so that the map is bounded by the open connections.
-                taken.by_network.remove(&self.network);
+                taken.by_network.remove(&network);
             }
         }
     }
@@ -85,31 +95,31 @@ mod tests {
     #[test]
     fn one_network_cannot_take_all_places() {
         let slots = Slots::new(3, 2);
-        let first = slots.take(network(1)).expect("a place");
-        let _second = slots.take(network(1)).expect("a place");
-        assert!(slots.take(network(1)).is_none());
-        let _other = slots.take(network(2)).expect("a place for others");
-        assert!(slots.take(network(3)).is_none(), "all taken");
+        let first = slots.take(Some(network(1))).expect("a place");
+        let _second = slots.take(Some(network(1))).expect("a place");
+        assert!(slots.take(Some(network(1))).is_none());
+        let _other = slots.take(Some(network(2))).expect("a place for others");
+        assert!(slots.take(Some(network(3))).is_none(), "all taken");
         drop(first);
-        assert!(slots.take(network(3)).is_some());
+        assert!(slots.take(Some(network(3))).is_some());
     }
 
     #[test]
     fn a_lower_limit_closes_nothing_and_takes_nothing_more() {
         let slots = Slots::new(2, 2);
-        let open = [slots.take(network(1)), slots.take(network(2))];
+        let open = [slots.take(Some(network(1))), slots.take(Some(network(2)))];
         slots.limit(1, 1);
         drop(open);
-        let _one = slots.take(network(1)).expect("a place");
-        assert!(slots.take(network(2)).is_none());
+        let _one = slots.take(Some(network(1))).expect("a place");
+        assert!(slots.take(Some(network(2))).is_none());
         slots.limit(2, 1);
-        assert!(slots.take(network(1)).is_none() && slots.take(network(2)).is_some());
+        assert!(slots.take(Some(network(1))).is_none() && slots.take(Some(network(2))).is_some());
     }
 
     #[test]
     fn networks_that_left_are_forgotten() {
         let slots = Slots::new(10, 10);
-        drop(slots.take(network(1)));
+        drop(slots.take(Some(network(1))));
         assert!(slots.0.taken.lock().expect("not poisoned").by_network.is_empty());
     }
 }

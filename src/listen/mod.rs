@@ -21,6 +21,7 @@ pub mod head;
 pub mod http;
 pub mod limit;
 pub mod lines;
+pub mod metrics;
 pub mod patience;
 pub mod stall;
 pub mod valve;

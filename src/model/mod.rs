@@ -5,6 +5,7 @@ pub mod audit;
 pub mod credential;
 pub mod event;
 pub mod identity;
+pub mod profile;
 pub mod session;
 pub mod strength;
 pub mod user;

@@ -1,11 +1,13 @@
 //! A session: somebody proved who they are, for every host that holds a token of it, until it ends.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use crate::base::clock::Timestamp;
 use crate::base::id::Id;
 use crate::base::lifeline::Lifeline;
+use crate::model::profile::Profile;
 use crate::model::strength::Strength;
 use crate::model::user::{UserId, UserName};
 
@@ -13,6 +15,9 @@ use crate::model::user::{UserId, UserName};
 pub type SessionId = Id<Session>;
 
 /// Somebody signed in. Shared by every request that presents one of its tokens; each host has one of its own.
+///
+/// Besides the last use nothing in it changes: whoever holds one judges by what was known when it was looked up. What becomes
+/// known later is a session of its own in this one's place ([`Session::known_as`], [`Session::confirmed`]).
 #[derive(Debug)]
 pub struct Session {
     /// Names the session.
@@ -21,8 +26,12 @@ pub struct Session {
     pub user: UserId,
     /// Their canonical name.
     pub user_name: UserName,
+    /// What else is known of them.
+    pub profile: Arc<Profile>,
     /// How firmly identity was proven.
     pub strength: Strength,
+    /// When that was last done.
+    pub proofs: Proofs,
     /// When it began.
     pub created_at: Timestamp,
     /// When it ends whatever happens.
@@ -35,7 +44,16 @@ pub struct Session {
     pub agent: Box<str>,
     /// Cut when the session ends by any way; streams opened under it hold on to this.
     pub lifeline: Lifeline,
-    last_seen: AtomicI64,
+    last_seen: Arc<AtomicI64>,
+}
+
+/// When each factor was last proven. Kept apart, because what proves one says nothing of the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Proofs {
+    /// The password.
+    pub password: Option<Timestamp>,
+    /// A code from an authenticator app.
+    pub code: Option<Timestamp>,
 }
 
 /// What of a session is stored; the living [`Session`] is made from it.
@@ -45,7 +63,9 @@ pub struct SessionRecord {
     pub id: SessionId,
     pub user: UserId,
     pub user_name: UserName,
+    pub profile: Arc<Profile>,
     pub strength: Strength,
+    pub proofs: Proofs,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
     pub idle_timeout: Option<Duration>,
@@ -71,14 +91,16 @@ impl From<SessionRecord> for Session {
             id: record.id,
             user: record.user,
             user_name: record.user_name,
+            profile: record.profile,
             strength: record.strength,
+            proofs: record.proofs,
             created_at: record.created_at,
             expires_at: record.expires_at,
             idle_timeout: record.idle_timeout,
             network: record.network,
             agent: record.agent,
             lifeline: Lifeline::new(),
-            last_seen: AtomicI64::new(record.last_seen.millis()),
+            last_seen: Arc::new(AtomicI64::new(record.last_seen.millis())),
         }
     }
 }
@@ -97,6 +119,32 @@ impl Session {
             Err(Ended::Idle)
         } else {
             Ok(())
+        }
+    }
+
+    /// The same session under what is known of its holder from now on. It gets a lifeline of its own if it `begins_anew`:
+    /// cutting the old one then ends what was opened under what was known before, and nothing else.
+    #[must_use]
+    pub fn known_as(&self, profile: Arc<Profile>, begins_anew: bool) -> Self {
+        let lifeline = if begins_anew { Lifeline::new() } else { self.lifeline.clone() };
+        Self { profile, lifeline, ..self.again() }
+    }
+
+    /// The same session after a factor was proven once more.
+    #[must_use]
+    pub fn confirmed(&self, proofs: Proofs) -> Self {
+        Self { proofs, ..self.again() }
+    }
+
+    fn again(&self) -> Self {
+        Self {
+            user_name: self.user_name.clone(),
+            profile: Arc::clone(&self.profile),
+            network: self.network.clone(),
+            agent: self.agent.clone(),
+            lifeline: self.lifeline.clone(),
+            last_seen: Arc::clone(&self.last_seen),
+            ..*self
         }
     }
 
@@ -130,7 +178,9 @@ mod tests {
             id: Id::draw(Entropy),
             user: Id::draw(Entropy),
             user_name: "alice".parse().expect("a name"),
+            profile: Arc::default(),
             strength: Strength::TwoFactor,
+            proofs: Proofs::default(),
             created_at: start,
             expires_at: start.plus(Duration::from_secs(1_000)),
             idle_timeout: idle,
@@ -161,6 +211,19 @@ mod tests {
         let session = session(None);
         session.lifeline.cut();
         assert_eq!(session.check(session.created_at), Err(Ended::Revoked));
+    }
+
+    #[test]
+    fn what_becomes_known_later_is_the_same_session_with_one_last_use() {
+        let first = session(Some(Duration::from_secs(100)));
+        let second = first.known_as(Arc::default(), true);
+        let third = second.confirmed(Proofs { code: Some(first.created_at), password: None });
+        first.seen(Timestamp::from_secs(1_050));
+        assert_eq!((third.id, third.last_seen()), (first.id, Timestamp::from_secs(1_050)));
+        first.lifeline.cut();
+        assert!(!second.lifeline.is_cut(), "what began anew does not hang on the old line");
+        second.lifeline.cut();
+        assert!(third.lifeline.is_cut());
     }
 
     #[test]

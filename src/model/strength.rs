@@ -7,14 +7,23 @@ pub enum Strength {
     Password,
     /// Two different factors: a password and a code from an authenticator app.
     TwoFactor,
+    /// A passkey. It can be asked for already, and this version has none, so nobody can meet it.
+    Passkey,
 }
 
 impl Strength {
+    /// All, in rising order.
+    pub const ALL: [Self; 3] = [Self::Password, Self::TwoFactor, Self::Passkey];
+
+    /// The firmest that anybody can prove in this version.
+    pub const FIRMEST: Self = Self::TwoFactor;
+
     /// The stored form. It never changes once a row was written with it.
     pub const fn code(self) -> i64 {
         match self {
             Self::Password => 1,
             Self::TwoFactor => 2,
+            Self::Passkey => 3,
         }
     }
 
@@ -23,6 +32,7 @@ impl Strength {
         match code {
             1 => Some(Self::Password),
             2 => Some(Self::TwoFactor),
+            3 => Some(Self::Passkey),
             _ => None,
         }
     }
@@ -32,6 +42,7 @@ impl Strength {
         match self {
             Self::Password => "password",
             Self::TwoFactor => "2fa",
+            Self::Passkey => "passkey",
         }
     }
 }
@@ -42,8 +53,8 @@ mod tests {
 
     #[test]
     fn strengths_rise_and_their_codes_are_read_back() {
-        assert!(Strength::Password < Strength::TwoFactor);
-        for strength in [Strength::Password, Strength::TwoFactor] {
+        assert!(Strength::ALL.is_sorted());
+        for strength in Strength::ALL {
             assert_eq!(Strength::from_code(strength.code()), Some(strength));
         }
         assert_eq!(Strength::from_code(0), None);

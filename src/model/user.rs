@@ -48,14 +48,20 @@ impl FromStr for UserName {
 
     /// Folds width, compatibility forms and letter case, trims surrounding white space, then checks.
     fn from_str(text: &str) -> Result<Self, BadUserName> {
-        if text.len() > 1024 {
-            return Err(BadUserName);
-        }
-        let folded: String = text.trim().nfkc().flat_map(char::to_lowercase).collect();
-        let known = folded.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._@+-".contains(&byte));
-        let begins = folded.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
-        if known && begins && folded.len() <= 64 { Ok(Self(folded.into())) } else { Err(BadUserName) }
+        canonical(text).map(Self).ok_or(BadUserName)
     }
+}
+
+/// The one spelling of a name, of a user or group: width, compatibility forms and letter case folded, surrounding white space
+/// gone. `None` unless 1 to 64 characters out of `a-z 0-9 . _ @ + -` are left, the first a letter or digit.
+pub(super) fn canonical(text: &str) -> Option<Box<str>> {
+    if text.len() > 1024 {
+        return None;
+    }
+    let folded: String = text.trim().nfkc().flat_map(char::to_lowercase).collect();
+    let known = folded.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._@+-".contains(&byte));
+    let begins = folded.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    (known && begins && folded.len() <= 64).then(|| folded.into())
 }
 
 impl fmt::Display for UserName {

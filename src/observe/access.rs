@@ -1,24 +1,41 @@
-//! One line per request, with the field names of Caddy's access log, which log readers and ban tools already know.
+//! One line per request.
 //!
 //! Workers hand records to a thread of its own through a bounded queue: a slow disk costs lines, never requests. Lines lost
 //! that way are counted, and the count is logged.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
-use std::net::IpAddr;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use tracing::warn;
 
+use crate::model::event::Event;
+use crate::observe::caddy;
+use crate::observe::combined;
+use crate::observe::output::Output;
 use crate::observe::record::Record;
 
 /// Records waiting for the writer at most.
 const QUEUE: usize = 8_192;
+/// Lines are written together while they are no more than this, in bytes.
+const BATCH: usize = 64 * 1024;
+/// Lost lines are told of at most this often.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+/// How a line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// JSON with Caddy's field names.
+    Json,
+    /// As nginx and Apache write it, with the page before and the browser.
+    Combined,
+    /// The same without these two.
+    Common,
+}
 
 /// Takes finished requests and has them written. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -26,8 +43,23 @@ pub struct AccessLog(Option<Arc<Queue>>);
 
 #[derive(Debug)]
 struct Queue {
-    records: SyncSender<Record>,
-    lost: Arc<AtomicU64>,
+    form: Form,
+    messages: SyncSender<Message>,
+    state: Arc<State>,
+}
+
+/// A finished request; `None` only wakes the writer, which then looks what it is to do.
+type Message = Option<Record>;
+
+/// What both sides know.
+#[derive(Debug, Default)]
+struct State {
+    /// Lines lost that nobody was told of yet.
+    untold: AtomicU64,
+    /// All lines lost.
+    lost: AtomicU64,
+    failing: AtomicBool,
+    reopen: AtomicBool,
 }
 
 /// The thread that writes; waiting for it writes what is still queued.
@@ -44,25 +76,48 @@ impl AccessLog {
     ///
     /// # Errors
     /// When the file cannot be opened for appending, or the thread cannot be made.
-    pub fn open(file: Option<&Path>) -> io::Result<(Self, Writer)> {
-        let output: Box<dyn Write + Send> = match file {
-            Some(path) => Box::new(appending(path)?),
-            None => Box::new(io::stdout()),
-        };
-        let (records, queue) = sync_channel(QUEUE);
-        let lost = Arc::new(AtomicU64::new(0));
-        let counted = Arc::clone(&lost);
-        let thread = Builder::new().name("access-log".to_owned()).spawn(move || write_all(&queue, &counted, output))?;
-        Ok((Self(Some(Arc::new(Queue { records, lost }))), Writer(thread)))
+    pub fn open(file: Option<&Path>, form: Form) -> io::Result<(Self, Writer)> {
+        let output = Output::open(file)?;
+        let (messages, queue) = sync_channel(QUEUE);
+        let state = Arc::new(State::default());
+        let shared = Arc::clone(&state);
+        let work = move || write_all(&queue, &shared, form, output);
+        let thread = Builder::new().name("access-log".to_owned()).spawn(work)?;
+        Ok((Self(Some(Arc::new(Queue { form, messages, state }))), Writer(thread)))
     }
 
     /// Hands over one finished request; never waits.
     pub fn write(&self, record: Record) {
         if let Some(queue) = &self.0
-            && let Err(TrySendError::Full(_)) = queue.records.try_send(record)
+            && let Err(TrySendError::Full(_)) = queue.messages.try_send(Some(record))
         {
-            queue.lost.fetch_add(1, Ordering::Relaxed);
+            queue.state.untold.fetch_add(1, Ordering::Relaxed);
+            queue.state.lost.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Has the file opened anew, after whoever turns logs over has moved it away.
+    pub fn reopen(&self) {
+        if let Some(queue) = &self.0 {
+            queue.state.reopen.store(true, Ordering::Release);
+            // A full queue means a writer at work, which looks for itself.
+            drop(queue.messages.try_send(None));
+        }
+    }
+
+    /// Whether lines have a place for the page a visitor came from.
+    pub fn has_referer(&self) -> bool {
+        self.0.as_ref().is_some_and(|queue| queue.form == Form::Combined)
+    }
+
+    /// Lines that could not be written since the start, because there were too many or the disk did not take them.
+    pub fn lost(&self) -> u64 {
+        self.0.as_ref().map_or(0, |queue| queue.state.lost.load(Ordering::Relaxed))
+    }
+
+    /// Whether the last lines could not be written.
+    pub fn is_failing(&self) -> bool {
+        self.0.as_ref().is_some_and(|queue| queue.state.failing.load(Ordering::Relaxed))
     }
 }
 
@@ -74,167 +129,91 @@ impl Writer {
     }
 }
 
-fn appending(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    OpenOptions::new().create(true).append(true).mode(0o640).open(path)
-}
-
-fn write_all(queue: &Receiver<Record>, lost: &AtomicU64, output: Box<dyn Write + Send>) {
-    let mut output = BufWriter::with_capacity(64 * 1024, output);
+fn write_all(queue: &Receiver<Message>, state: &State, form: Form, mut output: Output) {
+    let mut lines = Vec::with_capacity(BATCH);
+    let mut told: Option<Instant> = None;
     while let Ok(first) = queue.recv() {
-        let mut next = Some(first);
-        while let Some(record) = next {
-            write_line(&mut output, &record);
-            next = queue.try_recv().ok();
+        let (mut next, mut count) = (Some(first), 0);
+        while let Some(message) = next {
+            if let Some(record) = message {
+                put(&mut lines, form, &record);
+                count += 1;
+            }
+            next = if lines.len() < BATCH { queue.try_recv().ok() } else { None };
         }
-        // Flushed whenever the queue runs dry, so that a quiet gateway's lines are seen at once.
-        if let Err(fault) = output.flush() {
-            warn!(%fault, "the access log could not be written; requests go on");
+        // Written whenever the queue runs dry, so that a quiet gateway's lines are seen at once.
+        if count > 0 {
+            output.write(&lines, count);
+            lines.clear();
         }
-        let missed = lost.swap(0, Ordering::Relaxed);
-        if missed > 0 {
-            warn!(missed, "the access log could not keep up; these lines are lost");
+        // Behind the batch, which may have held the message that was to wake us.
+        if state.reopen.swap(false, Ordering::Acquire) {
+            output.reopen();
+        }
+        state.failing.store(output.is_failing(), Ordering::Relaxed);
+        if output.is_failing() {
+            state.lost.fetch_add(count, Ordering::Relaxed);
+        }
+        if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+            let missed = state.untold.swap(0, Ordering::Relaxed);
+            if missed > 0 {
+                told = Some(Instant::now());
+                warn!(event = Event::LogLost.name(), missed, "the access log could not keep up; these lines are lost");
+            }
         }
     }
 }
 
-fn write_line(output: &mut impl Write, record: &Record) {
-    // A failing disk is reported by the flush, once a batch instead of once a line.
-    if serde_json::to_writer(&mut *output, &Line::of(record)).is_ok() {
-        drop(output.write_all(b"\n"));
-    }
-}
-
-/// The record with Caddy's field names; `id`, `plan`, `app` and `refusal` are ours.
-#[derive(Serialize)]
-struct Line<'a> {
-    level: &'static str,
-    ts: f64,
-    logger: &'static str,
-    msg: &'static str,
-    id: &'a str,
-    request: RequestPart<'a>,
-    plan: u64,
-    app: Option<&'a str>,
-    user_id: &'a str,
-    refusal: Option<&'static str>,
-    duration: f64,
-    size: u64,
-    status: u16,
-}
-
-#[derive(Serialize)]
-struct RequestPart<'a> {
-    remote_ip: IpAddr,
-    remote_port: String,
-    client_ip: IpAddr,
-    proto: &'static str,
-    method: &'a str,
-    host: &'a str,
-    uri: &'a str,
-    headers: Headers<'a>,
-    tls: Tls<'a>,
-}
-
-/// Of the headers only what ban tools look at: the rest may hold secrets.
-#[derive(Serialize)]
-struct Headers<'a> {
-    #[serde(rename = "User-Agent", skip_serializing_if = "Option::is_none")]
-    agent: Option<[&'a str; 1]>,
-}
-
-#[derive(Serialize)]
-struct Tls<'a> {
-    server_name: Option<&'a str>,
-}
-
-impl<'a> Line<'a> {
-    fn of(record: &'a Record) -> Self {
-        Self {
-            level: "info",
-            ts: record.received.millis() as f64 / 1000.0,
-            logger: "http.log.access",
-            msg: "handled request",
-            id: &record.id,
-            request: RequestPart {
-                remote_ip: record.peer.ip().to_canonical(),
-                remote_port: record.peer.port().to_string(),
-                client_ip: record.client,
-                proto: record.protocol,
-                method: &record.method,
-                host: &record.host,
-                uri: &record.uri,
-                headers: Headers { agent: record.agent.as_deref().map(|agent| [agent]) },
-                tls: Tls { server_name: record.sni.as_deref() },
-            },
-            plan: record.plan,
-            app: record.app.as_deref(),
-            user_id: record.user.as_deref().unwrap_or_default(),
-            refusal: record.refusal,
-            duration: record.took.as_secs_f64(),
-            size: record.sent,
-            status: record.status,
-        }
+fn put(lines: &mut Vec<u8>, form: Form, record: &Record) {
+    match form {
+        Form::Json => caddy::write(lines, record),
+        Form::Combined => combined::write_combined(lines, record),
+        Form::Common => combined::write_clf(lines, record),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::base::clock::Timestamp;
-
-    fn record() -> Record {
-        Record {
-            id: "abc".into(),
-            plan: 7,
-            received: Timestamp::from_millis(1_700_000_000_500),
-            peer: "[::ffff:192.0.2.7]:4711".parse().expect("an address"),
-            client: "192.0.2.7".parse().expect("an address"),
-            sni: Some("a.example".into()),
-            protocol: "HTTP/2.0",
-            method: "GET".into(),
-            host: "a.example".into(),
-            uri: "/\u{1b}[31m".into(),
-            agent: Some("curl\n".into()),
-            app: Some("a".into()),
-            user: None,
-            refusal: Some("sign-in"),
-            status: 302,
-            sent: 0,
-            took: Duration::from_millis(2),
-        }
-    }
-
-    #[test]
-    fn a_line_has_caddys_field_names() {
-        let line = serde_json::to_value(Line::of(&record())).expect("plain values");
-        assert_eq!(line["request"]["client_ip"], "192.0.2.7");
-        assert_eq!(line["request"]["remote_ip"], "192.0.2.7");
-        assert_eq!(line["status"], 302);
-        assert_eq!(line["ts"], 1_700_000_000.5);
-        assert_eq!(line["user_id"], "");
-        assert_eq!(line["plan"], 7);
-    }
-
-    /// The attack: control characters in a path or agent forge lines or colour a terminal.
-    #[test]
-    fn one_request_is_one_line_without_control_characters() {
-        let text = serde_json::to_string(&Line::of(&record())).expect("plain values");
-        assert!(!text.chars().any(char::is_control), "{text}");
-    }
+    use crate::observe::sample::record;
 
     #[test]
     fn what_was_handed_over_is_written_before_the_end() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("access.log");
-        let (log, writer) = AccessLog::open(Some(&path)).expect("opens");
+        let (log, writer) = AccessLog::open(Some(&path), Form::Json).expect("opens");
         for _ in 0..100 {
             log.write(record());
         }
         drop(log);
         writer.finish();
         assert_eq!(std::fs::read_to_string(path).expect("written").lines().count(), 100);
+    }
+
+    /// What logrotate does, over and over, while requests go on: each has its line in one of the files.
+    #[test]
+    fn no_line_is_lost_or_doubled_while_files_are_turned_over() {
+        const ALL: usize = 4_000;
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("access.log");
+        let (log, writer) = AccessLog::open(Some(&path), Form::Combined).expect("opens");
+        for number in 0..ALL {
+            let mut one = record();
+            one.uri = format!("/{number}").into();
+            log.write(one);
+            if number % 100 == 99 {
+                // The writer may be behind: then there is nothing to move yet.
+                drop(std::fs::rename(&path, dir.path().join(format!("access.log.{number}"))));
+                log.reopen();
+            }
+        }
+        drop(log);
+        writer.finish();
+        let files = std::fs::read_dir(dir.path()).expect("listed").map(|entry| entry.expect("listed").path());
+        let text: String = files.map(|file| std::fs::read_to_string(file).expect("read")).collect();
+        let mut numbers: Vec<usize> =
+            text.lines().map(|line| line.split(['/', ' ']).nth(9).and_then(|word| word.parse().ok()).expect(line)).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..ALL).collect::<Vec<_>>());
     }
 }

@@ -8,6 +8,8 @@ use tracing::error;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::Subscriber;
 
+use crate::model::event::Event;
+
 /// Sets the least severity; there is one log in a process.
 static LEVEL: OnceLock<SetLevel> = OnceLock::new();
 
@@ -68,6 +70,9 @@ fn filter(level: &str) -> EnvFilter {
 pub fn watch_panics() {
     panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
         let place = info.location().map(ToString::to_string).unwrap_or_default();
-        error!(event = "panic", place, "a part of the gateway panicked; what it served is closed, everything else goes on");
+        error!(
+            event = Event::Panicked.name(),
+            place, "a part of the gateway panicked; what it served is closed, everything else goes on"
+        );
     }));
 }

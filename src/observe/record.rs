@@ -14,9 +14,9 @@ pub struct Record {
     pub plan: u64,
     /// When its head was complete.
     pub received: Timestamp,
-    /// The other end of the connection.
+    /// The other end of the connection, as far as it may be logged.
     pub peer: SocketAddr,
-    /// Whom the request counts for.
+    /// Whom the request counts for, as far as it may be logged.
     pub client: IpAddr,
     /// The name asked for in the ClientHello.
     pub sni: Option<Box<str>>,
@@ -28,8 +28,10 @@ pub struct Record {
     pub host: Box<str>,
     /// The target, with secrets taken out.
     pub uri: Box<str>,
-    /// The `User-Agent`.
-    pub agent: Option<Box<str>>,
+    /// The beginning of the `User-Agent`, as it was sent.
+    pub agent: Option<Box<[u8]>>,
+    /// The beginning of the `Referer`, with secrets taken out; `None` too where the log has no place for it.
+    pub referer: Option<Box<[u8]>>,
     /// The app that owns the host.
     pub app: Option<Box<str>>,
     /// Whose session it was.

@@ -10,6 +10,8 @@ const TOKEN_PATHS: &[&str] = &["/.doorward/setup/"];
 const OWN_PARAMETERS: &[&str] = &["go", "c", "ticket"];
 /// Characters kept of what a client wrote about itself.
 const LONGEST: usize = 300;
+/// Bytes kept of a field that is written as it was sent.
+const LONGEST_FIELD: usize = 1_024;
 const REDACTED: &str = "REDACTED";
 /// Characters of a token as it stands in a link.
 const TOKEN_LENGTH: usize = 43;
@@ -29,6 +31,27 @@ pub fn uri(target: &str, parameters: &[String]) -> Box<str> {
     let Some(query) = query else { return path.into() };
     let query: Vec<String> = query.split('&').map(|pair| parameter(pair, parameters, own)).collect();
     format!("{path}?{}", query.join("&")).into()
+}
+
+/// The page a visitor came from, as it may be logged: of an address its query and path as [`uri`] has them, without user name,
+/// password and fragment. The beginning only; `None` if nothing is left.
+pub fn referer(bytes: &[u8], parameters: &[String]) -> Option<Box<[u8]>> {
+    let text = String::from_utf8_lossy(bytes);
+    // Secrets are looked for in the whole of it: what is cut off first could leave a half one behind.
+    let text = text.split('#').next().unwrap_or_default();
+    let (scheme, rest) = text.split_once("://").map_or(("", text), |(scheme, rest)| (scheme, rest));
+    let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    let target = if target.is_empty() { Box::default() } else { uri(target, parameters) };
+    let mark = if text.contains("://") { "://" } else { "" };
+    let mut shown = format!("{scheme}{mark}{host}{target}").into_bytes();
+    shown.truncate(LONGEST_FIELD);
+    (!shown.is_empty()).then(|| shown.into())
+}
+
+/// As much of a field as is kept for the log.
+pub fn beginning(bytes: &[u8]) -> Box<[u8]> {
+    bytes[..bytes.len().min(LONGEST_FIELD)].into()
 }
 
 /// What a client wrote about itself, short and without control characters: JSON escapes only some of them, and those of
@@ -77,6 +100,32 @@ mod tests {
         assert_eq!(redacted("/a?TOKEN=abc&%61pi_key=s"), "/a?TOKEN=REDACTED&%61pi_key=REDACTED");
         assert_eq!(redacted("/token=abc"), "/token=abc");
         assert_eq!(redacted("/a?tokens=1"), "/a?tokens=1");
+    }
+
+    fn came_from(text: &str) -> String {
+        let shown = referer(text.as_bytes(), &["token".to_owned()]).unwrap_or_default();
+        String::from_utf8(shown.into()).expect("UTF-8")
+    }
+
+    /// The attack: a secret in the address of the page before, which browsers send along.
+    #[test]
+    fn the_page_before_is_logged_without_secrets() {
+        assert_eq!(came_from("https://a.example/x?token=abc&y=1"), "https://a.example/x?token=REDACTED&y=1");
+        assert_eq!(came_from("https://a.example?token=abc"), "https://a.example?token=REDACTED");
+        assert_eq!(came_from("/x?token=abc"), "/x?token=REDACTED");
+        assert_eq!(came_from("x?token=abc"), "x?token=REDACTED");
+        assert_eq!(came_from("https://bob:secret@a.example/x#token=abc"), "https://a.example/x");
+        assert_eq!(came_from("https://bob:se@cret@a.example"), "https://a.example");
+        assert_eq!(came_from("https://a.example/.doorward/setup/SECRET"), "https://a.example/.doorward/setup/REDACTED");
+        assert_eq!(
+            came_from("https://a.example/.doorward/enter?ticket=SECRET"),
+            "https://a.example/.doorward/enter?ticket=REDACTED"
+        );
+        let token = "SqhBVTFCW2z7Bf-9EL9_CT4kiV_FQuNIMeCWBHqEb1E";
+        assert!(!came_from(&format!("https://a.example//.doorward/setup/{token}")).contains(token));
+        let long = format!("https://a.example/?{}token=SECRET", "x=1&".repeat(254));
+        assert!(!came_from(&long).contains("SEC") && came_from(&long).len() <= LONGEST_FIELD);
+        assert_eq!((came_from(""), came_from("#x")), (String::new(), String::new()));
     }
 
     /// The attack: an agent that colours or clears the terminal of whoever reads the log.

@@ -1,23 +1,21 @@
 //! The path rules of one app compared with those it had.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 use std::fmt::Display;
 
 use ipnet::IpNet;
 
 use crate::plan::app::App;
+use crate::plan::changed_requirement;
 use crate::plan::difference::{Change, Effect, asks};
 use crate::policy::pattern::Pattern;
-use crate::policy::rule::{Action, DenyStatus, Redirect, Rule};
+use crate::policy::rule::{Action, DenyStatus, EncodedSlash, Redirect, Rule, Suffixes};
 
 /// Says in which rules `app` differs from what it was before.
 pub fn compare(before: &App, app: &App, changes: &mut Vec<Change>) {
     let mut say = |effect, sentence: String| changes.push(Change::of(app, effect, sentence));
     let (old, new) = (&before.rules, &app.rules);
-    if old.requirement != new.requirement {
-        let effect = eased(old.requirement.strength, new.requirement.strength);
-        say(effect, format!("stands {} instead of {}", asks(new.requirement), asks(old.requirement)));
-    }
+    changed_requirement::compare(&old.requirement, &new.requirement, &mut say);
     for path in lacking(&new.deny, &old.deny) {
         say(Effect::Closes, format!("{path} is denied to everybody"));
     }
@@ -28,6 +26,20 @@ pub fn compare(before: &App, app: &App, changes: &mut Vec<Change>) {
     redirects(&old.redirects, &new.redirects, &mut say);
     rules(&old.rules, &new.rules, &mut say);
     rules(&old.bypass, &new.bypass, &mut say);
+    if old.suffixes != new.suffixes {
+        let (effect, covered) = match new.suffixes {
+            Suffixes::Covered => (Effect::Closes, "takes its suffixes with it"),
+            Suffixes::Apart => (Effect::Opens, "no longer takes its suffixes with it"),
+        };
+        say(effect, format!("a denied name {covered}"));
+    }
+    if old.encoded_slash != new.encoded_slash {
+        let (effect, judged) = match new.encoded_slash {
+            EncodedSlash::Judge => (Effect::Opens, "judged, no longer denied"),
+            EncodedSlash::Refuse => (Effect::Closes, "denied"),
+        };
+        say(effect, format!("paths with an encoded slash are {judged}"));
+    }
     if old.deny_status != new.deny_status {
         let status = |status| if status == DenyStatus::Forbidden { 403 } else { 404 };
         say(
@@ -99,6 +111,11 @@ fn rules(old: &[Rule], new: &[Rule], say: &mut impl FnMut(Effect, String)) {
         match lost.iter().position(|other| other.paths == rule.paths) {
             Some(at) => {
                 let before = lost.remove(at);
+                if (Rule { body_limit: rule.body_limit, ..before.clone() }) == *rule {
+                    let (now, so_far) = (bodies(rule.body_limit), bodies(before.body_limit));
+                    say(Effect::Alters, format!("{} takes {now}, where so far it took {so_far}", scope(rule)));
+                    continue;
+                }
                 let now = format!("{} {}, where so far {} {}", scope(rule), says(rule), limits(&before), says(&before));
                 say(changed(&before, rule), now);
             }
@@ -115,6 +132,10 @@ fn rules(old: &[Rule], new: &[Rule], say: &mut impl FnMut(Effect, String)) {
     }
 }
 
+fn bodies(limit: Option<u64>) -> String {
+    limit.map_or_else(|| "bodies of any size".to_owned(), |bytes| format!("bodies of at most {bytes} bytes"))
+}
+
 /// The limits of a rule whose paths have been named already.
 fn limits(rule: &Rule) -> String {
     let whole = scope(rule);
@@ -124,7 +145,7 @@ fn limits(rule: &Rule) -> String {
 
 fn says(rule: &Rule) -> String {
     match &rule.action {
-        Action::Require(requirement) => format!("stands {}", asks(*requirement)),
+        Action::Require(requirement) => format!("stands {}", asks(requirement)),
         Action::Bypass => "is public".to_owned(),
         Action::Deny => "is denied to everybody".to_owned(),
         Action::Redirect(redirect) => format!("is sent to {}", sent(redirect)),
@@ -143,12 +164,16 @@ fn effect(rule: &Rule) -> Effect {
 /// What it means that a rule about the same paths says something else, or speaks of other requests.
 fn changed(old: &Rule, new: &Rule) -> Effect {
     let openness = |rule: &Rule| match &rule.action {
-        Action::Deny => (0, None),
-        Action::Redirect(_) => (1, None),
-        // A weaker requirement is the more open one.
-        Action::Require(requirement) => (2, Some(Reverse(requirement.strength))),
-        Action::Bypass => (3, None),
+        Action::Deny => 0,
+        Action::Redirect(_) => 1,
+        Action::Require(_) => 2,
+        Action::Bypass => 3,
     };
+    if let (Action::Require(old), Action::Require(new)) = (&old.action, &new.action)
+        && old != new
+    {
+        return changed_requirement::effect(old, new);
+    }
     match openness(old).cmp(&openness(new)) {
         Ordering::Less if new.action == Action::Bypass => Effect::Publishes,
         Ordering::Less => Effect::Opens,
@@ -169,15 +194,6 @@ fn speaks_of_more(one: &Rule, other: &Rule) -> bool {
     let within = |network: &IpNet| other.networks.iter().any(|wider| wider.contains(network));
     let networks = other.networks.is_empty() || (!one.networks.is_empty() && one.networks.iter().all(within));
     !(methods && networks)
-}
-
-/// What it means that so much is asked for instead.
-fn eased<T: Ord>(old: T, new: T) -> Effect {
-    match old.cmp(&new) {
-        Ordering::Greater => Effect::Opens,
-        Ordering::Less => Effect::Closes,
-        Ordering::Equal => Effect::Alters,
-    }
 }
 
 fn sent(redirect: &Redirect) -> String {

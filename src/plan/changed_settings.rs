@@ -26,6 +26,7 @@ pub fn compare(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
     let mut say = |effect, sentence: String| changes.push(Change::general(effect, sentence));
     listening("HTTPS", &old.listen.https, &new.listen.https, &mut say);
     listening("plain HTTP", &old.listen.http, &new.listen.http, &mut say);
+    listening("the language of metrics", old.listen.metrics.as_slice(), new.listen.metrics.as_slice(), &mut say);
     if old.tls.min_version != new.tls.min_version {
         let effect = if new.tls.min_version > old.tls.min_version { Effect::Closes } else { Effect::Opens };
         let name = |plan: &Plan| if plan.tls.min_version == TlsVersion::V1_3 { "1.3" } else { "1.2" };
@@ -35,6 +36,7 @@ pub fn compare(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
     if old.portal != new.portal || old.public_port != new.public_port {
         say(Effect::Alters, format!("people sign in at {} instead of {}", new.origin(), old.origin()));
     }
+    proxies(old, new, &mut say);
     let [before, now] = [old, new].map(general);
     for (key, (before, now)) in GENERAL.iter().zip(before.into_iter().zip(now)) {
         if before != now {
@@ -57,6 +59,10 @@ pub fn compare(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
         };
         say(Effect::Alters, told.to_owned());
     }
+    if old.log.truncates_addresses != new.log.truncates_addresses {
+        let now = if new.log.truncates_addresses { "without their last part" } else { "in full" };
+        say(Effect::Alters, format!("client addresses are logged {now}"));
+    }
     for key in needing_restart(old, new) {
         say(Effect::Alters, format!("{key} is another, from the next restart on"));
     }
@@ -72,7 +78,7 @@ pub fn upstream(before: &App, app: &App, changes: &mut Vec<Change>) {
             written(upstream.connect_timeout),
             endless(upstream.response_timeout),
             endless(upstream.idle_timeout),
-            upstream.body_limit.map_or_else(|| "without end".to_owned(), |bytes| format!("{bytes}B")),
+            app.rules.body_limit.map_or_else(|| "without end".to_owned(), |bytes| format!("{bytes}B")),
         ]
     };
     let keys = ["connect_timeout", "response_timeout", "idle_timeout", "body_limit"];
@@ -82,12 +88,25 @@ pub fn upstream(before: &App, app: &App, changes: &mut Vec<Change>) {
         }
     }
     let others = [
+        ("upstream_tls", before.upstream.tls != app.upstream.tls),
         ("request_headers", before.request_headers != app.request_headers),
         ("response_headers", before.response_headers != app.response_headers),
         ("websocket", before.websocket != app.websocket),
+        ("listed", before.listed != app.listed),
+        ("description", before.description != app.description),
     ];
     for (key, _) in others.iter().filter(|(_, differs)| *differs) {
         say(format!("{key} is another"));
+    }
+    if before.upstream.preserve_host != app.upstream.preserve_host {
+        let whose = if app.upstream.preserve_host { "the visitor's" } else { "its own" };
+        say(format!("the app gets {whose} Host"));
+    }
+    match (&before.maintenance, &app.maintenance) {
+        (None, Some(_)) => say("is closed for maintenance: who may pass gets 503".to_owned()),
+        (Some(_), None) => say("is open again after maintenance".to_owned()),
+        (Some(old), Some(new)) if old != new => say("maintenance is told in other words".to_owned()),
+        (Some(_), Some(_)) | (None, None) => {}
     }
     if before.certificate != app.certificate {
         say(format!("the certificate comes from {}", source(app.certificate.as_ref())));
@@ -104,6 +123,19 @@ fn listening(what: &str, old: &[SocketAddr], new: &[SocketAddr], say: &mut impl 
     }
     for address in old.iter().filter(|address| !new.contains(address)) {
         say(Effect::Closes, format!("{what} is no longer spoken at {address}"));
+    }
+}
+
+fn proxies(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
+    let (old, new) = (&old.listen.proxies, &new.listen.proxies);
+    for network in new.networks.iter().filter(|network| !old.networks.contains(network)) {
+        say(Effect::Opens, format!("{network} is believed where requests come from"));
+    }
+    for network in old.networks.iter().filter(|network| !new.networks.contains(network)) {
+        say(Effect::Closes, format!("{network} is no longer believed where requests come from"));
+    }
+    if old.header != new.header {
+        say(Effect::Alters, format!("proxies name their clients in {} instead of {}", new.header, old.header));
     }
 }
 

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::units;
 use crate::model::strength::Strength;
 use crate::plan::app::App;
 use crate::plan::changed_rules;
 use crate::plan::changed_settings;
-use crate::plan::upstream::Origin;
 use crate::plan::whole::Plan;
-use crate::policy::host::Host;
+use crate::policy::people::People;
 use crate::policy::requirement::Requirement;
 use crate::policy::rule::Action;
+use crate::policy::wildcard::HostPattern;
 
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,67 +98,111 @@ pub fn summary(changes: &[Change]) -> String {
     if parts.is_empty() { "changes nothing".to_owned() } else { parts.join(", ") }
 }
 
-/// The app that has answered for one of this app's hosts so far.
+/// The app that has answered for one of this app's hosts so far, at its path.
 fn partner<'a>(app: &App, old: &'a Plan) -> Option<&'a Arc<App>> {
-    app.hosts.iter().find_map(|host| old.app(host))
+    app.patterns().find_map(|host| owner(old, &host, app))
+}
+
+/// The app that answers for a host at the path where `like` is.
+fn owner<'a>(plan: &'a Plan, host: &HostPattern, like: &App) -> Option<&'a Arc<App>> {
+    let site = match host {
+        HostPattern::Exact(host) => plan.hosts.exactly(host),
+        HostPattern::Under(wildcard) => plan.hosts.under(wildcard),
+    };
+    site?.apps().iter().find(|app| app.mount.is_like(&like.mount))
 }
 
 fn new_app(app: &App, plan: &Plan, changes: &mut Vec<Change>) {
-    let what = format!("a new app at {}, {}", addresses(&app.hosts, plan), asks(app.rules.requirement));
+    let what = format!("a new app at {}, {}", addresses(app.patterns(), app, plan), asks(&app.rules.requirement));
     changes.push(Change::of(app, Effect::Opens, what));
     for rule in app.rules.rules.iter().chain(&app.rules.bypass).filter(|rule| rule.action == Action::Bypass) {
         changes.push(Change::of(app, Effect::Publishes, format!("{} is public", changed_rules::scope(rule))));
     }
 }
 
+/// The app that answers at the place of `like` if none is exactly there: by a wildcard around the host, or at a path above.
+fn stand_in<'a>(plan: &'a Plan, host: &HostPattern, like: &App) -> Option<&'a Arc<App>> {
+    let site = match host {
+        HostPattern::Exact(host) => plan.site(host),
+        HostPattern::Under(wildcard) => plan.hosts.under(wildcard),
+    };
+    site?.apps().iter().find(|app| app.mount.is_around(&like.mount))
+}
+
 fn changed_app(before: &App, app: &App, old: &Plan, changes: &mut Vec<Change>) {
     if before.name != app.name {
         changes.push(Change::of(app, Effect::Alters, format!("is what was called {}", before.name)));
     }
-    for host in &app.hosts {
-        match old.app(host) {
+    for host in app.patterns() {
+        match owner(old, &host, app).or_else(|| stand_in(old, &host, app)) {
             Some(owner) if owner.name == before.name => {}
             Some(owner) => {
-                let what = format!("{} leads here instead of to {}", address(host, old), owner.name);
+                let what = format!("{} leads here instead of to {}", address(&host, app, old), owner.name);
                 changes.push(Change::of(app, Effect::Alters, what));
             }
-            None => changes.push(Change::of(app, Effect::Opens, format!("{} leads here", address(host, old)))),
+            None => changes.push(Change::of(app, Effect::Opens, format!("{} leads here", address(&host, app, old)))),
         }
     }
-    if (&before.upstream.host, before.upstream.port) != (&app.upstream.host, app.upstream.port) {
-        let place = |app: &App| Origin { host: app.upstream.host.clone(), port: app.upstream.port }.to_string();
-        let what = format!("requests go to {} instead of {}", place(app), place(before));
+    if before.mount != app.mount {
+        let seen = if app.mount.strips() { "no longer sees" } else { "sees" };
+        changes.push(Change::of(app, Effect::Alters, format!("{seen} that it is at {}", app.mount)));
+    }
+    if before.upstream.origin != app.upstream.origin {
+        let what = format!("requests go to {} instead of {}", app.upstream.origin, before.upstream.origin);
         changes.push(Change::of(app, Effect::Alters, what));
     }
     changed_settings::upstream(before, app, changes);
     changed_rules::compare(before, app, changes);
 }
 
-/// Hosts that nobody answers for any more.
+/// Hosts and paths that nobody answers for any more, or somebody else.
 fn gone(app: &App, new: &Plan, changes: &mut Vec<Change>) {
-    let lost: Vec<Host> = app.hosts.iter().filter(|host| new.app(host).is_none()).cloned().collect();
-    let what = match lost.len() {
-        0 => return,
-        all if all == app.hosts.len() => format!("is gone, and with it {}", addresses(&lost, new)),
-        _ => format!("{} no longer leads anywhere", addresses(&lost, new)),
+    let lost: Vec<HostPattern> = app.patterns().filter(|host| owner(new, host, app).is_none()).collect();
+    let count = lost.len();
+    let (lost, kept): (Vec<_>, Vec<_>) = lost.into_iter().partition(|host| stand_in(new, host, app).is_none());
+    for host in &kept {
+        let heir = stand_in(new, host, app).map_or("", |heir| heir.name.as_str());
+        changes.push(Change::of(app, Effect::Alters, format!("{} leads to {heir} instead", address(host, app, new))));
+    }
+    let (all, lost) = (count == lost.len() && count == app.patterns().count(), lost.into_iter());
+    let what = match all {
+        _ if lost.len() == 0 => return,
+        true => format!("is gone, and with it {}", addresses(lost, app, new)),
+        false => format!("{} no longer leads anywhere", addresses(lost, app, new)),
     };
     changes.push(Change::of(app, Effect::Closes, what));
 }
 
 /// What a requirement asks of visitors.
-pub fn asks(requirement: Requirement) -> &'static str {
-    match requirement.strength {
+pub fn asks(requirement: &Requirement) -> String {
+    let strength = behind(requirement.strength);
+    let people = match &requirement.people {
+        People::Everybody => String::new(),
+        people => format!(" for {people} alone"),
+    };
+    let age = requirement.max_age.map(|age| format!(", proven within {}", units::written(age)));
+    format!("{strength}{people}{}", age.unwrap_or_default())
+}
+
+/// What a strength asks of visitors.
+pub const fn behind(strength: Strength) -> &'static str {
+    match strength {
+        Strength::Passkey => "behind a passkey",
         Strength::TwoFactor => "behind two factors",
         Strength::Password => "behind a password alone",
     }
 }
 
-fn addresses(hosts: &[Host], plan: &Plan) -> String {
-    hosts.iter().map(|host| address(host, plan)).collect::<Vec<_>>().join(", ")
+fn addresses(hosts: impl Iterator<Item = HostPattern>, app: &App, plan: &Plan) -> String {
+    hosts.map(|host| address(&host, app, plan)).collect::<Vec<_>>().join(", ")
 }
 
-fn address(host: &Host, plan: &Plan) -> String {
-    format!("{}/", plan.origin_of(host))
+fn address(host: &HostPattern, app: &App, plan: &Plan) -> String {
+    let origin = match host {
+        HostPattern::Exact(host) => plan.origin_of(host),
+        HostPattern::Under(wildcard) => plan.origin_of(wildcard.parent()).replacen("://", "://*.", 1),
+    };
+    format!("{origin}{}", app.mount)
 }
 
 #[cfg(test)]

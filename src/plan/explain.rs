@@ -12,17 +12,21 @@ use std::sync::Arc;
 use http::Method;
 
 use crate::base::clock::Timestamp;
+use crate::base::units;
 use crate::config::document::Document;
 use crate::model::identity::Identity;
 use crate::plan::app::App;
 use crate::plan::places::{Origin, Places};
+use crate::plan::routes::Entry;
 use crate::plan::whole::Plan;
 use crate::policy::decide::{Verdict, decide};
 use crate::policy::host::Host;
 use crate::policy::pattern::{Pattern, Root};
+use crate::policy::people::People;
 use crate::policy::reading::{Form, Reading};
 use crate::policy::refusal::Unreadable;
-use crate::policy::rule::{self, Action, Call, Judgement, Rule, RuleSet};
+use crate::policy::requirement::Requirement;
+use crate::policy::rule::{self, Action, Call, EncodedSlash, Judgement, Rule, RuleSet};
 use crate::policy::target::{Own, Target};
 
 /// A request to explain.
@@ -58,6 +62,10 @@ pub enum Finding {
         /// Whether it is the root, which leads to the home page; everything else is not found.
         root: bool,
     },
+    /// The apps of the host are mounted elsewhere.
+    NoSuchPath,
+    /// Some readings of the path are for one app of the host and some for another.
+    SeveralApps,
     /// An app's.
     App(Box<Explained>),
 }
@@ -80,10 +88,10 @@ pub struct Explained {
 /// Every rule of an app, held against a request.
 #[derive(Debug)]
 pub struct Trace {
-    /// In the order in which they count: deny, only, redirect, `[[app.rule]]`, bypass, requirement.
+    /// In the order in which they count: encoded_slash, deny, only, redirect, `[[app.rule]]`, bypass, requirement.
     pub steps: Vec<Step>,
-    /// The step that decides.
-    pub decisive: Option<usize>,
+    /// The step that decides; several where readings ask for different things, which must all be met.
+    pub decisive: Vec<usize>,
     /// What the steps come to.
     pub judgement: Judgement,
 }
@@ -110,6 +118,8 @@ pub struct Step {
 /// Where a rule stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// `encoded_slash = "refuse"`; it speaks of paths that hide a separator.
+    EncodedSlash,
     /// `deny`
     Deny,
     /// `only`; it speaks of what is outside.
@@ -135,9 +145,13 @@ pub struct Seen {
     pub method: Method,
 }
 
+/// What readings so far come to, and the steps that say so.
+type Heard = (Judgement, Vec<usize>);
+
 /// What a step asks readings with.
 #[derive(Clone, Copy)]
 enum Test<'a> {
+    Written(&'a RuleSet),
     Pattern(&'a Pattern),
     Outside(&'a [Pattern]),
     Sends(&'a Pattern),
@@ -147,18 +161,23 @@ enum Test<'a> {
 
 /// Explains a request; `document` is what `plan` was compiled from.
 pub fn explain(plan: &Plan, document: &Document, question: Question<'_>) -> Finding {
-    if !plan.serves(question.host) {
-        return Finding::UnknownHost;
-    }
+    let Some(site) = plan.site(question.host) else { return Finding::UnknownHost };
     let target = match Target::parse(question.target) {
         Ok(target) => target,
         Err(reason) => return Finding::Refused(reason),
     };
-    match (target.own(), plan.app(question.host)) {
-        (Own::Page(page), _) => Finding::OwnPage(page.to_owned()),
-        (Own::Disguised, _) => Finding::Disguised,
-        (Own::No, None) => Finding::Portal { root: target.path() == "/" },
-        (Own::No, Some(app)) => Finding::App(Box::new(explained(plan, document, app, target, question))),
+    match target.own() {
+        Own::Page(page) => return Finding::OwnPage(page.to_owned()),
+        Own::Disguised => return Finding::Disguised,
+        Own::No => {}
+    }
+    match site.enter(target) {
+        Entry::App(_, target) if target.own() != Own::No => Finding::Disguised,
+        Entry::App(app, target) => Finding::App(Box::new(explained(plan, document, app, target, question))),
+        Entry::Nobody(target) if plan.is_portal(question.host) => Finding::Portal { root: target.path() == "/" },
+        Entry::Nobody(_) => Finding::NoSuchPath,
+        Entry::Several => Finding::SeveralApps,
+        Entry::Unreadable(_, reason) => Finding::Refused(reason),
     }
 }
 
@@ -177,29 +196,29 @@ fn explained(plan: &Plan, document: &Document, app: &Arc<App>, target: Target, q
 pub fn trace(rules: &RuleSet, places: &Places, target: &Target, method: &Method, client: IpAddr) -> Trace {
     let (mut steps, tests): (Vec<Step>, Vec<Test<'_>>) = steps(rules, places).into_iter().unzip();
     let client = client.to_canonical();
-    let mut heard: Option<(Judgement, usize)> = None;
+    let mut heard: Option<Heard> = None;
     for method in iter::once(method.clone()).chain(rule::doubles(method)) {
         let call = Call { method: &method, client };
-        let _all = target.each_reading(&mut |reading| {
-            if let Some(at) = speaker(&mut steps, &tests, reading, call) {
-                let says = (steps[at].says.clone(), at);
+        let _all = rules.each_reading(target, &mut |reading| {
+            if let Some(at) = speaker(&mut steps, &tests, (reading, target), call) {
+                let says = (steps[at].says.clone(), vec![at]);
                 heard = Some(heard.take().map_or_else(|| says.clone(), |known| stricter(known, says.clone())));
             }
             ControlFlow::Continue(())
         });
     }
     match heard {
-        Some((judgement, at)) => Trace { steps, decisive: Some(at), judgement },
-        None => Trace { steps, decisive: None, judgement: Judgement::Denied(rules.deny_status) },
+        Some((judgement, decisive)) => Trace { steps, decisive, judgement },
+        None => Trace { steps, decisive: Vec::new(), judgement: Judgement::Denied(rules.deny_status) },
     }
 }
 
 /// Notes for every step whether it speaks of a reading, and gives the one that counts: any deny, else the first.
-fn speaker(steps: &mut [Step], tests: &[Test<'_>], reading: &Reading<'_>, call: Call<'_>) -> Option<usize> {
+fn speaker(steps: &mut [Step], tests: &[Test<'_>], (reading, target): (&Reading<'_>, &Target), call: Call<'_>) -> Option<usize> {
     let seen = || Seen { text: reading.joined(), form: reading.form(), method: call.method.clone() };
     let (mut first, mut deny) = (None, None);
     for (at, (step, test)) in steps.iter_mut().zip(tests).enumerate() {
-        if test.speaks_of(reading, call) {
+        if test.speaks_of(reading, target, call) {
             step.hit.get_or_insert_with(seen);
             first = first.or(Some(at));
             deny = deny.or(matches!(step.says, Judgement::Denied(_)).then_some(at));
@@ -211,7 +230,7 @@ fn speaker(steps: &mut [Step], tests: &[Test<'_>], reading: &Reading<'_>, call: 
 }
 
 /// The stricter of two, the earlier if they are alike; two requirements must both be met.
-fn stricter(known: (Judgement, usize), heard: (Judgement, usize)) -> (Judgement, usize) {
+fn stricter(mut known: Heard, heard: Heard) -> Heard {
     let rank = |judgement: &Judgement| match judgement {
         Judgement::Denied(_) => 3,
         Judgement::Redirected(_) => 2,
@@ -219,8 +238,18 @@ fn stricter(known: (Judgement, usize), heard: (Judgement, usize)) -> (Judgement,
         Judgement::Open => 0,
     };
     if let (Judgement::Required(one), Judgement::Required(two)) = (&known.0, &heard.0) {
-        let both = one.and(*two);
-        return (Judgement::Required(both), if both == *one { known.1 } else { heard.1 });
+        let both = one.and(two);
+        if both == *one {
+            return known;
+        }
+        if both == *two {
+            return heard;
+        }
+        known.0 = Judgement::Required(both);
+        known.1.extend(heard.1);
+        known.1.sort_unstable();
+        known.1.dedup();
+        return known;
     }
     if rank(&heard.0) > rank(&known.0) { heard } else { known }
 }
@@ -235,6 +264,9 @@ fn steps<'a>(rules: &'a RuleSet, places: &Places) -> Vec<(Step, Test<'a>)> {
         let origin = origin.cloned().unwrap_or_default();
         steps.push((Step { kind, patterns, limits, says, origin, hit: None, missed: None }, test));
     };
+    if rules.encoded_slash == EncodedSlash::Refuse {
+        add(Kind::EncodedSlash, &[], denied(), Some(&places.encoded_slash), Test::Written(rules));
+    }
     for (at, pattern) in rules.deny.iter().enumerate() {
         add(Kind::Deny, std::slice::from_ref(pattern), denied(), places.deny.get(at), Test::Pattern(pattern));
     }
@@ -247,7 +279,7 @@ fn steps<'a>(rules: &'a RuleSet, places: &Places) -> Vec<(Step, Test<'a>)> {
     }
     for (at, rule) in rules.rules.iter().enumerate() {
         let says = match &rule.action {
-            Action::Require(requirement) => Judgement::Required(*requirement),
+            Action::Require(requirement) => Judgement::Required(requirement.clone()),
             Action::Bypass => Judgement::Open,
             Action::Deny => denied(),
             Action::Redirect(redirect) => Judgement::Redirected(redirect.clone()),
@@ -257,7 +289,7 @@ fn steps<'a>(rules: &'a RuleSet, places: &Places) -> Vec<(Step, Test<'a>)> {
     for (at, rule) in rules.bypass.iter().enumerate() {
         add(Kind::Bypass, &rule.paths, Judgement::Open, places.bypass.get(at), Test::Rule(rule));
     }
-    let requirement = Judgement::Required(rules.requirement);
+    let requirement = Judgement::Required(rules.requirement.clone());
     add(Kind::Requirement, &[], requirement, Some(&places.requirement), Test::Otherwise);
     steps
 }
@@ -269,13 +301,20 @@ impl Test<'_> {
                 let networks = rule.networks.iter().map(ToString::to_string);
                 rule.methods.iter().map(ToString::to_string).chain(networks).collect()
             }
-            Self::Pattern(_) | Self::Outside(_) | Self::Sends(_) | Self::Otherwise => Vec::new(),
+            Self::Written(_) | Self::Pattern(_) | Self::Outside(_) | Self::Sends(_) | Self::Otherwise => Vec::new(),
         }
     }
 
-    fn speaks_of(&self, reading: &Reading<'_>, call: Call<'_>) -> bool {
+    fn speaks_of(&self, reading: &Reading<'_>, target: &Target, call: Call<'_>) -> bool {
         match self {
+            Self::Written(rules) => rules.refuses(target),
             Self::Pattern(pattern) => pattern.covers(reading, Root::Everything),
+            // Of what an app sees of a path, only what did not speak of the whole path already.
+            Self::Sends(_) | Self::Rule(Rule { action: Action::Require(_) | Action::Bypass | Action::Redirect(_), .. })
+                if reading.whole().is_some_and(|whole| self.speaks_of(&whole, target, call)) =>
+            {
+                false
+            }
             Self::Outside(only) => !reading.is_aside() && !only.iter().any(|pattern| pattern.covers(reading, Root::Alone)),
             Self::Sends(from) => rule::sends(from, reading, Root::Alone),
             Self::Rule(rule) => rule.speaks_of(reading, call),
@@ -284,10 +323,21 @@ impl Test<'_> {
     }
 }
 
+/// Such as `asks for 2fa within 15m, of group:family`.
+fn asks_for(requirement: &Requirement) -> String {
+    let age = requirement.max_age.map(|age| format!(" within {}", units::written(age))).unwrap_or_default();
+    let people = match &requirement.people {
+        People::Everybody => String::new(),
+        people => format!(", of {people}"),
+    };
+    format!("asks for {}{age}{people}", requirement.strength.name())
+}
+
 impl Kind {
     /// Its key in the configuration.
     pub fn name(self) -> &'static str {
         match self {
+            Self::EncodedSlash => "encoded_slash",
             Self::Deny => "deny",
             Self::Only => "only",
             Self::Redirect => "redirect",
@@ -305,7 +355,7 @@ impl Step {
             Judgement::Denied(_) if self.kind == Kind::Only => "all else denied".to_owned(),
             Judgement::Denied(_) => "denied".to_owned(),
             Judgement::Redirected(redirect) => format!("sent to {} ({})", redirect.to, redirect.status),
-            Judgement::Required(requirement) => format!("asks for {}", requirement.strength.name()),
+            Judgement::Required(requirement) => asks_for(requirement),
             Judgement::Open => "open to everybody".to_owned(),
         }
     }

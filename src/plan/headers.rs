@@ -5,7 +5,8 @@ use http::{HeaderName, HeaderValue};
 
 use crate::config::complaint::{Code, Complaint};
 use crate::config::headers::HeadersTable;
-use crate::config::placed::Placed;
+use crate::config::placed::{Place, Placed};
+use crate::config::secret::{Form, WrittenSecret};
 use crate::wire::header::{HOP_BY_HOP, REQUEST_ID};
 use crate::wire::identity;
 
@@ -48,14 +49,23 @@ pub fn compile(table: &HeadersTable, way: Way, complaints: &mut Vec<Complaint>) 
     for written in &table.remove {
         match judged(written, way, &edits) {
             Ok(name) => edits.remove.push(name),
-            Err(reason) => complaints.push(complaint(written, way, reason)),
+            Err(reason) => complaints.push(complaint(&written.place, way, reason)),
         }
     }
     for (written, text) in &table.set {
-        match (judged(written, way, &edits), value(&text.value)) {
+        if way == Way::Response && text.form != Form::Plain {
+            complaints.push(complaint(&text.place, way, BadHeader::Published));
+            continue;
+        }
+        // One that could not be read is complained about where that was tried.
+        let Some(secret) = &text.value else {
+            complaints.extend(unread(text, complaints));
+            continue;
+        };
+        match (judged(written, way, &edits), value(secret.expose())) {
             (Ok(name), Some(value)) => edits.set.push((name, value)),
-            (Err(reason), _) => complaints.push(complaint(written, way, reason)),
-            (Ok(_), None) => complaints.push(complaint(text, way, BadHeader::Value)),
+            (Err(reason), _) => complaints.push(complaint(&written.place, way, reason)),
+            (Ok(_), None) => complaints.push(complaint(&text.place, way, BadHeader::Value)),
         }
     }
     edits
@@ -76,6 +86,8 @@ enum BadHeader {
     Framing,
     #[error("cookies are between the app and its visitors")]
     Cookie,
+    #[error("answers go to visitors: what they are told is no secret")]
+    Published,
 }
 
 fn judged(written: &Placed<String>, way: Way, edits: &HeaderEdits) -> Result<HeaderName, BadHeader> {
@@ -102,25 +114,35 @@ fn value(text: &str) -> Option<HeaderValue> {
     Some(value)
 }
 
-fn complaint(at: &Placed<String>, way: Way, reason: BadHeader) -> Complaint {
+/// A secret that nobody has read is no value, and must not pass for one.
+fn unread(secret: &WrittenSecret, complaints: &[Complaint]) -> Option<Complaint> {
+    let is_told = complaints.iter().any(|known| known.is_error() && known.place.as_ref() == Some(&secret.place));
+    let complaint = || Complaint::new(Code::E0301, &secret.place, "this secret has not been read");
+    (!is_told).then(|| complaint().label("only a configuration that is a file can name secrets").key("app.request_headers"))
+}
+
+fn complaint(at: &Place, way: Way, reason: BadHeader) -> Complaint {
     let key = match way {
         Way::Request => "request_headers",
         Way::Response => "response_headers",
     };
-    let complaint = Complaint::new(Code::E0611, &at.place, format!("`{key}` has a header that cannot be set or removed"));
+    let complaint = Complaint::new(Code::E0611, at, format!("`{key}` has a header that cannot be set or removed"));
     complaint.label(reason.to_string()).key(format!("app.{key}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::secret::Secret;
 
     fn placed(text: &str) -> Placed<String> {
         Placed::new(text.to_owned(), 0..1)
     }
 
     fn compiled(set: &[(&str, &str)], remove: &[&str], way: Way) -> Result<HeaderEdits, String> {
-        let set = set.iter().map(|(name, value)| (placed(name), placed(value))).collect();
+        let secret = |value: &str| Some(Secret::new(value.to_owned()));
+        let plain = |value: &str| WrittenSecret { place: 0..1, form: Form::Plain, value: secret(value) };
+        let set = set.iter().map(|(name, value)| (placed(name), plain(value))).collect();
         let table = HeadersTable { set, remove: remove.iter().map(|name| placed(name)).collect() };
         let mut complaints = vec![];
         let edits = compile(&table, way, &mut complaints);

@@ -4,40 +4,44 @@ use std::collections::HashMap;
 
 use crate::config::complaint::{Code, Complaint};
 use crate::config::placed::{Place, Placed};
-use crate::policy::host::{BadHost, Host};
+use crate::policy::mount::Mount;
+use crate::policy::wildcard::{BadHostPattern, HostPattern};
 
-/// Which hosts were written where.
+/// Which hosts and paths were written where.
 #[derive(Debug, Default)]
-pub struct HostBook(HashMap<Host, Place>);
+pub struct HostBook(HashMap<HostPattern, Vec<(Mount, Place)>>);
 
 impl HostBook {
-    /// Reads a host that no app has claimed before.
+    /// Reads a host that no app has claimed before with this path.
     ///
     /// # Errors
     /// It cannot be read, or is taken.
-    pub fn claim(&mut self, written: &Placed<String>) -> Result<Host, Box<Complaint>> {
-        let host = Host::parse(&written.value).map_err(|reason| Box::new(unreadable(written, reason)))?;
-        match self.0.get(&host) {
-            Some(first) => {
-                let complaint = Complaint::new(Code::E0501, &written.place, format!("host `{}` is written twice", host.as_str()));
-                let complaint = complaint.label("here again").also(first, "first written here");
-                Err(Box::new(complaint.help("a host belongs to one app").key("app.host")))
-            }
-            None => {
-                self.0.insert(host.clone(), written.place.clone());
-                Ok(host)
-            }
+    pub fn claim(&mut self, written: &Placed<String>, mount: &Mount) -> Result<HostPattern, Box<Complaint>> {
+        let host = HostPattern::parse(&written.value).map_err(|reason| Box::new(unreadable(written, reason)))?;
+        let claims = self.0.entry(host.clone()).or_default();
+        if let Some((taken, first)) = claims.iter().find(|(taken, _)| taken.clashes_with(mount)) {
+            let place = format!("`{host}{}`", mount.prefix());
+            let complaint = |message: String| Complaint::new(Code::E0501, &written.place, message).key("app.host");
+            return Err(Box::new(match taken.prefix() == mount.prefix() {
+                true => complaint(format!("{}{place} is written twice", if mount.is_root() { "host " } else { "" }))
+                    .label("here again")
+                    .also(first, "first written here")
+                    .help("a host belongs to one app, or to several with a `path` each"),
+                false => complaint(format!("{place} cannot be told from `{host}{}`", taken.prefix()))
+                    .label("here at one path…")
+                    .also(first, "…and here at the other")
+                    .help("some servers take both for the same path, or one for a part of the other: rename one of them"),
+            }));
         }
+        claims.push((mount.clone(), written.place.clone()));
+        Ok(host)
     }
 }
 
-fn unreadable(written: &Placed<String>, reason: BadHost) -> Complaint {
+fn unreadable(written: &Placed<String>, reason: BadHostPattern) -> Complaint {
     let text = written.value.as_str();
     let complaint = Complaint::new(Code::E0505, &written.place, "not a host name or address").key("app.host");
-    if text.contains('*') {
-        return complaint.label("wildcards are not in this version yet").help("write each host out");
-    }
-    match host_within(text).filter(|part| *part != text && Host::parse(part).is_ok()) {
+    match host_within(text).filter(|part| *part != text && HostPattern::parse(part).is_ok()) {
         Some(host) => complaint.label(format!("only the host: did you mean \"{host}\"?")).fix(format!("\"{host}\"")),
         None => complaint.label(reason.to_string()),
     }
@@ -68,8 +72,23 @@ mod tests {
     #[test]
     fn one_host_belongs_to_one_app_however_it_is_spelt() {
         let mut book = HostBook::default();
-        assert!(book.claim(&Placed::new("a.example".into(), 0..3)).is_ok());
-        let complaint = book.claim(&Placed::new("A.Example".into(), 7..9)).expect_err("taken");
+        let root = Mount::root();
+        assert!(book.claim(&Placed::new("a.example".into(), 0..3), &root).is_ok());
+        let complaint = book.claim(&Placed::new("A.Example".into(), 7..9), &root).expect_err("taken");
         assert_eq!((complaint.code, &complaint.also[0].0), (Code::E0501, &(0..3)));
+    }
+
+    #[test]
+    fn one_path_of_a_host_belongs_to_one_app_however_servers_read_it() {
+        let mut book = HostBook::default();
+        let mut claim = |host: &str, path: &str| {
+            let mount = Mount::parse(path, false).expect(path);
+            book.claim(&Placed::new(host.into(), 0..3), &mount).is_ok()
+        };
+        assert!(claim("a.example", "/") && claim("a.example", "/x") && claim("a.example", "/x/y/"));
+        assert!(claim("*.a.example", "/x") && claim("b.a.example", "/x"), "a wildcard is another host");
+        for (host, path) in [("a.example", "/x/"), ("A.example.", "/X"), ("a.example", "/x/Y"), ("*.A.example", "/x")] {
+            assert!(!claim(host, path), "{host}{path}");
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::complaint::{Code, Complaint};
 use crate::config::placed::{Place, Placed};
+use crate::plan::proxies::Proxies;
 
 /// Where we listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,10 @@ pub struct Listen {
     pub max_connections: usize,
     /// Most connections at once from one client network.
     pub max_connections_per_network: usize,
+    /// Who may say where requests come from.
+    pub proxies: Proxies,
+    /// Where metrics are told, on this machine alone; `None` nowhere.
+    pub metrics: Option<SocketAddr>,
 }
 
 impl Default for Listen {
@@ -34,6 +39,8 @@ impl Default for Listen {
             drain_timeout: Duration::from_secs(10),
             max_connections: 10_000,
             max_connections_per_network: 256,
+            proxies: Proxies::default(),
+            metrics: None,
         }
     }
 }

@@ -30,12 +30,29 @@ pub fn compile(
     networks
 }
 
+/// Reads `listen.trusted_proxies`. One that holds every address would let every client say who it is.
+pub fn trusted(written: Option<&Placed<Vec<Placed<String>>>>, complaints: &mut Vec<Complaint>) -> Vec<IpNet> {
+    let mut networks = Vec::new();
+    for item in written.into_iter().flat_map(|list| &list.value) {
+        match network(item, false) {
+            Ok(network) if network.prefix_len() == 0 => {
+                let message = format!("with network `{}` every client is believed, whatever address it claims", item.value);
+                let complaint = Complaint::new(Code::E0603, &item.place, message).label("name the proxies alone");
+                complaints.push(complaint.key("listen.trusted_proxies"));
+            }
+            Ok(network) => networks.push(network),
+            Err(complaint) => complaints.push(complaint.key("listen.trusted_proxies")),
+        }
+    }
+    networks
+}
+
 fn network(item: &Placed<String>, narrow: bool) -> Result<IpNet, Box<Complaint>> {
     let text = item.value.as_str();
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(IpNet::from(address));
     }
-    let Ok(network) = text.parse::<IpNet>() else {
+    let Some(network) = parsed(text) else {
         let complaint = Complaint::new(Code::E0606, &item.place, "not a network");
         return Err(Box::new(complaint.label("such as \"192.168.1.0/24\" or \"fd00::/8\"")));
     };
@@ -55,6 +72,13 @@ fn network(item: &Placed<String>, narrow: bool) -> Result<IpNet, Box<Complaint>>
         return Err(Box::new(complaint.label(label).fix(format!("\"{meant}\""))));
     }
     Ok(network)
+}
+
+/// An address and a length. Not ipnet's own reader: it takes `010.0.0.0/8`, which other programs read as octal.
+fn parsed(text: &str) -> Option<IpNet> {
+    let (address, length) = text.split_once('/')?;
+    let digits = length.bytes().all(|byte| byte.is_ascii_digit()) && (length == "0" || !length.starts_with('0'));
+    IpNet::new(address.parse().ok()?, length.parse().ok().filter(|_| digits)?).ok()
 }
 
 /// The network that an IPv4 address with trailing zeros is usually written for.
@@ -87,7 +111,9 @@ mod tests {
         assert_eq!(read("192.168.1.7/24"), Err((Code::E0606, Some("\"192.168.1.0/24\"".into()))));
         assert_eq!(read("fd00::1/8"), Err((Code::E0606, Some("\"fd00::/8\"".into()))));
         assert_eq!(read("lan"), Err((Code::E0606, None)));
-        assert_eq!(read("192.168.1.0/33"), Err((Code::E0606, None)));
+        for text in ["192.168.1.0/33", "010.0.0.0/8", "10.0.0.0/08", "10.0.0.0/+8", "10.0.0.0/"] {
+            assert_eq!(read(text), Err((Code::E0606, None)), "{text}");
+        }
     }
 
     /// The attack: a typing error (`/0` for `/24`) opens a bypass meant for one LAN to the whole world.

@@ -21,6 +21,8 @@ pub struct Origin {
 pub struct Places {
     /// The app.
     pub app: Option<Place>,
+    /// `encoded_slash`
+    pub encoded_slash: Origin,
     /// `deny`
     pub deny: Vec<Origin>,
     /// `only`
@@ -31,22 +33,25 @@ pub struct Places {
     pub rules: Vec<Origin>,
     /// `bypass`
     pub bypass: Vec<Origin>,
-    /// `require` of the app, else of `[auth]`.
+    /// `require` of the app, else of `[auth]`, else `allow` or `max_age` of the app.
     pub requirement: Origin,
 }
 
 impl Places {
     /// The places of an app of this document.
     pub fn of(document: &Document, table: &AppTable) -> Self {
-        let requirement = table.require.as_ref().or(document.auth.require.as_ref());
+        let requirement = table.require.as_ref().or(document.auth.require.as_ref()).map(|require| &require.place);
+        let requirement = requirement.or(table.allow.as_ref().map(|allow| &allow.place));
+        let requirement = requirement.or(table.max_age.as_ref().map(|max_age| &max_age.place));
         Self {
             app: Some(table.place.clone()),
+            encoded_slash: table.encoded_slash.as_ref().map(|written| at(&written.place)).unwrap_or_default(),
             deny: table.deny.iter().map(|path| at(&path.place)).collect(),
             only: table.only.as_ref().map(|only| at(&only.place)).unwrap_or_default(),
             redirects: table.redirects.iter().map(|redirect| at(&redirect.place)).collect(),
             rules: table.rules.iter().map(of_rule).collect(),
             bypass: table.bypass.iter().map(of_bypass).collect(),
-            requirement: requirement.map(|require| at(&require.place)).unwrap_or_default(),
+            requirement: requirement.map(at).unwrap_or_default(),
         }
     }
 }

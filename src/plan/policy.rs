@@ -1,5 +1,6 @@
 //! Settings that hold for the whole installation.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,12 +57,56 @@ pub struct LogPolicy {
     pub level: String,
     /// How lines look.
     pub format: LogFormat,
-    /// Whether each request gets a line.
-    pub access: bool,
+    /// How the line of a request looks.
+    pub access: AccessFormat,
     /// Where access lines go; `None` is standard output.
     pub file: Option<PathBuf>,
     /// Query parameters whose values are never written, in lower case.
     pub redact_query: Vec<String>,
+    /// Whether client addresses are logged without their last part.
+    pub truncates_addresses: bool,
+}
+
+impl LogPolicy {
+    /// An address as it may be logged: whole, or as its network (IPv4 /24, IPv6 /48).
+    pub fn shown(&self, address: IpAddr) -> IpAddr {
+        match address.to_canonical() {
+            whole if !self.truncates_addresses => whole,
+            IpAddr::V4(address) => {
+                let [a, b, c, _] = address.octets();
+                Ipv4Addr::new(a, b, c, 0).into()
+            }
+            IpAddr::V6(address) => {
+                let [a, b, c, ..] = address.segments();
+                Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).into()
+            }
+        }
+    }
+}
+
+/// How the line of a request looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AccessFormat {
+    /// With the field names of Caddy.
+    Json,
+    /// As nginx and Apache write it: with the page before and the browser.
+    Combined,
+    /// The same without these two.
+    Common,
+    /// No lines.
+    Off,
+}
+
+impl AccessFormat {
+    /// As it is written in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Combined => "combined",
+            Self::Common => "common",
+            Self::Off => "off",
+        }
+    }
 }
 
 /// How log lines look.
@@ -73,4 +118,32 @@ pub enum LogFormat {
     Text,
     /// For programs.
     Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_truncated_address_is_a_network() {
+        let mut log = LogPolicy {
+            level: "info".to_owned(),
+            format: LogFormat::Auto,
+            access: AccessFormat::Json,
+            file: None,
+            redact_query: Vec::new(),
+            truncates_addresses: false,
+        };
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        assert_eq!(log.shown(address("::ffff:192.0.2.77")), address("192.0.2.77"));
+        log.truncates_addresses = true;
+        for (whole, shown) in [
+            ("192.0.2.77", "192.0.2.0"),
+            ("::ffff:192.0.2.77", "192.0.2.0"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1::"),
+            ("::1", "::"),
+        ] {
+            assert_eq!(log.shown(address(whole)), address(shown));
+        }
+    }
 }

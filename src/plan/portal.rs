@@ -1,8 +1,9 @@
 //! The host that signs people in, as written.
 
 use crate::config::complaint::{Code, Complaint};
-use crate::config::placed::Placed;
+use crate::config::placed::{Place, Placed};
 use crate::policy::host::{Authority, BadHost, Host};
+use crate::policy::international;
 
 const KEY: &str = "portal";
 const SCHEME: &str = "https://";
@@ -38,6 +39,12 @@ pub fn compile(written: Option<&Placed<String>>, first: Option<&Host>, complaint
     }
 }
 
+/// The first app has no host that is written out, so there is none to sign in on.
+pub fn needed(app: &Place) -> Complaint {
+    let complaint = Complaint::new(Code::E0504, app, "where do people sign in?").label("this app has wildcards only");
+    complaint.help("add `portal = \"https://auth.example.com\"` above the first table").key(KEY)
+}
+
 fn parse(text: &str) -> Result<Address, BadPortal> {
     let text = text.trim();
     let authority = match text.split_once("://") {
@@ -51,7 +58,7 @@ fn parse(text: &str) -> Result<Address, BadPortal> {
     if authority.contains('*') {
         return Err(BadPortal::Wildcard);
     }
-    let Authority { host, port } = Authority::parse(authority).map_err(BadPortal::Host)?;
+    let Authority { host, port } = international::authority(authority).map_err(BadPortal::Host)?;
     Ok(Address { host, port })
 }
 

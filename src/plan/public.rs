@@ -4,24 +4,25 @@ use crate::config::app::AppTable;
 use crate::config::complaint::{Code, Complaint};
 use crate::config::placed::{Place, Placed};
 use crate::config::rule::{BypassEntry, RuleTable, WrittenAction};
+use crate::policy::mount::Mount;
 
 /// Warns of an app's public paths.
-pub fn find(table: &AppTable, complaints: &mut Vec<Complaint>) {
+pub fn find(table: &AppTable, mount: &Mount, complaints: &mut Vec<Complaint>) {
     for entry in &table.bypass {
         complaints.extend(match entry {
-            BypassEntry::Path(path) if is_everything(path) => Some(everything(&path.place, "app.bypass")),
+            BypassEntry::Path(path) if is_everything(path, mount) => Some(everything(&path.place, "app.bypass")),
             BypassEntry::Path(path) => Some(unlimited(&path.place, 1, "app.bypass")),
-            BypassEntry::Table(rule) => warning(rule, "app.bypass"),
+            BypassEntry::Table(rule) => warning(rule, mount, "app.bypass"),
         });
     }
     let bypassing = |rule: &&RuleTable| rule.action.as_ref().is_some_and(|action| action.value == WrittenAction::Bypass);
-    complaints.extend(table.rules.iter().filter(bypassing).filter_map(|rule| warning(rule, "app.rule")));
+    complaints.extend(table.rules.iter().filter(bypassing).filter_map(|rule| warning(rule, mount, "app.rule")));
 }
 
-fn warning(rule: &RuleTable, table: &str) -> Option<Complaint> {
+fn warning(rule: &RuleTable, mount: &Mount, table: &str) -> Option<Complaint> {
     let place = rule.paths.first().or(rule.path_regex.as_ref()).map_or(&rule.place, |path| &path.place);
     if rule.networks.is_none()
-        && let Some(path) = rule.paths.iter().find(|path| is_everything(path))
+        && let Some(path) = rule.paths.iter().find(|path| is_everything(path, mount))
     {
         return Some(everything(&path.place, &format!("{table}.path")));
     }
@@ -50,6 +51,8 @@ fn everything(place: &Place, key: &str) -> Complaint {
         .key(key)
 }
 
-fn is_everything(path: &Placed<String>) -> bool {
-    matches!(path.value.as_str(), "/" | "/**")
+/// Whether the pattern names the folder that the app is, or one around it.
+fn is_everything(path: &Placed<String>, mount: &Mount) -> bool {
+    let folder = path.value.strip_suffix("**").unwrap_or(&path.value);
+    folder.ends_with('/') && mount.to_string().starts_with(folder)
 }

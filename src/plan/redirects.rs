@@ -7,7 +7,9 @@ use http::Method;
 use crate::config::complaint::{Code, Complaint};
 use crate::config::placed::{Place, Placed};
 use crate::policy::host::Host;
-use crate::policy::rule::{Judgement, Redirect, RuleSet};
+use crate::policy::mount::{self, Choice, Mount};
+use crate::policy::pattern::Pattern;
+use crate::policy::rule::{Judgement, REST, Redirect, RuleSet};
 use crate::policy::target::Target;
 
 /// Statuses of redirects, and what a browser does with the method (RFC 9110 section 15.4). Not 301: it is kept for ever by
@@ -66,11 +68,23 @@ fn is_about_target(complaint: &Complaint, entry: &Place) -> bool {
     inside && complaint.meant_key().is_some_and(|key| key.ends_with(".to"))
 }
 
+/// Complains about a `{rest}` where nothing is left over: behind a single place, a shape of places, or a regular expression.
+pub fn check_rest(redirect: &Redirect, from: &[Pattern], place: &Place, complaints: &mut Vec<Complaint>) {
+    let is_plain_folder = |from: &Pattern| from.is_folder() && !from.to_string().contains(['*', '?']);
+    if redirect.to.contains(REST) && !from.iter().all(is_plain_folder) {
+        let complaint = Complaint::new(Code::E0612, place, "a redirect has no rest to pass on");
+        complaints.push(complaint.label(format!("`{REST}` goes with folders only, such as \"/old/\"")));
+    }
+}
+
 /// Why a `Location` is refused.
 fn unusable(to: &str) -> Option<&'static str> {
     let plain = to.bytes().all(|byte| byte.is_ascii_graphic());
     match to {
         "" => Some("it is empty"),
+        to if to.strip_suffix(REST).map_or(to.contains(REST), |front| !front.ends_with('/') || front.contains(REST)) => {
+            Some("`{rest}` stands once, at the end, behind a slash")
+        }
         _ if !plain => Some("a space, control or non-ASCII character: write it percent-encoded"),
         // Browsers read both as another host.
         to if to.starts_with("//") || to.starts_with("/\\") => Some("this names another host; write its scheme too"),
@@ -80,11 +94,11 @@ fn unusable(to: &str) -> Option<&'static str> {
 }
 
 /// Complains about redirects that lead back to themselves, at once or in a round.
-pub fn find_loops(set: &RuleSet, hosts: &[Host], written: &[(Redirect, Place)], complaints: &mut Vec<Complaint>) {
+pub fn find_loops(set: &RuleSet, at: (&[Host], &Mount), written: &[(Redirect, Place)], complaints: &mut Vec<Complaint>) {
     for (redirect, place) in written {
         let mut passed = vec![redirect.to.clone()];
         while passed.len() < MOST_HOPS
-            && let Some(next) = passed.last().and_then(|to| follow(set, hosts, to))
+            && let Some(next) = passed.last().and_then(|to| follow(set, at, to))
         {
             if passed.contains(&next) {
                 // A round is told once, by those that are part of it.
@@ -99,11 +113,15 @@ pub fn find_loops(set: &RuleSet, hosts: &[Host], written: &[(Redirect, Place)], 
             }
             passed.push(next);
         }
+        if passed.len() == MOST_HOPS {
+            let complaint = Complaint::new(Code::E0612, place, "this redirect never ends");
+            complaints.push(complaint.label(format!("after {MOST_HOPS} redirects it is still sent on, and browsers give up")));
+        }
     }
 }
 
 /// Where a visitor who arrives at `to` is sent next by the same app.
-fn follow(set: &RuleSet, hosts: &[Host], to: &str) -> Option<String> {
+fn follow(set: &RuleSet, (hosts, mount): (&[Host], &Mount), to: &str) -> Option<String> {
     let path = match to.split_once("://") {
         None => to.to_owned(),
         Some((_, rest)) => {
@@ -116,6 +134,8 @@ fn follow(set: &RuleSet, hosts: &[Host], to: &str) -> Option<String> {
     };
     let path = path.split('#').next().unwrap_or_default();
     let target = Target::parse(path).ok()?;
+    let Choice::One(_) = mount::choose(&[mount], &target) else { return None };
+    let target = mount.enter(target).ok()?;
     match set.judge(&target, &Method::GET, IpAddr::V4(Ipv4Addr::LOCALHOST)) {
         Judgement::Redirected(redirect) => Some(redirect.to),
         Judgement::Denied(_) | Judgement::Required(_) | Judgement::Open => None,

@@ -3,42 +3,82 @@
 use http::Method;
 use ipnet::IpNet;
 
-use crate::config::app::AppTable;
+use crate::config::app::{AppTable, EncodedSlash as WrittenSlash};
 use crate::config::complaint::{Code, Complaint};
 use crate::config::document::Document;
 use crate::config::placed;
 use crate::config::placed::{Place, Placed};
 use crate::config::rule::{BypassEntry, RuleTable, WrittenAction};
-use crate::model::strength::Strength;
+use crate::plan::asked;
+use crate::plan::idle;
+use crate::plan::mounts;
 use crate::plan::networks;
 use crate::plan::public;
 use crate::plan::redirects;
 use crate::plan::shadow;
 use crate::policy::host::Host;
+use crate::policy::mount::Mount;
 use crate::policy::pattern::Pattern;
 use crate::policy::requirement::Requirement;
-use crate::policy::rule::{Action, DenyStatus, Redirect, Rule, RuleSet};
+use crate::policy::rule::{Action, DenyStatus, EncodedSlash, Redirect, Rule, RuleSet, Suffixes};
 
 /// Redirects and where they were written.
 type Sent = Vec<(Redirect, Place)>;
 
+/// Largest body of a request that nobody answers for by name, unless a rule says otherwise: one MiB is more than a webhook
+/// sends. What signed-in people may send opens nothing for strangers.
+const PUBLIC_BODY: u64 = 1024 * 1024;
+
+/// Largest bodies where a rule says nothing of it.
+#[derive(Clone, Copy)]
+struct Bodies {
+    app: Option<u64>,
+    public: Option<u64>,
+}
+
+impl Bodies {
+    fn of(table: &AppTable) -> Self {
+        let app = placed::value(table.body_limit.as_ref()).flatten();
+        Self { app, public: Some(app.unwrap_or(PUBLIC_BODY).min(PUBLIC_BODY)) }
+    }
+
+    fn of_rule(self, written: &RuleTable, kind: WrittenAction) -> Option<u64> {
+        let usual = if kind == WrittenAction::Bypass { self.public } else { self.app };
+        placed::value(written.body_limit.as_ref()).unwrap_or(usual)
+    }
+}
+
 /// Compiles the path rules of one app.
-pub fn compile(document: &Document, table: &AppTable, hosts: &[Host], complaints: &mut Vec<Complaint>) -> RuleSet {
-    let strength = placed::value(table.require.as_ref().or(document.auth.require.as_ref())).unwrap_or(Strength::TwoFactor);
-    let requirement = Requirement { strength };
+pub fn compile(
+    document: &Document,
+    table: &AppTable,
+    (hosts, mount): (&[Host], &Mount),
+    complaints: &mut Vec<Complaint>,
+) -> RuleSet {
+    let requirement = asked::of_app(document, table, complaints);
+    let bodies = Bodies::of(table);
     let faults = complaints.len();
     let mut sent = Sent::new();
     let set = RuleSet {
         only: table.only.as_ref().map(|only| patterns(&only.value, "app.only", complaints)),
         deny: patterns(&table.deny, "app.deny", complaints),
         redirects: redirects_of(table, &mut sent, complaints),
-        rules: table.rules.iter().filter_map(|written| rule(written, requirement, &mut sent, complaints)).collect(),
-        bypass: table.bypass.iter().filter_map(|entry| bypass(entry, complaints)).collect(),
+        rules: table.rules.iter().filter_map(|written| rule(written, (&requirement, bodies), &mut sent, complaints)).collect(),
+        bypass: table.bypass.iter().filter_map(|entry| bypass(entry, bodies, complaints)).collect(),
         requirement,
         deny_status: match placed::value(table.deny_status.as_ref()) {
             Some(403) => DenyStatus::Forbidden,
             Some(_) | None => DenyStatus::NotFound,
         },
+        suffixes: match placed::value(table.suffixes.as_ref()) {
+            Some(false) => Suffixes::Apart,
+            Some(true) | None => Suffixes::Covered,
+        },
+        encoded_slash: match placed::value(table.encoded_slash.as_ref()) {
+            Some(WrittenSlash::Refuse) => EncodedSlash::Refuse,
+            Some(WrittenSlash::Judge) | None => EncodedSlash::Judge,
+        },
+        body_limit: placed::value(table.body_limit.as_ref()).flatten(),
     };
     if let Some(only) = table.only.as_ref().filter(|only| only.value.is_empty()) {
         let complaint = Complaint::new(Code::E0206, &only.place, "`only` is empty").label("this denies everything");
@@ -46,9 +86,11 @@ pub fn compile(document: &Document, table: &AppTable, hosts: &[Host], complaints
     }
     // What rules mean together is worth telling once each of them is right by itself.
     if complaints.len() == faults {
-        redirects::find_loops(&set, hosts, &sent, complaints);
+        mounts::find_strays(table, mount, complaints);
+        redirects::find_loops(&set, (hosts, mount), &sent, complaints);
         shadow::find(table, complaints);
-        public::find(table, complaints);
+        public::find(table, mount, complaints);
+        idle::find(table, complaints);
     }
     set
 }
@@ -59,6 +101,7 @@ fn redirects_of(table: &AppTable, sent: &mut Sent, complaints: &mut Vec<Complain
         let redirect = redirects::compile(&written.place, written.to.as_ref(), written.status.as_ref(), complaints);
         let from = written.from.as_ref().and_then(|from| pattern(from, "app.redirect.from", complaints));
         if let (Some(from), Some(redirect)) = (from, redirect) {
+            redirects::check_rest(&redirect, std::slice::from_ref(&from), &written.place, complaints);
             sent.push((redirect.clone(), written.place.clone()));
             compiled.push((from, redirect));
         }
@@ -66,7 +109,12 @@ fn redirects_of(table: &AppTable, sent: &mut Sent, complaints: &mut Vec<Complain
     compiled
 }
 
-fn rule(written: &RuleTable, usual: Requirement, sent: &mut Sent, complaints: &mut Vec<Complaint>) -> Option<Rule> {
+fn rule(
+    written: &RuleTable,
+    (usual, bodies): (&Requirement, Bodies),
+    sent: &mut Sent,
+    complaints: &mut Vec<Complaint>,
+) -> Option<Rule> {
     let mut paths = patterns(&written.paths, "app.rule.path", complaints);
     if let Some(regex) = &written.path_regex {
         match Pattern::regex(&regex.value) {
@@ -81,22 +129,26 @@ fn rule(written: &RuleTable, usual: Requirement, sent: &mut Sent, complaints: &m
     misplaced_keys(written, kind, complaints);
     let limits = limits(written, kind, "app.rule", complaints);
     let action = match kind {
-        WrittenAction::Require => {
-            Action::Require(placed::value(written.require.as_ref()).map_or(usual, |strength| Requirement { strength }))
-        }
+        WrittenAction::Require => Action::Require(asked::of_rule(written, usual, complaints)),
         WrittenAction::Bypass => Action::Bypass,
         WrittenAction::Deny => Action::Deny,
         WrittenAction::Redirect => {
             let redirect = redirects::compile(&written.place, written.to.as_ref(), written.status.as_ref(), complaints)?;
+            redirects::check_rest(&redirect, &paths, &written.place, complaints);
             sent.push((redirect.clone(), written.place.clone()));
             Action::Redirect(redirect)
         }
     };
     // A rule without a readable path would speak of none, or worse, of all.
-    (!paths.is_empty()).then_some(Rule { paths, methods: limits.0, networks: limits.1, action })
+    let body_limit = bodies.of_rule(written, kind);
+    (!paths.is_empty()).then_some(Rule { paths, methods: limits.0, networks: limits.1, action, body_limit })
 }
 
-fn bypass(entry: &BypassEntry, complaints: &mut Vec<Complaint>) -> Option<Rule> {
+fn bypass(entry: &BypassEntry, bodies: Bodies, complaints: &mut Vec<Complaint>) -> Option<Rule> {
+    let body_limit = match entry {
+        BypassEntry::Path(_) => bodies.public,
+        BypassEntry::Table(table) => bodies.of_rule(table, WrittenAction::Bypass),
+    };
     let (paths, (methods, networks)) = match entry {
         BypassEntry::Path(path) => (pattern(path, "app.bypass", complaints).into_iter().collect(), Default::default()),
         BypassEntry::Table(table) => (
@@ -104,7 +156,7 @@ fn bypass(entry: &BypassEntry, complaints: &mut Vec<Complaint>) -> Option<Rule> 
             limits(table, WrittenAction::Bypass, "app.bypass", complaints),
         ),
     };
-    (!paths.is_empty()).then_some(Rule { paths, methods, networks, action: Action::Bypass })
+    (!paths.is_empty()).then_some(Rule { paths, methods, networks, action: Action::Bypass, body_limit })
 }
 
 fn limits(written: &RuleTable, kind: WrittenAction, table: &str, complaints: &mut Vec<Complaint>) -> (Vec<Method>, Vec<IpNet>) {
@@ -148,6 +200,10 @@ fn methods(written: Option<&Placed<Vec<Placed<String>>>>, key: &str, complaints:
 
 /// Keys that say nothing with the rule's action: whoever wrote them meant another action.
 fn misplaced_keys(written: &RuleTable, kind: WrittenAction, complaints: &mut Vec<Complaint>) {
+    if let Some(limit) = written.body_limit.as_ref().filter(|_| [WrittenAction::Deny, WrittenAction::Redirect].contains(&kind)) {
+        let message = "`body_limit` says nothing where no request passes";
+        complaints.push(Complaint::new(Code::E0206, &limit.place, message).help("remove it").key("app.rule.body_limit"));
+    }
     let mut misplaced = |key: &str, place: Option<Place>, action: &str, wanted: WrittenAction| {
         if let Some(place) = place.filter(|_| kind != wanted) {
             let message = format!("`{key}` says nothing without `action = \"{action}\"`");
@@ -158,6 +214,8 @@ fn misplaced_keys(written: &RuleTable, kind: WrittenAction, complaints: &mut Vec
     misplaced("to", written.to.as_ref().map(|to| to.place.clone()), "redirect", WrittenAction::Redirect);
     misplaced("status", written.status.as_ref().map(|status| status.place.clone()), "redirect", WrittenAction::Redirect);
     misplaced("require", written.require.as_ref().map(|require| require.place.clone()), "require", WrittenAction::Require);
+    misplaced("allow", written.allow.as_ref().map(|allow| allow.place.clone()), "require", WrittenAction::Require);
+    misplaced("max_age", written.max_age.as_ref().map(|max_age| max_age.place.clone()), "require", WrittenAction::Require);
 }
 
 /// The regex crate draws a picture over several lines and says what is wrong in the last.

@@ -9,7 +9,7 @@ use crate::config::auth::AuthTable;
 use crate::config::complaint::{Code, Complaint};
 use crate::config::document::Document;
 use crate::config::listen::ListenTable;
-use crate::config::log::WrittenFormat;
+use crate::config::log::{WrittenAccess, WrittenAddress, WrittenFormat};
 use crate::config::placed;
 use crate::config::placed::Placed;
 use crate::config::session::{Profile, SessionTable};
@@ -19,7 +19,9 @@ use crate::model::strength::Strength;
 use crate::plan::app::CertificateFiles;
 use crate::plan::listener;
 use crate::plan::listener::Listen;
-use crate::plan::policy::{AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
+use crate::plan::metrics;
+use crate::plan::policy::{AccessFormat, AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
+use crate::plan::proxies;
 use crate::policy::host::Host;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -83,6 +85,8 @@ pub fn listen(table: &ListenTable, complaints: &mut Vec<Complaint>) -> Listen {
         drain_timeout: drain.unwrap_or(defaults.drain_timeout),
         max_connections: limit(&table.max_connections, defaults.max_connections),
         max_connections_per_network: limit(&table.max_connections_per_network, defaults.max_connections_per_network),
+        proxies: proxies::compile(table, complaints),
+        metrics: table.metrics.as_ref().and_then(|written| metrics::address(written, &taken, complaints)),
     }
 }
 
@@ -176,9 +180,15 @@ pub fn log(document: &Document, complaints: &mut Vec<Complaint>) -> LogPolicy {
             WrittenFormat::Text => LogFormat::Text,
             WrittenFormat::Json => LogFormat::Json,
         },
-        access: placed::value(table.access.as_ref()).unwrap_or(true),
+        access: match placed::value(table.access.as_ref()).unwrap_or(WrittenAccess::Json) {
+            WrittenAccess::Json => AccessFormat::Json,
+            WrittenAccess::Combined => AccessFormat::Combined,
+            WrittenAccess::Common => AccessFormat::Common,
+            WrittenAccess::Off => AccessFormat::Off,
+        },
         file: path(document, table.file.as_ref(), "log.file", complaints),
         redact_query: redact.unwrap_or_else(|| REDACTED.iter().map(|name| (*name).to_owned()).collect()),
+        truncates_addresses: placed::value(table.client_ip.as_ref()) == Some(WrittenAddress::Truncate),
     }
 }
 
@@ -200,13 +210,18 @@ pub fn within(
 }
 
 /// A written path, relative to the file it is written in.
-fn path(document: &Document, written: Option<&Placed<String>>, key: &str, complaints: &mut Vec<Complaint>) -> Option<PathBuf> {
+pub fn path(
+    document: &Document,
+    written: Option<&Placed<String>>,
+    key: &str,
+    complaints: &mut Vec<Complaint>,
+) -> Option<PathBuf> {
     let written = written?;
     if written.value.is_empty() || written.value.contains('\0') {
         complaints.push(Complaint::new(Code::E0206, &written.place, format!("`{key}` is not a path")).key(key));
         return None;
     }
-    Some(document.directory.join(&written.value))
+    Some(document.resolve(written))
 }
 
 /// A name that people read on pages and in authenticator apps.

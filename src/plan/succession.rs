@@ -5,26 +5,30 @@ use std::sync::Arc;
 
 use crate::base::lifeline::Lifeline;
 use crate::plan::app::App;
+use crate::plan::routes::Routes;
 use crate::plan::whole::Plan;
+use crate::policy::host::Host;
+use crate::policy::wildcard::Wildcard;
 
 /// The plan `next` as it comes after `current`. An app that is in both is the very same one in both, so that its connections,
 /// streams and WebSockets go on. One that only changed its name or certificate keeps its lifeline, and so what is open.
 pub fn succeed(next: &Plan, current: &Plan) -> Plan {
     let mut known: HashMap<_, Vec<&Arc<App>>> = HashMap::new();
     for app in &current.apps {
-        known.entry(app.hosts.first()).or_default().push(app);
+        known.entry(line(app)).or_default().push(app);
     }
     let succession = next.apps.iter().map(|app| {
-        let candidates = known.get(&app.hosts.first()).map_or(&[][..], Vec::as_slice);
+        let candidates = known.get(&line(app)).map_or(&[][..], Vec::as_slice);
         (Arc::as_ptr(app).addr(), successor(app, candidates))
     });
     let succession: HashMap<usize, Arc<App>> = succession.collect();
-    let replaced = |app: &Arc<App>| Arc::clone(&succession[&Arc::as_ptr(app).addr()]);
-    Plan {
-        apps: next.apps.iter().map(replaced).collect(),
-        hosts: next.hosts.iter().map(|(host, app)| (host.clone(), replaced(app))).collect(),
-        ..next.clone()
-    }
+    let apps: Vec<Arc<App>> = next.apps.iter().map(|app| Arc::clone(&succession[&Arc::as_ptr(app).addr()])).collect();
+    Plan { hosts: Routes::of(&apps, &next.portal), apps, ..next.clone() }
+}
+
+/// What an app has in common with its successor and with no other app of the same plan: no two have one host and one path.
+fn line(app: &App) -> (Option<&Host>, Option<&Wildcard>, String) {
+    (app.hosts.first(), app.wildcards.first(), app.mount.prefix())
 }
 
 /// Apps that were served and are not any more, or not as they were: what is open through them has to end.
@@ -34,8 +38,19 @@ pub fn departed(before: &Plan, now: &Plan) -> Vec<Arc<App>> {
 
 /// Whether what is open through `app` may go on under `plan`.
 pub fn is_served(app: &App, plan: &Plan) -> bool {
+    now_served(app, plan).is_some_and(|served| served.lifeline == app.lifeline)
+}
+
+/// Whether `plan` serves this very app.
+pub fn is_kept(app: &Arc<App>, plan: &Plan) -> bool {
+    now_served(app, plan).is_some_and(|served| Arc::ptr_eq(served, app))
+}
+
+fn now_served<'a>(app: &App, plan: &'a Plan) -> Option<&'a Arc<App>> {
     // Apps on one line have the same hosts.
-    app.hosts.first().and_then(|host| plan.app(host)).is_some_and(|served| served.lifeline == app.lifeline)
+    let host = app.hosts.first().map(|host| plan.hosts.exactly(host));
+    let under = || app.wildcards.first().map(|wildcard| plan.hosts.under(wildcard));
+    host.or_else(under)??.apps().iter().find(|served| line(served) == line(app))
 }
 
 fn successor(app: &Arc<App>, known: &[&Arc<App>]) -> Arc<App> {
@@ -66,7 +81,7 @@ mod tests {
         let before = plan(&(app("a", "deny = [\"/x/\"]") + &app("b", "")));
         let now = succeed(&plan(&(app("c", "") + &app("b", "") + "# b moved\n" + &app("a", "deny = [\"/x/\"]"))), &before);
         assert!(Arc::ptr_eq(&now.apps[2], &before.apps[0]) && Arc::ptr_eq(&now.apps[1], &before.apps[1]));
-        assert!(now.apps.iter().all(|app| Arc::ptr_eq(app, now.app(&app.hosts[0]).expect("served"))));
+        assert!(now.apps.iter().all(|app| is_kept(app, &now)));
         assert!(departed(&before, &now).is_empty());
     }
 
@@ -74,9 +89,12 @@ mod tests {
     fn a_name_or_certificate_ends_nothing_that_is_open() {
         let before = plan(&app("a", ""));
         let pair = "certificate = \"a.pem\"\nprivate_key = \"a.key\"";
-        for more in ["name = \"A\"", pair] {
+        for more in ["name = \"A\"", pair, "listed = false", "description = \"x\"", "allow = [\"*\"]"] {
             let now = succeed(&plan(&app("a", more)), &before);
-            assert!(!Arc::ptr_eq(&now.apps[0], &before.apps[0]) && now.apps[0].lifeline == before.apps[0].lifeline);
+            assert!(
+                Arc::ptr_eq(&now.apps[0], &before.apps[0]) == more.starts_with("allow")
+                    && now.apps[0].lifeline == before.apps[0].lifeline
+            );
             assert!(departed(&before, &now).is_empty());
         }
     }
@@ -90,20 +108,51 @@ mod tests {
             "deny_status = 403",
             "only = [\"/x/\"]",
             "require = \"password\"",
+            "allow = [\"user:alice\"]",
+            "max_age = \"5m\"",
+            "[[app.rule]]\npath = \"/x/\"\nallow = [\"group:family\"]",
+            "[[app.rule]]\npath = \"/x/\"\nmax_age = \"5m\"",
             "bypass = [\"/x/\"]",
             "redirect = [{ from = \"/x/\", to = \"/\" }]",
             "idle_timeout = \"1s\"",
             "body_limit = \"1KiB\"",
+            "preserve_host = false",
+            "maintenance = true",
+            "[[app.rule]]\npath = \"/x/\"\nbody_limit = \"1KiB\"",
             "[[app.rule]]\npath = \"/x/\"\nmethods = [\"GET\"]",
         ];
         let mut texts: Vec<String> = others.iter().map(|more| app("a", more)).collect();
         texts.push(app("a", "").replace("\"a.example\"", "[\"a.example\", \"b.example\"]"));
         texts.push(app("a", "").replace(":1\"", ":2\""));
         texts.push(app("b", ""));
+        texts.push(app("a", "").replace("http:", "https:"));
         for text in texts {
             let now = succeed(&plan(&text), &before);
             assert!(now.apps[0].lifeline != before.apps[0].lifeline, "{text}");
             assert_eq!(departed(&before, &now).len(), 1, "{text}");
+        }
+    }
+
+    #[test]
+    fn apps_of_one_host_and_of_wildcards_are_told_apart_by_path_and_name() {
+        let at = |host: &str, path: &str, more: &str| {
+            format!("[[app]]\nhost = \"{host}\"\npath = \"{path}\"\nupstream = \"http://127.0.0.1:1\"\n{more}\n")
+        };
+        let (root, wiki, any) = (at("a.example", "/", ""), at("a.example", "/wiki/", ""), at("*.x.example", "/", ""));
+        let before = plan(&format!("{root}{wiki}{any}"));
+        let now = succeed(&plan(&format!("{root}# moved\n{any}{wiki}")), &before);
+        assert!(departed(&before, &now).is_empty());
+        assert!(before.apps.iter().all(|app| is_kept(app, &now)), "the same ones");
+        // The attack: what is open through an app lives on although the app sees another path, or is elsewhere.
+        for (changed, text) in [
+            (1, format!("{root}{}{any}", at("a.example", "/wiki/", "strip_path = true"))),
+            (1, format!("{root}{}{any}", at("a.example", "/docs/", ""))),
+            (1, format!("{root}{any}")),
+            (1, format!("{root}{wiki}{}", at("*.y.example", "/", ""))),
+            (2, format!("portal = \"https://b.example\"\n{}{wiki}{}", at("b.example", "/", ""), at("x.example", "/", ""))),
+        ] {
+            let now = succeed(&plan(&text), &before);
+            assert_eq!(departed(&before, &now).len(), changed, "{text}");
         }
     }
 

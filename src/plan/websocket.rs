@@ -6,7 +6,7 @@ use crate::config::complaint::{Code, Complaint};
 use crate::config::placed::{self, Placed};
 use crate::config::websocket::WebSocketTable;
 use crate::plan::settings;
-use crate::policy::host::Authority;
+use crate::policy::international;
 
 /// What an app's WebSockets may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ fn origins(written: &[Placed<String>], complaints: &mut Vec<Complaint>) -> Origi
 
 /// Reads `https://HOST` or `https://HOST:PORT` into what browsers write behind the scheme: the usual port is left out.
 fn origin(text: &str) -> Option<String> {
-    let mut authority = Authority::parse(text.strip_prefix("https://")?).ok()?;
+    let mut authority = international::authority(text.strip_prefix("https://")?).ok()?;
     authority.port = authority.port.filter(|port| *port != 443);
     Some(authority.to_string())
 }
@@ -91,6 +91,7 @@ mod tests {
             ("https://a.example:443", Some("a.example")),
             ("https://a.example:8443", Some("a.example:8443")),
             ("https://[2001:db8::1]:8443", Some("[2001:db8::1]:8443")),
+            ("https://bücher.example", Some("xn--bcher-kva.example")),
             ("http://a.example", None),
             ("https://a.example/", None),
             ("https://*.example", None),

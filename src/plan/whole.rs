@@ -1,15 +1,17 @@
 //! The whole plan: everything a request needs to know of the configuration.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::config::source::Consulted;
 use crate::plan::app::App;
 use crate::plan::listener::Listen;
 use crate::plan::notify::Telling;
 use crate::plan::policy::{AuthPolicy, LogPolicy, SessionPolicy, TlsPolicy};
+use crate::plan::routes::{Entry, Routes, Site};
 use crate::policy::host::Host;
+use crate::policy::target::Target;
 
 /// The compiled configuration.
 #[derive(Clone, Debug)]
@@ -38,21 +40,36 @@ pub struct Plan {
     pub log: LogPolicy,
     /// What is written down, and who is told.
     pub telling: Telling,
+    /// Files it was read from, besides the configuration's own.
+    pub consulted: Consulted,
     /// The apps, in written order.
     pub apps: Vec<Arc<App>>,
-    /// Which app answers for a host.
-    pub hosts: HashMap<Host, Arc<App>>,
+    /// Which apps answer for a host.
+    pub hosts: Routes,
 }
 
 impl Plan {
-    /// The app that answers for `host`: one look-up, however many hosts there are.
-    pub fn app(&self, host: &Host) -> Option<&Arc<App>> {
-        self.hosts.get(host)
+    /// What stands on `host`.
+    pub fn site(&self, host: &Host) -> Option<&Arc<Site>> {
+        self.hosts.site(host)
+    }
+
+    /// The app that a target on `host` is for, and the target as it is there.
+    pub fn app_for(&self, host: &Host, target: &Target) -> Option<(&Arc<App>, Target)> {
+        match self.site(host)?.enter(target.clone()) {
+            Entry::App(app, target) => Some((app, target)),
+            Entry::Nobody(_) | Entry::Several | Entry::Unreadable(..) => None,
+        }
+    }
+
+    /// Whether any app is on `host`.
+    pub fn has_apps(&self, host: &Host) -> bool {
+        self.site(host).is_some_and(|site| !site.apps().is_empty())
     }
 
     /// Whether `host` is ours: an app's or the portal's.
     pub fn serves(&self, host: &Host) -> bool {
-        self.is_portal(host) || self.app(host).is_some()
+        self.site(host).is_some()
     }
 
     /// Whether people sign in on `host`.
@@ -60,15 +77,21 @@ impl Plan {
         *host == self.portal
     }
 
-    /// The app, where there is one only and people sign in on its own host: whoever comes without a wish wants that.
+    /// The app, where there is one only and people sign in on its own host, all of which it takes: whoever comes without a wish
+    /// wants that.
     pub fn only_app(&self) -> Option<&Arc<App>> {
         let [app] = self.apps.as_slice() else { return None };
-        app.hosts.contains(&self.portal).then_some(app)
+        (app.hosts.contains(&self.portal) && app.mount.is_root()).then_some(app)
     }
 
     /// Scheme, host and port under which browsers reach `host`.
     pub fn origin_of(&self, host: &Host) -> String {
         origin_of(host, self.public_port.unwrap_or(self.https_port))
+    }
+
+    /// Where browsers find an app; `None` for one that has wildcards only.
+    pub fn url_of(&self, app: &App) -> Option<String> {
+        app.hosts.first().map(|host| format!("{}{}", self.origin_of(host), app.mount))
     }
 
     /// Scheme, host and port of the portal; begins set-up links.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::plan::upstream;
 use crate::plan::upstream::{BadUpstream, Origin};
-use crate::policy::host::Host;
+use crate::policy::wildcard::HostPattern;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Quick {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QuickApp {
     /// The host.
-    pub host: Host,
+    pub host: HostPattern,
     /// Its upstream.
     pub upstream: Origin,
 }
@@ -40,7 +40,7 @@ pub enum BadQuick {
     #[error("`{0}` is not a host name: write it without scheme, port or path, such as jupyter.localhost")]
     Host(String),
     /// Right of `=`.
-    #[error("the upstream {reason}: write a port, HOST:PORT or http://HOST:PORT, such as 127.0.0.1:8888")]
+    #[error("the upstream {reason}: write a port, HOST:PORT, http://…, https://… or unix:/PATH, such as 127.0.0.1:8888")]
     Upstream {
         /// What is wrong with it.
         #[source]
@@ -49,17 +49,15 @@ pub enum BadQuick {
 }
 
 impl QuickApp {
-    /// Reads `HOST=UPSTREAM`; the upstream is `http://HOST:PORT`, `HOST:PORT`, or a port of this machine.
+    /// Reads `HOST=UPSTREAM`; the upstream is `http://HOST:PORT`, `https://HOST:PORT`, `unix:/PATH`, `HOST:PORT`, or a
+    /// port of this machine.
     ///
     /// # Errors
     /// [`BadQuick`].
     pub fn parse(text: &str) -> Result<Self, BadQuick> {
         let (host, upstream) = text.split_once('=').ok_or(BadQuick::NoEquals)?;
         let (host, upstream) = (host.trim(), upstream.trim());
-        let host = match host.contains(['/', '*']) {
-            true => Err(BadQuick::Host(host.to_owned())),
-            false => Host::parse(host).map_err(|_| BadQuick::Host(host.to_owned())),
-        }?;
+        let host = HostPattern::parse(host).map_err(|_| BadQuick::Host(host.to_owned()))?;
         let whole = match upstream {
             port if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => format!("http://127.0.0.1:{port}"),
             local if local.starts_with(':') => format!("http://127.0.0.1{local}"),
@@ -92,20 +90,11 @@ impl Quick {
             text.push_str("\n# Asks for a password and a one-time code. Close paths to everybody with: deny = [\"/admin/\"]\n");
             text.push_str(&format!(
                 "[[app]]\nhost = {}\nupstream = {}\n",
-                quoted(app.host.as_str()),
+                quoted(&app.host.to_string()),
                 quoted(&app.upstream.to_string())
             ));
         }
         text
-    }
-}
-
-impl std::fmt::Display for Origin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "http://[{}]:{}", self.host, self.port),
-            false => write!(f, "http://{}:{}", self.host, self.port),
-        }
     }
 }
 
@@ -141,9 +130,11 @@ mod tests {
             ("jupyter.localhost=http://box:8888/", "http://box:8888"),
             ("jupyter.localhost=[::1]:8888", "http://[::1]:8888"),
             (" jupyter.localhost = box ", "http://box:80"),
+            ("jupyter.localhost=https://box", "https://box:443"),
+            ("jupyter.localhost=unix:/run/jupyter.sock", "unix:/run/jupyter.sock"),
         ] {
             let app = QuickApp::parse(text).expect(text);
-            assert_eq!((app.host.as_str(), app.upstream.to_string().as_str()), ("jupyter.localhost", upstream));
+            assert_eq!((app.host.to_string().as_str(), app.upstream.to_string().as_str()), ("jupyter.localhost", upstream));
         }
     }
 
@@ -154,8 +145,9 @@ mod tests {
             ("=8888", "not a host name"),
             ("https://a=8888", "not a host name"),
             ("a.localhost=", "not a host"),
-            ("a.localhost=https://box", "not in this version yet"),
-            ("a.localhost=unix:/run/x", "not in this version yet"),
+            ("a.localhost=gopher://box", "only http://, https:// and unix:/ are known"),
+            ("a.localhost=unix:x", "a Unix socket is written unix:/PATH"),
+            ("a.localhost=/run/x", "has no scheme"),
             ("a.localhost=box:99999", "not a port"),
             ("a.localhost=99999", "not a port"),
             ("a.localhost=box/path", "no path belongs here"),
@@ -178,8 +170,9 @@ mod tests {
         assert_eq!(plan.listen.https, quick.https);
         assert_eq!(plan.listen.http, []);
         let apps: Vec<_> =
-            plan.apps.iter().map(|app| (app.hosts[0].clone(), app.upstream.host.as_str(), app.upstream.port)).collect();
-        assert_eq!(apps, [(quick.apps[0].host.clone(), "127.0.0.1", 8888), (quick.apps[1].host.clone(), "::1", 9)]);
+            plan.apps.iter().map(|app| (HostPattern::Exact(app.hosts[0].clone()), app.upstream.origin.to_string())).collect();
+        let expected = ["http://127.0.0.1:8888", "http://[::1]:9"].map(str::to_owned);
+        assert_eq!(apps, [(quick.apps[0].host.clone(), expected[0].clone()), (quick.apps[1].host.clone(), expected[1].clone())]);
         let least = Quick { apps: quick.apps, https: Vec::new(), http: None, data_dir: None };
         assert_eq!(compile_text(&least.to_toml()).expect("compiles").plan.listen, crate::plan::listener::Listen::default());
     }

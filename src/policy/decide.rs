@@ -4,6 +4,7 @@ use crate::base::clock::Timestamp;
 use crate::model::identity::Identity;
 use crate::model::session::Ended;
 use crate::model::strength::Strength;
+use crate::policy::requirement::{Lack, Needs};
 use crate::policy::rule::{DenyStatus, Judgement, Redirect};
 use crate::policy::target::Target;
 
@@ -33,8 +34,19 @@ pub enum Verdict {
     Redirect(Redirect),
     /// The visitor has to sign in (again, or more firmly) first.
     Challenge(Challenge),
+    /// Not for this visitor, whatever they prove.
+    Forbid(Forbidden),
     /// Nobody gets this path.
     Deny(DenyStatus),
+}
+
+/// Why a visitor cannot get what others may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forbidden {
+    /// They are signed in as somebody who is not among those let in.
+    NotAllowed,
+    /// It asks for a proof that nobody can give in this version.
+    Unprovable,
 }
 
 /// What a visitor has to do before the request can pass.
@@ -42,8 +54,10 @@ pub enum Verdict {
 pub struct Challenge {
     /// What was asked for: where the visitor wants to be after signing in.
     pub target: Target,
-    /// The strength that would do.
-    pub needs: Strength,
+    /// What would do.
+    pub needs: Needs,
+    /// Whether all that is lacking is a new proof.
+    pub stale: bool,
     /// Why the session they came with counts no longer, if they came with one.
     pub ended: Option<Ended>,
 }
@@ -58,24 +72,29 @@ pub fn decide(judgement: Judgement, target: Target, identity: Identity, now: Tim
         Judgement::Open => return Verdict::Grant(Grant { target, identity: identity.living(now), public: true, _seal: Seal }),
         Judgement::Required(requirement) => requirement,
     };
-    let needs = requirement.strength;
-    let ended = match &identity {
-        Identity::Anonymous => None,
+    if requirement.strength > Strength::FIRMEST {
+        return Verdict::Forbid(Forbidden::Unprovable);
+    }
+    let needs = requirement.needs();
+    let (ended, lack) = match &identity {
+        Identity::Anonymous => (None, None),
         Identity::User(session) => match session.check(now) {
-            Ok(()) if session.strength >= needs => {
-                return Verdict::Grant(Grant { target, identity, public: false, _seal: Seal });
-            }
-            Ok(()) => None,
-            Err(ended) => Some(ended),
+            Err(ended) => (Some(ended), None),
+            // First of all: nobody is asked to prove more for what they do not get afterwards.
+            Ok(()) if !requirement.people.let_in(session) => return Verdict::Forbid(Forbidden::NotAllowed),
+            Ok(()) => match needs.lack(session, now) {
+                None => return Verdict::Grant(Grant { target, identity, public: false, _seal: Seal }),
+                lack => (None, lack),
+            },
         },
     };
-    Verdict::Challenge(Challenge { target, needs, ended })
+    Verdict::Challenge(Challenge { target, needs, stale: lack == Some(Lack::Freshness), ended })
 }
 
 impl Grant {
-    /// The target that was judged; exactly these bytes are forwarded.
+    /// The target to forward: of the one that was judged exactly the bytes that the app is to see. They were judged as well.
     pub fn target(&self) -> &Target {
-        &self.target
+        self.target.forwarded()
     }
 
     /// Who asks.
@@ -97,7 +116,8 @@ mod tests {
     use super::*;
     use crate::base::entropy::Entropy;
     use crate::base::id::Id;
-    use crate::model::session::{Session, SessionRecord};
+    use crate::model::session::{Proofs, Session, SessionRecord};
+    use crate::policy::people::{Allowed, People};
     use crate::policy::requirement::Requirement;
 
     const START: Timestamp = Timestamp::from_secs(1_000);
@@ -108,7 +128,9 @@ mod tests {
             id: Id::draw(Entropy),
             user: Id::draw(Entropy),
             user_name: "alice".parse().expect("a name"),
+            profile: Arc::default(),
             strength,
+            proofs: Proofs { password: Some(START), code: Some(START) },
             created_at: START,
             expires_at: START.plus(Duration::from_secs(1_000)),
             idle_timeout: Some(Duration::from_secs(100)),
@@ -119,7 +141,7 @@ mod tests {
     }
 
     fn required(strength: Strength) -> Judgement {
-        Judgement::Required(Requirement { strength })
+        Judgement::Required(Requirement::of(strength))
     }
 
     fn target() -> Target {
@@ -158,13 +180,13 @@ mod tests {
     #[test]
     fn a_weaker_session_is_asked_for_more_and_not_told_it_ended() {
         let asked = challenge(verdict(required(Strength::TwoFactor), Identity::User(session(Strength::Password)), SOON));
-        assert_eq!(asked, Challenge { target: target(), needs: Strength::TwoFactor, ended: None });
+        assert_eq!(asked, Challenge { target: target(), needs: Needs::of(Strength::TwoFactor), stale: false, ended: None });
     }
 
     #[test]
     fn a_stranger_is_asked_to_sign_in() {
         let asked = challenge(verdict(required(Strength::TwoFactor), Identity::Anonymous, SOON));
-        assert_eq!(asked, Challenge { target: target(), needs: Strength::TwoFactor, ended: None });
+        assert_eq!(asked, Challenge { target: target(), needs: Needs::of(Strength::TwoFactor), stale: false, ended: None });
     }
 
     /// The attack: going on with a session after its end, in the very moment of its end, or after it was revoked.
@@ -180,7 +202,46 @@ mod tests {
             (revoked, SOON, Ended::Revoked),
         ] {
             let asked = challenge(verdict(required(Strength::Password), Identity::User(session), now));
-            assert_eq!(asked, Challenge { target: target(), needs: Strength::Password, ended: Some(ended) });
+            let needs = Needs::of(Strength::Password);
+            assert_eq!(asked, Challenge { target: target(), needs, stale: false, ended: Some(ended) });
+        }
+    }
+
+    /// The attack: somebody who is signed in, firmly and just now, opens what is for others.
+    #[test]
+    fn who_is_not_let_in_is_not_asked_to_prove_more() {
+        let only = |name: &str| People::listed(Allowed::new(vec![name.parse().expect("a name")], vec![]));
+        let required = |name, strength| Judgement::Required(Requirement { people: only(name), ..Requirement::of(strength) });
+        for held in [Strength::Password, Strength::TwoFactor] {
+            let refused = verdict(required("bob", Strength::TwoFactor), Identity::User(session(held)), SOON);
+            assert!(matches!(refused, Verdict::Forbid(Forbidden::NotAllowed)), "{refused:?}");
+        }
+        let _grant = granted(verdict(required("alice", Strength::TwoFactor), Identity::User(session(Strength::TwoFactor)), SOON));
+        let stranger = challenge(verdict(required("bob", Strength::TwoFactor), Identity::Anonymous, SOON));
+        assert!(!stranger.stale);
+        let ended = session(Strength::TwoFactor);
+        ended.lifeline.cut();
+        let ended = challenge(verdict(required("bob", Strength::TwoFactor), Identity::User(ended), SOON));
+        assert_eq!(ended.ended, Some(Ended::Revoked), "whoever is signed out is told that and nothing else");
+    }
+
+    #[test]
+    fn an_old_proof_is_asked_for_again_and_nothing_else_is() {
+        let max_age = Some(Duration::from_secs(60));
+        let required = Judgement::Required(Requirement { max_age, ..Requirement::default() });
+        let at = |secs| START.plus(Duration::from_secs(secs));
+        let _grant = granted(verdict(required.clone(), Identity::User(session(Strength::TwoFactor)), at(59)));
+        let asked = challenge(verdict(required, Identity::User(session(Strength::TwoFactor)), at(60)));
+        let needs = Needs { strength: Strength::TwoFactor, max_age };
+        assert_eq!(asked, Challenge { target: target(), needs, stale: true, ended: None });
+    }
+
+    /// The attack: what asks for a proof that does not exist yet is opened by a lesser one, or sends people round in circles.
+    #[test]
+    fn what_nobody_can_prove_opens_to_nobody() {
+        for identity in [Identity::Anonymous, Identity::User(session(Strength::TwoFactor))] {
+            let refused = verdict(required(Strength::Passkey), identity, SOON);
+            assert!(matches!(refused, Verdict::Forbid(Forbidden::Unprovable)), "{refused:?}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Host names in their one canonical spelling.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -40,6 +41,9 @@ pub enum BadHost {
     /// Letters outside ASCII.
     #[error("write an international name in its `xn--` form")]
     NotAscii,
+    /// Not an international name, or an `xn--` form that stands for none.
+    #[error("this is not an international name as browsers read it")]
+    International,
     /// Something other than letters, digits, `-` and `.`; the underscore is refused too, because no certificate can name it.
     #[error("a host name has letters, digits, `-` and `.` only")]
     Character,
@@ -72,6 +76,12 @@ impl Host {
         &self.0
     }
 
+    /// The name behind the first label, where there is one; addresses have no labels.
+    pub fn behind_first_label(&self) -> Option<&str> {
+        let (_, parent) = self.0.split_once('.')?;
+        self.ip().is_none().then_some(parent)
+    }
+
     /// The address, where the host is one.
     pub fn ip(&self) -> Option<IpAddr> {
         self.0.parse().ok()
@@ -82,6 +92,13 @@ impl Host {
     pub fn is_local(&self) -> bool {
         let under = |suffix: &&str| self.0.strip_suffix(*suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
         !self.0.contains('.') || LOCAL.iter().any(under) || self.ip().is_some()
+    }
+}
+
+/// Both hash and compare as their text, so that a map of hosts can be asked with a part of one.
+impl Borrow<str> for Host {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

@@ -6,13 +6,19 @@
 //! Servers disagree about what a path means, so a rule is held against every plausible reading of it: what takes away (deny,
 //! redirect, a stricter requirement) needs one that matches, what gives (bypass, a weaker requirement) needs all.
 
+pub mod allowance;
 pub mod decide;
 pub mod fold;
 pub mod host;
+pub mod international;
 pub mod layer;
+pub mod mount;
 pub mod pattern;
+pub mod people;
 pub mod reading;
 pub mod refusal;
 pub mod requirement;
 pub mod rule;
+pub mod spelling;
 pub mod target;
+pub mod wildcard;

@@ -140,6 +140,25 @@ impl Pattern {
         }
     }
 
+    /// Whether a text as it is falls under a regular expression; `false` for every other pattern.
+    pub fn matches_text(&self, text: &str) -> bool {
+        matches!(&self.matcher, Matcher::Regex { exact, .. } if exact.is_match(text))
+    }
+
+    /// Whether it may cover any path below these names. A regular expression always may.
+    pub fn may_cover_below(&self, names: &[Box<str>]) -> bool {
+        let Matcher::Pieces { pieces, below } = &self.matcher else { return true };
+        for (at, name) in names.iter().enumerate() {
+            match pieces.get(at) {
+                None => return *below,
+                Some(Piece::Deep) => return true,
+                Some(piece) if !piece.matches(name, Form::Folded, false) => return false,
+                Some(_) => {}
+            }
+        }
+        true
+    }
+
     /// Whether the pattern names a folder with everything below it (`/admin/`), and not one place or a shape of places.
     pub fn is_folder(&self) -> bool {
         matches!(&self.matcher, Matcher::Pieces { pieces, below: true } if !pieces.is_empty())

@@ -35,8 +35,11 @@ pub enum Form {
 pub struct Reading<'a> {
     /// What follows the first slash.
     rest: &'a str,
+    /// The names in front of it, where only what is behind a mount point was read anew.
+    before: &'a [Box<str>],
     form: Form,
     shape: Shape,
+    view: View,
     first: Option<&'a str>,
     /// How the first name begins, in lower case: as it is, and after what [`without_junk`] drops.
     begins: [u8; 2],
@@ -47,7 +50,17 @@ pub struct Reading<'a> {
 struct Shape {
     drop_parameters: bool,
     merge_slashes: bool,
+    after_authority: bool,
     skip: usize,
+}
+
+/// Whose path a reading is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum View {
+    /// The one the visitor sees, from the root of the host.
+    Visitor,
+    /// The one that is left of it for an app behind its mount point.
+    App,
 }
 
 /// A visitor of readings; it may stop the walk once nothing can change its mind.
@@ -55,23 +68,55 @@ pub type Visitor<'v> = dyn FnMut(&Reading<'_>) -> ControlFlow<()> + 'v;
 
 impl<'a> Reading<'a> {
     fn new(rest: &'a str, form: Form, shape: Shape) -> Self {
-        let mut reading = Self { rest, form, shape, first: None, begins: [0; 2] };
-        reading.first = reading.segments().next();
+        Self { rest, before: &[], form, shape, view: View::Visitor, first: None, begins: [0; 2] }.with_beginning()
+    }
+
+    fn with_beginning(mut self) -> Self {
+        self.first = self.segments().next();
         let begins = |name: &str| name.as_bytes().first().map_or(0, u8::to_ascii_lowercase);
-        reading.begins = reading.first.map_or([0; 2], |first| [begins(first), begins(without_junk(first))]);
-        reading
+        self.begins = self.first.map_or([0; 2], |first| [begins(first), begins(without_junk(first))]);
+        self
+    }
+
+    /// The same behind these names.
+    pub fn below<'b>(&self, names: &'b [Box<str>]) -> Reading<'b>
+    where
+        'a: 'b,
+    {
+        Reading { before: names, view: View::Visitor, ..*self }.with_beginning()
+    }
+
+    /// The same as the path that is all an app gets to see of one below these names.
+    pub fn stripped_of<'b>(&self, names: &'b [Box<str>]) -> Reading<'b>
+    where
+        'a: 'b,
+    {
+        Reading { before: names, view: View::App, ..*self }.with_beginning()
+    }
+
+    /// The whole path, where this is what an app sees of one; `None` for every other reading.
+    pub fn whole(&self) -> Option<Reading<'a>> {
+        (self.view == View::App).then(|| self.below(self.before))
+    }
+
+    /// Whether something was dropped from its front: an authority or a script. In a path that is read from another place on,
+    /// such readings are the only ones that were not there before.
+    pub fn has_lost_its_front(&self) -> bool {
+        self.shape.after_authority || self.shape.skip > 0
     }
 
     /// The names between the slashes; none for the root.
     pub fn segments(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
         let Self { rest, form, shape, .. } = *self;
+        let names = if self.view == View::Visitor { self.before } else { &[] };
         let whole = (!rest.is_empty()).then_some(rest);
         let name = move |segment: &'a str| {
             let segment = if shape.drop_parameters { before(segment, ';') } else { segment };
             if form == Form::Exact { segment } else { trim(segment) }
         };
         let named = whole.into_iter().flat_map(|rest| rest.split('/')).map(name);
-        named.filter(move |segment| !shape.merge_slashes || !segment.is_empty()).skip(shape.skip)
+        let named = named.filter(move |segment| !shape.merge_slashes || !segment.is_empty()).skip(shape.skip);
+        names.iter().map(|name| &**name).chain(named)
     }
 
     /// The first name.
@@ -92,12 +137,13 @@ impl<'a> Reading<'a> {
     /// Whether this is the path in a shape that an honest client would send: what is forgiven in other readings is there to
     /// take away, and must not make a rule about one place speak of its neighbours.
     pub fn is_proper(&self) -> bool {
-        self.form != Form::Loose && !self.shape.merge_slashes && self.shape.skip == 0
+        self.form != Form::Loose && !self.shape.merge_slashes && !self.is_aside()
     }
 
-    /// Whether a leading script name was dropped. Such a reading can only take away: an owner who opens `/remote.php/` means it.
+    /// Whether such a reading can only take away: a leading script name was dropped, and an owner who opens `/remote.php/` means
+    /// it; or it is what an app sees of the path, and what is open is written for the path that visitors see.
     pub fn is_aside(&self) -> bool {
-        self.shape.skip > 0
+        self.shape.skip > 0 || self.view == View::App
     }
 
     /// The reading as one text.
@@ -173,18 +219,19 @@ fn each_of_form(text: &str, form: Form, visit: &mut Visitor<'_>) -> ControlFlow<
 
 /// With and without a leading authority, as URL parsers take `//authority/path`.
 fn each_of_path(text: &str, form: Form, visit: &mut Visitor<'_>) -> ControlFlow<()> {
-    each_of_rest(text.strip_prefix('/').unwrap_or(text), form, visit)?;
+    each_of_rest(text.strip_prefix('/').unwrap_or(text), form, Shape::default(), visit)?;
     if text.starts_with("//") {
         let authority = text.trim_start_matches('/');
-        each_of_rest(authority.split_once('/').map_or("", |(_, rest)| rest), form, visit)?;
+        let shape = Shape { after_authority: true, ..Shape::default() };
+        each_of_rest(authority.split_once('/').map_or("", |(_, rest)| rest), form, shape, visit)?;
     }
     ControlFlow::Continue(())
 }
 
-fn each_of_rest(rest: &str, form: Form, visit: &mut Visitor<'_>) -> ControlFlow<()> {
-    each_of_slashes(rest, form, Shape::default(), visit)?;
+fn each_of_rest(rest: &str, form: Form, shape: Shape, visit: &mut Visitor<'_>) -> ControlFlow<()> {
+    each_of_slashes(rest, form, shape, visit)?;
     if rest.contains(';') {
-        each_of_slashes(rest, form, Shape { drop_parameters: true, ..Shape::default() }, visit)?;
+        each_of_slashes(rest, form, Shape { drop_parameters: true, ..shape }, visit)?;
     }
     ControlFlow::Continue(())
 }

@@ -9,7 +9,8 @@ pub enum Unreadable {
     /// It does not begin with `/`, nor does it name this host in absolute form.
     #[error("the target is not a path on this host")]
     NotOriginForm,
-    /// A control byte, a space, or a byte beyond ASCII stands in it; such characters are percent-encoded by those who mean them.
+    /// A control byte, a space, a byte beyond ASCII, `<`, `>`, or `"` in the query stands in it; such characters
+    /// are percent-encoded by those who mean them.
     #[error("the target has a character that must be percent-encoded")]
     RawByte,
     /// A `#`: fragments are never sent.

@@ -1,44 +1,180 @@
-//! What a route asks of a visitor.
+//! What a route asks of a visitor: who they are, how firmly that is proven, and how recently.
 
+use std::time::Duration;
+
+use crate::base::clock::Timestamp;
+use crate::model::session::Session;
 use crate::model::strength::Strength;
+use crate::policy::people::People;
+
+/// A clock that is set back by no more than this asks nobody twice. What lies further ahead was proven under another time.
+const AHEAD: Duration = Duration::from_secs(30);
 
 /// What a route asks of a visitor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requirement {
     /// How firmly identity must be proven.
     pub strength: Strength,
+    /// How long ago that may be; `None` for as long as the session lasts.
+    pub max_age: Option<Duration>,
+    /// Whom it lets in.
+    pub people: People,
+}
+
+/// The part of a requirement that anybody can meet by proving more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs {
+    /// How firmly identity must be proven.
+    pub strength: Strength,
+    /// How long ago that may be.
+    pub max_age: Option<Duration>,
+}
+
+/// What a session lacks of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// Identity was not proven firmly enough.
+    Strength,
+    /// It was, but too long ago.
+    Freshness,
 }
 
 impl Requirement {
+    /// A session of that strength, whoever's it is and however old.
+    pub const fn of(strength: Strength) -> Self {
+        Self { strength, max_age: None, people: People::Everybody }
+    }
+
     /// Both requirements together: what two readings of one path ask for must all be met.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self { strength: self.strength.max(other.strength) }
+    pub fn and(&self, other: &Self) -> Self {
+        let Needs { strength, max_age } = self.needs().and(other.needs());
+        Self { strength, max_age, people: self.people.and(&other.people) }
+    }
+
+    /// What it needs proven.
+    pub fn needs(&self) -> Needs {
+        Needs { strength: self.strength, max_age: self.max_age }
     }
 }
 
 impl Default for Requirement {
     /// A configured app that says nothing asks for a full second-factor session.
     fn default() -> Self {
-        Self { strength: Strength::TwoFactor }
+        Self::of(Strength::TwoFactor)
+    }
+}
+
+impl Needs {
+    /// A session of that strength, however old.
+    pub const fn of(strength: Strength) -> Self {
+        Self { strength, max_age: None }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let max_age = match (self.max_age, other.max_age) {
+            (Some(one), Some(two)) => Some(one.min(two)),
+            (one, two) => one.or(two),
+        };
+        Self { strength: self.strength.max(other.strength), max_age }
+    }
+
+    /// What a session that counts lacks of it at `now`; `None` if it has everything.
+    pub fn lack(self, session: &Session, now: Timestamp) -> Option<Lack> {
+        if session.strength < self.strength {
+            return Some(Lack::Strength);
+        }
+        let max_age = self.max_age?;
+        // Each strength by what makes it: a password proven anew says nothing of the second factor.
+        let proven = match self.strength {
+            Strength::Password => session.proofs.password.max(session.proofs.code),
+            Strength::TwoFactor => session.proofs.code,
+            Strength::Passkey => None,
+        };
+        let fresh = |at: Timestamp| at <= now.plus(AHEAD) && now < at.plus(max_age);
+        if proven.is_some_and(fresh) { None } else { Some(Lack::Freshness) }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
 
-    #[test]
-    fn of_two_requirements_the_stronger_holds() {
-        let [weak, strong] = [Strength::Password, Strength::TwoFactor].map(|strength| Requirement { strength });
-        for (one, two) in [(weak, strong), (strong, weak), (strong, strong)] {
-            assert_eq!(one.and(two), strong);
-        }
-        assert_eq!(weak.and(weak), weak);
+    use super::*;
+    use crate::base::entropy::Entropy;
+    use crate::base::id::Id;
+    use crate::model::session::{Proofs, SessionRecord};
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_secs(100_000 + secs)
+    }
+
+    fn session(strength: Strength, proofs: Proofs) -> Session {
+        Session::from(SessionRecord {
+            id: Id::draw(Entropy),
+            user: Id::draw(Entropy),
+            user_name: "alice".parse().expect("a name"),
+            profile: Arc::default(),
+            strength,
+            proofs,
+            created_at: at(0),
+            expires_at: at(100_000),
+            idle_timeout: None,
+            network: "".into(),
+            agent: "".into(),
+            last_seen: at(0),
+        })
     }
 
     #[test]
-    fn saying_nothing_asks_for_two_factors() {
-        assert_eq!(Requirement::default().strength, Strength::TwoFactor);
+    fn of_two_requirements_the_stronger_and_the_fresher_hold() {
+        let [weak, strong] = [Strength::Password, Strength::TwoFactor].map(Requirement::of);
+        for (one, two) in [(&weak, &strong), (&strong, &weak), (&strong, &strong)] {
+            assert_eq!(one.and(two), strong);
+        }
+        assert_eq!(weak.and(&weak), weak);
+        let fresh = Requirement { max_age: Some(MINUTE), ..weak.clone() };
+        let older = Requirement { max_age: Some(2 * MINUTE), ..strong.clone() };
+        for (one, two) in [(&fresh, &older), (&older, &fresh)] {
+            assert_eq!(one.and(two), Requirement { max_age: Some(MINUTE), ..strong.clone() });
+        }
+        assert_eq!(strong.and(&fresh).max_age, Some(MINUTE));
+    }
+
+    #[test]
+    fn saying_nothing_asks_for_two_factors_of_everybody() {
+        let nothing = Requirement::default();
+        assert_eq!((nothing.strength, nothing.max_age, nothing.people), (Strength::TwoFactor, None, People::Everybody));
+    }
+
+    /// The attack: a password read over a shoulder is to make a session fresh whose second factor was proven long ago.
+    #[test]
+    fn each_strength_is_as_fresh_as_what_makes_it() {
+        let needs = |strength| Needs { strength, max_age: Some(MINUTE) };
+        let both = session(Strength::TwoFactor, Proofs { password: Some(at(50)), code: Some(at(0)) });
+        assert_eq!(needs(Strength::TwoFactor).lack(&both, at(59)), None);
+        assert_eq!(needs(Strength::TwoFactor).lack(&both, at(60)), Some(Lack::Freshness));
+        assert_eq!(needs(Strength::Password).lack(&both, at(109)), None);
+        let one = session(Strength::Password, Proofs { password: Some(at(0)), code: None });
+        assert_eq!(needs(Strength::TwoFactor).lack(&one, at(1)), Some(Lack::Strength));
+        assert_eq!(needs(Strength::Password).lack(&one, at(59)), None);
+        assert_eq!(needs(Strength::Passkey).lack(&both, at(1)), Some(Lack::Strength));
+        let never = session(Strength::TwoFactor, Proofs::default());
+        assert_eq!(needs(Strength::TwoFactor).lack(&never, at(0)), Some(Lack::Freshness));
+        assert_eq!(Needs::of(Strength::TwoFactor).lack(&never, at(99_999)), None);
+    }
+
+    /// The attack: a proof given while the clock ran ahead is to count for years once it is right again.
+    #[test]
+    fn a_proof_from_the_future_counts_only_where_clocks_may_differ() {
+        let needs = Needs { strength: Strength::TwoFactor, max_age: Some(MINUTE) };
+        let ahead = session(Strength::TwoFactor, Proofs { password: None, code: Some(at(1_000)) });
+        for (now, lack) in [(970, None), (969, Some(Lack::Freshness)), (0, Some(Lack::Freshness)), (1_059, None)] {
+            assert_eq!(needs.lack(&ahead, at(now)), lack, "{now}");
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The rules of one app and what they say of a request.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
 
@@ -7,9 +8,12 @@ use http::Method;
 use ipnet::IpNet;
 
 use crate::policy::pattern::{Pattern, Root};
-use crate::policy::reading::Reading;
+use crate::policy::reading::{Form, Reading, Visitor};
 use crate::policy::requirement::Requirement;
 use crate::policy::target::Target;
+
+/// In a redirect's `to`, behind its last slash: what follows the folder that is sent elsewhere.
+pub const REST: &str = "{rest}";
 
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +26,8 @@ pub struct Rule {
     pub networks: Vec<IpNet>,
     /// What it says.
     pub action: Action,
+    /// Largest body of a request it lets pass, in bytes; `None` allows any.
+    pub body_limit: Option<u64>,
 }
 
 /// What a rule says.
@@ -56,6 +62,26 @@ pub enum DenyStatus {
     Forbidden,
 }
 
+/// Whether a denied name takes its suffixes with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Suffixes {
+    /// `/admin.json` is `/admin` for what takes away: many frameworks serve it so.
+    #[default]
+    Covered,
+    /// It is a name of its own.
+    Apart,
+}
+
+/// What becomes of a path with an encoded slash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum EncodedSlash {
+    /// It is judged as separator and as part of a name.
+    #[default]
+    Judge,
+    /// It is denied.
+    Refuse,
+}
+
 /// All rules of one app.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleSet {
@@ -73,6 +99,12 @@ pub struct RuleSet {
     pub requirement: Requirement,
     /// How denied paths are answered.
     pub deny_status: DenyStatus,
+    /// Whether denied names take their suffixes with them.
+    pub suffixes: Suffixes,
+    /// What becomes of encoded slashes.
+    pub encoded_slash: EncodedSlash,
+    /// Largest body of a request that no rule speaks of, in bytes; `None` allows any.
+    pub body_limit: Option<u64>,
 }
 
 /// What the rules say of one request.
@@ -89,11 +121,12 @@ pub enum Judgement {
 }
 
 /// What the rules say of one reading.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Opinion<'a> {
     Deny,
     Redirect(&'a Redirect),
-    Require(Requirement),
+    // Owned only where two that differ had to be put together.
+    Require(Cow<'a, Requirement>),
     Open,
 }
 
@@ -118,20 +151,52 @@ impl RuleSet {
         match strictest {
             // Every target has a reading; should one ever have none, then nothing spoke for opening it.
             Some(Opinion::Deny) | None => Judgement::Denied(self.deny_status),
-            Some(Opinion::Redirect(redirect)) => Judgement::Redirected(redirect.clone()),
-            Some(Opinion::Require(requirement)) => Judgement::Required(requirement),
+            Some(Opinion::Redirect(redirect)) => Judgement::Redirected(self.arrival(redirect, target)),
+            Some(Opinion::Require(requirement)) => Judgement::Required(requirement.into_owned()),
             Some(Opinion::Open) => Judgement::Open,
         }
     }
 
     fn strictest<'a>(&'a self, so_far: Option<Opinion<'a>>, target: &Target, call: Call<'_>) -> Option<Opinion<'a>> {
+        if self.refuses(target) {
+            return Some(Opinion::Deny);
+        }
         let mut strictest = so_far;
-        let _stopped = target.each_reading(&mut |reading| {
+        let _stopped = self.each_reading(target, &mut |reading| {
             let heard = self.opinion(reading, call);
-            strictest = strictest.map_or(heard, |known| Some(heard.map_or(known, |heard| known.stricter(heard))));
+            strictest = match (strictest.take(), heard) {
+                (Some(known), Some(heard)) => Some(known.stricter(heard)),
+                (known, heard) => known.or(heard),
+            };
             if matches!(strictest, Some(Opinion::Deny)) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         strictest
+    }
+
+    /// Whether a path is denied for how it is written, whatever else the rules say.
+    pub fn refuses(&self, target: &Target) -> bool {
+        self.encoded_slash == EncodedSlash::Refuse && target.hides_a_separator()
+    }
+
+    /// The readings that count for this app.
+    pub fn each_reading(&self, target: &Target, visit: &mut Visitor<'_>) -> ControlFlow<()> {
+        target.each_reading(&mut |reading| match (self.suffixes, reading.form()) {
+            (Suffixes::Apart, Form::Loose) => ControlFlow::Continue(()),
+            (_, Form::Exact | Form::Folded | Form::Loose) => visit(reading),
+        })
+    }
+
+    /// Where a redirect leads a target: its `{rest}` is what follows the folder, query included, as it was written. A target that
+    /// is the folder only in another reading is led to the front of the new one.
+    fn arrival(&self, redirect: &Redirect, target: &Target) -> Redirect {
+        let Some(front) = redirect.to.strip_suffix(REST) else { return redirect.clone() };
+        let by_list = self.redirects.iter().filter(|(_, other)| std::ptr::eq(other, redirect)).map(|(from, _)| from);
+        let own = |rule: &&Rule| matches!(&rule.action, Action::Redirect(other) if std::ptr::eq(other, redirect));
+        let by_rule = self.rules.iter().filter(own).flat_map(|rule| &rule.paths);
+        let mut folders = by_list.chain(by_rule).filter(|from| from.is_folder()).map(ToString::to_string);
+        let rest = folders.find_map(|folder| target.as_str().strip_prefix(&folder).map(str::to_owned)).unwrap_or_default();
+        // Never a second slash at the front: after a bare `/` it would begin the name of another host.
+        Redirect { to: format!("{front}{}", rest.trim_start_matches('/')), status: redirect.status }
     }
 
     /// What the rules say of one reading. `None` if they say nothing and the reading can only take away.
@@ -141,19 +206,26 @@ impl RuleSet {
         if listed(&self.deny, Root::Everything) || self.only.as_ref().is_some_and(outside) {
             return Some(Opinion::Deny);
         }
+        // What an app sees of a path is denied like any path. Of all else, what spoke of the whole path has been heard already.
+        let whole = reading.whole();
         let mut first = None;
         for rule in self.rules.iter().filter(|rule| rule.speaks_of(reading, call)) {
             if rule.action == Action::Deny {
                 return Some(Opinion::Deny);
             }
-            first = first.or(Some(rule));
+            let heard = whole.as_ref().is_some_and(|whole| rule.speaks_of(whole, call));
+            first = first.or((!heard).then_some(rule));
         }
-        if let Some((_, redirect)) = self.redirects.iter().find(|(from, _)| sends(from, reading, Root::Alone)) {
+        let sent = |from: &Pattern| {
+            let heard = whole.as_ref().is_some_and(|whole| sends(from, whole, Root::Alone));
+            !heard && sends(from, reading, Root::Alone)
+        };
+        if let Some((_, redirect)) = self.redirects.iter().find(|(from, _)| sent(from)) {
             return Some(Opinion::Redirect(redirect));
         }
         let by_rule = first.map(|rule| Opinion::of(&rule.action));
         let bypassed = || self.bypass.iter().any(|rule| rule.speaks_of(reading, call)).then_some(Opinion::Open);
-        let otherwise = || (!reading.is_aside()).then_some(Opinion::Require(self.requirement));
+        let otherwise = || (!reading.is_aside()).then_some(Opinion::Require(Cow::Borrowed(&self.requirement)));
         by_rule.or_else(bypassed).or_else(otherwise)
     }
 }
@@ -174,7 +246,7 @@ impl Rule {
 impl<'a> Opinion<'a> {
     fn of(action: &'a Action) -> Self {
         match action {
-            Action::Require(requirement) => Self::Require(*requirement),
+            Action::Require(requirement) => Self::Require(Cow::Borrowed(requirement)),
             Action::Bypass => Self::Open,
             Action::Deny => Self::Deny,
             Action::Redirect(redirect) => Self::Redirect(redirect),
@@ -186,7 +258,8 @@ impl<'a> Opinion<'a> {
         match (self, other) {
             (Self::Deny, _) | (_, Self::Deny) => Self::Deny,
             (redirect @ Self::Redirect(_), _) | (_, redirect @ Self::Redirect(_)) => redirect,
-            (Self::Require(one), Self::Require(two)) => Self::Require(one.and(two)),
+            (Self::Require(one), Self::Require(two)) if one == two => Self::Require(one),
+            (Self::Require(one), Self::Require(two)) => Self::Require(Cow::Owned(one.and(&two))),
             (require @ Self::Require(_), Self::Open) | (Self::Open, require @ Self::Require(_)) => require,
             (Self::Open, Self::Open) => Self::Open,
         }
@@ -210,7 +283,7 @@ pub fn sends(from: &Pattern, reading: &Reading<'_>, root: Root) -> bool {
 }
 
 /// Whether a client is in a network; an IPv4 client also in an IPv4 network that is written as IPv6 (`::ffff:192.0.2.0/120`).
-fn within(network: &IpNet, client: IpAddr) -> bool {
+pub fn within(network: &IpNet, client: IpAddr) -> bool {
     match (network, client) {
         (IpNet::V6(network), IpAddr::V4(client)) => network.prefix_len() >= 96 && network.contains(&client.to_ipv6_mapped()),
         (network, client) => network.contains(&client),

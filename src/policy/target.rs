@@ -15,7 +15,8 @@ pub const MAX_TARGET: usize = 8192;
 const OWN_SEGMENT: &str = ".doorward";
 const HTTPS_PORT: u16 = 443;
 
-/// A request target that passed the refusal list. Its bytes are exactly those that were received, and those that are forwarded.
+/// A request target that passed the refusal list. Its bytes are exactly those that were received; those that are forwarded are
+/// the same, or, for an app mounted with `strip_path`, what stands behind the mount point in them.
 ///
 /// Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,17 @@ pub struct Target {
     /// What the path may stand for; empty for a plain one, which is just itself.
     texts: Arc<[Text]>,
     whose: Whose,
+    /// What is left of it behind the mount point of the app that it was found to be for.
+    below: Option<Arc<Below>>,
+}
+
+/// A target as seen from a mount point.
+#[derive(Debug, PartialEq, Eq)]
+struct Below {
+    names: Arc<[Box<str>]>,
+    rest: Target,
+    /// Whether the rest is all that the app gets to see.
+    strips: bool,
 }
 
 /// What a target means to us.
@@ -65,7 +77,7 @@ impl Target {
             false if disguised => Whose::Disguised,
             false => Whose::App,
         };
-        Ok(Self { text: origin_form.into(), path_length, texts: texts.into(), whose })
+        Ok(Self { text: origin_form.into(), path_length, texts: texts.into(), whose, below: None })
     }
 
     /// Parses a target from raw bytes; bytes beyond ASCII are refused like in [`Target::parse`].
@@ -94,7 +106,33 @@ impl Target {
         if path.starts_with('/') { Self::parse(path) } else { Self::parse(&format!("/{path}")) }
     }
 
-    /// The bytes judged and forwarded.
+    /// The same target as one for an app that is mounted at these names. What is left behind them is parsed and judged as if it
+    /// had been sent by itself, and with `strips` it is what is forwarded.
+    ///
+    /// # Errors
+    /// [`Unreadable`]; [`Unreadable::NotOriginForm`] if it does not begin with exactly these names.
+    pub(super) fn below(self, names: &Arc<[Box<str>]>, strips: bool) -> Result<Self, Unreadable> {
+        let mut rest = &*self.text;
+        for name in names.iter() {
+            rest = rest.strip_prefix('/').and_then(|rest| rest.strip_prefix(&**name)).ok_or(Unreadable::NotOriginForm)?;
+        }
+        let rest = match rest.as_bytes().first() {
+            Some(b'/') => Self::parse(rest)?,
+            None | Some(b'?') => Self::parse(&format!("/{rest}"))?,
+            Some(_) => return Err(Unreadable::NotOriginForm),
+        };
+        // Nobody behind us is asked for our pages, neither in our spelling nor in another.
+        let whose = if strips && rest.whose != Whose::App { Whose::Disguised } else { self.whose };
+        let below = Some(Arc::new(Below { names: Arc::clone(names), rest, strips }));
+        Ok(Self { whose, below, ..self })
+    }
+
+    /// What is forwarded: the target itself, or what is left of it for an app that does not know where it is mounted.
+    pub fn forwarded(&self) -> &Self {
+        self.below.as_ref().filter(|below| below.strips).map_or(self, |below| &below.rest)
+    }
+
+    /// The bytes judged; forwarded are those of [`Target::forwarded`].
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -133,9 +171,25 @@ impl Target {
         readings
     }
 
+    /// Whether decoding, once or more often, brings to light a separator that the path as written does not show.
+    pub fn hides_a_separator(&self) -> bool {
+        let slashes = |text: &str| text.bytes().filter(|byte| *byte == b'/').count();
+        let shown = slashes(self.path());
+        self.texts.iter().any(|text| slashes(text.folded()) > shown)
+    }
+
     /// Shows every reading of the path to `visit` until it breaks off.
     pub fn each_reading(&self, visit: &mut Visitor<'_>) -> ControlFlow<()> {
-        reading::each(self.path(), &self.texts, visit)
+        reading::each(self.path(), &self.texts, visit)?;
+        let Some(below) = &self.below else { return ControlFlow::Continue(()) };
+        let Below { names, rest, strips } = &**below;
+        reading::each(rest.path(), &rest.texts, &mut |reading| {
+            // What stands first behind the mount point may be dropped there as well: `/wiki//host/admin/`, `/wiki/index.php/admin/`.
+            if reading.has_lost_its_front() {
+                visit(&reading.below(names))?;
+            }
+            if *strips { visit(&reading.stripped_of(names)) } else { ControlFlow::Continue(()) }
+        })
     }
 }
 
@@ -161,10 +215,14 @@ fn check_bytes(target: &[u8]) -> Result<(), Unreadable> {
     if target.first() != Some(&b'/') {
         return Err(Unreadable::NotOriginForm);
     }
+    let mut in_query = false;
     for byte in target {
         match byte {
-            0..=b' ' | 0x7f.. => return Err(Unreadable::RawByte),
+            0..=b' ' | 0x7f.. | b'<' | b'>' => return Err(Unreadable::RawByte),
+            // Browsers escape it here, and the parser that reads a request before us takes it for an error.
+            b'"' if in_query => return Err(Unreadable::RawByte),
             b'#' => return Err(Unreadable::Fragment),
+            b'?' => in_query = true,
             _ => {}
         }
     }
@@ -207,6 +265,9 @@ mod tests {
             ("/é", Unreadable::RawByte),
             ("/a?é", Unreadable::RawByte),
             ("/a\u{7f}", Unreadable::RawByte),
+            ("/a<b", Unreadable::RawByte),
+            ("/a?b>c", Unreadable::RawByte),
+            ("/a?b\"c", Unreadable::RawByte),
             ("/a#b", Unreadable::Fragment),
             ("/a?b#c", Unreadable::Fragment),
             ("/a\\b", Unreadable::Backslash),

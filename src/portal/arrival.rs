@@ -8,11 +8,13 @@ use http::{Response, StatusCode};
 use crate::auth::token::Token;
 use crate::model::audit::Deed;
 use crate::model::event::Event;
-use crate::model::session::Session;
+use crate::model::session::{Proofs, Session};
 use crate::model::strength::Strength;
 use crate::model::user::UserId;
+use crate::observe::metrics::Ending;
 use crate::plan::whole::Plan;
 use crate::portal::call::Call;
+use crate::portal::confirm;
 use crate::portal::hand_off;
 use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
@@ -39,6 +41,8 @@ pub struct Proven {
     pub user: UserId,
     /// How firmly identity was proven.
     pub strength: Strength,
+    /// And when.
+    pub proofs: Proofs,
     /// Whether it is to outlive the browser.
     pub remember: bool,
 }
@@ -60,6 +64,7 @@ pub fn prepare(portal: &Portal, plan: &Plan, call: &Call<'_>, proven: Proven) ->
         user: proven.user,
         host: call.host.as_str().into(),
         strength: proven.strength,
+        proofs: proven.proofs,
         expires_at: call.now.plus(max_age.unwrap_or(plan.session.absolute_timeout)),
         idle_timeout: if max_age.is_some() { None } else { Some(plan.session.idle_timeout) },
         network: call.network().to_string().into(),
@@ -74,6 +79,7 @@ pub fn prepare(portal: &Portal, plan: &Plan, call: &Call<'_>, proven: Proven) ->
 /// [`Stop`] when the store does not answer.
 pub async fn arrive(
     portal: &Portal,
+    plan: &Plan,
     call: &Call<'_>,
     prepared: Prepared,
     (session, journey): (&Session, Option<&Journey>),
@@ -81,10 +87,11 @@ pub async fn arrive(
     if let Some(former) = call.session().filter(|former| former.id != session.id) {
         let told = call.entry(Deed::SessionEnded).because("another took its place in this browser").detailed(former.id.as_str());
         portal.store.telling(told).end_session(former.id).await?;
+        portal.metrics.ended(Ending::Replaced, 1);
     }
     let (user, method, id) = (&session.user_name, session.strength.name(), session.id);
     let (host, request) = (call.host.as_str(), call.request_id);
-    tracing::info!(event = Event::SignedIn.name(), %user, host, ip = %call.client, method, session = %id, request);
+    tracing::info!(event = Event::SignedIn.name(), %user, host, ip = %plan.log.shown(call.client), method, session = %id, request);
     let mut response = leave(portal, call, journey);
     let headers = response.headers_mut();
     cookie::attach(headers, cookie::set(cookie::SESSION, prepared.token.to_text().expose(), prepared.max_age));
@@ -105,9 +112,10 @@ pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
     let journey = call.journey(portal, plan, query.text("go"));
     let Some(session) = call.session_for(plan, journey.as_ref()) else {
         let go = portal.journeys.keep(journey.as_ref(), call.network(), call.now);
-        return call.redirect(&sign_in_path(&go, None));
+        let stale = call.is_stale_for(plan, journey.as_ref());
+        return call.redirect(&if stale { confirm::path(&go, None) } else { sign_in_path(&go, None) });
     };
     let to = hand_off::way_on(portal, plan, call, (session, journey.as_ref()));
-    let app = journey.and_then(|journey| plan.app(&journey.host)).map_or(&plan.name, |app| &app.name);
+    let app = journey.and_then(|journey| journey.app(plan)).map_or(&plan.name, |app| &app.name);
     page::render(StatusCode::OK, &ContinuePage { installation: &plan.name, app, to: &to })
 }

@@ -15,6 +15,7 @@ use crate::model::session::Session;
 use crate::model::strength::Strength;
 use crate::plan::whole::Plan;
 use crate::policy::host::Host;
+use crate::policy::requirement::{Lack, Needs};
 use crate::policy::rule::Judgement;
 use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
@@ -128,34 +129,46 @@ impl Call<'_> {
         Entry::new(deed, Actor::Visitor).from(self.client, self.request_id)
     }
 
-    /// How firmly somebody must have proven who they are before `to` opens to them on `host`.
+    /// What somebody must have proven before `to` opens to them on `host`, as far as it can be proven.
     ///
     /// Asked before a sign-in is called enough and before a signed-in visitor is sent on: otherwise a session too weak for
     /// its target would be sent to and fro for ever.
-    pub fn needs(&self, plan: &Plan, host: &Host, to: &Destination) -> Strength {
-        let Some(app) = plan.app(host) else { return plan.auth.require };
-        match app.rules.judge(to.target(), &Method::GET, self.client) {
-            Judgement::Required(requirement) => requirement.strength,
-            Judgement::Denied(_) | Judgement::Redirected(_) | Judgement::Open => app.rules.requirement.strength,
-        }
+    pub fn needs(&self, plan: &Plan, host: &Host, to: &Destination) -> Needs {
+        let Some((app, target)) = plan.app_for(host, to.target()) else { return provable(Needs::of(plan.auth.require)) };
+        provable(match app.rules.judge(&target, &Method::GET, self.client) {
+            Judgement::Required(requirement) => requirement.needs(),
+            Judgement::Denied(_) | Judgement::Redirected(_) | Judgement::Open => Needs::of(app.rules.requirement.strength),
+        })
     }
 
     /// The same for a journey; without one, for our own page.
-    pub fn journey_needs(&self, plan: &Plan, journey: Option<&Journey>) -> Strength {
-        let judged = |journey: &Journey| self.needs(plan, &journey.host, &journey.to).max(journey.needs);
-        journey.map_or(plan.auth.require, judged)
+    pub fn journey_needs(&self, plan: &Plan, journey: Option<&Journey>) -> Needs {
+        let judged = |journey: &Journey| self.needs(plan, &journey.host, &journey.to).and(journey.needs);
+        provable(journey.map_or(Needs::of(plan.auth.require), judged))
     }
 
-    /// Whether this visitor is signed in firmly enough for a journey.
+    /// Whether this visitor is signed in firmly enough, and lately enough, for a journey.
     pub fn session_for(&self, plan: &Plan, journey: Option<&Journey>) -> Option<&Arc<Session>> {
-        self.session().filter(|session| session.strength >= self.journey_needs(plan, journey))
+        self.session().filter(|session| self.journey_needs(plan, journey).lack(session, self.now).is_none())
+    }
+
+    /// Whether all that a journey lacks is a new proof.
+    pub fn is_stale_for(&self, plan: &Plan, journey: Option<&Journey>) -> bool {
+        let lack = |session: &Arc<Session>| self.journey_needs(plan, journey).lack(session, self.now);
+        self.session().and_then(lack) == Some(Lack::Freshness)
     }
 
     /// The journey of that name; for want of one, where somebody goes who came for nothing in particular.
     pub fn journey(&self, portal: &Portal, plan: &Plan, name: &str) -> Option<Journey> {
-        let found = portal.journeys.find(name, self.now).filter(|journey| plan.app(&journey.host).is_some());
+        let found = portal.journeys.find(name, self.now).filter(|journey| plan.has_apps(&journey.host));
         found.or_else(|| Journey::of_no_wish(plan, &self.host))
     }
+}
+
+/// Signing in goes as far as anybody can. For what asks for more, the app's host has a page that says so: without this, people
+/// would be sent to and fro for it.
+fn provable(needs: Needs) -> Needs {
+    Needs { strength: needs.strength.min(Strength::FIRMEST), ..needs }
 }
 
 /// What ties half-done sign-ins and tickets to a browser, if it sent exactly one.

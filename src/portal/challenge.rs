@@ -8,6 +8,7 @@ use crate::base::clock::Timestamp;
 use crate::plan::whole::Plan;
 use crate::policy::decide::Challenge;
 use crate::policy::host::Host;
+use crate::portal::confirm;
 use crate::portal::elsewhere::{self, Leaving};
 use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
@@ -47,8 +48,13 @@ pub fn answer(portal: &Portal, plan: &Plan, wanted: Wanted<'_>, now: Timestamp) 
         Audience::Person => send(portal, plan, wanted, now),
         Audience::Program => {
             // What a program asks for is no page for people to come back to, and a script in a forgotten tab asks all day.
-            let login_url = sign_in_path("", wanted.challenge.ended.map(Why::from));
-            Refusal::SignInRequired { login_url: &login_url }.answer(Audience::Program, wanted.request_id)
+            match wanted.challenge.needs.max_age.filter(|_| wanted.challenge.stale) {
+                Some(max_age) => Refusal::ConfirmRequired { max_age }.answer(Audience::Program, wanted.request_id),
+                None => {
+                    let login_url = sign_in_path("", wanted.challenge.ended.map(Why::from));
+                    Refusal::SignInRequired { login_url: &login_url }.answer(Audience::Program, wanted.request_id)
+                }
+            }
         }
     }
 }
@@ -57,12 +63,14 @@ fn send(portal: &Portal, plan: &Plan, wanted: Wanted<'_>, now: Timestamp) -> Res
     let Wanted { method, headers, host, client, challenge, request_id } = wanted;
     let safe = matches!(*method, Method::GET | Method::HEAD);
     // Whether anything was lost matters more to somebody who sent a form than why.
-    let why = if safe { challenge.ended.map(Why::from) } else { Some(Why::Post) };
+    let lost = if challenge.stale { Why::Unconfirmed } else { Why::Post };
+    let why = if safe { challenge.ended.map(Why::from) } else { Some(lost) };
     let (to, needs) = (Destination::of(&challenge.target), challenge.needs);
     if !plan.is_portal(host) {
         return elsewhere::set_out(portal, plan, Leaving { method, headers, host, client, to, needs, why, request_id, now });
     }
     let journey = Journey::new(portal.entropy, host.clone(), to, needs);
     let go = portal.journeys.keep(Some(&journey), Network::of(client), now);
-    page::redirect(if safe { StatusCode::FOUND } else { StatusCode::SEE_OTHER }, &sign_in_path(&go, why))
+    let path = if challenge.stale { confirm::path(&go, why) } else { sign_in_path(&go, why) };
+    page::redirect(if safe { StatusCode::FOUND } else { StatusCode::SEE_OTHER }, &path)
 }

@@ -7,10 +7,12 @@ use http::{HeaderMap, Method, Response, StatusCode};
 
 use crate::auth::token::Token;
 use crate::base::clock::Timestamp;
-use crate::model::strength::Strength;
+use crate::model::event::Event;
 use crate::plan::whole::Plan;
 use crate::policy::host::Host;
+use crate::policy::requirement::Needs;
 use crate::portal::call::{self, Call};
+use crate::portal::confirm;
 use crate::portal::hand_off::{self, Astray};
 use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
@@ -45,8 +47,8 @@ pub struct Leaving<'a> {
     pub client: IpAddr,
     /// Where they want to be afterwards.
     pub to: Destination,
-    /// How firmly they must have proven who they are for that.
-    pub needs: Strength,
+    /// What they must have proven for that.
+    pub needs: Needs,
     /// What the portal is to tell them.
     pub why: Option<Why>,
     /// Names the request in the log.
@@ -61,8 +63,9 @@ pub fn set_out(portal: &Portal, plan: &Plan, leaving: Leaving<'_>) -> Response<B
     let Leaving { method, headers, host, client, to, needs, why, request_id, now } = leaving;
     let known = call::visitor(headers);
     if known.as_ref().is_some_and(|visitor| portal.rounds.is_enough(visitor.hash(), now)) {
-        tracing::warn!(host = host.as_str(), ip = %client, request = request_id, "a browser loses its session again and again");
-        return hand_off::astray(plan, (host.as_str(), request_id), (Astray::InCircles, to.as_str()));
+        let (host, ip, request) = (host.as_str(), plan.log.shown(client), request_id);
+        tracing::warn!(event = Event::InCircles.name(), host, %ip, request, "a browser loses its session again and again");
+        return hand_off::astray(plan, (host, request), (Astray::InCircles, to.as_str()));
     }
     let visitor = known.clone().unwrap_or_else(|| Token::draw(portal.entropy));
     let journey = Journey::new(portal.entropy, host.clone(), to, needs).bound_to(visitor.hash());
@@ -88,15 +91,33 @@ pub fn home(plan: &Plan, call: &Call<'_>) -> Response<Body> {
 
 /// So is the sign-in page. Whoever asks for it here wants to come back here.
 pub fn sign_in(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
-    let to = Destination::home();
+    let to = front(plan, &call.host);
     let needs = call.needs(plan, &call.host, &to);
-    if call.session().is_some_and(|session| session.strength >= needs) {
+    if call.session().is_some_and(|session| needs.lack(session, call.now).is_none()) {
         return call.redirect(to.as_str());
     }
+    to_portal(portal, plan, call, (to, needs))
+}
+
+/// The page on which a factor is proven once more, too. Whoever asks for it here comes back to the app's first page.
+pub fn confirm(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
+    let to = Destination::home();
+    let needs = call.needs(plan, &call.host, &to);
+    let needs = call.session().map_or(needs, |session| needs.and(confirm::anew(session)));
+    to_portal(portal, plan, call, (to, needs))
+}
+
+fn to_portal(portal: &Portal, plan: &Plan, call: &Call<'_>, (to, needs): (Destination, Needs)) -> Response<Body> {
     let why = Why::parse(call.query().text("why"));
     let (method, headers, host) = (&call.head().method, call.headers(), &call.host);
     let (client, request_id, now) = (call.client, call.request_id, call.now);
     set_out(portal, plan, Leaving { method, headers, host, client, to, needs, why, request_id, now })
+}
+
+/// Where somebody goes on a host who wants nothing in particular there: the root, or an app where none is at the root.
+pub fn front(plan: &Plan, host: &Host) -> Destination {
+    let app = plan.site(host).and_then(|site| site.chief());
+    app.and_then(|app| Destination::parse(&app.mount.to_string())).unwrap_or_else(Destination::home)
 }
 
 /// And a set-up link. Nothing is looked up here: what has the form of a token is sent on.

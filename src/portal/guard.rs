@@ -47,7 +47,7 @@ pub async fn read(call: &Call<'_>, body: Body) -> Result<Form, Stop> {
     let read = timeout(LONGEST_READ, form::read(call.headers(), body)).await;
     read.map_err(|_| Refusal::TooSlow)?.map_err(|fault| {
         let refusal = match fault {
-            Fault::TooLarge => Refusal::TooLarge,
+            Fault::TooLarge => Refusal::TooLarge { app: "this page" },
             Fault::NotAForm | Fault::Malformed | Fault::Body(_) => Refusal::BadRequest,
         };
         refusal.into()

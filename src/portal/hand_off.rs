@@ -11,8 +11,10 @@ use crate::auth::token::Token;
 use crate::model::audit::Deed;
 use crate::model::event::Event;
 use crate::model::session::Session;
+use crate::observe::metrics::Ending;
 use crate::plan::whole::Plan;
 use crate::portal::call::Call;
+use crate::portal::elsewhere;
 use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
@@ -75,7 +77,7 @@ pub async fn enter(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Resp
     let ticket = match portal.tickets.redeem(call.query().text("ticket"), &call.host, call.now) {
         Redeemed::Valid(ticket) => ticket,
         Redeemed::Over(ticket) => return Ok(late(plan, call, &ticket.to)),
-        Redeemed::Unknown => return Ok(late(plan, call, &Destination::home())),
+        Redeemed::Unknown => return Ok(late(plan, call, &elsewhere::front(plan, &call.host))),
     };
     let to = ticket.to.as_str();
     if call.session().is_some_and(|session| session.id == ticket.session) {
@@ -92,14 +94,15 @@ pub async fn enter(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Resp
         return Ok(call.redirect(to));
     }
     let token = Token::draw(portal.entropy);
-    let given = portal.store.give_token(ticket.session, token.hash(), call.host.as_str().into()).await?;
+    let given = portal.store.give_token(ticket.session, (token.hash(), call.host.as_str().into()), plan.portal.as_str()).await?;
     let Some(session) = given else { return Ok(call.redirect(to)) };
     if let Some(former) = call.session() {
         let told = call.entry(Deed::SessionEnded).because("another took its place in this browser").detailed(former.id.as_str());
         portal.store.telling(told).end_session(former.id).await?;
+        portal.metrics.ended(Ending::Replaced, 1);
     }
     let (user, id, host, request) = (&session.user_name, session.id, call.host.as_str(), call.request_id);
-    tracing::info!(event = Event::HandedOff.name(), %user, host, ip = %call.client, session = %id, request);
+    tracing::info!(event = Event::HandedOff.name(), %user, host, ip = %plan.log.shown(call.client), session = %id, request);
     let mut response = call.redirect(to);
     // As long as the one on the portal.
     let max_age = session.idle_timeout.is_none().then(|| session.expires_at.since(call.now));

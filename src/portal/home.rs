@@ -1,15 +1,18 @@
 //! Our home page on the portal, and the session as a script of the app may ask for it.
 
 use askama::Template;
-use http::{Response, StatusCode};
+use http::{Method, Response, StatusCode};
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::auth::form::FormToken;
 use crate::base::units::in_words;
+use crate::model::session::Session;
 use crate::plan::app::App;
 use crate::plan::whole::Plan;
+use crate::policy::rule::Judgement;
+use crate::policy::target::Target;
 use crate::portal::call::Call;
 use crate::portal::guard;
 use crate::portal::hand_off::HOME;
@@ -32,6 +35,8 @@ const PURPOSE: &str = "dismiss";
 struct HomePage<'a> {
     installation: &'a str,
     apps: Vec<AppLink<'a>>,
+    /// Where the app is, if there is only one.
+    only: Option<String>,
     host: &'a str,
     user: &'a str,
     news: News,
@@ -46,8 +51,11 @@ struct News {
 
 struct AppLink<'a> {
     name: &'a str,
-    host: &'a str,
-    url: String,
+    /// Where it is, as people would say it.
+    place: String,
+    /// `None` where only its visitors know by which name they come.
+    url: Option<String>,
+    description: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -68,9 +76,11 @@ pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Respo
         last: notices.last().map_or(0, |notice| notice.id),
         token: guard::token(portal, call, session.id.as_str().as_bytes(), PURPOSE),
     };
-    let apps = plan.apps.iter().filter_map(|app| link(plan, call, app)).collect();
-    let page = HomePage { installation: &plan.name, apps, host: call.host.as_str(), user: session.user_name.as_str(), news };
-    Ok(page::render(StatusCode::OK, &page))
+    let shown = plan.apps.iter().filter(|app| is_for(app, call, session));
+    let apps: Vec<AppLink<'_>> = shown.filter_map(|app| link(plan, call, app)).collect();
+    let only = if let [app] = apps.as_slice() { app.url.clone() } else { None };
+    let (host, user) = (call.host.as_str(), session.user_name.as_str());
+    Ok(page::render(StatusCode::OK, &HomePage { installation: &plan.name, apps, only, host, user, news }))
 }
 
 /// Takes the news away that the visitor says to have read.
@@ -89,12 +99,29 @@ pub async fn dismiss(portal: &Portal, call: &Call<'_>, body: Body) -> Result<Res
     Ok(call.redirect(HOME))
 }
 
-/// An app on this host is opened here, any other on its first host.
+/// An app on this host is opened here, any other on its first host; one that has wildcards only is named without a link.
 fn link<'a>(plan: &Plan, call: &Call<'_>, app: &'a App) -> Option<AppLink<'a>> {
     let here = app.hosts.iter().find(|host| **host == call.host);
-    let host = here.or(app.hosts.first())?;
-    let url = if here.is_some() { "/".to_owned() } else { format!("{}/", plan.origin_of(host)) };
-    Some(AppLink { name: &app.name, host: host.as_str(), url })
+    let (place, url) = match here.or(app.hosts.first()) {
+        Some(host) => {
+            let origin = if here.is_some() { String::new() } else { plan.origin_of(host) };
+            (format!("{host}{}", app.mount.prefix()), Some(format!("{origin}{}", app.mount)))
+        }
+        None => (format!("{}{}", app.patterns().next()?, app.mount.prefix()), None),
+    };
+    Some(AppLink { name: &app.name, place, url, description: app.description.as_deref() })
+}
+
+/// Whether an app is shown to this visitor: one that is listed, and lets them in on its first page. What they would have to
+/// prove for it does not matter here, they can do that on the way.
+fn is_for(app: &App, call: &Call<'_>, session: &Session) -> bool {
+    let Ok(first) = Target::parse(&app.mount.to_string()) else { return false };
+    let people = match app.rules.judge(&first, &Method::GET, call.client) {
+        Judgement::Open => return app.listed,
+        Judgement::Required(requirement) => requirement.people,
+        Judgement::Denied(_) | Judgement::Redirected(_) => app.rules.requirement.people.clone(),
+    };
+    app.listed && people.let_in(session)
 }
 
 /// The session as JSON: whose it is and when it ends if nobody comes any more. 401 without one.

@@ -1,14 +1,16 @@
 //! Where visitors want to be once they are signed in. Kept here, on the server; the browser carries a name for it that says
 //! nothing (`go=`). `docs/decisions/0017-return-targets-in-memory.md` tells why in memory.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::token::{Token, TokenHash};
 use crate::base::clock::Timestamp;
 use crate::base::entropy::Entropy;
-use crate::model::strength::Strength;
+use crate::plan::app::App;
 use crate::plan::whole::Plan;
 use crate::policy::host::Host;
+use crate::policy::requirement::Needs;
 use crate::portal::shelf::{Limits, Shelf};
 use crate::web::return_to::Destination;
 use crate::wire::client::Network;
@@ -28,9 +30,9 @@ pub struct Journey {
     pub to: Destination,
     /// The browser as that host knows it. A ticket for that host counts in this browser only; without, none is made.
     pub visitor: Option<TokenHash>,
-    /// How firmly identity had to be proven when this was asked for. Judged anew before it counts, but never forgotten: a
-    /// rule may look at the client's address, and browsers reach two hosts by different ones.
-    pub needs: Strength,
+    /// What had to be proven when this was asked for. Judged anew before it counts, but never forgotten: a rule may look at
+    /// the client's address, and browsers reach two hosts by different ones.
+    pub needs: Needs,
 }
 
 /// Journeys under way.
@@ -39,8 +41,13 @@ pub struct Journeys(Shelf<Network, Journey>);
 
 impl Journey {
     /// A journey that can be kept.
-    pub fn new(entropy: Entropy, host: Host, to: Destination, needs: Strength) -> Self {
+    pub fn new(entropy: Entropy, host: Host, to: Destination, needs: Needs) -> Self {
         Self { name: Some(Token::draw(entropy)), host, to, visitor: None, needs }
+    }
+
+    /// Whether somebody asked for this very page.
+    pub fn is_kept(&self) -> bool {
+        self.name.is_some()
     }
 
     /// The same, for this browser.
@@ -49,11 +56,16 @@ impl Journey {
         Self { visitor: Some(visitor), ..self }
     }
 
+    /// The app it leads to.
+    pub fn app<'a>(&self, plan: &'a Plan) -> Option<&'a Arc<App>> {
+        plan.app_for(&self.host, self.to.target()).map(|(app, _)| app)
+    }
+
     /// Where somebody goes who came for nothing in particular: to the app where there is only one (`None`: to our own page
     /// that lists the apps).
     pub fn of_no_wish(plan: &Plan, host: &Host) -> Option<Self> {
         let app = plan.only_app()?;
-        let needs = app.rules.requirement.strength;
+        let needs = Needs::of(app.rules.requirement.strength);
         Some(Self { name: None, host: host.clone(), to: Destination::home(), visitor: None, needs })
     }
 }
@@ -92,13 +104,14 @@ impl Default for Journeys {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::strength::Strength;
     use crate::policy::target::Target;
 
     const NOW: Timestamp = Timestamp::from_secs(1_000_000);
 
     fn journey(text: &str) -> Journey {
         let host = Host::parse("a.example").expect("a host");
-        Journey::new(Entropy, host, Destination::of(&Target::parse(text).expect("a target")), Strength::TwoFactor)
+        Journey::new(Entropy, host, Destination::of(&Target::parse(text).expect("a target")), Needs::of(Strength::TwoFactor))
     }
 
     fn found(journeys: &Journeys, name: &str, seconds: u64) -> Option<String> {

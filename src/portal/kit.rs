@@ -1,6 +1,6 @@
 //! What the tests of this room share: a gateway without its sockets, and browsers that come to it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,13 +29,16 @@ use crate::plan::app::App;
 use crate::plan::headers::HeaderEdits;
 use crate::plan::listener::Listen;
 use crate::plan::notify::Telling;
-use crate::plan::policy::{AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
-use crate::plan::upstream::Upstream;
+use crate::plan::policy::{AccessFormat, AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
+use crate::plan::routes::Routes;
+use crate::plan::upstream::{Address, Origin, Upstream};
+use crate::plan::upstream_tls::UpstreamTls;
 use crate::plan::websocket::WebSockets;
 use crate::plan::whole::Plan;
 use crate::policy::decide::Challenge;
 use crate::policy::host::Host;
-use crate::policy::requirement::Requirement;
+use crate::policy::mount::Mount;
+use crate::policy::requirement::{Needs, Requirement};
 use crate::policy::rule::RuleSet;
 use crate::policy::target::Target;
 use crate::portal::call::Visit;
@@ -45,6 +48,7 @@ use crate::portal::service::Portal;
 use crate::store::open::Store;
 use crate::wire::body::Body;
 use crate::wire::cookie::{self, Found};
+use crate::wire::trust::Trust;
 
 pub(super) const HOST: &str = "paperless.example.com";
 pub(super) const PASSWORD: &str = "violet otter mends 7 kettles";
@@ -128,7 +132,7 @@ impl Site {
         let headers =
             lines.iter().map(|(name, value)| (name.parse().expect("a name"), value.parse().expect("a value"))).collect();
         let target = Target::parse(target).expect("a target");
-        let challenge = Challenge { target, needs: self.plan.auth.require, ended };
+        let challenge = Challenge { target, needs: Needs::of(self.plan.auth.require), stale: false, ended };
         let (host, client) = (&Host::parse(host).expect("a host"), "192.0.2.1".parse().expect("an address"));
         let wanted = Wanted { method, headers: &headers, host, client, challenge: &challenge, request_id: "r1" };
         challenge::answer(&self.portal, &self.plan, wanted, self.clock.now())
@@ -150,19 +154,25 @@ pub(super) fn plan(strength: Strength) -> Plan {
     let app = Arc::new(App {
         name: "Paperless".into(),
         hosts: hosts.to_vec(),
+        wildcards: vec![],
+        mount: Mount::root(),
         upstream: Upstream {
-            host: "127.0.0.1".into(),
-            port: 8000,
+            origin: Origin::Http(Address { host: "127.0.0.1".into(), port: 8000 }),
+            tls: UpstreamTls::default(),
+            preserve_host: true,
             connect_timeout: HOUR,
             response_timeout: None,
             idle_timeout: None,
-            body_limit: None,
         },
-        rules: RuleSet { requirement: Requirement { strength }, ..RuleSet::default() },
+        rules: RuleSet { requirement: Requirement::of(strength), ..RuleSet::default() },
         certificate: None,
         request_headers: HeaderEdits::default(),
         response_headers: HeaderEdits::default(),
         websocket: WebSockets::default(),
+        maintenance: None,
+        trust: Trust::default(),
+        listed: true,
+        description: None,
         lifeline: Lifeline::new(),
     });
     Plan {
@@ -172,14 +182,8 @@ pub(super) fn plan(strength: Strength) -> Plan {
         portal: hosts[0].clone(),
         public_port: None,
         data_dir: None,
-        listen: Listen {
-            https: vec![],
-            http: vec![],
-            header_timeout: HOUR,
-            drain_timeout: HOUR,
-            max_connections: 1,
-            max_connections_per_network: 1,
-        },
+        consulted: Default::default(),
+        listen: Listen { https: vec![], http: vec![], ..Listen::default() },
         tls: TlsPolicy { min_version: TlsVersion::V1_2, certificate: None },
         session: SessionPolicy { idle_timeout: 12 * HOUR, absolute_timeout: 168 * HOUR, remember: Some(720 * HOUR) },
         auth: AuthPolicy {
@@ -191,12 +195,13 @@ pub(super) fn plan(strength: Strength) -> Plan {
         log: LogPolicy {
             level: "info".into(),
             format: LogFormat::Text,
-            access: false,
+            access: AccessFormat::Off,
             file: None::<PathBuf>,
             redact_query: vec![],
+            truncates_addresses: false,
         },
         telling: Telling::default(),
-        hosts: HashMap::from(hosts.map(|host| (host, Arc::clone(&app)))),
+        hosts: Routes::of(&[Arc::clone(&app)], &hosts[0]),
         apps: vec![app],
     }
 }

@@ -9,6 +9,7 @@ pub mod arrival;
 pub mod budget;
 pub mod call;
 pub mod challenge;
+pub mod confirm;
 pub mod elsewhere;
 pub mod guard;
 pub mod hand_off;

@@ -5,6 +5,7 @@ use http::{Method, Response};
 use crate::plan::whole::Plan;
 use crate::portal::arrival;
 use crate::portal::call::{Call, Visit};
+use crate::portal::confirm;
 use crate::portal::elsewhere;
 use crate::portal::guard;
 use crate::portal::hand_off;
@@ -25,6 +26,7 @@ enum Page<'a> {
     Home,
     SignIn,
     SecondFactor,
+    Confirm,
     Continue,
     Enter,
     SignOut,
@@ -79,6 +81,8 @@ async fn sign_in_page(
         (Page::SignIn, Act::Submit) => sign_in::submit(portal, plan, call, body).await,
         (Page::SecondFactor, Act::Show) => second_factor::show(portal, plan, call).await,
         (Page::SecondFactor, Act::Submit) => second_factor::submit(portal, plan, call, body).await,
+        (Page::Confirm, Act::Show) => confirm::show(portal, plan, call).await,
+        (Page::Confirm, Act::Submit) => confirm::submit(portal, plan, call, body).await,
         (Page::SetUp(token), Act::Show) => set_up::show(portal, plan, call, token).await,
         (Page::SetUp(token), Act::Submit) => set_up::submit(portal, plan, call, (token, body)).await,
         // Nobody is handed off to the portal, and the rest is answered on every host alike.
@@ -92,6 +96,7 @@ async fn other_page(portal: &Portal, plan: &Plan, call: &Call<'_>, page: Page<'_
         Page::Enter => hand_off::enter(portal, plan, call).await,
         Page::Home => Ok(elsewhere::home(plan, call)),
         Page::SignIn | Page::SecondFactor => Ok(elsewhere::sign_in(portal, plan, call)),
+        Page::Confirm => Ok(elsewhere::confirm(portal, plan, call)),
         Page::Continue => Ok(elsewhere::leave(plan, call)),
         Page::SetUp(token) => Ok(elsewhere::set_up(plan, call, token)?),
         Page::Session | Page::Asset(_) | Page::SignOut => Err(Refusal::NotFound.into()),
@@ -104,6 +109,7 @@ impl<'a> Page<'a> {
             "" => Self::Home,
             "login" => Self::SignIn,
             "login/code" => Self::SecondFactor,
+            "confirm" => Self::Confirm,
             "continue" => Self::Continue,
             "enter" => Self::Enter,
             "logout" => Self::SignOut,
@@ -116,7 +122,8 @@ impl<'a> Page<'a> {
     }
 
     fn act(&self, method: &Method, at_portal: bool) -> Result<Act, Refusal<'static>> {
-        let signs_in = at_portal && matches!(self, Self::Home | Self::SignIn | Self::SecondFactor | Self::SetUp(_));
+        let signs_in =
+            at_portal && matches!(self, Self::Home | Self::SignIn | Self::SecondFactor | Self::Confirm | Self::SetUp(_));
         let takes_forms = signs_in || matches!(self, Self::SignOut);
         match *method {
             // It would use the ticket up.

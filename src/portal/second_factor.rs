@@ -4,24 +4,29 @@ use std::time::Duration;
 
 use askama::Template;
 use http::{Response, StatusCode};
+use tokio::time::Instant;
 
 use crate::auth::throttle::Wait;
 use crate::auth::token::Token;
 use crate::auth::totp::{self, CodeCheck};
+use crate::base::clock::Timestamp;
 use crate::base::units::in_words;
 use crate::model::attempt::Factor;
 use crate::model::audit::{self, Deed};
 use crate::model::credential::{Totp, TotpId};
 use crate::model::event::Event;
+use crate::model::session::Proofs;
 use crate::model::strength::Strength;
+use crate::observe::metrics::{Attempt, Method};
 use crate::plan::whole::Plan;
 use crate::policy::host::Host;
+use crate::policy::requirement::Needs;
 use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
 use crate::portal::guard;
 use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
-use crate::portal::sign_in::{self, Shown};
+use crate::portal::sign_in::{self, CEREMONY, Shown};
 use crate::portal::stop::Stop;
 use crate::store::attempts::AttemptKey;
 use crate::store::ceremonies::Ceremony;
@@ -64,8 +69,16 @@ struct HalfDone {
 }
 
 /// What all authenticators of a user say of a code.
-enum Outcome {
-    Accepted { totp: TotpId, step: u64 },
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is the code of this authenticator at this step, and not used yet.
+    Accepted {
+        /// The authenticator.
+        totp: TotpId,
+        /// The step.
+        step: u64,
+    },
+    /// It is not, and why.
     Refused(Alert),
 }
 
@@ -88,6 +101,7 @@ pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Respo
 pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -> Result<Response<Body>, Stop> {
     let sent = guard::read(call, body).await?;
     let Some(half_done) = half_done(portal, plan, call, &sent).await? else {
+        portal.metrics.attempt(Method::Code, Attempt::Expired);
         return Ok(start_again(portal, plan, call, &sent));
     };
     let answer = |status, alert| form(portal, plan, call, &half_done, (status, Some(alert)));
@@ -96,22 +110,30 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     }
     if let Err(wait) = tries(portal, call, &half_done).await? {
         let user = &half_done.facts.user.name;
-        tracing::warn!(event = THROTTLED, %user, ip = %call.client, method = METHOD, request = call.request_id);
+        portal.metrics.attempt(Method::Code, Attempt::Throttled);
+        tracing::warn!(event = THROTTLED, %user, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
         let refusal = call.entry(Deed::Throttled).of(&half_done.facts.user).by(METHOD).came_to(audit::Outcome::Refused);
         portal.store.record(refusal.because("too many tries")).await?;
         return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(wait)), wait));
     }
-    let alert = match judge(portal, plan, call, &half_done, sent.text("code")).await? {
+    let began = Instant::now();
+    let judged = judge(portal, plan, call, (&half_done.facts.totps, sent.text("code"))).await?;
+    portal.metrics.attempt_took(Method::Code, began.elapsed());
+    let alert = match judged {
         Outcome::Refused(alert) => alert,
         Outcome::Accepted { totp, step } => match finish(portal, plan, call, &half_done, (totp, step)).await? {
-            Some(response) => return Ok(response),
+            Some(response) => {
+                portal.metrics.attempt(Method::Code, Attempt::Success);
+                return Ok(response);
+            }
             None => Alert::new("code", text::used_code(&in_words(next_code(&half_done.facts.totps, call)))),
         },
     };
     let failure = call.entry(Deed::SignInFailed).of(&half_done.facts.user).by(METHOD).came_to(audit::Outcome::Failed);
     portal.store.record(failure.because("wrong or used code")).await?;
     let user = &half_done.facts.user.name;
-    tracing::warn!(event = FAILED, %user, ip = %call.client, method = METHOD, request = call.request_id);
+    portal.metrics.attempt(Method::Code, Attempt::BadCredentials);
+    tracing::warn!(event = FAILED, %user, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
     Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, alert))
 }
 
@@ -152,7 +174,7 @@ async fn half_done(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -
         return Ok(None);
     }
     let journey = portal.journeys.find(sent.text("go"), call.now).or_else(|| begun_for(portal, &ceremony));
-    let journey = journey.filter(|journey| plan.app(&journey.host).is_some());
+    let journey = journey.filter(|journey| plan.has_apps(&journey.host));
     let journey = journey.or_else(|| Journey::of_no_wish(plan, &call.host));
     Ok(Some(HalfDone { text: token.to_text().expose().clone(), visitor, ceremony, facts, journey }))
 }
@@ -161,7 +183,7 @@ async fn half_done(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -
 fn begun_for(portal: &Portal, ceremony: &Ceremony) -> Option<Journey> {
     let host = ceremony.return_host.as_ref().map_or(&ceremony.host, |(host, _)| host);
     let to = Destination::parse(&ceremony.return_to).unwrap_or_else(Destination::home);
-    let journey = Journey::new(portal.entropy, Host::parse(host).ok()?, to, Strength::TwoFactor);
+    let journey = Journey::new(portal.entropy, Host::parse(host).ok()?, to, Needs::of(Strength::TwoFactor));
     Some(match ceremony.return_host {
         Some((_, visitor)) => journey.bound_to(visitor),
         None => journey,
@@ -186,10 +208,13 @@ async fn tries(portal: &Portal, call: &Call<'_>, half_done: &HalfDone) -> Result
     Ok(portal.store.try_factor(AttemptKey::of(&half_done.facts.user.name), Factor::Code).await?)
 }
 
-/// Asks every authenticator of the user; the kindest answer counts.
-async fn judge(portal: &Portal, plan: &Plan, call: &Call<'_>, half_done: &HalfDone, code: &str) -> Result<Outcome, Stop> {
+/// Asks every authenticator of a user; the kindest answer counts.
+///
+/// # Errors
+/// [`Stop`] when the store does not answer.
+pub async fn judge(portal: &Portal, plan: &Plan, call: &Call<'_>, (totps, code): (&[Totp], &str)) -> Result<Outcome, Stop> {
     let mut alert = Alert::new("code", text::wrong_code(&plan.auth.totp_issuer));
-    for totp in &half_done.facts.totps {
+    for totp in totps {
         match totp::check(totp, code, call.now) {
             CodeCheck::Accepted { step } => return Ok(Outcome::Accepted { totp: totp.id, step }),
             CodeCheck::Used { wait } => alert = Alert::new("code", text::used_code(&in_words(wait))),
@@ -215,17 +240,20 @@ async fn finish(
     (totp, step): (TotpId, u64),
 ) -> Result<Option<Response<Body>>, Stop> {
     let HalfDone { ceremony, facts, journey, .. } = half_done;
-    let proven = Proven { user: facts.user.id, strength: Strength::TwoFactor, remember: ceremony.remember };
+    // The password was right when this began.
+    let begun = ceremony.expires_at.millis().saturating_sub(i64::try_from(CEREMONY.as_millis()).unwrap_or(0));
+    let proofs = Proofs { password: Some(Timestamp::from_millis(begun)), code: Some(call.now) };
+    let proven = Proven { user: facts.user.id, strength: Strength::TwoFactor, proofs, remember: ceremony.remember };
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     let told = call.entry(Deed::SignIn).with(&call.agent()).by("password and code").detailed(call.host.as_str());
     let store = portal.store.telling(told);
     let Some(session) = store.finish_sign_in(ceremony.id, totp, step, session).await? else { return Ok(None) };
     portal.store.factor_succeeded(AttemptKey::of(&facts.user.name), Factor::Code).await?;
-    Ok(Some(arrival::arrive(portal, call, prepared, (&session, journey.as_ref())).await?))
+    Ok(Some(arrival::arrive(portal, plan, call, prepared, (&session, journey.as_ref())).await?))
 }
 
 /// How long until an authenticator shows a new code.
-fn next_code(totps: &[Totp], call: &Call<'_>) -> Duration {
+pub fn next_code(totps: &[Totp], call: &Call<'_>) -> Duration {
     let period = totps.first().map_or(30, |totp| totp.recipe.period).max(1);
     let passed = u64::try_from(call.now.secs()).unwrap_or(0) % period;
     Duration::from_secs(period - passed)

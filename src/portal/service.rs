@@ -1,8 +1,11 @@
 //! What the portal needs from one request to the next.
 
+use std::sync::Arc;
+
 use crate::base::clock::Clock;
 use crate::base::entropy::Entropy;
 use crate::base::seal::{Authenticator, MasterKey};
+use crate::observe::metrics::Metrics;
 use crate::portal::budget::Budgets;
 use crate::portal::hashing::Hasher;
 use crate::portal::journey::Journeys;
@@ -27,6 +30,8 @@ pub struct Portal {
     pub hasher: Hasher,
     /// What one network may ask of us.
     pub budgets: Budgets,
+    /// What became of tries to sign in.
+    pub metrics: Arc<Metrics>,
     /// For tokens, salts and seeds.
     pub entropy: Entropy,
 }
@@ -42,6 +47,7 @@ impl Portal {
             rounds: Rounds::new(),
             hasher: Hasher::new(),
             budgets: Budgets::new(clock),
+            metrics: Arc::default(),
             entropy,
         }
     }

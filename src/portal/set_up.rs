@@ -15,6 +15,7 @@ use crate::base::units::in_words;
 use crate::model::audit::Deed;
 use crate::model::credential::{Totp, TotpRecipe};
 use crate::model::event::Event;
+use crate::model::session::Proofs;
 use crate::model::strength::Strength;
 use crate::model::user::UserName;
 use crate::plan::whole::Plan;
@@ -255,7 +256,8 @@ async fn finish(
 }
 
 async fn complete(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, step: u64) -> Result<Response<Body>, Stop> {
-    let proven = Proven { user: set_up.link.user.id, strength: Strength::TwoFactor, remember: false };
+    let proofs = Proofs { password: Some(call.now), code: Some(call.now) };
+    let proven = Proven { user: set_up.link.user.id, strength: Strength::TwoFactor, proofs, remember: false };
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     let agent = call.agent();
     let set = call.entry(if set_up.link.is_first { Deed::SetUp } else { Deed::CredentialChanged }).with(&agent).by("set-up link");
@@ -264,9 +266,9 @@ async fn complete(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp,
     let Some(session) = store.complete_link(set_up.hash, step, session).await? else {
         return Err(Refusal::NotFound.into());
     };
-    tracing::info!(event = Event::SetUp.name(), user = %session.user_name, ip = %call.client, request = call.request_id);
+    tracing::info!(event = Event::SetUp.name(), user = %session.user_name, ip = %plan.log.shown(call.client), request = call.request_id);
     let journey = Journey::of_no_wish(plan, &call.host);
-    arrival::arrive(portal, call, prepared, (&session, journey.as_ref())).await
+    arrival::arrive(portal, plan, call, prepared, (&session, journey.as_ref())).await
 }
 
 fn weakness(weak: WeakPassword) -> String {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use askama::Template;
 use http::header::RETRY_AFTER;
 use http::{HeaderValue, Response, StatusCode};
+use tokio::time::Instant;
 
 use crate::auth::password;
 use crate::auth::throttle::Wait;
@@ -14,11 +15,14 @@ use crate::base::units::in_words;
 use crate::model::attempt::Factor;
 use crate::model::audit::{Deed, Outcome};
 use crate::model::event::Event;
+use crate::model::session::Proofs;
 use crate::model::strength::Strength;
 use crate::model::user::UserName;
+use crate::observe::metrics::{Attempt, Method};
 use crate::plan::whole::Plan;
 use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
+use crate::portal::confirm;
 use crate::portal::guard::{self, Unproven};
 use crate::portal::hand_off;
 use crate::portal::journey::Journey;
@@ -45,7 +49,7 @@ const THROTTLED: &str = Event::Throttled.name();
 /// What somebody waits for a free core; as [`text::BUSY`] says.
 const BUSY_WAIT: Duration = Duration::from_secs(2);
 /// How long somebody has for the second step.
-const CEREMONY: Duration = Duration::from_secs(30 * 60);
+pub const CEREMONY: Duration = Duration::from_secs(30 * 60);
 
 #[derive(Template)]
 #[template(config = ".askama.toml", path = "sign_in.html")]
@@ -94,6 +98,18 @@ enum Checked {
     Busy,
 }
 
+impl Checked {
+    /// As it is counted; a machine without a free core has not looked at it.
+    fn attempt(&self) -> Option<Attempt> {
+        match self {
+            Self::Right(_) => Some(Attempt::Success),
+            Self::Wrong(_) => Some(Attempt::BadCredentials),
+            Self::Wait(_) => Some(Attempt::Throttled),
+            Self::Busy => None,
+        }
+    }
+}
+
 /// The form, or straight on for somebody who is signed in well enough already.
 pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
     let query = call.query();
@@ -101,7 +117,13 @@ pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
     if let Some(session) = call.session_for(plan, journey.as_ref()) {
         return call.redirect(&hand_off::way_on(portal, plan, call, (session, journey.as_ref())));
     }
-    let why = Why::parse(query.text("why")).map(|why| why.notice(&plan.session));
+    let why = Why::parse(query.text("why"));
+    if call.is_stale_for(plan, journey.as_ref()) {
+        // Signed in firmly enough: all there is to prove is that it is still them.
+        let go = portal.journeys.keep(journey.as_ref(), call.network(), call.now);
+        return call.redirect(&confirm::path(&go, why));
+    }
+    let why = why.map(|why| why.notice(&plan.session));
     let notice = if call.session().is_some() { Some(text::STRONGER.to_owned()) } else { why };
     form(portal, plan, call, journey.as_ref(), Shown { notice, ..Shown::default() })
 }
@@ -121,21 +143,28 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
         return Ok(unproven_form(portal, plan, call, journey.as_ref(), (unproven, typed(&sent))));
     }
     if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
-        tracing::warn!(event = THROTTLED, ip = %call.client, method = METHOD, request = call.request_id);
+        portal.metrics.attempt(Method::Password, Attempt::Throttled);
+        tracing::warn!(event = THROTTLED, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
         throttled(portal, call, &sent).await?;
         return Ok(later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(Wait::For(wait))), Wait::For(wait)));
     }
-    match check(portal, &sent).await? {
+    let began = Instant::now();
+    let checked = check(portal, &sent).await?;
+    portal.metrics.attempt_took(Method::Password, began.elapsed());
+    if let Some(attempt) = checked.attempt() {
+        portal.metrics.attempt(Method::Password, attempt);
+    }
+    match checked {
         Checked::Right(facts) => proceed(portal, plan, call, &sent, (*facts, journey)).await,
         Checked::Wrong(user) => {
             let failure = call.entry(Deed::SignInFailed).named(user.as_ref()).by(METHOD).came_to(Outcome::Failed);
             portal.store.record(failure.because("wrong name or password")).await?;
             let user = user.as_ref().map(UserName::as_str);
-            tracing::warn!(event = FAILED, user, ip = %call.client, method = METHOD, request = call.request_id);
+            tracing::warn!(event = FAILED, user, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
             Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, Alert::new("password", text::WRONG_PASSWORD)))
         }
         Checked::Wait(wait) => {
-            tracing::warn!(event = THROTTLED, ip = %call.client, method = METHOD, request = call.request_id);
+            tracing::warn!(event = THROTTLED, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
             throttled(portal, call, &sent).await?;
             Ok(later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(wait)), wait))
         }
@@ -152,7 +181,7 @@ pub fn form(portal: &Portal, plan: &Plan, call: &Call<'_>, journey: Option<&Jour
     let visitor = known.clone().unwrap_or_else(|| Token::draw(portal.entropy));
     let page = SignInPage {
         installation: &plan.name,
-        destination: journey.and_then(|journey| Some((plan.app(&journey.host)?.name.as_str(), journey.host.as_str()))),
+        destination: journey.and_then(|journey| Some((journey.app(plan)?.name.as_str(), journey.host.as_str()))),
         notice: shown.notice,
         alert: shown.alert,
         token: guard::token(portal, call, visitor.hash().as_bytes(), PURPOSE),
@@ -241,18 +270,19 @@ async fn proceed(
         let location = format!("/.doorward/login/code?c={}&go={go}", id.to_text().expose());
         return Ok(call.redirect(&location));
     }
-    if call.journey_needs(plan, journey.as_ref()) > Strength::Password {
+    if call.journey_needs(plan, journey.as_ref()).strength > Strength::Password {
         let go = portal.journeys.keep(journey.as_ref(), call.network(), call.now);
-        let app = journey.and_then(|journey| plan.app(&journey.host)).map_or(&plan.name, |app| &app.name);
+        let app = journey.and_then(|journey| journey.app(plan)).map_or(&plan.name, |app| &app.name);
         let page = NoSecondFactorPage { installation: &plan.name, app, user: user.name.as_str(), go };
         return Ok(page::render(StatusCode::FORBIDDEN, &page));
     }
-    let proven = Proven { user: user.id, strength: Strength::Password, remember };
+    let proven =
+        Proven { user: user.id, strength: Strength::Password, proofs: Proofs { password: Some(call.now), code: None }, remember };
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     // Deleted or disabled this very moment.
     let told = call.entry(Deed::SignIn).with(&call.agent()).by(METHOD).detailed(call.host.as_str());
     let session = portal.store.telling(told).open_session(session).await?.ok_or(Refusal::Forbidden)?;
-    arrival::arrive(portal, call, prepared, (&session, journey.as_ref())).await
+    arrival::arrive(portal, plan, call, prepared, (&session, journey.as_ref())).await
 }
 
 async fn throttled(portal: &Portal, call: &Call<'_>, sent: &Form) -> Result<(), Stop> {

@@ -6,6 +6,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use crate::auth::form::FormToken;
 use crate::model::audit::Deed;
 use crate::model::event::Event;
+use crate::observe::metrics::Ending;
 use crate::plan::whole::Plan;
 use crate::portal::call::Call;
 use crate::portal::guard;
@@ -14,6 +15,7 @@ use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
 use crate::web::asset;
 use crate::web::page;
+use crate::web::return_to::Destination;
 use crate::web::text;
 use crate::wire::body::Body;
 use crate::wire::cookie;
@@ -61,7 +63,7 @@ pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
             Some(app) => text::sign_out_effect(user, &app.name),
             None => text::sign_out_everywhere_effect(user),
         },
-        home: if plan.app(&call.host).is_some() { "/" } else { hand_off::HOME },
+        home: if plan.app_for(&call.host, Destination::home().target()).is_some() { "/" } else { hand_off::HOME },
         token: guard::token(portal, call, session.id.as_str().as_bytes(), PURPOSE),
     };
     page::render(StatusCode::OK, &page)
@@ -80,8 +82,9 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
         }
         let told = call.entry(Deed::SignOut).detailed(session.id.as_str());
         portal.store.telling(told).end_session(session.id).await?;
+        portal.metrics.ended(Ending::SignOut, 1);
         let (user, id, request) = (&session.user_name, session.id, call.request_id);
-        tracing::info!(event = Event::SignedOut.name(), %user, ip = %call.client, session = %id, request);
+        tracing::info!(event = Event::SignedOut.name(), %user, ip = %plan.log.shown(call.client), session = %id, request);
     }
     // A form of this host leads to a page of this host (`form-action`).
     let mut response = call.redirect(if plan.is_portal(&call.host) { SIGNED_OUT } else { SIGN_OUT });

@@ -2,6 +2,7 @@
 
 use http::{Method, Response};
 
+use crate::model::event::Event;
 use crate::portal::call::Call;
 use crate::portal::hashing::Busy;
 use crate::store::fault::Fault;
@@ -24,7 +25,12 @@ impl Stop {
             Self::Refused(refusal) => refusal,
             Self::Store(fault) => {
                 let error: &dyn std::error::Error = &fault;
-                tracing::error!(error, request = call.request_id, "the store does not answer the sign-in pages");
+                tracing::error!(
+                    event = Event::StoreFailing.name(),
+                    error,
+                    request = call.request_id,
+                    "the store does not answer the sign-in pages"
+                );
                 Refusal::Unavailable
             }
         };

@@ -18,11 +18,13 @@ pub enum Why {
     SignedOut,
     /// What they sent came without a session, and did not reach the app.
     Post,
+    /// What they sent came with a proof too old for it, and did not reach the app.
+    Unconfirmed,
 }
 
 impl Why {
     /// All there are.
-    const ALL: [Self; 5] = [Self::Idle, Self::Expired, Self::Revoked, Self::SignedOut, Self::Post];
+    const ALL: [Self; 6] = [Self::Idle, Self::Expired, Self::Revoked, Self::SignedOut, Self::Post, Self::Unconfirmed];
 
     /// As it stands in URLs.
     pub const fn name(self) -> &'static str {
@@ -32,6 +34,7 @@ impl Why {
             Self::Revoked => "ended",
             Self::SignedOut => "signed-out",
             Self::Post => "post",
+            Self::Unconfirmed => "unconfirmed",
         }
     }
 
@@ -48,6 +51,7 @@ impl Why {
             Self::Revoked => text::SESSION_REVOKED.to_owned(),
             Self::SignedOut => text::SIGNED_OUT.to_owned(),
             Self::Post => text::NOT_SENT.to_owned(),
+            Self::Unconfirmed => text::NOT_SENT_UNCONFIRMED.to_owned(),
         }
     }
 }

@@ -42,15 +42,19 @@ struct Failure {
 }
 
 impl<'a> Exchange<'a> {
-    /// An exchange for a request with this body, and the body guarded.
+    /// An exchange for a request with this body, and the body guarded: it may have so many bytes.
     ///
     /// # Errors
-    /// [`Fault::TooLarge`] if it announces more than the app takes.
-    pub fn begin(app: &'a Arc<App>, pool: &'a Pool, permit: Permit, body: Body) -> Result<(Self, Body), Fault> {
+    /// [`Fault::TooLarge`] if it announces more.
+    pub fn begin(
+        (app, pool): (&'a Arc<App>, &'a Pool),
+        permit: Permit,
+        body: Body,
+        left: Option<u64>,
+    ) -> Result<(Self, Body), Fault> {
         if body.is_end_stream() {
             return Ok((Self { app, pool, permit, progress: Arc::new(Progress::complete()) }, Body::Empty));
         }
-        let left = app.upstream.body_limit;
         if left.is_some_and(|limit| body.size_hint().lower() > limit) {
             return Err(Fault::TooLarge);
         }
@@ -83,7 +87,7 @@ impl<'a> Exchange<'a> {
             Ok(Err(mut error)) => Err(Box::new(Failure {
                 unsent: error.take_message(),
                 unheard: lease.link.heard_nothing() && is_broken(error.error()),
-                fault: self.progress.request_fault().unwrap_or_else(|| Fault::Closed(error.into_error())),
+                fault: self.progress.request_fault().unwrap_or_else(|| Fault::closed(error.into_error())),
             })),
             Err(fault) => Err(Box::new(Failure { fault, unsent: None, unheard: false })),
         }

@@ -1,6 +1,9 @@
 //! Why a granted request got no answer from the app.
 
+use std::error::Error;
 use std::io;
+
+use crate::proxy::tls_trouble::{self, TlsTrouble};
 
 /// Why a granted request got no answer from the app. What the client is told of it is decided where refusals are written.
 #[derive(Debug, thiserror::Error)]
@@ -11,6 +14,14 @@ pub enum Fault {
     /// No connection came about in time.
     #[error("the upstream did not accept a connection in time")]
     ConnectTimeout,
+    /// The upstream did not prove who it is, or speaks no TLS with us.
+    #[error("{trouble}")]
+    Tls {
+        /// What it is about.
+        trouble: TlsTrouble,
+        /// What was said of it.
+        source: Option<Box<dyn Error + Send + Sync>>,
+    },
     /// The upstream took the request and stayed silent.
     #[error("the upstream did not answer in time")]
     Timeout,
@@ -67,12 +78,24 @@ pub enum Side {
 }
 
 impl Fault {
+    /// What it means that hyper gave a connection up.
+    pub fn closed(error: hyper::Error) -> Self {
+        match tls_trouble::within(&error) {
+            Some(trouble) => Self::Tls { trouble, source: Some(error.into()) },
+            None => Self::Closed(error),
+        }
+    }
+
     /// On whose side it lies.
     pub fn side(&self) -> Side {
         match self {
-            Self::Connect(_) | Self::ConnectTimeout | Self::Timeout | Self::Closed(_) | Self::BadFraming | Self::BadUpgrade => {
-                Side::Upstream
-            }
+            Self::Connect(_)
+            | Self::ConnectTimeout
+            | Self::Tls { .. }
+            | Self::Timeout
+            | Self::Closed(_)
+            | Self::BadFraming
+            | Self::BadUpgrade => Side::Upstream,
             Self::TooLarge
             | Self::Stalled
             | Self::ClientGone

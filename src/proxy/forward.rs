@@ -26,6 +26,8 @@ pub struct Facts<'a> {
     pub host_header: HeaderValue,
     /// The id the request has in our log.
     pub request_id: &'a str,
+    /// The most bytes its body may have; `None` for any number.
+    pub body_limit: Option<u64>,
 }
 
 /// Sends a granted request to its app and returns the answer's head with its body still streaming.
@@ -46,11 +48,11 @@ pub async fn forward(
     let target = request::origin_form(grant.target())?;
     let permit = Permit::of(&grant, app, pool.clock().clone());
     if let Some(asked) = handshake::asked(&request)? {
-        let (exchange, _) = Exchange::begin(app, pool, permit, Body::Empty)?;
+        let (exchange, _) = Exchange::begin((app, pool), permit, Body::Empty, None)?;
         return tunnel::open(&exchange, request, asked, target, &facts).await;
     }
     let (head, body) = request.into_parts();
-    let (exchange, body) = Exchange::begin(app, pool, permit, body)?;
+    let (exchange, body) = Exchange::begin((app, pool), permit, body, facts.body_limit)?;
     let (response, lease) = exchange.send(request::build(head, body, target, app, &facts)).await?;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(Fault::BadUpgrade);

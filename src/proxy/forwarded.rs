@@ -4,11 +4,13 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::policy::mount::Mount;
 use crate::wire::header::REQUEST_ID;
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 const PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
@@ -26,6 +28,13 @@ pub fn set(headers: &mut HeaderMap, client: IpAddr, host: &HeaderValue, request_
         Ok(id) => headers.insert(REQUEST_ID, id),
         Err(_) => headers.remove(REQUEST_ID),
     };
+}
+
+/// Tells an app that does not see where it is mounted what it has to put in front of the addresses it writes.
+pub fn set_prefix(headers: &mut HeaderMap, mount: &Mount) {
+    if mount.strips() {
+        headers.insert(PREFIX, HeaderValue::try_from(mount.prefix()).expect("a mount point is visible ASCII"));
+    }
 }
 
 /// The port the client named, or the one that `https` stands for.

@@ -7,16 +7,17 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 use tracing::debug;
 
 use crate::base::task;
-use crate::plan::upstream::Upstream;
+use crate::plan::app::App;
+use crate::plan::upstream::Origin;
 use crate::proxy::fault::Fault;
+use crate::proxy::peer::Peer;
 use crate::proxy::socket::{Heard, Socket};
 use crate::wire::body::Body;
+use crate::wire::trust::Proof;
 
 /// Most bytes hyper buffers of one connection, and so the largest head of an answer.
 const BUFFER: usize = 64 * 1024;
@@ -27,31 +28,28 @@ pub struct Link {
     sender: SendRequest<Body>,
     driver: JoinHandle<()>,
     heard: Arc<Heard>,
+    /// What the upstream proved, where it had to.
+    proof: Option<Arc<Proof>>,
     upgraded: bool,
 }
 
 impl Link {
-    /// Connects to `upstream`.
+    /// Connects to an app's upstream.
     ///
     /// # Errors
-    /// [`Fault::Connect`] and [`Fault::ConnectTimeout`].
-    pub async fn connect(upstream: &Upstream) -> Result<Self, Fault> {
-        let host = upstream.host.trim_start_matches('[').trim_end_matches(']');
-        let connecting = TcpStream::connect((host, upstream.port));
-        let stream =
-            timeout(upstream.connect_timeout, connecting).await.map_err(|_| Fault::ConnectTimeout)?.map_err(Fault::Connect)?;
-        if let Err(error) = stream.set_nodelay(true) {
-            debug!(%error, "the upstream connection keeps Nagle's algorithm");
-        }
+    /// Those of [`Peer::connect`].
+    pub async fn connect(app: &App) -> Result<Self, Fault> {
+        let proof = asked_of(app);
+        let stream = Peer::connect(app, proof.as_deref()).await?;
         let heard = Arc::new(Heard::default());
         let socket = TokioIo::new(Socket::new(stream, Arc::clone(&heard)));
-        let (sender, connection) = Builder::new().max_buf_size(BUFFER).handshake(socket).await.map_err(Fault::Closed)?;
+        let (sender, connection) = Builder::new().max_buf_size(BUFFER).handshake(socket).await.map_err(Fault::closed)?;
         let driver = task::start("upstream connection", async {
             if let Err(error) = connection.with_upgrades().await {
                 debug!(%error, "an upstream connection failed");
             }
         });
-        Ok(Self { sender, driver, heard, upgraded: false })
+        Ok(Self { sender, driver, heard, proof, upgraded: false })
     }
 
     /// Sends a request. Dropping the future gives up on it and on the connection.
@@ -80,9 +78,26 @@ impl Link {
         self.sender.is_closed()
     }
 
+    /// Whether the upstream has proven what the app asks of it now.
+    pub fn proves_enough(&self, app: &App) -> bool {
+        match (&self.proof, asked_of(app)) {
+            (None, None) => true,
+            (Some(proven), Some(asked)) => Arc::ptr_eq(proven, &asked),
+            (Some(_), None) | (None, Some(_)) => false,
+        }
+    }
+
     /// Leaves the connection to the tunnel that took it over.
     pub fn hand_over(mut self) {
         self.upgraded = true;
+    }
+}
+
+/// What an app's upstream has to prove.
+fn asked_of(app: &App) -> Option<Arc<Proof>> {
+    match &app.upstream.origin {
+        Origin::Https(_) => app.trust.proof(),
+        Origin::Http(_) | Origin::Unix(_) => None,
     }
 }
 

@@ -10,6 +10,7 @@ pub mod guard;
 pub mod handshake;
 pub mod hop;
 pub mod link;
+pub mod peer;
 pub mod permit;
 pub mod pool;
 pub mod relay;
@@ -18,4 +19,5 @@ pub mod response;
 pub mod socket;
 #[cfg(test)]
 pub mod testbed;
+pub mod tls_trouble;
 pub mod tunnel;

@@ -11,6 +11,8 @@ use tokio::time::{Instant, sleep};
 use crate::base::clock::Clock;
 use crate::base::entropy::Entropy;
 use crate::base::task;
+use crate::observe::metrics::Metrics;
+use crate::observe::tally::OpenWebSocket;
 use crate::plan::app::App;
 use crate::proxy::fault::Fault;
 use crate::proxy::link::Link;
@@ -20,30 +22,41 @@ const MOST_IDLE: usize = 64;
 /// How long an unused connection is kept.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How many tunnels are open, over all workers: what a stopping gateway waits for.
+/// Counts the open tunnels of every app, over all workers.
 #[derive(Clone, Debug, Default)]
-pub struct Tunnels(Arc<AtomicUsize>);
+pub struct Tunnels {
+    metrics: Arc<Metrics>,
+    open: Arc<AtomicUsize>,
+}
 
 /// One open tunnel; counted until it is dropped.
 #[derive(Debug)]
-pub struct OpenTunnel(Tunnels);
+pub struct OpenTunnel {
+    open: Arc<AtomicUsize>,
+    _of_its_app: OpenWebSocket,
+}
 
 impl Tunnels {
-    /// How many are open.
-    pub fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+    /// Counted in `metrics`, for each app apart.
+    pub fn new(metrics: Arc<Metrics>) -> Self {
+        Self { metrics, open: Arc::default() }
     }
 
-    /// Counts one more, until what is returned is dropped.
-    pub fn enter(&self) -> OpenTunnel {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        OpenTunnel(self.clone())
+    /// How many are open.
+    pub fn count(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Counts one more of the app of that name, until what is returned is dropped.
+    pub fn enter(&self, app: &str) -> OpenTunnel {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        OpenTunnel { open: Arc::clone(&self.open), _of_its_app: self.metrics.open_websocket(app) }
     }
 }
 
 impl Drop for OpenTunnel {
     fn drop(&mut self) {
-        (self.0).0.fetch_sub(1, Ordering::Relaxed);
+        self.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -118,9 +131,9 @@ impl Pool {
     /// A fresh connection.
     ///
     /// # Errors
-    /// [`Fault::Connect`] and [`Fault::ConnectTimeout`].
+    /// Those of [`Link::connect`].
     pub async fn connect(&self, app: &Arc<App>) -> Result<Lease, Fault> {
-        let link = Link::connect(&app.upstream).await?;
+        let link = Link::connect(app).await?;
         Ok(Lease { link, shelf: self.shelf(app) })
     }
 
@@ -156,7 +169,7 @@ impl Lease {
 impl Shelf {
     fn take(&self) -> Option<Link> {
         let mut idle = locked(&self.idle);
-        idle.retain(|kept| !kept.link.is_closed());
+        idle.retain(|kept| !kept.link.is_closed() && kept.link.proves_enough(&self.app));
         // A connection given back a moment ago may still be finishing; the one below it will do.
         let at = idle.iter().rposition(|kept| kept.link.is_ready() && kept.since.elapsed() < IDLE_TIMEOUT)?;
         Some(idle.remove(at).link)

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use http_body::Body as HttpBody;
 
 use crate::plan::app::App;
+use crate::plan::upstream::Upstream;
 use crate::policy::target::Target;
 use crate::proxy::fault::Fault;
 use crate::proxy::forward::Facts;
@@ -66,9 +67,18 @@ pub fn dress(headers: &mut HeaderMap, app: &App, facts: &Facts<'_>) {
     headers.remove(CONTENT_LENGTH);
     cookie::strip(headers);
     join_cookies(headers);
-    headers.insert(HOST, facts.host_header.clone());
+    headers.insert(HOST, host(&app.upstream, &facts.host_header));
     forwarded::set(headers, facts.client, &facts.host_header, facts.request_id);
+    forwarded::set_prefix(headers, &app.mount);
     app.request_headers.apply(headers);
+}
+
+/// The `Host` the app gets: the visitor's, or its own.
+pub fn host(upstream: &Upstream, visitors: &HeaderValue) -> HeaderValue {
+    if upstream.preserve_host {
+        return visitors.clone();
+    }
+    HeaderValue::try_from(upstream.origin.authority()).expect("the name of an upstream is visible ASCII")
 }
 
 /// HTTP/2 may split `Cookie` into several fields, HTTP/1.1 may not (RFC 9113 section 8.2.3).

@@ -7,6 +7,7 @@ use http_body::Body as HttpBody;
 use hyper::body::Incoming;
 use tracing::warn;
 
+use crate::model::event::Event;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::fault::Fault;
 use crate::proxy::guard::{Guarded, Way, settle};
@@ -88,7 +89,7 @@ pub fn drop_our_cookies(headers: &mut HeaderMap, app: &str) {
     if !headers.get_all(SET_COOKIE).iter().any(cookie::sets_ours) {
         return;
     }
-    warn!(app, "the app tried to set a cookie of ours");
+    warn!(event = Event::AppCookie.name(), app, "the app tried to set a cookie of ours");
     let kept: Vec<HeaderValue> = headers.get_all(SET_COOKIE).iter().filter(|line| !cookie::sets_ours(line)).cloned().collect();
     headers.remove(SET_COOKIE);
     for line in kept {

@@ -1,4 +1,4 @@
-//! The TCP connection to an upstream, counting what comes in before an answer's head is complete.
+//! The connection to an upstream, counting what comes in before an answer's head is complete.
 //!
 //! hyper skips informational answers (1xx) without counting them; an upstream could send them for ever. The count also
 //! tells whether a kept connection was dead already: nothing was heard on it since the request was sent.
@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+
+use crate::proxy::peer::Peer;
 
 /// Most bytes before an answer's head is complete: a head of full size, informational answers, and what hyper reads ahead.
 const MOST_BEFORE_HEAD: u64 = 256 * 1024;
@@ -37,16 +38,16 @@ impl Heard {
     }
 }
 
-/// A TCP connection whose bytes are counted.
+/// A connection whose bytes are counted.
 #[derive(Debug)]
 pub struct Socket {
-    stream: TcpStream,
+    stream: Peer,
     heard: Arc<Heard>,
 }
 
 impl Socket {
     /// Wraps a connection.
-    pub fn new(stream: TcpStream, heard: Arc<Heard>) -> Self {
+    pub fn new(stream: Peer, heard: Arc<Heard>) -> Self {
         Self { stream, heard }
     }
 }

@@ -25,13 +25,15 @@ use crate::base::id::Id;
 use crate::base::lifeline::Lifeline;
 use crate::base::task;
 use crate::model::identity::Identity;
-use crate::model::session::{Session, SessionRecord};
+use crate::model::session::{Proofs, Session, SessionRecord};
 use crate::model::strength::Strength;
 use crate::plan::app::App;
 use crate::plan::headers::HeaderEdits;
-use crate::plan::upstream::Upstream;
+use crate::plan::upstream::{Address, Origin, Upstream};
+use crate::plan::upstream_tls::UpstreamTls;
 use crate::plan::websocket::WebSockets;
 use crate::policy::decide::{Grant, Verdict, decide};
+use crate::policy::mount::Mount;
 use crate::policy::requirement::Requirement;
 use crate::policy::rule::{Judgement, RuleSet};
 use crate::policy::target::Target;
@@ -39,6 +41,7 @@ use crate::proxy::forward::{Facts, forward};
 use crate::proxy::handshake;
 use crate::proxy::pool::{Pool, Tunnels};
 use crate::wire::body::{Body, Fault};
+use crate::wire::trust::Trust;
 
 /// What a scripted upstream does next on a connection.
 #[derive(Clone, Copy, Debug)]
@@ -145,19 +148,25 @@ pub fn app(port: u16) -> App {
     App {
         name: "test".to_owned(),
         hosts: vec![],
+        wildcards: vec![],
+        mount: Mount::root(),
         upstream: Upstream {
-            host: "127.0.0.1".to_owned(),
-            port,
+            origin: Origin::Http(Address { host: "127.0.0.1".to_owned(), port }),
+            tls: UpstreamTls::default(),
+            preserve_host: true,
             connect_timeout: Duration::from_secs(5),
             response_timeout: None,
             idle_timeout: None,
-            body_limit: None,
         },
         rules: RuleSet::default(),
         certificate: None,
         request_headers: HeaderEdits::default(),
         response_headers: HeaderEdits::default(),
         websocket: WebSockets::default(),
+        maintenance: None,
+        trust: Trust::default(),
+        listed: true,
+        description: None,
         lifeline: Lifeline::new(),
     }
 }
@@ -194,7 +203,9 @@ pub fn session() -> Arc<Session> {
         id: Id::draw(Entropy),
         user: Id::draw(Entropy),
         user_name: "alice".parse().expect("a name"),
+        profile: Arc::default(),
         strength: Strength::TwoFactor,
+        proofs: Proofs::default(),
         created_at: START,
         expires_at: START.plus(Duration::from_secs(3600)),
         idle_timeout: Some(Duration::from_secs(600)),
@@ -210,7 +221,13 @@ pub fn facts() -> Facts<'static> {
         client: "192.0.2.1".parse().expect("an address"),
         host_header: HeaderValue::from_static("a.example"),
         request_id: "id1",
+        body_limit: None,
     }
+}
+
+/// The same, with the limit of an app.
+pub fn facts_for(app: &App) -> Facts<'static> {
+    Facts { body_limit: app.rules.body_limit, ..facts() }
 }
 
 /// A request with this method, these header lines and this body.
@@ -278,7 +295,7 @@ impl Gate {
 
     async fn answer(self, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
         let grant = grant_of(&self.session, request.uri().path());
-        let fault = match forward(grant, &self.app, &self.pool, request.map(Body::from), facts()).await {
+        let fault = match forward(grant, &self.app, &self.pool, request.map(Body::from), facts_for(&self.app)).await {
             Ok(answer) => return Ok(answer),
             Err(fault) => fault,
         };

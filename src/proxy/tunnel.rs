@@ -60,7 +60,7 @@ fn accept(mut response: Response<Incoming>, lease: Lease, exchange: &Exchange<'_
     let upstream = hyper::upgrade::on(&mut response);
     lease.link.hand_over();
     let limits = Limits::of(&exchange.app.websocket, exchange.permit.clone());
-    relay::start(Ends { client: client.upgrade, upstream }, limits, exchange.pool.tunnels().enter());
+    relay::start(Ends { client: client.upgrade, upstream }, limits, exchange.pool.tunnels().enter(&exchange.app.name));
     let (mut head, _) = response.into_parts();
     hop::remove(&mut head.headers);
     response::drop_our_cookies(&mut head.headers, &exchange.app.name);

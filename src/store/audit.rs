@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::clock::Timestamp;
 use crate::model::audit::{Actor, Deed, Entry, Outcome, Written};
+use crate::model::event::Event;
 use crate::model::user::{User, UserId};
 use crate::store::database::{Database, Record, stored};
 use crate::store::fault::Fault;
@@ -341,7 +342,7 @@ fn append(database: &Database, keys: &Keys, entry: &Entry, rest: (Timestamp, u64
         Some(head) if is_end(database, &head)? => head,
         found => {
             tracing::error!(
-                event = "audit.broken",
+                event = Event::TrailBroken.name(),
                 "the audit trail does not go on from where it ended: `doorward audit verify`"
             );
             let mut head = begin_anew(database, found)?;

@@ -12,6 +12,7 @@ use crate::base::id::Id;
 use crate::base::seal::MasterKey;
 use crate::base::secret::Secret;
 use crate::model::credential::{PasswordHash, Totp, TotpRecipe};
+use crate::model::session::Proofs;
 use crate::model::strength::Strength;
 use crate::model::user::{User, UserId, UserName};
 use crate::store::ceremonies::Ceremony;
@@ -79,6 +80,7 @@ impl Kit {
             user,
             host: "a.example".into(),
             strength: Strength::TwoFactor,
+            proofs: Proofs { password: Some(self.clock.now()), code: Some(self.clock.now()) },
             expires_at: self.in_an_hour(),
             idle_timeout: Some(Duration::from_secs(1200)),
             network: "192.0.2.1".into(),

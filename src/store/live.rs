@@ -11,7 +11,8 @@ use papaya::{HashMap, HashSet};
 
 use crate::auth::token::TokenHash;
 use crate::base::clock::Timestamp;
-use crate::model::session::{Session, SessionId};
+use crate::model::profile::Profile;
+use crate::model::session::{Proofs, Session, SessionId};
 use crate::model::user::{UserId, UserName};
 
 /// Which sessions are meant.
@@ -117,6 +118,43 @@ impl Live {
         Some(session)
     }
 
+    /// Lets the sessions of a user go on under what is known of them now. With `begins_anew`, what was opened under what was
+    /// known before is cut off, once nobody can find the old one any more.
+    pub(super) fn know(&self, user: UserId, profile: &Arc<Profile>, begins_anew: bool) {
+        for known in self.known(|known| known.session.user == user) {
+            self.replace(&known, known.session.known_as(Arc::clone(profile), begins_anew));
+            if begins_anew {
+                known.session.lifeline.cut();
+            }
+        }
+    }
+
+    /// Lets a session go on after a factor was proven once more: `token`, which is on disk, opens it on `host`, and no other
+    /// token does any longer. `None` if the session has ended meanwhile.
+    pub(super) fn confirm(&self, id: &SessionId, (token, host): (TokenHash, Box<str>), proofs: Proofs) -> Option<Arc<Session>> {
+        let known = self.by_id.pin().get(id).cloned()?;
+        // First of all: whoever holds an old token must not find what was proven with a new one.
+        for token in &known.tokens {
+            self.by_token.pin().remove(token);
+        }
+        let session = self.replace(&Known { tokens: Vec::new(), ..known.clone() }, known.session.confirmed(proofs));
+        self.give(id, token, host, &[])?;
+        Some(session)
+    }
+
+    /// Puts another state of a session in the place of the one known.
+    fn replace(&self, known: &Known, session: Session) -> Arc<Session> {
+        let session = Arc::new(session);
+        self.by_id.pin().insert(session.id, Known { session: Arc::clone(&session), ..known.clone() });
+        let by_token = self.by_token.pin();
+        for token in &known.tokens {
+            if let Some(held) = by_token.get(token) {
+                by_token.insert(*token, Held { session: Arc::clone(&session), host: held.host.clone() });
+            }
+        }
+        session
+    }
+
     /// Ends sessions: nobody finds them any more, and what lives by them is cut off. `deleted` tells whether they are
     /// gone from disk too. Returns how many there were.
     pub(super) fn end(&self, which: &Which, deleted: bool) -> usize {
@@ -143,6 +181,18 @@ impl Live {
         let mut sessions: Vec<_> = self.known(|_| true).into_iter().map(|known| known.session).collect();
         sessions.sort_by(|a, b| a.created_at.cmp(&b.created_at).then_with(|| a.id.as_str().cmp(b.id.as_str())));
         sessions
+    }
+
+    /// How many sessions count at `now`: those that were used within `recent`, and the others.
+    pub(super) fn count(&self, now: Timestamp, recent: Duration) -> (usize, usize) {
+        let map = self.by_id.pin();
+        let live = map.values().map(|known| &known.session).filter(|session| session.check(now).is_ok());
+        live.fold(
+            (0, 0),
+            |(active, idle), session| {
+                if now.since(session.last_seen()) <= recent { (active + 1, idle) } else { (active, idle + 1) }
+            },
+        )
     }
 
     /// At most `most` sessions that have run out by `now`.

@@ -11,6 +11,7 @@ use crate::store::fault::Fault;
 const STEPS: &[(i64, &str)] = &[
     (1, include_str!("schema/0001_first.sql")),
     (2, include_str!("schema/0002_hosts.sql")),
+    (3, include_str!("schema/0003_people.sql")),
     (5, include_str!("schema/0005_secrets.sql")),
 ];
 
@@ -98,6 +99,22 @@ mod tests {
         assert!(matches!(older, Err(Fault::Newer { found: 2, known: 1 })), "{older:?}");
         let other = apply(&database(&dir), &[(1, "CREATE TABLE z (x INTEGER) STRICT"), (2, "")], NOW);
         assert!(matches!(other, Err(Fault::Altered { version: 1 })), "{other:?}");
+    }
+
+    #[test]
+    fn sessions_from_before_count_as_proven_when_they_began() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = database(&dir);
+        apply(&database, &STEPS[..2], NOW).unwrap();
+        database.batch("INSERT INTO account (id, name, disabled, created_at) VALUES ('u', 'alice', 0, 1)").unwrap();
+        for (id, strength) in [("a", 1), ("b", 2)] {
+            let insert = format!("INSERT INTO session VALUES ('{id}', 'u', {strength}, 7, 9, NULL, '', '', 8)");
+            database.batch(&insert).unwrap();
+        }
+        migrate(&database, NOW).unwrap();
+        let read = |row: &Record<'_>| Ok((row.integer(0)?, row.is_null(1)?));
+        let proven = database.all("SELECT password_at, code_at FROM session ORDER BY id", [], read).unwrap();
+        assert_eq!(proven, [(7, true), (7, false)]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod attempts;
 pub mod audit;
 pub mod ceremonies;
+pub mod confirm;
 pub mod credentials;
 pub mod database;
 pub mod fault;
@@ -20,6 +21,7 @@ pub mod lock;
 pub mod migrate;
 pub mod notices;
 pub mod open;
+pub mod people;
 pub mod recognise;
 pub mod sessions;
 pub mod snapshot;

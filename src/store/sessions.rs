@@ -1,5 +1,6 @@
 //! Sessions: opened, found, ended. Found in memory; opened and ended on disk first.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,19 +10,25 @@ use crate::auth::token::TokenHash;
 use crate::base::clock::Timestamp;
 use crate::base::entropy::Entropy;
 use crate::base::id::Id;
-use crate::model::session::{Session, SessionId, SessionRecord};
+use crate::model::profile::Profile;
+use crate::model::session::{Proofs, Session, SessionId, SessionRecord};
 use crate::model::strength::Strength;
 use crate::model::user::UserId;
+use crate::store::confirm;
 use crate::store::database::{Database, Record, stored_span};
 use crate::store::fault::Fault;
 use crate::store::live::{Live, Which};
 use crate::store::open::Store;
+use crate::store::people;
 use crate::store::users;
 
 /// How many sessions a user may hold; the oldest gives way.
 const MOST_PER_USER: usize = 100;
 /// How many tokens a session may hold on one host; the oldest gives way.
 const MOST_PER_HOST: usize = 2;
+/// How many tokens a session may hold on all hosts together; the oldest gives way, but never that of the portal. Under a wildcard
+/// there is no end of hosts.
+const MOST_PER_SESSION: usize = 100;
 const LONGEST_AGENT: usize = 200;
 const LONGEST_NETWORK: usize = 64;
 /// Sessions written per transaction when their last use is noted.
@@ -39,6 +46,8 @@ pub struct NewSession {
     pub host: Box<str>,
     /// How firmly identity was proven.
     pub strength: Strength,
+    /// And when.
+    pub proofs: Proofs,
     /// When it ends whatever happens.
     pub expires_at: Timestamp,
     /// It ends after this long without a request; `None` for "keep me signed in".
@@ -64,16 +73,28 @@ impl Store {
         self.live.hosts(&id)
     }
 
+    /// How many sessions count at `now`: those that were used within `recent`, and the others. In memory, without waiting.
+    pub fn count_sessions(&self, now: Timestamp, recent: Duration) -> (usize, usize) {
+        self.live.count(now, recent)
+    }
+
     /// Lets `token` open a session on `host` as well. `None` if the session has ended or run out: of ending it and giving it
     /// a token, whichever is written first counts.
+    ///
+    /// The token of `portal` stays whatever comes: by it every other host gets a new one without anybody being asked.
     ///
     /// Two tabs may bring the same host a token each at the same moment, and only the browser knows which of the cookies
     /// it keeps. So the newest two tokens of a host count, and an older one dies.
     ///
     /// # Errors
     /// Any [`Fault`]; nothing has changed then.
-    pub async fn give_token(&self, id: SessionId, token: TokenHash, host: Box<str>) -> Result<Option<Arc<Session>>, Fault> {
-        let now = self.clock.now();
+    pub async fn give_token(
+        &self,
+        id: SessionId,
+        (token, host): (TokenHash, Box<str>),
+        portal: &str,
+    ) -> Result<Option<Arc<Session>>, Fault> {
+        let (now, portal) = (self.clock.now(), Box::<str>::from(portal));
         let Some(session) = self.live.of_id(&id).filter(|session| session.check(now).is_ok()) else { return Ok(None) };
         let kept = host.clone();
         let work = move |database: &Database| {
@@ -81,7 +102,7 @@ impl Store {
             if session.lifeline.is_cut() || database.one(select, params![id.as_str()], |_| Ok(()))?.is_none() {
                 return Ok(None);
             }
-            let gone = make_room_on(database, id, &host)?;
+            let gone = make_room_on(database, id, &host, &portal)?;
             insert_token(database, id, (token, &host), now)?;
             Ok(Some(gone))
         };
@@ -235,7 +256,10 @@ pub(super) fn write(database: &Database, new: NewSession, now: Timestamp, entrop
         id: Id::draw(entropy),
         user: user.id,
         user_name: user.name,
+        // In this very transaction: whoever changes it afterwards changes it in memory too.
+        profile: people::read(database, user.id)?,
         strength: new.strength,
+        proofs: new.proofs,
         created_at: now,
         expires_at: new.expires_at,
         idle_timeout: new.idle_timeout,
@@ -250,24 +274,35 @@ pub(super) fn write(database: &Database, new: NewSession, now: Timestamp, entrop
 
 fn insert(database: &Database, record: &SessionRecord) -> Result<(), Fault> {
     let insert = "INSERT INTO session (id, account_id, strength, created_at, expires_at, idle_timeout, network, agent,
-                                       last_seen)
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+                                       last_seen, password_at, code_at)
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     let (id, user, idle) = (record.id.as_str(), record.user.as_str(), record.idle_timeout.map(stored_span));
     let (created, ends, seen) = (record.created_at.millis(), record.expires_at.millis(), record.last_seen.millis());
-    let values = params![id, user, record.strength.code(), created, ends, idle, record.network, record.agent, seen];
+    let [password, code] = [record.proofs.password, record.proofs.code].map(|at| at.map(Timestamp::millis));
+    let (strength, network, agent) = (record.strength.code(), &record.network, &record.agent);
+    let values = params![id, user, strength, created, ends, idle, network, agent, seen, password, code];
     database.execute(insert, values).map(|_| ())
 }
 
-fn insert_token(database: &Database, id: SessionId, (token, host): (TokenHash, &str), now: Timestamp) -> Result<(), Fault> {
+pub(super) fn insert_token(
+    database: &Database,
+    id: SessionId,
+    (token, host): (TokenHash, &str),
+    now: Timestamp,
+) -> Result<(), Fault> {
     let insert = "INSERT INTO session_token (token, session_id, host, created_at) VALUES (?1, ?2, ?3, ?4)";
     database.execute(insert, params![token.as_bytes(), id.as_str(), host, now.millis()]).map(|_| ())
 }
 
-/// Deletes the tokens of a host that give way to a new one.
-fn make_room_on(database: &Database, id: SessionId, host: &str) -> Result<Vec<TokenHash>, Fault> {
-    let select = "SELECT token FROM session_token WHERE session_id = ?1 AND host = ?2 ORDER BY created_at, token";
-    let held = database.all(select, params![id.as_str(), host], |row| row.hash(0))?;
-    let gone: Vec<TokenHash> = held.into_iter().rev().skip(MOST_PER_HOST - 1).collect();
+/// Deletes the tokens that give way to a new one on `host`.
+fn make_room_on(database: &Database, id: SessionId, host: &str, portal: &str) -> Result<Vec<TokenHash>, Fault> {
+    let select = "SELECT token, host FROM session_token WHERE session_id = ?1 ORDER BY created_at DESC, token DESC";
+    let held = database.all(select, params![id.as_str()], |row| Ok((row.hash(0)?, row.text(1)?)))?;
+    let (here, elsewhere): (Vec<_>, Vec<_>) = held.into_iter().partition(|(_, on)| on == host);
+    let stays = here.len().min(MOST_PER_HOST - 1);
+    let room = MOST_PER_SESSION - 1 - stays - elsewhere.iter().filter(|(_, on)| on == portal).count().min(MOST_PER_HOST);
+    let elsewhere = elsewhere.into_iter().filter(|(_, on)| on != portal).skip(room);
+    let gone: Vec<TokenHash> = here.into_iter().skip(stays).chain(elsewhere).map(|(token, _)| token).collect();
     for token in &gone {
         database.execute("DELETE FROM session_token WHERE token = ?1", params![token.as_bytes()])?;
     }
@@ -293,9 +328,10 @@ pub(super) fn delete(database: &Database, ids: &[SessionId]) -> Result<(), Fault
 /// Loads the sessions that still count, and deletes the others.
 pub(super) fn load(database: &Database, live: &Live, now: Timestamp) -> Result<(), Fault> {
     let select = "SELECT session.id, account_id, name, strength, session.created_at, expires_at, idle_timeout, network,
-                         agent, last_seen, disabled
+                         agent, last_seen, password_at, code_at, disabled
                   FROM session JOIN account ON account.id = session.account_id";
-    let rows = database.all(select, [], |row| Ok((record(row)?, row.flag(10)?)))?;
+    let profiles = people::read_all(database)?;
+    let rows = database.all(select, [], |row| Ok((record(row, &profiles)?, row.flag(12)?)))?;
     let mut dead = vec![];
     for (record, disabled) in rows {
         let session = Session::from(record);
@@ -315,12 +351,15 @@ pub(super) fn load(database: &Database, live: &Live, now: Timestamp) -> Result<(
     database.batch("COMMIT")
 }
 
-fn record(row: &Record<'_>) -> Result<SessionRecord, Fault> {
+fn record(row: &Record<'_>, profiles: &HashMap<UserId, Arc<Profile>>) -> Result<SessionRecord, Fault> {
+    let user = row.id(1)?;
     Ok(SessionRecord {
         id: row.id(0)?,
-        user: row.id(1)?,
+        user,
         user_name: users::name(row, 2)?,
+        profile: profiles.get(&user).cloned().unwrap_or_default(),
         strength: Strength::from_code(row.integer(3)?).ok_or(Fault::Unreadable { column: "session.strength" })?,
+        proofs: confirm::read(row, 10)?,
         created_at: row.time(4)?,
         expires_at: row.time(5)?,
         idle_timeout: row.optional(6, Record::span)?,
@@ -467,7 +506,7 @@ mod tests {
         let session = opened(&kit, new.clone()).await;
         let there = hash();
         kit.clock.advance(Duration::from_millis(1));
-        let given = kit.store.give_token(session.id, there, "b.example".into()).await.unwrap().unwrap();
+        let given = kit.store.give_token(session.id, (there, "b.example".into()), "a.example").await.unwrap().unwrap();
         assert!(Arc::ptr_eq(&given, &session), "idle time and lifeline are the session's");
         let kit = kit.reopened().await;
         let found = kit.store.session(&there, "b.example").unwrap().unwrap();
@@ -489,7 +528,7 @@ mod tests {
         let new = kit.session(alice.id);
         let session = opened(&kit, new.clone()).await;
         let there = hash();
-        kit.store.give_token(session.id, there, "b.example".into()).await.unwrap().unwrap();
+        kit.store.give_token(session.id, (there, "b.example".into()), "a.example").await.unwrap().unwrap();
         for (token, host) in [(new.token, "b.example"), (there, "a.example"), (there, "B.example"), (there, "")] {
             assert!(kit.store.session(&token, host).unwrap().is_none(), "{host}");
         }
@@ -503,7 +542,7 @@ mod tests {
         let tokens = [hash(), hash(), hash(), hash()];
         for token in tokens {
             kit.clock.advance(Duration::from_millis(1));
-            kit.store.give_token(session.id, token, "b.example".into()).await.unwrap().unwrap();
+            kit.store.give_token(session.id, (token, "b.example".into()), "a.example").await.unwrap().unwrap();
         }
         let counts = |kit: &Kit| tokens.map(|token| kit.store.session(&token, "b.example").unwrap().is_some());
         assert_eq!(counts(&kit), [false, false, true, true]);
@@ -516,7 +555,7 @@ mod tests {
     async fn a_session_that_ended_gets_no_more_tokens() {
         let kit = Kit::new();
         let (alice, _) = kit.enrolled("alice").await;
-        let give = async |kit: &Kit, id| kit.store.give_token(id, hash(), "b.example".into()).await;
+        let give = async |kit: &Kit, id| kit.store.give_token(id, (hash(), "b.example".into()), "a.example").await;
         let ended = opened(&kit, kit.session(alice.id)).await;
         let (end, given) = tokio::join!(kit.store.end_session(ended.id), give(&kit, ended.id));
         assert!(end.unwrap() && given.unwrap().is_none());
@@ -542,8 +581,32 @@ mod tests {
         let session = opened(&kit, kit.session(alice.id)).await;
         kit.raw().execute_batch("CREATE TRIGGER full BEFORE DELETE ON session BEGIN SELECT RAISE(ABORT, 'full'); END").unwrap();
         assert!(kit.store.end_session(session.id).await.is_err());
-        assert!(kit.store.give_token(session.id, hash(), "b.example".into()).await.unwrap().is_none());
+        assert!(kit.store.give_token(session.id, (hash(), "b.example".into()), "a.example").await.unwrap().is_none());
         assert_eq!(kit.count("session_token"), 1);
+    }
+
+    /// The attack: a session is led to host after host under a wildcard. However the clock jumps, the portal keeps its token.
+    #[tokio::test]
+    async fn a_session_holds_so_many_tokens_and_that_of_the_portal_always() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let new = kit.session(alice.id);
+        let session = opened(&kit, new.clone()).await;
+        let mut given = vec![];
+        for number in 0..150 {
+            let (token, host) = (hash(), format!("n{number}.example"));
+            kit.clock.advance(Duration::from_millis(1));
+            kit.store.give_token(session.id, (token, host.clone().into()), "a.example").await.unwrap().unwrap();
+            given.push((token, host));
+            assert!(kit.count("session_token") <= 100);
+        }
+        assert!(kit.store.session(&new.token, "a.example").unwrap().is_some());
+        let alive = |(token, host): &(TokenHash, String)| kit.store.session(token, host).unwrap().is_some();
+        assert_eq!(given.iter().map(alive).collect::<Vec<_>>(), [vec![false; 51], vec![true; 99]].concat());
+        assert_eq!(kit.count("session_token"), 100);
+        let again = (hash(), given[149].1.clone());
+        kit.store.give_token(session.id, (again.0, again.1.clone().into()), "a.example").await.unwrap().unwrap();
+        assert!(alive(&again) && alive(&given[149]) && kit.count("session_token") == 100);
     }
 
     #[tokio::test]
@@ -553,7 +616,7 @@ mod tests {
         let new = kit.session(alice.id);
         let session = opened(&kit, new.clone()).await;
         let there = hash();
-        kit.store.give_token(session.id, there, "b.example".into()).await.unwrap().unwrap();
+        kit.store.give_token(session.id, (there, "b.example".into()), "a.example").await.unwrap().unwrap();
         kit.clock.advance(Duration::from_secs(1199));
         kit.store.session(&there, "b.example").unwrap().unwrap().seen(kit.clock.now());
         kit.clock.advance(Duration::from_secs(1199));

@@ -1,21 +1,26 @@
 //! Accounts.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use rusqlite::params;
 
 use crate::base::id::Id;
+use crate::model::profile::Profile;
 use crate::model::user::{User, UserId, UserName};
 use crate::store::database::{Database, Record};
 use crate::store::fault::Fault;
 use crate::store::live::Which;
 use crate::store::open::Store;
+use crate::store::people;
 
 /// A user, and what there is to know of them at a glance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserOverview {
     /// Who it is.
     pub user: User,
+    /// What else is known of them.
+    pub profile: Arc<Profile>,
     /// Whether a password is set.
     pub has_password: bool,
     /// How many authenticators are enrolled.
@@ -87,16 +92,18 @@ impl Store {
             let select = "SELECT id, name, disabled, created_at, password,
                                  (SELECT count(*) FROM totp WHERE totp.account_id = account.id)
                           FROM account ORDER BY name";
-            database.all(select, [], |row| Ok((user(row)?, !row.is_null(4)?, row.small(5)?)))
+            let mut profiles = people::read_all(database)?;
+            let rows = database.all(select, [], |row| Ok((user(row)?, !row.is_null(4)?, row.small(5)?)))?;
+            Ok(rows.into_iter().map(|row| (profiles.remove(&row.0.id).unwrap_or_default(), row)).collect::<Vec<_>>())
         };
         self.run(work, move |live, rows| {
             let mut counts: HashMap<UserId, usize> = HashMap::new();
             for session in live.list().iter().filter(|session| session.check(now).is_ok()) {
                 *counts.entry(session.user).or_default() += 1;
             }
-            let overview = |(user, has_password, authenticators): (User, bool, u32)| {
+            let overview = |(profile, (user, has_password, authenticators)): (_, (User, bool, u32))| {
                 let sessions = counts.get(&user.id).copied().unwrap_or(0);
-                UserOverview { user, has_password, authenticators: authenticators as usize, sessions }
+                UserOverview { user, profile, has_password, authenticators: authenticators as usize, sessions }
             };
             Ok(rows?.into_iter().map(overview).collect())
         })
@@ -185,8 +192,13 @@ mod tests {
         let (alice, _) = kit.enrolled("alice").await;
         let bob = kit.store.add_user(&name("bob")).await.unwrap();
         kit.store.open_session(kit.session(alice.id)).await.unwrap().unwrap();
-        let overview =
-            |user, has_password, authenticators, sessions| UserOverview { user, has_password, authenticators, sessions };
+        let overview = |user, has_password, authenticators, sessions| UserOverview {
+            user,
+            profile: Arc::default(),
+            has_password,
+            authenticators,
+            sessions,
+        };
         assert_eq!(kit.store.users().await.unwrap(), [overview(alice, true, 1, 1), overview(bob, false, 0, 0)]);
     }
 

@@ -13,6 +13,7 @@ use std::thread;
 use tokio::sync::{mpsc, oneshot};
 use tracing::error;
 
+use crate::model::event::Event;
 use crate::store::database::Database;
 use crate::store::fault::Fault;
 use crate::store::live::Live;
@@ -171,7 +172,7 @@ fn step(database: &Database, work: Work, open: &mut bool, alarm: &Alarm) -> Done
 
 fn log(outcome: Result<(), Fault>, alarm: &Alarm) -> bool {
     if let Err(fault) = &outcome {
-        error!(error = fault as &dyn Error, "the store cannot write");
+        error!(event = Event::StoreFailing.name(), error = fault as &dyn Error, "the store cannot write");
         if fault.is_lasting() {
             alarm.ring();
         }

@@ -18,6 +18,8 @@ const MAX_CHAIN: usize = 16;
 pub struct Facts {
     /// The subject's common name, empty if it has none.
     pub common_name: String,
+    /// Who signed it, as people know them: the issuer's common name, else its organisation.
+    pub issuer: String,
     /// First moment of validity.
     pub not_before: Timestamp,
     /// Last moment of validity.
@@ -40,6 +42,16 @@ pub fn chain(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, F
         1..=MAX_CHAIN => Ok(chain),
         more => Err(Fault::BadCertificate { path: path.into(), reason: format!("a chain of {more} certificates is too long") }),
     }
+}
+
+/// The authorities in PEM `text` read from `path`, at least one; a whole system's bundle has some hundred.
+///
+/// # Errors
+/// [`Fault::NoCertificate`], [`Fault::BadCertificate`].
+pub fn authorities(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    let bad = |fault: pem::Error| Fault::BadCertificate { path: path.into(), reason: in_words(&fault) };
+    let all = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>().map_err(bad)?;
+    if all.is_empty() { Err(Fault::NoCertificate { path: path.into() }) } else { Ok(all) }
 }
 
 /// The private key in PEM `text` read from `path`. No fault quotes anything of the text.
@@ -78,7 +90,10 @@ pub fn read(path: &Path, der: &CertificateDer<'_>) -> Result<Facts, Fault> {
     let signs = parsed.key_usage().map_err(|fault| bad(fault.to_string()))?.is_none_or(|usage| usage.value.key_cert_sign());
     let at = |time: x509_parser::time::ASN1Time| Timestamp::from_secs(time.timestamp());
     let common_name = parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok()).unwrap_or_default();
+    let issuer = parsed.issuer();
+    let issuer = issuer.iter_common_name().chain(issuer.iter_organization()).find_map(|name| name.as_str().ok());
     Ok(Facts {
+        issuer: issuer.unwrap_or_default().to_owned(),
         common_name: common_name.to_owned(),
         not_before: at(parsed.validity().not_before),
         not_after: at(parsed.validity().not_after),

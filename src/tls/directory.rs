@@ -2,31 +2,32 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustls::ServerConfig;
-use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use crate::base::chain::Chain;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::current::Current;
 use crate::plan::app::CertificateFiles;
 use crate::plan::policy::TlsVersion;
 use crate::plan::whole::Plan;
 use crate::policy::host::Host;
+use crate::policy::wildcard::HostPattern;
 use crate::tls::fault::Fault;
 use crate::tls::files::{FilePair, Reread};
-use crate::tls::local_ca::{Leaf, LocalCa};
+use crate::tls::issued::{Issuing, Until};
+use crate::tls::local_ca::LocalCa;
 use crate::tls::server;
 use crate::tls::warning::Warning;
 
-/// A host that is to be served, and where its certificate comes from.
+/// A host, or all under a wildcard, that are to be served, and where their certificate comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// The host.
-    pub host: Host,
+    /// The host or wildcard.
+    pub host: HostPattern,
     /// Where its certificate comes from.
     pub source: Source,
 }
@@ -41,18 +42,34 @@ pub enum Source {
 }
 
 impl Wanted {
-    /// What a plan asks for: an app's own files (a portal without an app has none), else the files for all, else the local authority.
+    /// What a plan asks for: the own files of an app of that host (a portal without an app has none), else the files for all,
+    /// else the local authority.
     pub fn by(plan: &Plan) -> Vec<Self> {
-        let hosts = plan.apps.iter().flat_map(|app| app.hosts.iter().map(move |host| (host, app.certificate.as_ref())));
-        let portal = plan.app(&plan.portal).is_none().then_some((&plan.portal, None));
-        hosts
-            .chain(portal)
-            .map(|(host, own)| {
-                let files = own.or(plan.tls.certificate.as_ref()).cloned();
-                Self { host: host.clone(), source: files.map_or(Source::Local, Source::Files) }
-            })
-            .collect()
+        let mut hosts: HashMap<HostPattern, Option<&CertificateFiles>> = HashMap::new();
+        hosts.insert(HostPattern::Exact(plan.portal.clone()), None);
+        for app in &plan.apps {
+            for host in app.patterns() {
+                let files = hosts.entry(host).or_default();
+                *files = files.or(app.certificate.as_ref());
+            }
+        }
+        let source =
+            |own: Option<&CertificateFiles>| own.or(plan.tls.certificate.as_ref()).cloned().map_or(Source::Local, Source::Files);
+        hosts.into_iter().map(|(host, own)| Self { host, source: source(own) }).collect()
     }
+}
+
+/// What a host shows to visitors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The host, or the wildcard: never a name that a visitor made up.
+    pub host: HostPattern,
+    /// Who signed it.
+    pub issuer: String,
+    /// Until when it is valid; `None` while nobody has asked for it, so that it is not made yet.
+    pub not_after: Option<Timestamp>,
+    /// The owner's file; `None` if the local authority makes it.
+    pub file: Option<PathBuf>,
 }
 
 /// No host of ours was asked for: the connection is refused, never answered in some default host's name.
@@ -75,19 +92,13 @@ pub struct Directory {
     replacing: Mutex<()>,
 }
 
-/// What it takes to make certificates.
-#[derive(Clone, Debug)]
-struct Issuing {
-    ca: Arc<LocalCa>,
-    clock: Clock,
-    provider: Arc<CryptoProvider>,
-}
-
 /// One state of the directory.
 #[derive(Debug)]
 struct Inventory {
     min: TlsVersion,
     sites: HashMap<Host, Arc<Site>>,
+    /// By the name behind the star.
+    wildcards: HashMap<Host, Arc<Site>>,
     addresses: HashMap<IpAddr, Host>,
     pairs: HashMap<CertificateFiles, Arc<FilePair>>,
 }
@@ -110,11 +121,13 @@ impl From<State> for Prepared {
     }
 }
 
-/// One host.
+/// One host, or all under a wildcard: they lead to the same apps, so they may share ticket keys.
 #[derive(Debug)]
 struct Site {
+    host: HostPattern,
     source: Source,
     config: OnceLock<Arc<ServerConfig>>,
+    until: Until,
 }
 
 impl Directory {
@@ -124,7 +137,8 @@ impl Directory {
     /// Every [`Fault`] in the owner's files.
     pub fn new(ca: Arc<LocalCa>, clock: Clock, wanted: Vec<Wanted>, min: TlsVersion) -> Result<Self, Vec<Fault>> {
         let issuing = Issuing { ca, clock, provider: server::provider() };
-        let empty = Inventory { min, sites: HashMap::new(), addresses: HashMap::new(), pairs: HashMap::new() };
+        let empty =
+            Inventory { min, sites: HashMap::new(), wildcards: HashMap::new(), addresses: HashMap::new(), pairs: HashMap::new() };
         let inventory = Current::new(empty.next(&issuing, wanted, min)?);
         Ok(Self { issuing, inventory, replacing: Mutex::new(()) })
     }
@@ -185,7 +199,7 @@ impl Directory {
             Some(host) => (host, Unknown::Name),
             None => (inventory.addresses.get(&local.to_canonical()).ok_or(Unknown::Address)?.clone(), Unknown::Address),
         };
-        let config = inventory.sites.get(&host).ok_or(unknown)?.config(&host, &inventory, &self.issuing)?;
+        let config = inventory.site(&host).ok_or(unknown)?.config(&inventory, &self.issuing)?;
         Ok((host, config))
     }
 
@@ -202,19 +216,40 @@ impl Directory {
         reread.collect()
     }
 
+    /// The certificate of every host, by host.
+    pub fn certificates(&self) -> Vec<Certificate> {
+        let inventory = self.inventory.get();
+        let shown = inventory.all().filter_map(|site| {
+            let host = site.host.clone();
+            Some(match &site.source {
+                Source::Local => {
+                    let issuer = self.issuing.ca.name().to_owned();
+                    Certificate { host, issuer, not_after: site.until.get(), file: None }
+                }
+                Source::Files(files) => {
+                    let (issuer, not_after) = inventory.pairs.get(files)?.signed();
+                    Certificate { host, issuer, not_after: Some(not_after), file: Some(files.certificate.clone()) }
+                }
+            })
+        });
+        let mut shown: Vec<_> = shown.collect();
+        shown.sort_by_cached_key(|shown| shown.host.to_string());
+        shown
+    }
+
     /// What the owner should know of the certificates in use.
     pub fn warnings(&self, now: Timestamp) -> Vec<Warning> {
         let inventory = self.inventory.get();
-        let hosts = inventory.sites.iter().filter_map(|(host, site)| {
-            let host = host.clone();
+        let hosts = inventory.all().filter_map(|site| {
+            let host = site.host.clone();
             match &site.source {
                 Source::Local => (!host.is_local()).then_some(Warning::LocalForPublicName { host }),
-                Source::Files(files) => (!inventory.pairs.get(files)?.covers(&host))
+                Source::Files(files) => (!inventory.pairs.get(files)?.covers(&host.example()))
                     .then(|| Warning::NotCovered { host, certificate: files.certificate.clone() }),
             }
         });
         let mut warnings: Vec<_> = inventory.pairs.values().flat_map(|pair| pair.warnings(now)).chain(hosts).collect();
-        if inventory.sites.values().any(|site| site.source == Source::Local) {
+        if inventory.all().any(|site| site.source == Source::Local) {
             warnings.extend(self.issuing.ca.warnings(now));
         }
         warnings.sort_by_cached_key(ToString::to_string);
@@ -225,8 +260,8 @@ impl Directory {
 impl Inventory {
     /// The state after this one, with `wanted` hosts.
     fn next(&self, issuing: &Issuing, wanted: Vec<Wanted>, min: TlsVersion) -> Result<Self, Vec<Fault>> {
-        let mut next =
-            Self { min, sites: HashMap::with_capacity(wanted.len()), addresses: HashMap::new(), pairs: HashMap::new() };
+        let (sites, wildcards) = (HashMap::with_capacity(wanted.len()), HashMap::new());
+        let mut next = Self { min, sites, wildcards, addresses: HashMap::new(), pairs: HashMap::new() };
         let mut faults = vec![];
         for Wanted { host, source } in wanted {
             if let Source::Files(files) = &source
@@ -237,13 +272,32 @@ impl Inventory {
                     Err(fault) => faults.push(fault),
                 }
             }
-            if let Some(address) = host.ip() {
-                next.addresses.insert(address.to_canonical(), host.clone());
+            let kept = match &host {
+                HostPattern::Exact(host) => self.sites.get(host),
+                HostPattern::Under(wildcard) => self.wildcards.get(wildcard.parent()),
+            };
+            let kept = kept.filter(|site| self.min == min && site.source == source).cloned();
+            let site = kept.unwrap_or_else(|| {
+                Arc::new(Site { host: host.clone(), source, config: OnceLock::new(), until: Until::default() })
+            });
+            match host {
+                HostPattern::Exact(host) => {
+                    next.addresses.extend(host.ip().map(|address| (address.to_canonical(), host.clone())));
+                    next.sites.insert(host, site);
+                }
+                HostPattern::Under(wildcard) => drop(next.wildcards.insert(wildcard.parent().clone(), site)),
             }
-            let kept = self.sites.get(&host).filter(|site| self.min == min && site.source == source).cloned();
-            next.sites.insert(host, kept.unwrap_or_else(|| Arc::new(Site { source, config: OnceLock::new() })));
         }
         if faults.is_empty() { Ok(next) } else { Err(faults) }
+    }
+
+    /// What speaks for a host: its own, else that of the wildcard it falls under. As requests find their app.
+    fn site(&self, host: &Host) -> Option<&Arc<Site>> {
+        self.sites.get(host).or_else(|| self.wildcards.get(host.behind_first_label()?))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<Site>> {
+        self.sites.values().chain(self.wildcards.values())
     }
 
     fn pair(&self, files: &CertificateFiles, issuing: &Issuing) -> Result<Arc<FilePair>, Fault> {
@@ -256,12 +310,12 @@ impl Inventory {
 
 impl Site {
     /// Made at the first handshake: ten thousand hosts must not cost ten thousand ticket keys at start.
-    fn config(&self, host: &Host, inventory: &Inventory, issuing: &Issuing) -> Result<Arc<ServerConfig>, Unknown> {
+    fn config(&self, inventory: &Inventory, issuing: &Issuing) -> Result<Arc<ServerConfig>, Unknown> {
         if let Some(config) = self.config.get() {
             return Ok(Arc::clone(config));
         }
         let resolver: Arc<dyn ResolvesServerCert> = match &self.source {
-            Source::Local => Arc::new(Issued::new(host.clone(), issuing.clone())),
+            Source::Local => issuing.resolver(&self.host, &self.until),
             Source::Files(files) => Arc::new(Kept(Arc::clone(inventory.pairs.get(files).ok_or(Unknown::Name)?))),
         };
         let make = || Arc::new(server::config(Arc::clone(&issuing.provider), inventory.min, resolver, &issuing.clock));
@@ -276,48 +330,6 @@ struct Kept(Arc<FilePair>);
 impl ResolvesServerCert for Kept {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.0.key())
-    }
-}
-
-/// Shows a certificate of the local authority, made when first needed and again before it ends.
-#[derive(Debug)]
-struct Issued {
-    host: Host,
-    issuing: Issuing,
-    leaf: Current<Option<Leaf>>,
-    making: Mutex<()>,
-}
-
-impl Issued {
-    fn new(host: Host, issuing: Issuing) -> Self {
-        Self { host, issuing, leaf: Current::new(None), making: Mutex::new(()) }
-    }
-
-    fn fresh(&self, now: Timestamp) -> Option<Arc<CertifiedKey>> {
-        self.leaf.get().as_ref().as_ref().filter(|leaf| !leaf.is_due(now)).map(|leaf| Arc::clone(leaf.key()))
-    }
-
-    fn key(&self) -> Option<Arc<CertifiedKey>> {
-        let now = self.issuing.clock.now();
-        if let Some(key) = self.fresh(now) {
-            return Some(key);
-        }
-        // Of many first visitors one makes it, in about the time of a handshake, and the others wait for it.
-        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(key) = self.fresh(now) {
-            return Some(key);
-        }
-        match self.issuing.ca.issue(&self.host, now) {
-            Ok(leaf) => self.leaf.replace(Some(leaf)),
-            Err(fault) => tracing::error!(host = self.host.as_str(), fault = %Chain(&fault), "no new certificate"),
-        }
-        self.leaf.get().as_ref().as_ref().map(|leaf| Arc::clone(leaf.key()))
-    }
-}
-
-impl ResolvesServerCert for Issued {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.key()
     }
 }
 

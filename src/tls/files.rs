@@ -121,6 +121,12 @@ impl FilePair {
         self.current.replace(reread.loaded);
     }
 
+    /// Who signed the certificate that is shown now, and until when it is valid.
+    pub fn signed(&self) -> (String, Timestamp) {
+        let loaded = self.current.get();
+        (loaded.facts.issuer.clone(), loaded.facts.not_after)
+    }
+
     /// Whether a client that asks for `host` would accept the names in the certificate.
     pub fn covers(&self, host: &Host) -> bool {
         let loaded = self.current.get();

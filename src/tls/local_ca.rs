@@ -26,7 +26,7 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::base::entropy::Entropy;
 use crate::base::seal;
 use crate::base::secret::Secret;
-use crate::policy::host::Host;
+use crate::policy::wildcard::HostPattern;
 use crate::tls::certificate;
 use crate::tls::durable;
 use crate::tls::fault::Fault;
@@ -191,12 +191,13 @@ impl LocalCa {
         end.into_iter().chain(open.then_some(Warning::KeyReadable { path })).collect()
     }
 
-    /// Makes a certificate for `host`, with a fresh key.
+    /// Makes a certificate for a host, or for a wildcard and nothing else, with a fresh key.
     ///
     /// # Errors
     /// [`Fault::Making`] when the library refuses, which no host in canonical spelling makes it do.
-    pub fn issue(&self, host: &Host, now: Timestamp) -> Result<Leaf, Fault> {
-        let making = |fault: rcgen::Error| Fault::Making { subject: host.as_str().into(), reason: fault.to_string() };
+    pub fn issue(&self, host: &HostPattern, now: Timestamp) -> Result<Leaf, Fault> {
+        let name = host.to_string();
+        let making = |fault: rcgen::Error| Fault::Making { subject: name.as_str().into(), reason: fault.to_string() };
         let (not_before, not_after) =
             (Timestamp::from_secs(now.secs() - LEAF_BACKDATED), Timestamp::from_secs(now.secs()).plus(LEAF_LIFE));
         let mut params = CertificateParams::default();
@@ -204,12 +205,12 @@ impl LocalCa {
         params.not_after = calendar(not_after);
         params.serial_number = Some(serial(self.entropy));
         params.distinguished_name = DistinguishedName::new();
-        if host.as_str().len() <= MAX_COMMON_NAME {
-            params.distinguished_name.push(DnType::CommonName, host.as_str());
+        if name.len() <= MAX_COMMON_NAME {
+            params.distinguished_name.push(DnType::CommonName, name.as_str());
         }
-        params.subject_alt_names = vec![match host.ip() {
-            Some(address) => SanType::IpAddress(address),
-            None => SanType::DnsName(host.as_str().try_into().map_err(making)?),
+        params.subject_alt_names = vec![match name.parse() {
+            Ok(address) => SanType::IpAddress(address),
+            Err(_) => SanType::DnsName(name.as_str().try_into().map_err(making)?),
         }];
         // "Explicit": rcgen writes a subject key identifier only with basic constraints.
         params.is_ca = IsCa::ExplicitNoCa;
@@ -221,7 +222,7 @@ impl LocalCa {
         let made = params.signed_by(&*key, &issuer).map_err(making)?;
         let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let key = CertifiedKey::from_der(vec![made.der().clone()], der, &server::provider())
-            .map_err(|fault| Fault::Making { subject: host.as_str().into(), reason: fault.to_string() })?;
+            .map_err(|fault| Fault::Making { subject: name.as_str().into(), reason: fault.to_string() })?;
         Ok(Leaf { key: Arc::new(key), not_before, not_after })
     }
 }
@@ -347,8 +348,10 @@ mod tests {
     fn nothing_that_people_trust_is_ever_made_anew() {
         let other = tempfile::tempdir().expect("a directory");
         open(other.path()).expect("created");
-        let leaf =
-            open(other.path()).expect("opened").issue(&Host::parse("a.localhost").expect("a host"), START).expect("issued");
+        let leaf = open(other.path())
+            .expect("opened")
+            .issue(&HostPattern::parse("a.localhost").expect("a host"), START)
+            .expect("issued");
         let leaf = certificate::to_pem(&leaf.key().cert[0]);
         let strange_key = fs::read(other.path().join(KEY_FILE)).expect("read");
         let cases: [(&str, &str, Option<&[u8]>); 7] = [
@@ -401,8 +404,8 @@ mod tests {
         assert!(usage.key_cert_sign() && usage.crl_sign() && !usage.digital_signature());
         root.verify_signature(None).expect("signed by itself");
 
-        for text in ["app.localhost", "127.0.0.1", "::1", &format!("{}.localhost", ["label"; 20].join("."))] {
-            let host = Host::parse(text).expect("a host");
+        for text in ["app.localhost", "*.apps.example", "127.0.0.1", "::1", &format!("{}.localhost", ["label"; 20].join("."))] {
+            let host = HostPattern::parse(text).expect("a host");
             let issued = ca.issue(&host, START).expect("issued");
             let (_, leaf) = X509Certificate::from_der(&issued.key().cert[0]).expect("parsed");
             leaf.verify_signature(Some(root.public_key())).expect("signed by the authority");
@@ -413,8 +416,8 @@ mod tests {
             assert_eq!(leaf.raw_serial().len(), 16);
             let names = &leaf.subject_alternative_name().expect("parsed").expect("there").value.general_names;
             let [name] = &names[..] else { panic!("one name, not {names:?}") };
-            match (host.ip(), name) {
-                (None, GeneralName::DNSName(name)) => assert_eq!(*name, text),
+            match (host.example().ip(), name) {
+                (None, GeneralName::DNSName(name)) => assert_eq!(name, &text),
                 (Some(std::net::IpAddr::V4(address)), GeneralName::IPAddress(bytes)) => assert_eq!(*bytes, address.octets()),
                 (Some(std::net::IpAddr::V6(address)), GeneralName::IPAddress(bytes)) => assert_eq!(*bytes, address.octets()),
                 other => panic!("{other:?}"),
@@ -425,7 +428,7 @@ mod tests {
             assert_eq!(key_identifiers(&leaf).1, key_identifiers(&root).0, "the chain is found by identifiers");
             assert!(key_identifiers(&leaf).0.is_some());
         }
-        let host = Host::parse("app.localhost").expect("a host");
+        let host = HostPattern::parse("app.localhost").expect("a host");
         let [one, two] = [(); 2].map(|()| ca.issue(&host, START).expect("issued").key().cert[0].clone());
         assert_ne!(one, two, "a fresh key and serial number each time");
     }

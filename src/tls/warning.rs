@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use crate::policy::host::Host;
+use crate::policy::wildcard::HostPattern;
 
 /// Something to tell the owner. `Display` is a sentence to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Warning {
     /// Clients will refuse the certificate for this host.
-    #[error("the certificate in {} is not for {}", certificate.display(), host.as_str())]
+    #[error("the certificate in {} is not for {}", certificate.display(), host)]
     NotCovered {
         /// The host that shows it.
-        host: Host,
+        host: HostPattern,
         /// The chain.
         certificate: PathBuf,
     },
@@ -46,9 +46,12 @@ pub enum Warning {
         path: PathBuf,
     },
     /// A name that browsers out there resolve shows a certificate only devices of the owner trust.
-    #[error("{} shows a certificate of the local authority: only devices that trust it open it without a warning; set `certificate` and `private_key` for it", host.as_str())]
+    #[error(
+        "{} shows a certificate of the local authority: only devices that trust it open it without a warning; set `certificate` and `private_key` for it",
+        host
+    )]
     LocalForPublicName {
         /// The host.
-        host: Host,
+        host: HostPattern,
     },
 }

@@ -7,6 +7,7 @@ use http::header::{X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::Body as _;
 
+use crate::model::event::Event;
 use crate::web::audience::Audience;
 use crate::web::refusal::Refusal;
 use crate::wire::body::Body;
@@ -33,7 +34,7 @@ pub fn render(status: StatusCode, template: &impl Template) -> Response<Body> {
         Ok(html) => answer(status, "text/html; charset=utf-8", html.into()),
         Err(error) => {
             // Writing into a string fails only if a value's own Display does; ours do not.
-            tracing::error!(%error, "a page could not be rendered");
+            tracing::error!(event = Event::GatewayFailed.name(), %error, "a page could not be rendered");
             answer(StatusCode::INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", "Internal server error\n".into())
         }
     }

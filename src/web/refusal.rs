@@ -24,6 +24,23 @@ pub enum Refusal<'a> {
         /// Where a person would sign in.
         login_url: &'a str,
     },
+    /// 401: for programs only; people are asked to confirm that it is them.
+    ConfirmRequired {
+        /// How old the proof may be.
+        max_age: Duration,
+    },
+    /// 403: not for whom the visitor is signed in as.
+    NotAllowed {
+        /// The app's name.
+        app: &'a str,
+        /// Theirs.
+        user: &'a str,
+    },
+    /// 403: it asks for a proof that nobody can give.
+    Unprovable {
+        /// The app's name.
+        app: &'a str,
+    },
     /// 403: not for this visitor, and we say so.
     Forbidden,
     /// 403: one of our pages asked for by something else than a browser tab.
@@ -40,7 +57,10 @@ pub enum Refusal<'a> {
     /// 408: the request took too long to arrive.
     TooSlow,
     /// 413: the request's body is larger than the app takes.
-    TooLarge,
+    TooLarge {
+        /// The app's name, or what else takes it.
+        app: &'a str,
+    },
     /// 414: the address is too long.
     AddressTooLong,
     /// 431: too many header fields.
@@ -57,6 +77,13 @@ pub enum Refusal<'a> {
         /// The app's name.
         app: &'a str,
     },
+    /// 503: the app's owner has closed it for now.
+    Maintenance {
+        /// The app's name.
+        app: &'a str,
+        /// What the owner says about it.
+        text: Option<&'a str>,
+    },
     /// 503: our own store does not answer, so nobody can be recognised.
     Unavailable,
     /// 503: more sign-ins at once than the machine can check.
@@ -68,12 +95,24 @@ pub enum Refusal<'a> {
     },
 }
 
+/// When programs may ask again during maintenance: nobody knows how long it takes.
+const MAINTENANCE_RETRY: Duration = Duration::from_secs(300);
+const CHALLENGE: &str = "Doorward realm=\"sign-in\"";
+
 #[derive(Template)]
 #[template(config = ".askama.toml", path = "refusal.html")]
 struct RefusalPage<'a> {
     heading: &'a str,
     detail: &'a str,
     retry: bool,
+    request_id: &'a str,
+}
+
+#[derive(Template)]
+#[template(config = ".askama.toml", path = "not_allowed.html")]
+struct NotAllowedPage<'a> {
+    heading: &'a str,
+    detail: &'a str,
     request_id: &'a str,
 }
 
@@ -86,6 +125,8 @@ struct Problem<'a> {
     instance: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     login_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_age: Option<u64>,
 }
 
 impl Refusal<'_> {
@@ -93,18 +134,20 @@ impl Refusal<'_> {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
-            Self::SignInRequired { .. } => StatusCode::UNAUTHORIZED,
-            Self::Forbidden | Self::NotATab | Self::ForeignForm => StatusCode::FORBIDDEN,
+            Self::SignInRequired { .. } | Self::ConfirmRequired { .. } => StatusCode::UNAUTHORIZED,
+            Self::NotAllowed { .. } | Self::Unprovable { .. } | Self::Forbidden | Self::NotATab | Self::ForeignForm => {
+                StatusCode::FORBIDDEN
+            }
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::AddressTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::UpstreamDown { .. } => StatusCode::BAD_GATEWAY,
-            Self::Unavailable | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Maintenance { .. } | Self::Unavailable | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamSlow { .. } => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -123,6 +166,9 @@ impl Refusal<'_> {
     fn compose(&self, audience: Audience, request_id: &str, retry: bool) -> Response<Body> {
         let (heading, detail) = self.words();
         let mut response = match audience {
+            Audience::Person if matches!(self, Self::NotAllowed { .. }) => {
+                page::render(self.status(), &NotAllowedPage { heading, detail: &detail, request_id })
+            }
             Audience::Person => page::render(self.status(), &RefusalPage { heading, detail: &detail, retry, request_id }),
             Audience::Program => self.problem(heading, &detail, request_id),
         };
@@ -136,14 +182,25 @@ impl Refusal<'_> {
     }
 
     fn problem(&self, title: &str, detail: &str, request_id: &str) -> Response<Body> {
-        let login_url = if let Self::SignInRequired { login_url } = self { Some(*login_url) } else { None };
+        // RFC 9110 wants a challenge with every 401; an own scheme opens no password box in browsers. What is said of a proof
+        // that is too old is said in the words of RFC 9470.
+        let (login_url, max_age) = if let Self::SignInRequired { login_url } = self {
+            (Some(*login_url), None)
+        } else if let Self::ConfirmRequired { max_age } = self {
+            (Some("/.doorward/confirm"), Some(max_age.as_secs()))
+        } else {
+            (None, None)
+        };
+        let challenge = login_url.map(|_| match max_age {
+            Some(secs) => format!("{CHALLENGE}, error=\"insufficient_user_authentication\", max_age=\"{secs}\""),
+            None => CHALLENGE.to_owned(),
+        });
+        let r#type = if max_age.is_some() { "/problems/reauth" } else { "about:blank" };
         let status = self.status();
-        let problem = Problem { r#type: "about:blank", title, status: status.as_u16(), detail, instance: request_id, login_url };
+        let problem = Problem { r#type, title, status: status.as_u16(), detail, instance: request_id, login_url, max_age };
         let json = serde_json::to_string(&problem).expect("strings and numbers can be written as JSON");
         let mut response = page::answer(status, "application/problem+json", json.into());
-        if login_url.is_some() {
-            // RFC 9110 wants a challenge with every 401; an own scheme opens no password box in browsers.
-            let challenge = HeaderValue::from_static("Doorward realm=\"sign-in\"");
+        if let Some(challenge) = challenge.and_then(|text| HeaderValue::try_from(text).ok()) {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
         response
@@ -154,18 +211,22 @@ impl Refusal<'_> {
         let (heading, detail) = match self {
             Self::BadRequest => text::BAD_REQUEST,
             Self::SignInRequired { .. } => text::SIGN_IN_REQUIRED,
+            Self::ConfirmRequired { max_age } => return (text::CONFIRM_REQUIRED, text::confirm_required(&in_words(*max_age))),
+            Self::NotAllowed { app, user } => return (text::NOT_ALLOWED, text::not_allowed(app, user)),
+            Self::Unprovable { app } => return (text::UNPROVABLE, text::unprovable(app)),
             Self::Forbidden => text::FORBIDDEN,
             Self::NotATab => text::NOT_A_TAB,
             Self::ForeignForm => text::FOREIGN_FORM,
             Self::NotFound => text::NOT_FOUND,
             Self::MethodNotAllowed { .. } => text::METHOD_NOT_ALLOWED,
             Self::TooSlow => text::TOO_SLOW,
-            Self::TooLarge => text::TOO_LARGE,
+            Self::TooLarge { app } => return (text::TOO_LARGE, text::too_large(app)),
             Self::AddressTooLong => text::ADDRESS_TOO_LONG,
             Self::HeadTooLarge => text::HEAD_TOO_LARGE,
             Self::Misdirected => text::MISDIRECTED,
             Self::TooMany { wait } => return (text::TOO_MANY, text::wait(&in_words(*wait))),
             Self::UpstreamDown { app } => return (text::UPSTREAM_DOWN, text::upstream_down(app)),
+            Self::Maintenance { app, text } => return (text::MAINTENANCE, text::maintenance(app, *text)),
             Self::Unavailable => text::UNAVAILABLE,
             Self::Busy => text::BUSY,
             Self::UpstreamSlow { app } => return (text::UPSTREAM_SLOW, text::upstream_slow(app)),
@@ -179,6 +240,7 @@ impl Refusal<'_> {
             self,
             Self::TooMany { .. }
                 | Self::UpstreamDown { .. }
+                | Self::Maintenance { .. }
                 | Self::Unavailable
                 | Self::Busy
                 | Self::UpstreamSlow { .. }
@@ -191,6 +253,8 @@ impl Refusal<'_> {
             Some((*wait).max(Duration::from_secs(1)))
         } else if matches!(self, Self::Busy | Self::Unavailable) {
             Some(Duration::from_secs(2))
+        } else if matches!(self, Self::Maintenance { .. }) {
+            Some(MAINTENANCE_RETRY)
         } else {
             None
         }

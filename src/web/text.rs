@@ -37,6 +37,8 @@ pub const SIGNED_OUT: &str = "You are signed out.";
 pub const SESSION_REVOKED: &str = "Your session was ended. Sign in to continue.";
 /// After a form that came without a session.
 pub const NOT_SENT: &str = "You were signed out before that was sent. Nothing you typed was sent to the app: to keep it, go back and copy it, then sign in.";
+/// After a form that asked for a newer proof.
+pub const NOT_SENT_UNCONFIRMED: &str = "What you were about to do asks you to confirm that it's you. Nothing you typed was sent to the app: to keep it, go back and copy it, then confirm.";
 /// A session whose strength does not do here.
 pub const STRONGER: &str = "This page asks for a code from your authenticator app as well. Sign in again to enter it.";
 /// The password of a name is closed for good.
@@ -127,6 +129,24 @@ pub fn link_command(user: &str) -> String {
 /// Link back to the sign-in page.
 pub const ANOTHER_ACCOUNT_LINK: &str = "Sign in with another account";
 
+// Proving once more
+
+/// Heading.
+pub const CONFIRM: &str = "Let's make sure it's you";
+/// Before the user's name.
+pub const SIGNED_IN_AS: &str = "Signed in as";
+/// Link for somebody who is not that.
+pub const SIGN_OUT_FOR_ANOTHER: &str = "Sign out to use another account";
+/// The form was older than its token, or another session's.
+pub const CONFIRM_FORM_TOO_OLD: &str = "That page was open too long. Please enter it again.";
+/// The password is not that of the account.
+pub const WRONG_CONFIRM_PASSWORD: &str = "That isn't the password of this account.";
+
+/// Why it is asked for.
+pub fn confirm_age(duration: &str) -> String {
+    format!("This page asks for a proof that is no older than {duration}. You stay signed in.")
+}
+
 // Going on, home, signing out
 
 /// Heading of the page that leads on.
@@ -172,6 +192,8 @@ pub fn sign_out_everywhere_effect(user: &str) -> String {
 pub const SIGNED_OUT_EVERYWHERE: &str = "You are signed out of every app in this browser.";
 /// Heading of the list of apps.
 pub const APPS: &str = "Your apps";
+/// In place of that list.
+pub const NO_APPS: &str = "There is no app here yet that your account may open. The owner of this server can change that.";
 /// Link to that list.
 pub const ALL_APPS: &str = "All apps";
 
@@ -286,6 +308,12 @@ pub fn period(seconds: u64) -> String {
 pub const BAD_REQUEST: Notice = ("This request can't be read", "Check the address for typing mistakes and try again.");
 /// 401, for programs.
 pub const SIGN_IN_REQUIRED: Notice = ("Sign in required", "This needs a session. A person can sign in at login_url.");
+/// 401, for programs.
+pub const CONFIRM_REQUIRED: &str = "Proof too old";
+/// 403, for somebody who is signed in.
+pub const NOT_ALLOWED: &str = "This isn't open to you";
+/// 403.
+pub const UNPROVABLE: &str = "Nobody can open this yet";
 /// 403.
 pub const FORBIDDEN: Notice = ("This isn't for you", "Your account has no access to this page.");
 /// 403.
@@ -301,7 +329,7 @@ pub const METHOD_NOT_ALLOWED: Notice = ("That doesn't work here", "This page can
 /// 408.
 pub const TOO_SLOW: Notice = ("That took too long", "The request didn't arrive in time. Try again.");
 /// 413.
-pub const TOO_LARGE: Notice = ("That is too large", "What you sent is larger than this site takes. Nothing was saved.");
+pub const TOO_LARGE: &str = "That is too large";
 /// 414.
 pub const ADDRESS_TOO_LONG: Notice = ("That address is too long", "Use a shorter one.");
 /// 431.
@@ -314,12 +342,33 @@ pub const TOO_MANY: &str = "Too many tries from your network";
 /// 502.
 pub const UPSTREAM_DOWN: &str = "The app isn't answering";
 /// 503.
+pub const MAINTENANCE: &str = "Closed for maintenance";
+/// 503.
 pub const UNAVAILABLE: Notice =
     ("We can't check who you are right now", "The sign-in service isn't answering. Nothing you did was lost; try again shortly.");
 /// 503.
 pub const BUSY: Notice = ("Too many people are signing in", "Your password was not checked. Try again in 2 seconds.");
 /// 504.
 pub const UPSTREAM_SLOW: &str = "The app is taking too long";
+
+/// Detail of a 401 for want of a newer proof.
+pub fn confirm_required(max_age: &str) -> String {
+    format!("This needs a factor proven within {max_age}. A person can do that at login_url; the session goes on.")
+}
+
+/// Detail of a 403 for somebody who is signed in.
+pub fn not_allowed(app: &str, user: &str) -> String {
+    format!(
+        "You are signed in as {user}, and that account may not open this part of {app}. The owner of this server can change that."
+    )
+}
+
+/// Detail of a 403 for a proof that does not exist yet.
+pub fn unprovable(app: &str) -> String {
+    format!(
+        "{app} asks for a passkey, and this version of the gateway can't take one. The owner of this server has to ask for less."
+    )
+}
 
 /// How long to wait.
 pub fn wait(duration: &str) -> String {
@@ -334,4 +383,17 @@ pub fn upstream_down(app: &str) -> String {
 /// Detail of a 504.
 pub fn upstream_slow(app: &str) -> String {
     format!("{app} isn't answering in time. Your sign-in is fine. Try again in a moment.")
+}
+
+/// Detail of a 413.
+pub fn too_large(app: &str) -> String {
+    format!("What you sent is larger than {app} takes here. Nothing was saved.")
+}
+
+/// Detail of a 503 that the app's owner wants.
+pub fn maintenance(app: &str, text: Option<&str>) -> String {
+    match text {
+        Some(text) => format!("{app} is closed for now. {text}"),
+        None => format!("{app} is closed for now while somebody works on it. Your sign-in is fine. Try again later."),
+    }
 }

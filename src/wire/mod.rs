@@ -8,4 +8,5 @@ pub mod cookie;
 pub mod header;
 pub mod identity;
 pub mod symptom;
+pub mod trust;
 pub mod websocket;

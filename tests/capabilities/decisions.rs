@@ -8,11 +8,12 @@ use doorward::base::clock::Timestamp;
 use doorward::base::entropy::Entropy;
 use doorward::base::id::Id;
 use doorward::model::identity::Identity;
-use doorward::model::session::{Session, SessionRecord};
+use doorward::model::profile::Profile;
+use doorward::model::session::{Proofs, Session, SessionRecord};
 use doorward::model::strength::Strength;
 use doorward::plan::compile::compile_text;
 use doorward::plan::whole::Plan;
-use doorward::policy::decide::{Verdict, decide};
+use doorward::policy::decide::{Forbidden, Verdict, decide};
 use doorward::policy::host::Host;
 use doorward::policy::rule::DenyStatus;
 use doorward::policy::target::{Own, Target};
@@ -59,7 +60,7 @@ fn every_row_is_decided_as_written() {
 fn verdict(plan: &Plan, case: &Case) -> String {
     let (method, url) = case.request.split_once(' ').expect("a method and a URL");
     let (host, path) = url.strip_prefix("https://").expect("https").split_once('/').expect("a path");
-    let app = plan.app(&Host::parse(host).expect("a host")).expect("an app");
+    let app = plan.site(&Host::parse(host).expect("a host")).and_then(|site| site.chief()).expect("an app");
     let Ok(target) = Target::parse(&format!("/{path}")) else { return "refuse".to_owned() };
     match target.own() {
         Own::Page(_) => return "ours".to_owned(),
@@ -72,14 +73,23 @@ fn verdict(plan: &Plan, case: &Case) -> String {
         Verdict::Grant(grant) if grant.is_public() => "public".to_owned(),
         Verdict::Grant(_) => "grant".to_owned(),
         Verdict::Redirect(redirect) => format!("{} {}", redirect.status, redirect.to),
-        Verdict::Challenge(challenge) if challenge.needs == Strength::TwoFactor => "sign in 2fa".to_owned(),
+        Verdict::Challenge(challenge) if challenge.stale => "confirm".to_owned(),
+        Verdict::Challenge(challenge) if challenge.needs.strength == Strength::TwoFactor => "sign in 2fa".to_owned(),
         Verdict::Challenge(_) => "sign in".to_owned(),
+        Verdict::Forbid(Forbidden::NotAllowed) => "not allowed".to_owned(),
+        Verdict::Forbid(Forbidden::Unprovable) => "unprovable".to_owned(),
         Verdict::Deny(DenyStatus::NotFound) => "deny 404".to_owned(),
         Verdict::Deny(DenyStatus::Forbidden) => "deny 403".to_owned(),
     }
 }
 
-fn identity(who: &str) -> Identity {
+fn identity(words: &str) -> Identity {
+    let (who, more) = words.split_once(' ').unwrap_or((words, ""));
+    let word = |kind: &'static str| more.split_whitespace().filter_map(move |word| word.strip_prefix(kind)).map(str::to_owned);
+    let groups = word("group:").map(|group| group.parse().expect("a group")).collect();
+    let user = word("user:").next().unwrap_or_else(|| "alice".to_owned());
+    let ago = word("proven:").next().map_or(0, |secs| secs.parse().expect("seconds"));
+    let proven = Some(Timestamp::from_secs(NOW.secs() - ago));
     if who == "nobody" {
         return Identity::Anonymous;
     }
@@ -88,8 +98,10 @@ fn identity(who: &str) -> Identity {
     let session = Session::from(SessionRecord {
         id: Id::draw(Entropy),
         user: Id::draw(Entropy),
-        user_name: "alice".parse().expect("a name"),
+        user_name: user.parse().expect("a name"),
+        profile: Arc::new(Profile { groups, ..Profile::default() }),
         strength: if who == "password" { Strength::Password } else { Strength::TwoFactor },
+        proofs: Proofs { password: proven, code: if who == "password" { None } else { proven } },
         created_at: long_ago,
         expires_at: if who == "expired" { NOW } else { NOW.plus(hour) },
         idle_timeout: Some(hour),

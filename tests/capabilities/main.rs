@@ -3,15 +3,23 @@
 
 mod decisions;
 mod early_answers;
+mod honest_urls;
 mod hostile_input;
+mod hosts;
 mod identity_headers;
 mod kit;
 mod limits;
 mod model;
+mod mounts;
 mod no_way_around;
 mod one_sign_in;
+mod people;
+mod proofs;
+mod proxies;
 mod proxying;
 mod reload;
+mod seeing;
 mod shutdown;
 mod sign_in;
+mod upstreams;
 mod websockets;

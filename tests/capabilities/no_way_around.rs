@@ -623,7 +623,7 @@ fn resolved(path: &str) -> String {
     format!("/{}", kept.join("/"))
 }
 
-fn has_admin_reading(target: &str) -> bool {
+pub fn has_admin_reading(target: &str) -> bool {
     readings(target).iter().any(|path| {
         let path = path.to_lowercase();
         path == "/admin" || path.starts_with("/admin/")

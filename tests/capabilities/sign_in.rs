@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use doorward::admin::wish::{Answer as Wished, Wish};
+use doorward::admin::wish::{Answer as Wished, Details, Wish};
 use doorward::wire::body::Body;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, SET_COOKIE};
 use http::{HeaderValue, StatusCode};
@@ -52,7 +52,9 @@ async fn leads_to(visitor: &mut Visitor, answer: &Answer) -> String {
 #[tokio::test]
 async fn a_set_up_link_leads_to_an_account_that_can_sign_in() {
     let (app, gateway) = house("").await;
-    let Wished::User(made) = gateway.perform(Wish::UserAdd { name: "alice".to_owned(), credentials: None }).await else {
+    let Wished::User(made) =
+        gateway.perform(Wish::UserAdd { name: "alice".to_owned(), credentials: None, details: Details::default() }).await
+    else {
         panic!("made")
     };
     let link = made.setup_link.expect("a link");

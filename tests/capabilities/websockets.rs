@@ -1,5 +1,6 @@
 //! WebSockets: opened by RFC 6455 and RFC 8441, carried byte for byte, ended with the session.
 
+use std::path::Path;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
@@ -19,15 +20,16 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::kit::app::{self, App, read_head};
+use crate::kit::authority::{Authority, Manner, front};
 use crate::kit::gateway::{Gateway, HOST, one_app, within};
 use crate::kit::line::{BOTH, Protocol};
 use crate::kit::visitor::{Visitor, minutes};
 use crate::kit::wire::{Wire, statuses};
 
-type Socket = WebSocketStream<TokioIo<Upgraded>>;
+pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// Within this an open socket follows its session.
-const AT_ONCE: Duration = Duration::from_secs(2);
+pub const AT_ONCE: Duration = Duration::from_secs(2);
 
 const AGREED: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
      Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
@@ -51,7 +53,7 @@ fn handshake(visitor: &Visitor, path: &str) -> Request<Body> {
 }
 
 /// Opens a socket; the status if it was not agreed to.
-async fn open(visitor: &mut Visitor, path: &str) -> Result<Socket, StatusCode> {
+pub async fn open(visitor: &mut Visitor, path: &str) -> Result<Socket, StatusCode> {
     let request = handshake(visitor, path);
     open_with(visitor, request).await
 }
@@ -72,7 +74,7 @@ async fn open_with(visitor: &mut Visitor, request: Request<Body>) -> Result<Sock
     Ok(WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Client, None).await)
 }
 
-async fn echo_app() -> App {
+pub async fn echo_app() -> App {
     App::streaming(
         |mut request| async move { echo::accept(&mut request).unwrap_or_else(|| Response::new(Body::from("no socket\n"))) },
     )
@@ -100,6 +102,39 @@ async fn messages_come_back_over_both_protocols() {
             assert!(message.is_close(), "{message:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn messages_come_back_over_tls_to_the_app() {
+    let (app, home, authority) = (echo_app().await, tempfile::tempdir().expect("a folder"), Authority::new());
+    let port = front(&app.url(), &authority.issue("localhost"), Manner::default()).await;
+    let ca = authority.file(home.path(), "ca.pem");
+    let tls = |ca: &Path| format!("upstream_tls = {{ ca = \"{}\" }}", ca.display());
+    let gateway = Gateway::start(&one_app(&format!("https://localhost:{port}"), &tls(&ca)));
+    let mut guest = gateway.guest("alice").await;
+    for protocol in BOTH {
+        guest.protocol = protocol;
+        let mut socket = open(&mut guest, "/echo").await.expect("agreed");
+        for message in [Message::text("hello"), Message::binary(vec![7; 300_000])] {
+            within("sending", socket.send(message.clone())).await.expect("sent");
+            assert_eq!(within("an echo", socket.next()).await.expect("open").expect("a message"), message, "{protocol:?}");
+        }
+        gateway.end_sessions_of("alice").await;
+        let ended = tokio::time::timeout(AT_ONCE, async { while let Some(Ok(_)) = socket.next().await {} }).await;
+        assert!(ended.is_ok(), "{protocol:?}: it ends with its session");
+        gateway.next_code();
+        guest = gateway.stranger();
+        guest.sign_in(&gateway.person("alice")).await;
+    }
+    let strange = Authority::new().file(home.path(), "strange.pem");
+    let gateway = Gateway::start(&one_app(&format!("https://localhost:{port}"), &tls(&strange)));
+    let mut guest = gateway.guest("alice").await;
+    app.take();
+    for protocol in BOTH {
+        guest.protocol = protocol;
+        assert_eq!(open(&mut guest, "/echo").await.err(), Some(StatusCode::BAD_GATEWAY), "{protocol:?}");
+    }
+    assert_eq!(app.count(), 0);
 }
 
 #[tokio::test]

@@ -4,8 +4,19 @@ use doorward::config::complaint::{Code, Complaint};
 use doorward::config::help::{EXPLANATIONS, Explanation};
 use doorward::plan::compile;
 
-/// Faults of files, not of texts; their examples cannot be compiled.
-const OF_FILES: &[Code] = &[Code::E0103, Code::E0110, Code::E0509];
+/// Faults of files and of the environment, not of texts; their examples cannot be compiled.
+const OF_FILES: &[Code] = &[
+    Code::E0103,
+    Code::E0110,
+    Code::E0111,
+    Code::W0112,
+    Code::E0301,
+    Code::E0310,
+    Code::W0311,
+    Code::W0312,
+    Code::E0315,
+    Code::E0509,
+];
 
 fn complaints(text: &str) -> Vec<Complaint> {
     let app = "\n[[app]]\nhost = \"paperless.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n";

@@ -3,34 +3,45 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use doorward::config::complaint::Code;
-use doorward::config::read;
+use doorward::config::complaint::{Code, Complaint};
+use doorward::config::environment::Environment;
+use doorward::config::github;
 use doorward::config::report::Report;
+use doorward::daemon::configuration;
 use doorward::plan::compile;
 
 const FOLDER: &str = "tests/golden";
 
-/// What `check` says about a file.
+/// What `check` says about a file, in the environment that stands beside it.
 fn check(path: &Path) -> Report {
-    let source = match read::source(path) {
-        Ok(source) => source,
-        Err(unread) => return unread.into_report(),
-    };
-    let document = match read::document(&source) {
-        Ok(document) => document,
-        Err(complaints) => return Report::new(source, complaints),
-    };
-    let mut complaints = match compile::compile(&document) {
-        Ok(compiled) => compiled.warnings,
-        Err(complaints) => complaints,
-    };
-    complaints.extend(read::named_files(&document));
-    Report::new(source, complaints)
+    match configuration::load(path, &environment(path)) {
+        Ok(loaded) => loaded.report,
+        Err(report) => *report,
+    }
+}
+
+fn environment(path: &Path) -> Environment {
+    let text = fs::read_to_string(path.with_extension("env")).unwrap_or_default();
+    text.lines().filter_map(|line| line.split_once('=')).collect()
+}
+
+/// Who may read a file is part of what is complained about, and no checkout keeps it.
+fn set_modes() {
+    for folder in [FOLDER.to_owned(), format!("{FOLDER}/parts")] {
+        for entry in fs::read_dir(folder).expect("the folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_file() {
+                fs::set_permissions(path, fs::Permissions::from_mode(0o644)).expect("set");
+            }
+        }
+    }
 }
 
 fn cases() -> Vec<PathBuf> {
+    set_modes();
     let mut cases: Vec<PathBuf> = fs::read_dir(FOLDER)
         .expect("the folder")
         .map(|entry| entry.expect("an entry").path())
@@ -67,7 +78,7 @@ fn every_code_has_a_case_named_after_it_and_every_complaint_a_place_and_a_way_ou
         assert!(report.complaints.iter().any(|complaint| complaint.code.name() == own), "{name} lacks {own}");
         for complaint in &report.complaints {
             seen.insert(complaint.code);
-            assert_eq!(complaint.place.is_none(), complaint.code == Code::E0110, "{name}: {}", complaint.message);
+            assert!(complaint.place.is_some() || complaint.code == Code::E0110, "{name}: {}", complaint.message);
             let way_out = complaint.help.is_some() || complaint.label.is_some();
             assert!(way_out || matches!(complaint.code, Code::E0101 | Code::E0509), "{name}: {}", complaint.message);
         }
@@ -80,19 +91,43 @@ fn every_code_has_a_case_named_after_it_and_every_complaint_a_place_and_a_way_ou
 fn a_fix_that_is_offered_removes_its_complaint() {
     for path in cases() {
         let report = check(&path);
-        for complaint in report.complaints.iter().filter(|complaint| complaint.fix.is_some()) {
+        let end = report.source.main().text.len();
+        let in_file = |complaint: &&Complaint| complaint.place.as_ref().is_some_and(|place| place.end <= end);
+        for complaint in report.complaints.iter().filter(|complaint| complaint.fix.is_some()).filter(in_file) {
             let (fix, place) = (complaint.fix.as_ref().expect("filtered"), complaint.place.clone().expect("a fix has a place"));
-            let mut text = report.source.text.clone();
+            let mut text = report.source.main().text.clone();
             text.replace_range(place.clone(), &fix.replace);
             let after = match compile::compile_text(&text) {
                 Ok(compiled) => compiled.warnings,
                 Err(complaints) => complaints,
             };
             assert!(!after.iter().any(|other| other.code == Code::E0101), "{}: {text}", path.display());
-            let still = |other: &&doorward::config::complaint::Complaint| {
+            let still = |other: &&Complaint| {
                 other.code == complaint.code && other.place.as_ref().is_some_and(|other| other.start == place.start)
             };
             assert_eq!(after.iter().find(still), None, "{}: {}", path.display(), complaint.message);
+        }
+    }
+}
+
+#[test]
+fn programs_and_workflows_are_told_the_same_as_people() {
+    for path in cases() {
+        let report = check(&path);
+        let (json, commands, lines) = (report.json(), github::commands(&report), report.lines());
+        let diagnostics = json["diagnostics"].as_array().expect("a list");
+        assert_eq!(diagnostics.len(), report.complaints.len());
+        assert_eq!(commands.lines().count(), report.complaints.len() + 1);
+        for ((complaint, diagnostic), (command, line)) in
+            report.complaints.iter().zip(diagnostics).zip(commands.lines().zip(&lines))
+        {
+            let (code, severity) = (complaint.code.name(), complaint.severity().name());
+            assert_eq!((&diagnostic["code"], &diagnostic["severity"]), (&code.into(), &severity.into()));
+            assert_eq!(diagnostic["message"], complaint.message);
+            let has_place = diagnostic["line"].is_u64() && diagnostic["column"].is_u64() && diagnostic["file"].is_string();
+            assert!(has_place || complaint.place.is_none(), "{diagnostic}");
+            assert!(command.starts_with(&format!("::{severity} ")) && command.contains(&format!("title={code}::")), "{command}");
+            assert!(line.contains(&format!("{severity}[{code}]")), "{line}");
         }
     }
 }

@@ -1,154 +1,267 @@
-//! Ten thousand broken configurations: nothing panics, and every complaint points into the text.
+//! Ten thousand broken configurations: nothing panics, every complaint says where, a refused one changes nothing, and an accepted
+//! one means what a plain reading of it says.
 
 use std::fs;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
-use doorward::config::complaint::Complaint;
+use doorward::base::clock::Timestamp;
+use doorward::base::entropy::Entropy;
+use doorward::base::id::Id;
+use doorward::config::complaint::{Code, Complaint};
+use doorward::config::environment::Environment;
+use doorward::config::github;
 use doorward::config::report::Report;
 use doorward::config::source::Source;
+use doorward::daemon::configuration;
+use doorward::model::identity::Identity;
+use doorward::model::session::{Proofs, Session, SessionRecord};
+use doorward::model::strength::Strength;
+use doorward::plan::app::App;
+use doorward::plan::changed_settings;
 use doorward::plan::compile;
+use doorward::plan::difference;
+use doorward::plan::succession;
+use doorward::plan::whole::Plan;
+use doorward::policy::decide::{Forbidden, Verdict, decide};
+use doorward::policy::rule::DenyStatus;
+use doorward::policy::target::Target;
+use toml::{Table, Value};
 
-const ROUNDS: u64 = 10_000;
+use crate::mutant::{self, Dice};
+use crate::plain::{self, Answer, Probe};
 
-/// SplitMix64: the same texts in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        usize::try_from(self.roll() % bound.max(1) as u64).expect("below a usize")
-    }
-}
-
-fn seeds() -> Vec<String> {
-    let mut paths = vec![std::path::PathBuf::from("gateway.toml")];
-    for folder in ["examples", "tests/golden"] {
-        paths.extend(fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()));
-    }
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
-    paths.sort();
-    let mut seeds: Vec<String> =
-        paths.iter().map(|path| String::from_utf8_lossy(&fs::read(path).expect("readable")).into_owned()).collect();
-    let on: Vec<&str> = seeds[0].lines().map(|line| line.trim_start_matches("#:").trim_start_matches('#')).collect();
-    let on = on.join("\n");
-    seeds.push(on);
-    seeds
-}
-
-/// Pieces that mean something to the parser or to us.
-const PIECES: &[&str] = &[
-    "\"",
-    "'",
-    "\"\"\"",
-    "[",
-    "]",
-    "[[",
-    "]]",
-    "{",
-    "}",
-    "=",
-    ".",
-    ",",
-    "#",
-    "\n",
-    "\r\n",
-    "\\",
-    "\\u0000",
-    "\u{feff}",
-    "ä",
-    "🚪",
-    "\u{202e}",
-    "\u{0}",
-    "0",
-    "-1",
-    "1e400",
-    "99999999999999999999",
-    "0x7fffffffffffffffff",
-    "1979-05-27",
-    "true",
-    "[app]",
-    "[[app]]",
-    "[[app.rule]]",
-    "[app.rule]",
-    "[listen]",
-    "a.b.c = 1\n",
-    "host = \"a\"\n",
-    "path = \"/**\"\n",
-    "\"/\"",
-    "/0",
-    "http://",
-    "[::]",
-    "path_regex = \"(((a{9}){9}){9}){9}\"\n",
-    "redirect = [{from=\"/\",to=\"/\"}]\n",
-    "stand_in_0",
-    "[[[[[[[[[[[[[[[[",
+const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+const METHODS: [&str; 2] = ["GET", "POST"];
+const PATHS: [&str; 14] = [
+    "/",
+    "/admin",
+    "/admin/login",
+    "/administrator",
+    "/secret",
+    "/lab",
+    "/lab/tree",
+    "/api/v2/keys",
+    "/feed",
+    "/health",
+    "/hooks/push",
+    "/files/a/draft",
+    "/share/ab12",
+    "/old/page",
 ];
+const CLIENTS: [&str; 3] = ["192.0.2.7", "10.1.2.3", "2001:db8::1"];
 
-fn mutated(dice: &mut Dice, seeds: &[String]) -> String {
-    let mut text: Vec<char> = seeds[dice.below(seeds.len())].chars().collect();
-    for _ in 0..=dice.below(4) {
-        let (from, to) = (dice.below(text.len() + 1), dice.below(text.len() + 1));
-        let (from, to) = (from.min(to), from.max(to).min(from.min(to) + 40));
-        let piece: Vec<char> = PIECES[dice.below(PIECES.len())].chars().collect();
-        match dice.below(5) {
-            0 => drop(text.drain(from..to)),
-            1 => drop(text.splice(from..to, piece)),
-            2 => drop(text.splice(from..from, piece)),
-            3 => {
-                let copy: Vec<char> = text[from..to].to_vec();
-                let at = dice.below(text.len() + 1);
-                text.splice(at..at, copy);
-            }
-            _ => text.truncate(to),
+#[expect(clippy::disallowed_methods, reason = "the test runner says how much by a variable")]
+fn rounds() -> u64 {
+    if std::env::var("DOORWARD_TESTS").is_ok_and(|size| size == "full") { 100_000 } else { 10_000 }
+}
+
+/// Every refusal has an error, and every complaint a file, a line and a column that are there.
+fn check_report(report: &Report, refused: bool, told: &dyn Fn() -> String) {
+    assert_eq!(report.complaints.iter().any(Complaint::is_error), refused, "{}", told());
+    for complaint in &report.complaints {
+        let Some(place) = &complaint.place else {
+            assert_eq!(complaint.code, Code::E0110, "no place: {complaint:?}\n{}", told());
+            continue;
+        };
+        for place in std::iter::once(place).chain(complaint.also.iter().map(|(place, _)| place)) {
+            let text = report.source.text_at(place.start);
+            let inside = text.start <= place.start && place.start <= place.end && place.end <= text.start + text.text.len();
+            assert!(inside, "{complaint:?}\n{}", told());
+            assert!(text.text.get(place.start - text.start..place.end - text.start).is_some(), "{complaint:?}\n{}", told());
+            let position = report.source.position(place.start);
+            let line = text.text.split('\n').nth(position.line - 1).unwrap_or_else(|| panic!("{complaint:?}\n{}", told()));
+            assert!((1..=line.chars().count() + 1).contains(&position.column), "{complaint:?}\n{}", told());
         }
     }
-    text.into_iter().collect()
+}
+
+fn identities() -> [Identity; 3] {
+    let session = |strength| {
+        Identity::User(Arc::new(Session::from(SessionRecord {
+            id: Id::draw(Entropy),
+            user: Id::draw(Entropy),
+            user_name: "alice".parse().expect("a name"),
+            profile: Arc::default(),
+            strength,
+            proofs: Proofs { password: Some(NOW), code: (strength > Strength::Password).then_some(NOW) },
+            created_at: NOW,
+            expires_at: NOW.plus(Duration::from_secs(3_600)),
+            idle_timeout: None,
+            network: "192.0.2.1".into(),
+            agent: "test".into(),
+            last_seen: NOW,
+        })))
+    };
+    [Identity::Anonymous, session(Strength::Password), session(Strength::TwoFactor)]
+}
+
+/// What the engine decides of each probe, for each identity.
+fn decisions(app: &App, identities: &[Identity]) -> Vec<String> {
+    let mut decisions = Vec::new();
+    for probe in probes() {
+        for identity in identities {
+            let target = Target::parse(probe.path).expect("plain");
+            let judgement = app.rules.judge(&target, &probe.method.parse().expect("a method"), probe.client);
+            decisions.push(match decide(judgement, target, identity.clone(), NOW) {
+                Verdict::Grant(_) => "pass".to_owned(),
+                Verdict::Redirect(redirect) => format!("{} {}", redirect.status, redirect.to),
+                Verdict::Challenge(challenge) => format!("sign in with {}", challenge.needs.strength.name()),
+                Verdict::Forbid(Forbidden::Unprovable) => "unprovable".to_owned(),
+                Verdict::Forbid(Forbidden::NotAllowed) => "not allowed".to_owned(),
+                Verdict::Deny(DenyStatus::NotFound) => "404".to_owned(),
+                Verdict::Deny(DenyStatus::Forbidden) => "403".to_owned(),
+            });
+        }
+    }
+    decisions
+}
+
+fn probes() -> impl Iterator<Item = Probe<'static>> {
+    let clients = || CLIENTS.iter().map(|client| client.parse::<IpAddr>().expect("an address"));
+    let of = move |path| METHODS.iter().flat_map(move |method| clients().map(move |client| Probe { method, path, client }));
+    PATHS.iter().flat_map(move |path| of(path))
+}
+
+/// The same, as the plain reading says.
+fn expected(root: &Table, app: &Table) -> Vec<String> {
+    let mut decisions = Vec::new();
+    for probe in probes() {
+        let answer = plain::answer(root, app, probe);
+        for strength in [None, Some(Answer::Password), Some(Answer::TwoFactor)] {
+            decisions.push(match &answer {
+                Answer::Open => "pass".to_owned(),
+                Answer::Redirect(status, to) => format!("{status} {to}"),
+                Answer::Deny(status) => status.to_string(),
+                Answer::Passkey => "unprovable".to_owned(),
+                Answer::Password | Answer::TwoFactor if strength.as_ref().is_some_and(|strength| *strength >= answer) => {
+                    "pass".to_owned()
+                }
+                Answer::Password => "sign in with password".to_owned(),
+                Answer::TwoFactor => "sign in with 2fa".to_owned(),
+            });
+        }
+    }
+    decisions
+}
+
+/// Compares an accepted configuration with what a plain reading of its texts says; how many apps were compared.
+fn compare(plan: &Plan, texts: &[&str], identities: &[Identity], told: &dyn Fn() -> String) -> usize {
+    let roots: Vec<Table> = texts.iter().map(|text| text.parse().expect("TOML")).collect();
+    let apps = roots.iter().flat_map(|root| root.get("app").and_then(Value::as_array).into_iter().flatten());
+    let apps: Vec<&Table> = apps.filter_map(Value::as_table).collect();
+    assert_eq!(apps.len(), plan.apps.len(), "{}", told());
+    let mut compared = 0;
+    for (table, app) in apps.into_iter().zip(&plan.apps).filter(|(table, _)| plain::is_known(table)) {
+        let (decided, expected) = (decisions(app, identities), expected(&roots[0], table));
+        if let Some(at) = (0..decided.len()).find(|at| decided[*at] != expected[*at]) {
+            let probe = probes().nth(at / identities.len());
+            panic!("{}: {probe:?} as {}: {}, not {}\n{}", app.name, at % identities.len(), decided[at], expected[at], told());
+        }
+        compared += 1;
+    }
+    compared
+}
+
+/// Variables that say something, or nothing, or the wrong thing.
+fn environment(dice: &mut Dice) -> Environment {
+    let all = [
+        ("DOORWARD_SESSION_IDLE_TIMEOUT", "1h"),
+        ("DOORWARD_SESSION_IDLE_TIMEOUT", "30"),
+        ("DOORWARD_NAME", "Home"),
+        ("DOORWARD_NAME_FILE", "/dev/zero"),
+        ("DOORWARD_AUTH_TOTP_DIGITS", "8"),
+        ("DOORWARD_AUTH_TOTP_DIGITS", "٨"),
+        ("DOORWARD_APP_HOST", "x"),
+        ("DOORWARD_LISTEN_HTTPS", "[::]:1"),
+        ("DOORWARD_", "x"),
+        ("KEY", "hunter2"),
+    ];
+    // Most configurations meet none.
+    if dice.below(8) > 0 { Environment::default() } else { (0..dice.below(3)).map(|_| *dice.pick(&all)).collect() }
+}
+
+/// The attack: a configuration written by somebody else, or by accident, that stops the gateway instead of being refused, is said
+/// to be wrong nowhere, or lets through what it seems to close.
+#[test]
+fn no_file_makes_us_stumble_and_what_is_accepted_means_what_it_says() {
+    let home = tempfile::tempdir().expect("a folder");
+    fs::create_dir(home.path().join("apps")).expect("made");
+    let (file, included) = (home.path().join("gateway.toml"), home.path().join("apps/more.toml"));
+    let (seeds, mut dice, identities) = (mutant::seeds(), Dice(1), identities());
+    let mut current = compile::compile_text(mutant::RULES).expect("sound").plan;
+    let in_force = |plan: &Plan| -> Vec<Vec<String>> { plan.apps.iter().map(|app| decisions(app, &identities)).collect() };
+    let (mut refused, mut compared) = (0, 0);
+    for round in 0..rounds() {
+        let bytes = mutant::mutated(&mut dice, &seeds);
+        let includes = dice.below(6) == 0;
+        let main = if includes { format!("include = [\"apps/*.toml\"]\n{}", mutant::RULES).into_bytes() } else { bytes.clone() };
+        fs::write(&file, &main).expect("written");
+        fs::write(&included, if includes { &bytes[..] } else { b"" }).expect("written");
+        let told = || format!("round {round}:\n{}", String::from_utf8_lossy(&bytes));
+        // What was in force goes on as it was: asked now and then, because nothing touches it.
+        let before = (round % 50 == 0).then(|| in_force(&current));
+        let loaded = load(&file, &environment(&mut dice), round, &told);
+        assert!(before.is_none_or(|before| before == in_force(&current)), "{}", told());
+        match loaded {
+            None => refused += 1,
+            Some(plan) => {
+                let texts = [&main, &bytes].map(|bytes| std::str::from_utf8(bytes).expect("accepted"));
+                let own = std::str::from_utf8(&main).expect("accepted");
+                let takes_in = includes || own.contains("apps/*.toml");
+                let texts = if includes { &texts[..] } else { &texts[..1] };
+                if !takes_in || includes {
+                    compared += compare(&plan, texts, &identities, &told);
+                }
+                let changes = difference::difference(&current, &plan);
+                assert!(!difference::summary(&changes).is_empty());
+                let _keys = changed_settings::needing_restart(&current, &plan);
+                let next = succession::succeed(&plan, &current);
+                let gone = succession::departed(&current, &next);
+                assert!(gone.len() <= current.apps.len());
+                current = next;
+            }
+        }
+    }
+    let share = usize::try_from(rounds()).expect("small");
+    assert!(refused > share / 2 && compared > share / 20, "{refused} refused, {compared} apps compared of {share}");
+}
+
+/// As `check`, start and reload do; and as `up` does, which has a text and no file.
+fn load(file: &Path, environment: &Environment, round: u64, told: &dyn Fn() -> String) -> Option<Plan> {
+    if let Some(text) = fs::read_to_string(file).ok().filter(|_| round.is_multiple_of(3)) {
+        let (complaints, refused) = match compile::compile_text(&text) {
+            Ok(compiled) => (compiled.warnings, false),
+            Err(complaints) => (complaints, true),
+        };
+        check_report(&Report::new(Source::unnamed("(command line)", text), complaints), refused, told);
+    }
+    let (plan, report) = match configuration::load(file, environment) {
+        Ok(loaded) => (Some(loaded.plan), loaded.report),
+        Err(report) => (None, *report),
+    };
+    check_report(&report, plan.is_none(), told);
+    if round.is_multiple_of(10) {
+        let human = report.human(false);
+        assert!(!human.contains('\u{1b}') && !human.contains("hunter2"), "{human}");
+        assert_eq!(report.json()["ok"], plan.is_some());
+        let lines = github::commands(&report).lines().count();
+        assert_eq!(lines, report.complaints.len().min(100) + 1, "{}", told());
+    }
+    plan
 }
 
 fn check(text: &str) -> Vec<Complaint> {
-    match compile::compile_text(text) {
-        Ok(compiled) => compiled.warnings,
-        Err(complaints) => {
-            assert!(complaints.iter().any(Complaint::is_error), "refused without an error:\n{text}");
-            complaints
-        }
-    }
-}
-
-/// The attack: a configuration written by somebody else, or by accident, that stops the gateway instead of being refused.
-#[test]
-fn no_text_makes_us_stumble_and_every_complaint_points_into_it() {
-    let (seeds, mut dice) = (seeds(), Dice(1));
-    let mut complained = 0;
-    for round in 0..ROUNDS {
-        let text = mutated(&mut dice, &seeds);
-        let complaints = check(&text);
-        complained += usize::from(!complaints.is_empty());
-        for complaint in &complaints {
-            let place = complaint.place.clone().unwrap_or_else(|| panic!("round {round}: no place: {complaint:?}\n{text}"));
-            let inside = place.start <= place.end && place.end <= text.len();
-            assert!(inside && text.get(place.clone()).is_some(), "round {round}: {complaint:?}\n{text}");
-            for (place, _) in &complaint.also {
-                assert!(text.get(place.clone()).is_some(), "round {round}: {complaint:?}\n{text}");
-            }
-        }
-        if round % 10 == 0 {
-            let report = Report::new(Source::unnamed("mutated.toml", text), complaints);
-            assert!(!report.human(false).contains('\u{1b}'));
-            assert_eq!(report.json()["ok"], report.complaints.iter().all(|complaint| !complaint.is_error()));
-        }
-    }
-    assert!(complained > 5_000, "the mutations are too tame: {complained}");
+    compile::compile_text(text).map_or_else(|complaints| complaints, |compiled| compiled.warnings)
 }
 
 #[test]
 fn depth_and_length_are_bounded() {
+    let home = tempfile::tempdir().expect("a folder");
+    let file = home.path().join("gateway.toml");
+    fs::write(&file, "include = [\"deep\"]").expect("written");
     for text in [
         "[".repeat(100_000),
         format!("a = {}1{}", "[".repeat(50_000), "]".repeat(50_000)),
@@ -158,6 +271,9 @@ fn depth_and_length_are_bounded() {
         "x = 1\n".repeat(20_000),
         (0..20_000).map(|n| format!("x{n} = 1\n")).collect(),
     ] {
+        fs::write(home.path().join("deep"), &text).expect("written");
+        let report = configuration::load(&file, &Environment::default()).expect_err("refused");
+        assert!(!report.human(false).is_empty());
         let complaints = check(&text);
         assert!(!complaints.is_empty());
         assert!(Report::new(Source::unnamed("x", text), complaints).human(false).contains("; nothing was applied\n"));

@@ -4,4 +4,6 @@
 mod explained;
 mod golden;
 mod hostile;
+mod mutant;
+mod plain;
 mod reference;

@@ -7,6 +7,7 @@ import tornado.web
 import tornado.websocket
 
 PAGE = """<!doctype html><html lang="en"><title>Echo</title><h1>Echo app</h1><p id="path"></p><p id="state">connecting</p>
+<form method="post" action="/send"><label>Words <input name="words"></label> <button>Send</button></form>
 <script src="/page.js"></script></html>"""
 SCRIPT = """document.getElementById("path").textContent = location.pathname + location.search;
 const socket = new WebSocket(`wss://${location.host}/echo`);
@@ -27,6 +28,10 @@ class Script(tornado.web.RequestHandler):
 
 class Page(tornado.web.RequestHandler):
     def get(self):
+        self.write(PAGE)
+
+    def post(self):
+        print(f"received {self.request.path}", flush=True)
         self.write(PAGE)
 
 

@@ -54,6 +54,14 @@ def journey(scene):
     cookies = [(c["domain"], c["name"]) for c in context.cookies() if c["name"] == "__Host-doorward"]
     kit.check(sorted(domain for domain, _ in cookies) == sorted(HOSTS), f"each host has a cookie of its own ({cookies})")
 
+    # A form that is filled in while the session lasts, and sent after its end.
+    form = open_tab(context, base["two.localhost"] + "/letter")
+    form.locator("input[name=words]").fill("dear all")
+    other = open_tab(context, base["three.home.arpa"] + "/letter")
+    other.locator("input[name=words]").fill("first")
+    other.locator("form button").click()
+    other.wait_for_url("**/send")
+
     # Signing out on one host: the sockets of all three close.
     last = open_tab(context, base["two.localhost"] + "/.doorward/logout")
     began = time.monotonic()
@@ -66,6 +74,14 @@ def journey(scene):
         page.wait_for_url("**/.doorward/login*")
         kit.check(page.url.startswith(base["one.localhost"]), f"{host} asks for a new sign-in")
     kit.check(gateway.command("session", "list")["sessions"] == [], "no session is left")
+    form.locator("form button").click()
+    form.wait_for_url("**/.doorward/login*")
+    notice = form.locator("[role=status]").inner_text()
+    kit.check("Nothing you typed was sent to the app" in notice, f"the sign-in page says so ({notice})")
+    form.screenshot(path=scene.outdir / "not-sent.png")
+    posts = [(e["request"]["host"], e["refusal"]) for e in gateway.access_log()
+             if e["request"]["method"] == "POST" and e["request"]["uri"] == "/send"]
+    kit.check([refusal for _, refusal in posts] == [None, "sign-in"], f"of two forms one reached the app ({posts})")
     kit.check(browser.hosts <= {*HOSTS, "", None}, f"no request went to another host {browser.hosts}")
 
 

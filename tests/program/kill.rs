@@ -8,7 +8,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use doorward::admin::wish::{Answer, Credentials, SessionLine, UserLine, Which, Wish};
+use doorward::admin::wish::{Answer, Credentials, Details, SessionLine, UserLine, Which, Wish};
 use doorward::auth::password;
 use doorward::base::entropy::Entropy;
 use doorward::base::secret::Secret;
@@ -89,7 +89,10 @@ impl Worker<'_> {
     /// By the control socket, with a real sign-in.
     fn enrol(&self, deed: &mut Deed, n: u8) -> Option<()> {
         let credentials = Credentials { password_hash: self.hash.to_owned(), totp_seed: Some(KEY.to_owned()) };
-        ask(&self.socket, &Wish::UserAdd { name: deed.name.clone(), credentials: Some(credentials) })?;
+        ask(
+            &self.socket,
+            &Wish::UserAdd { name: deed.name.clone(), credentials: Some(credentials), details: Details::default() },
+        )?;
         deed.fate = Fate::Active;
         self.acknowledge()?;
         let mut browser = self.browser.from(self.number, n);

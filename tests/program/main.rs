@@ -4,9 +4,12 @@
 mod accounts;
 mod bed;
 mod client;
+mod doctor;
 mod footprint;
 mod kill;
+mod people;
 mod probing;
+mod rotating;
 mod secrets;
 mod signals;
 mod starting;

@@ -12,6 +12,7 @@ const VERBS: &[&str] = &[
     "run",
     "check",
     "explain",
+    "doctor",
     "trust",
     "user add",
     "user link",
@@ -69,7 +70,7 @@ fn version_and_completions() {
 #[test]
 fn wrong_words_end_with_2_in_the_form_that_was_asked_for() {
     let home = home();
-    for words in ["", "nonsense", "up", "up nonsense", "up a.localhost=https://x", "session end", "user delete alice", "run"] {
+    for words in ["", "nonsense", "up", "up nonsense", "up a.localhost=gopher://x", "session end", "user delete alice", "run"] {
         let said = run(home.path(), words).ends_with(2);
         assert!(!said.err.is_empty() && said.out.is_empty(), "{words}: {said:?}");
     }
@@ -162,6 +163,16 @@ fn explain_tells_passing_from_signing_in() {
     assert_eq!(passing["headers"]["x-forwarded-for"], "198.51.100.7", "{passing}");
     let sent = explain(&format!("{url}/"));
     assert_eq!(sent["verdict"]["location"], "https://paperless.example.com:8443/.doorward/login");
+    let app = PAPERLESS.replacen("[[app]]", "[[app]]\npreserve_host = false", 1);
+    fs::write(home.path().join("gateway.toml"), &app).expect("written");
+    let headers = &explain(&format!("{url}/ --user alice"))["headers"];
+    assert_ne!(headers["host"], headers["x-forwarded-host"], "{headers}");
+    fs::write(home.path().join("gateway.toml"), app.replacen("[[app]]", "[[app]]\nmaintenance = true", 1)).expect("written");
+    let closed = [("/", "sign-in"), ("/health", "maintenance"), ("/ --user alice", "maintenance")];
+    for (words, expected) in closed {
+        assert_eq!(verdict(&format!("{url}{words}")), expected, "{words}");
+    }
+    fs::write(home.path().join("gateway.toml"), PAPERLESS).expect("written");
     let said = run(home.path(), &format!("explain {url}/a%00b")).ends_with(0);
     assert!(said.out.contains("encoded control character (encoded-control)"), "{said:?}");
     let said = run(home.path(), &format!("explain {url}/a%E2%80%AEb")).ends_with(0);

@@ -74,6 +74,28 @@ fn every_rule_is_told_when_it_comes_and_when_it_goes() {
             "no rule says any more that /x/ is denied to everybody",
         ),
         (
+            "allow = [\"group:family\", \"user:bob\"]",
+            Closes,
+            "only user:bob, group:family may open it, no longer everybody who is signed in",
+            Opens,
+            "everybody who is signed in may open it, no longer only user:bob, group:family",
+        ),
+        (
+            "max_age = \"15m\"",
+            Closes,
+            "asks for a proof given within 15m, no longer for one of any age",
+            Opens,
+            "asks for no new proof any more, however old the last is",
+        ),
+        (
+            "require = \"passkey\"",
+            Closes,
+            "stands behind a passkey instead of behind two factors",
+            Opens,
+            "stands behind two factors instead of behind a passkey",
+        ),
+        ("listed = false", Alters, "listed is another", Alters, "listed is another"),
+        (
             "deny_status = 403",
             Alters,
             "denied paths are answered 403 instead of 404",
@@ -151,6 +173,16 @@ fn a_rule_that_changed_is_told_as_one() {
     for (before, after, effect, sentence) in cases {
         assert_eq!(told(&before, &after), [(effect, sentence.to_owned())], "{before}\n{after}");
     }
+    // Looser in one respect and stricter in another is told as opening.
+    let (family, fresh) = (rule("allow = [\"group:family\"]"), rule("max_age = \"5m\""));
+    let sentence =
+        "/api/ stands behind two factors, proven within 5m, where so far it stands behind two factors for group:family alone";
+    assert_eq!(told(&family, &fresh), [(Effect::Opens, sentence.to_owned())]);
+    let both = "allow = [\"group:family\", \"user:bob\"]";
+    let told_of = told(both, "allow = [\"user:bob\", \"user:alice\"]");
+    let expected = [(Effect::Opens, "user:alice may open it"), (Effect::Closes, "group:family may no longer open it")];
+    assert_eq!(told_of, expected.map(|(effect, sentence)| (effect, sentence.to_owned())));
+    assert_eq!(told(both, "allow = [\"user:BOB\", \"group:Family\", \"user:bob\"]"), [], "another spelling is no change");
     let one = "[[app.rule]]\npath = \"/a/*/x\"\n";
     let two = "[[app.rule]]\npath = \"/a/b/*\"\naction = \"bypass\"\nreason = \"x\"\n";
     let order = "the rules are in another order, and the first that matches speaks";
@@ -220,4 +252,73 @@ fn other_headers_and_websocket_limits_are_told() {
     assert_eq!(told("", "request_headers = { remove = [\"X-Old\"] }"), [alters("request_headers")]);
     assert_eq!(told("", "response_headers = { remove = [\"X-Old\"] }"), [alters("response_headers")]);
     assert_eq!(told("", "websocket = { enabled = false }"), [alters("websocket")]);
+}
+
+#[test]
+fn hosts_and_paths_that_change_hands_are_told_with_who_has_them() {
+    use Effect::{Alters, Closes, Opens};
+    let at = |name: &str, host: &str, path: &str| {
+        format!("[[app]]\nname = \"{name}\"\nhost = \"{host}\"\npath = \"{path}\"\nupstream = \"http://127.0.0.1:8000\"\n")
+    };
+    let (root, wiki) = (at("root", "a.example", "/"), at("wiki", "a.example", "/wiki/"));
+    let (any, own) = (at("any", "*.x.example", "/"), at("own", "b.x.example", "/"));
+    let both = |one: &str, two: &str| format!("name = \"x\"\nportal = \"https://auth.example\"\n{one}{two}");
+    for (before, after, expected) in [
+        (both(&root, &wiki), both(&root, ""), vec![(Alters, "wiki", "https://a.example/wiki/ leads to root instead")]),
+        (both(&any, &own), both(&any, ""), vec![(Alters, "own", "https://b.x.example/ leads to any instead")]),
+        (both(&any, &own), both(&own, ""), vec![(Closes, "any", "is gone, and with it https://*.x.example/")]),
+        (both(&wiki, ""), both(&wiki, &any), vec![(Opens, "any", "a new app at https://*.x.example/, behind two factors")]),
+        (both(&wiki, &any), both(&any, ""), vec![(Closes, "wiki", "is gone, and with it https://a.example/wiki/")]),
+        (
+            both(&any, &wiki),
+            both(&any, &wiki.replace("\"a.example\"", "[\"a.example\", \"c.x.example\"]").replace("/wiki/", "/wiki")),
+            vec![(Alters, "wiki", "https://c.x.example/wiki/ leads here instead of to any")],
+        ),
+        (
+            both(&wiki, ""),
+            both(&(wiki.clone() + "strip_path = true\n"), ""),
+            vec![(Alters, "wiki", "no longer sees that it is at /wiki/")],
+        ),
+    ] {
+        let told = difference(&plan(&before), &plan(&after));
+        let told: Vec<_> = told
+            .iter()
+            .map(|change| (change.effect, change.app.as_deref().unwrap_or_default(), change.sentence.as_str()))
+            .collect();
+        assert_eq!(told, expected, "{before}\n{after}");
+    }
+}
+
+#[test]
+fn where_requests_go_and_what_they_may_carry_is_told() {
+    use Effect::{Alters, Closes, Opens};
+    let says = |words: &str| vec![(Alters, words.to_owned())];
+    assert_eq!(told("", "maintenance = \"Back at six.\""), says("is closed for maintenance: who may pass gets 503"));
+    assert_eq!(told("maintenance = true", "maintenance = false"), says("is open again after maintenance"));
+    assert_eq!(told("maintenance = true", "maintenance = \"x\""), says("maintenance is told in other words"));
+    assert_eq!(told("", "preserve_host = false"), says("the app gets its own Host"));
+    let rule = "[[app.rule]]\npath = \"/up/\"\naction = \"bypass\"\nreason = \"x\"\n";
+    assert_eq!(
+        told(rule, &format!("{rule}body_limit = \"none\"")),
+        says("/up/ takes bodies of any size, where so far it took bodies of at most 1048576 bytes")
+    );
+    let to = |upstream: &str| plan(&app("a", "").replace("http://127.0.0.1:8000", upstream));
+    let sentences =
+        |before: &Plan, after: &Plan| difference(before, after).into_iter().map(|change| change.sentence).collect::<Vec<_>>();
+    let tls = "https://nas:5001\"\nupstream_tls = { ca = \"nas.pem\" } # \"";
+    assert_eq!(
+        sentences(&to("unix:/run/a.sock"), &to(tls)),
+        ["requests go to https://nas:5001 instead of unix:/run/a.sock", "upstream_tls is another"]
+    );
+    assert_eq!(
+        general(
+            "[listen]\ntrusted_proxies = [\"192.0.2.1\"]",
+            "[listen]\ntrusted_proxies = [\"192.0.2.2\"]\nclient_ip_header = \"X-Real-IP\""
+        ),
+        [
+            (Opens, "192.0.2.2/32 is believed where requests come from".to_owned()),
+            (Closes, "192.0.2.1/32 is no longer believed where requests come from".to_owned()),
+            (Alters, "proxies name their clients in x-real-ip instead of x-forwarded-for".to_owned()),
+        ]
+    );
 }

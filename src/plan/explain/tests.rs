@@ -1,6 +1,7 @@
 //! Traces of plain situations, and of random ones against the engine.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
@@ -8,8 +9,9 @@ use super::*;
 use crate::config::document;
 use crate::model::strength::Strength;
 use crate::plan::compile;
-use crate::policy::requirement::Requirement;
-use crate::policy::rule::{DenyStatus, Redirect};
+use crate::policy::mount::Mount;
+use crate::policy::people::Allowed;
+use crate::policy::rule::{DenyStatus, Redirect, Suffixes};
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 const FILE: &str = r#"
@@ -46,6 +48,47 @@ fn written(origin: &Origin) -> &'static str {
 }
 
 #[test]
+fn an_app_that_is_mounted_is_explained_with_what_it_would_see() {
+    let text = "portal = \"login.example.com\"\n[[app]]\nname = \"wiki\"\nhost = [\"a.example.com\", \"*.w.example.com\"]\n\
+                path = \"/wiki\"\nstrip_path = true\nupstream = \"http://127.0.0.1:1\"\ndeny = [\"/admin/\"]\nbypass = [\"/wiki/open/\"]\n\
+                [[app]]\nname = \"root\"\nhost = \"a.example.com\"\nupstream = \"http://127.0.0.1:1\"\n";
+    let document = document::parse(text).expect("a document");
+    let plan = compile::compile(&document).expect("a plan").plan;
+    let ask = |host: &str, target: &str| {
+        let (host, now) = (&Host::parse(host).expect("a host"), Timestamp::from_secs(1_000));
+        let question = Question { host, target, method: &Method::GET, client: CLIENT, identity: Identity::Anonymous, now };
+        match explain(&plan, &document, question) {
+            Finding::App(explained) => {
+                let sent = match &explained.verdict {
+                    Verdict::Grant(grant) => grant.target().as_str().to_owned(),
+                    Verdict::Deny(_) => "denied".to_owned(),
+                    Verdict::Challenge(_) | Verdict::Forbid(_) | Verdict::Redirect(_) => "asked".to_owned(),
+                };
+                format!("{} {sent}", explained.app.name)
+            }
+            Finding::NoSuchPath => "nobody".to_owned(),
+            Finding::SeveralApps => "several".to_owned(),
+            other => format!("{other:?}"),
+        }
+    };
+    for (host, target, expected) in [
+        ("a.example.com", "/wiki/open/x", "wiki /open/x"),
+        ("b.w.example.com", "/wiki/open/x", "wiki /open/x"),
+        ("a.example.com", "/wiki/x", "wiki asked"),
+        ("a.example.com", "/wiki/admin/", "wiki denied"),
+        ("a.example.com", "/wiki//host/admin/", "wiki denied"),
+        ("a.example.com", "/x", "root asked"),
+        ("a.example.com", "/Wiki/open/", "several"),
+        ("b.w.example.com", "/x", "nobody"),
+        ("b.w.example.com", "/Wiki/", "nobody"),
+        ("a.example.com", "/wiki/.doorward/x", "Disguised"),
+        ("w.example.com", "/wiki/", "UnknownHost"),
+    ] {
+        assert_eq!(ask(host, target), expected, "{host}{target}");
+    }
+}
+
+#[test]
 fn the_rule_that_decides_is_named_with_its_place_and_reading() {
     for (target, method, kind, place) in [
         ("/Admin%2flogin/", Method::GET, Kind::Deny, "\"/admin/\""),
@@ -57,7 +100,7 @@ fn the_rule_that_decides_is_named_with_its_place_and_reading() {
         ("/hook", Method::GET, Kind::Requirement, "\"password\""),
     ] {
         let explained = of_app(target, &method);
-        let step = &explained.trace.steps[explained.trace.decisive.expect("a step")];
+        let step = &explained.trace.steps[explained.trace.decisive[0]];
         assert_eq!(step.kind, kind, "{target}");
         assert!(written(&step.origin).starts_with(place), "{target}: {}", written(&step.origin));
         assert!(step.hit.is_some(), "{target}");
@@ -103,7 +146,13 @@ fn redirect() -> impl Strategy<Value = Redirect> {
 }
 
 fn requirement() -> impl Strategy<Value = Requirement> {
-    proptest::sample::select(vec![Strength::Password, Strength::TwoFactor]).prop_map(|strength| Requirement { strength })
+    let strength = proptest::sample::select(Strength::ALL.to_vec());
+    let max_age = proptest::sample::select(vec![None, Some(60), Some(600)]).prop_map(|age| age.map(Duration::from_secs));
+    let people = proptest::sample::subsequence(vec!["alice", "bob", "carol"], 0..=3).prop_map(|names| match names.as_slice() {
+        [_, _, _] => People::Everybody,
+        names => People::listed(Allowed::new(names.iter().map(|name| name.parse().expect("a name")).collect(), vec![])),
+    });
+    (strength, max_age, people).prop_map(|(strength, max_age, people)| Requirement { strength, max_age, people })
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -120,7 +169,13 @@ fn rule_of(action: impl Strategy<Value = Action>) -> impl Strategy<Value = Rule>
     let networks = proptest::sample::subsequence(vec!["192.0.2.0/24", "::ffff:192.0.2.0/120", "2001:db8::/32"], 0..=1);
     let networks = networks.prop_map(|list| list.into_iter().map(|text| text.parse().expect(text)).collect());
     let paths = proptest::collection::vec(pattern(), 1..=2);
-    (paths, methods, networks, action).prop_map(|(paths, methods, networks, action)| Rule { paths, methods, networks, action })
+    (paths, methods, networks, action).prop_map(|(paths, methods, networks, action)| Rule {
+        paths,
+        methods,
+        networks,
+        action,
+        body_limit: None,
+    })
 }
 
 fn rule_set() -> impl Strategy<Value = RuleSet> {
@@ -129,8 +184,11 @@ fn rule_set() -> impl Strategy<Value = RuleSet> {
     let rules = proptest::collection::vec(rule_of(action()), 0..=3);
     let bypass = proptest::collection::vec(rule_of(Just(Action::Bypass)), 0..=2);
     let status = proptest::sample::select(vec![DenyStatus::NotFound, DenyStatus::Forbidden]);
+    let suffixes = proptest::sample::select(vec![Suffixes::Covered, Suffixes::Apart]);
+    let encoded_slash = proptest::sample::select(vec![EncodedSlash::Judge, EncodedSlash::Judge, EncodedSlash::Refuse]);
+    let status = (status, suffixes, encoded_slash);
     (only, patterns(2), redirects, rules, bypass, requirement(), status).prop_map(
-        |(only, deny, redirects, rules, bypass, requirement, deny_status)| RuleSet {
+        |(only, deny, redirects, rules, bypass, requirement, (deny_status, suffixes, encoded_slash))| RuleSet {
             only,
             deny,
             redirects,
@@ -138,6 +196,9 @@ fn rule_set() -> impl Strategy<Value = RuleSet> {
             bypass,
             requirement,
             deny_status,
+            suffixes,
+            encoded_slash,
+            body_limit: None,
         },
     )
 }
@@ -159,14 +220,20 @@ proptest! {
         text in target(),
         method in proptest::sample::select(vec!["GET", "HEAD", "POST", "post", "head", "DELETE"]),
         client in proptest::sample::select(vec!["192.0.2.7", "::ffff:192.0.2.7", "2001:db8::1", "198.51.100.1"]),
+        mount in proptest::sample::select(vec![("/", false), ("/a", false), ("/a", true), ("/admin", true)]),
     ) {
-        let target = Target::parse(&text).expect("readable");
+        let mount = Mount::parse(mount.0, mount.1).expect("a mount point");
+        let target = mount.enter(Target::parse(&format!("{}{text}", mount.prefix())).expect("readable")).expect("readable");
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
         let client = client.parse().expect("an address");
         let trace = trace(&rules, &Places::default(), &target, &method, client);
         prop_assert_eq!(&trace.judgement, &rules.judge(&target, &method, client));
-        let decisive = trace.decisive.map(|at| &trace.steps[at]);
-        prop_assert_eq!(decisive.map(|step| &step.says), Some(&trace.judgement));
-        prop_assert!(decisive.is_some_and(|step| step.hit.is_some()));
+        let decisive: Vec<&Step> = trace.decisive.iter().map(|at| &trace.steps[*at]).collect();
+        prop_assert!(!decisive.is_empty() && decisive.iter().all(|step| step.hit.is_some()));
+        let together = decisive.iter().map(|step| step.says.clone()).reduce(|one, two| match (one, two) {
+            (Judgement::Required(one), Judgement::Required(two)) => Judgement::Required(one.and(&two)),
+            (one, two) => unreachable!("{one:?} and {two:?} cannot be put together"),
+        });
+        prop_assert_eq!(together.as_ref(), Some(&trace.judgement));
     }
 }

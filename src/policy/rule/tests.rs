@@ -13,15 +13,15 @@ const BYPASSES: &str = include_str!("../../../tests/data/path-bypass.tsv");
 const HONEST: &str = include_str!("../../../tests/data/honest-urls.tsv");
 const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 
-const PASSWORD: Action = Action::Require(Requirement { strength: Strength::Password });
-const TWO_FACTOR: Action = Action::Require(Requirement { strength: Strength::TwoFactor });
+const PASSWORD: Action = Action::Require(Requirement::of(Strength::Password));
+const TWO_FACTOR: Action = Action::Require(Requirement::of(Strength::TwoFactor));
 
 fn patterns(texts: &[&str]) -> Vec<Pattern> {
     texts.iter().map(|text| Pattern::parse(text).expect(text)).collect()
 }
 
 fn rule(paths: &[&str], action: Action) -> Rule {
-    Rule { paths: patterns(paths), methods: Vec::new(), networks: Vec::new(), action }
+    Rule { paths: patterns(paths), methods: Vec::new(), networks: Vec::new(), action, body_limit: None }
 }
 
 fn denying(texts: &[&str]) -> RuleSet {
@@ -41,7 +41,7 @@ fn judge(rules: &RuleSet, target: &str) -> Judgement {
 }
 
 fn required(strength: Strength) -> Judgement {
-    Judgement::Required(Requirement { strength })
+    Judgement::Required(Requirement::of(strength))
 }
 
 /// The bytes of a target as the data files write them: `\xNN` for a byte, `\\` for a backslash.
@@ -297,7 +297,7 @@ fn requirements_of_different_readings_must_all_be_met() {
     }
     let stricter = RuleSet {
         rules: vec![rule(&["/a/"], PASSWORD), rule(&["/a.v2/", "/b/"], TWO_FACTOR)],
-        requirement: Requirement { strength: Strength::Password },
+        requirement: Requirement::of(Strength::Password),
         bypass: vec![rule(&["/index.php/"], Action::Bypass)],
         ..RuleSet::default()
     };
@@ -414,7 +414,7 @@ fn a_star_covers_names_with_separators_in_them() {
 fn a_loose_match_does_not_hide_a_close_one() {
     let rules = RuleSet {
         rules: vec![rule(&["/a/"], PASSWORD), rule(&["/A.v2/"], TWO_FACTOR)],
-        requirement: Requirement { strength: Strength::Password },
+        requirement: Requirement::of(Strength::Password),
         ..RuleSet::default()
     };
     assert_eq!(judge(&rules, "/a.v2/"), required(Strength::TwoFactor));
@@ -578,7 +578,7 @@ proptest! {
     #[test]
     fn the_quick_way_and_the_slow_way_agree(target in "(/[a-zA-Z0-9._~:@!$&'()*,=|+-]{0,6}){1,5}/?") {
         let Ok(target) = Target::parse(&target) else { return Ok(()) };
-        let requirement = Requirement { strength: Strength::Password };
+        let requirement = Requirement::of(Strength::Password);
         let rules = RuleSet { requirement, rules: vec![rule(&["/a*/", "/b"], TWO_FACTOR)], ..denying(&["/c/", "/?/d", "/**/e"]) };
         let call = Call { method: &Method::GET, client: CLIENT };
         let hear = |plain: bool| {
@@ -587,7 +587,7 @@ proptest! {
             let _all = reading::each(target.path(), &texts, &mut |reading| {
                 heard.push(match rules.opinion(reading, call) {
                     Some(Opinion::Deny) => 3,
-                    Some(Opinion::Require(Requirement { strength: Strength::TwoFactor })) => 2,
+                    Some(Opinion::Require(asked)) if asked.strength == Strength::TwoFactor => 2,
                     Some(_) => 1,
                     None => 0,
                 });
@@ -614,5 +614,61 @@ proptest! {
             prop_assert_eq!(pattern.to_string(), text.clone());
         }
         let _host = (Authority::parse(&text), Pattern::regex(&text));
+    }
+}
+
+/// The attack: a redirect that passes on what a visitor wrote, used to send people to another host.
+#[test]
+fn a_redirect_passes_on_the_rest_and_stays_where_it_leads() {
+    let redirects = |from: &str, to: &str| RuleSet {
+        redirects: vec![(Pattern::parse(from).expect(from), redirect(to))],
+        ..RuleSet::default()
+    };
+    let sent = |rules: &RuleSet, target: &str| match judge(rules, target) {
+        Judgement::Redirected(redirect) => redirect.to,
+        other => panic!("{target}: {other:?}"),
+    };
+    let moved = redirects("/old/", "/new/{rest}");
+    for (target, to) in [
+        ("/old/a/b?c=d", "/new/a/b?c=d"),
+        ("/old/", "/new/"),
+        ("/old", "/new/"),
+        ("/old/a%2Fb;c", "/new/a%2Fb;c"),
+        ("/OLD/a", "/new/"),
+        ("//x/old/a", "/new/"),
+        ("/old//evil.example/", "/new/evil.example/"),
+    ] {
+        assert_eq!(sent(&moved, target), to, "{target}");
+    }
+    let to_root = redirects("/old/", "/{rest}");
+    assert_eq!(sent(&to_root, "/old//evil.example/"), "/evil.example/");
+    assert_eq!(sent(&to_root, "/old///evil.example/"), "/evil.example/");
+    let by_rule = RuleSet {
+        rules: vec![rule(&["/a/", "/b/"], Action::Redirect(redirect("https://docs.example/{rest}")))],
+        ..RuleSet::default()
+    };
+    assert_eq!(sent(&by_rule, "/b/x?y"), "https://docs.example/x?y");
+}
+
+#[test]
+fn suffixes_count_as_names_of_their_own_where_the_owner_says_so() {
+    let rules = RuleSet { suffixes: Suffixes::Apart, ..denying(&["/admin/"]) };
+    for target in ["/admin.css", "/admin@2x.png", "/~admin"] {
+        assert_eq!(judge(&rules, target), required(Strength::TwoFactor), "{target}");
+    }
+    for target in ["/admin", "/ADMIN/", "/admin;x", "/admin%20/", "/admin./x", "//x/admin/", "/index.php/admin"] {
+        assert_eq!(judge(&rules, target), Judgement::Denied(DenyStatus::NotFound), "{target}");
+    }
+}
+
+/// The attack: a separator that only the app sees.
+#[test]
+fn encoded_slashes_are_denied_where_the_owner_says_so() {
+    let rules = RuleSet { encoded_slash: EncodedSlash::Refuse, ..bypassing(&["/"]) };
+    for target in ["/a%2Fb", "/a%2fb", "/a%252fb", "/a%5Cb", "/a%EF%BC%8Fb", "/a;%2fb", "/%2F"] {
+        assert_eq!(judge(&rules, target), Judgement::Denied(DenyStatus::NotFound), "{target}");
+    }
+    for target in ["/a/b", "/a%20b", "/a//b", "/caf%C3%A9/x;y", "/a?b=%2F"] {
+        assert_eq!(judge(&rules, target), Judgement::Open, "{target}");
     }
 }

@@ -1,6 +1,6 @@
 //! One sign-in for many hosts, as browsers go through it and as attackers try to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,12 +17,15 @@ use crate::base::seal::MasterKey;
 use crate::base::secret::Secret;
 use crate::model::credential::Totp;
 use crate::model::identity::Identity;
+use crate::model::session::Proofs;
 use crate::model::strength::Strength;
 use crate::plan::app::App;
 use crate::plan::headers::HeaderEdits;
+use crate::plan::routes::Routes;
 use crate::plan::websocket::WebSockets;
 use crate::policy::decide::{Verdict, decide};
 use crate::policy::host::Host;
+use crate::policy::mount::Mount;
 use crate::policy::requirement::Requirement;
 use crate::policy::rule::RuleSet;
 use crate::policy::target::Target;
@@ -30,6 +33,7 @@ use crate::portal::challenge::{self, Wanted};
 use crate::portal::kit::{Answer, Browser, HOUR, PASSWORD, Site, plan};
 use crate::store::sessions::NewSession;
 use crate::wire::cookie::Found;
+use crate::wire::trust::Trust;
 
 const AUTH: &str = "auth.example.com";
 const WIKI: &str = "wiki.example.com";
@@ -63,18 +67,24 @@ fn many(portal: &str) -> Site {
         let app = App {
             name: name.to_owned(),
             hosts: vec![host_of(host)],
+            wildcards: vec![],
+            mount: Mount::root(),
             upstream: base.upstream.clone(),
-            rules: RuleSet { requirement: Requirement { strength }, ..RuleSet::default() },
+            rules: RuleSet { requirement: Requirement::of(strength), ..RuleSet::default() },
             certificate: None,
             request_headers: HeaderEdits::default(),
             response_headers: HeaderEdits::default(),
             websocket: WebSockets::default(),
+            maintenance: None,
+            trust: Trust::default(),
+            listed: true,
+            description: None,
             lifeline: Lifeline::new(),
         };
         plan.apps.push(Arc::new(app));
     }
-    plan.hosts = plan.apps.iter().map(|app| (app.hosts[0].clone(), Arc::clone(app))).collect::<HashMap<_, _>>();
     plan.portal = host_of(portal);
+    plan.hosts = Routes::of(&plan.apps, &plan.portal);
     Site { plan, ..Site::new() }
 }
 
@@ -116,7 +126,7 @@ impl Person {
             Found::Nothing | Found::Several => None,
         };
         let (name, target) = (host_of(host), Target::parse(path).expect("a target"));
-        let app = site.plan.app(&name).expect("an app's host");
+        let app = site.plan.site(&name).and_then(|site| site.chief()).expect("an app's host");
         let judgement = app.rules.judge(&target, method, browser.client);
         match decide(judgement, target, session.map_or(Identity::Anonymous, Identity::User), site.clock.now()) {
             Verdict::Grant(grant) => {
@@ -432,13 +442,14 @@ async fn a_stronger_sign_in_renews_every_token() {
         user: user.id,
         host: AUTH.into(),
         strength: Strength::Password,
+        proofs: Proofs { password: Some(site.clock.now()), code: None },
         expires_at: site.clock.now().plus(HOUR),
         idle_timeout: None,
         network: "192.0.2.1".into(),
         agent: "test".into(),
     };
     let session = site.portal.store.open_session(new).await.expect("stored").expect("opened");
-    site.portal.store.give_token(session.id, weak[1].1.hash(), NOTES.into()).await.expect("stored").expect("given");
+    site.portal.store.give_token(session.id, (weak[1].1.hash(), NOTES.into()), AUTH).await.expect("stored").expect("given");
     assert_eq!(alice.go(&site, "https://notes.home.arpa/").await.user.as_deref(), Some("alice"), "a password does here");
 
     let page = alice.go(&site, "https://wiki.example.com/").await;

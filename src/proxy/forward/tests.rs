@@ -9,10 +9,12 @@ use tokio::time::{Duration, Instant};
 
 use super::*;
 use crate::base::clock::Clock;
+use crate::base::lifeline::Lifeline;
 use crate::plan::compile;
+use crate::plan::routes::Routes;
 use crate::proxy::fault::Side;
 use crate::proxy::testbed::{
-    Gate, Step, app, facts, fed, frames, grant_of, open_grant, pool, read_until, request, session, upstream,
+    Gate, Step, app, facts, facts_for, fed, frames, grant_of, open_grant, pool, read_until, request, session, upstream,
 };
 use crate::wire::body::Fault as BodyFault;
 
@@ -31,7 +33,7 @@ impl Bed {
     }
 
     async fn send(&self, request: Request<Body>) -> Result<Response<Body>, Fault> {
-        forward(open_grant("/a/b?c=d"), &self.app, &self.pool, request, facts()).await
+        forward(open_grant("/a/b?c=d"), &self.app, &self.pool, request, facts_for(&self.app)).await
     }
 
     async fn get(&self) -> String {
@@ -258,7 +260,11 @@ async fn apps_do_not_share_connections() {
     let (first, _) = upstream(&[&[Step::Say(OK), Step::Wait], &[Step::Say(OK)]]).await;
     let bed = Bed::of(first);
     assert_eq!(bed.get().await, "ok");
-    let other = Bed { app: Arc::new(app(bed.app.upstream.port)), pool: bed.pool.clone(), clock: bed.clock.clone() };
+    let other = Bed {
+        app: Arc::new(App { lifeline: Lifeline::new(), ..App::clone(&bed.app) }),
+        pool: bed.pool.clone(),
+        clock: bed.clock.clone(),
+    };
     assert!(other.pool.take(&other.app).is_none());
     assert_eq!(other.get().await, "ok");
 }
@@ -383,7 +389,7 @@ async fn a_long_upload_is_no_silence_of_the_app() {
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_before_it_is_read_or_as_soon_as_it_shows() {
     let (mut app, mut heard) = upstream(&[&[Step::Wait], &[Step::Say(OK)]]).await;
-    app.upstream.body_limit = Some(5);
+    app.rules.body_limit = Some(5);
     let bed = Bed::of(app);
     let fault = bed.send(request("POST", &[], Body::from("sixsix"))).await.expect_err("announced");
     assert!(matches!(fault, Fault::TooLarge), "{fault:?}");
@@ -526,7 +532,7 @@ async fn an_expectation_is_met_by_us_and_never_passed_on() {
 #[tokio::test]
 async fn a_body_refused_unread_is_not_the_next_request() {
     let (mut gate, mut heard) = Gate::before(&[&[Step::Say(OK)]]).await;
-    Arc::get_mut(&mut gate.app).expect("unshared").upstream.body_limit = Some(5);
+    Arc::get_mut(&mut gate.app).expect("unshared").rules.body_limit = Some(5);
     let mut client = gate.http1();
     let hidden = "GET /admin/ HTTP/1.1\r\nHost: a.example\r\n\r\n".repeat(3000);
     let request = format!("POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: {}\r\n\r\n", hidden.len());
@@ -565,9 +571,9 @@ async fn a_client_that_goes_away_takes_the_upstream_request_with_it() {
 
 /// An upstream's app with these settings of the owner.
 fn with_settings(app: App, settings: &str) -> App {
-    let text = format!("[[app]]\nhost = \"a.example\"\nupstream = \"http://127.0.0.1:{}\"\n{settings}", app.upstream.port);
+    let text = format!("[[app]]\nhost = \"a.example\"\nupstream = \"{}\"\n{settings}", app.upstream.origin);
     let mut plan = compile::compile_text(&text).expect("sound").plan;
-    plan.hosts.clear();
+    plan.hosts = Routes::default();
     Arc::into_inner(plan.apps.remove(0)).expect("nobody else's")
 }
 

@@ -90,12 +90,16 @@ fn host(text: &str) -> Host {
     Host::parse(text).expect("a host")
 }
 
+fn pattern(text: &str) -> HostPattern {
+    HostPattern::parse(text).expect("a host or wildcard")
+}
+
 fn local(names: &[&str]) -> Vec<Wanted> {
-    names.iter().map(|name| Wanted { host: host(name), source: Source::Local }).collect()
+    names.iter().map(|name| Wanted { host: pattern(name), source: Source::Local }).collect()
 }
 
 fn in_files(name: &str, files: &CertificateFiles) -> Wanted {
-    Wanted { host: host(name), source: Source::Files(files.clone()) }
+    Wanted { host: pattern(name), source: Source::Files(files.clone()) }
 }
 
 /// A handshake as the listener does it, and a byte from the server so that the client has taken its tickets.
@@ -358,7 +362,7 @@ fn a_reload_keeps_the_set_up_of_hosts_that_stay() {
 #[test]
 fn ten_thousand_hosts_cost_nothing_until_somebody_asks() {
     let ground = Ground::new();
-    let wanted = (0..10_000).map(|n| Wanted { host: host(&format!("h{n}.localhost")), source: Source::Local }).collect();
+    let wanted = (0..10_000).map(|n| Wanted { host: pattern(&format!("h{n}.localhost")), source: Source::Local }).collect();
     let directory = ground.directory(wanted, TlsVersion::V1_2);
     let here = HERE.parse().expect("an address");
     assert!(directory.choose(Some("h77.localhost"), here).is_ok());
@@ -375,17 +379,79 @@ fn the_owner_is_told_what_visitors_will_complain_about() {
     wanted.extend(["shop.localhost", "other.localhost"].map(|name| in_files(name, &files)));
     let directory = ground.directory(wanted, TlsVersion::V1_2);
     let warnings = directory.warnings(START);
-    assert!(warnings.contains(&Warning::LocalForPublicName { host: host("public.example") }));
-    assert!(warnings.contains(&Warning::NotCovered { host: host("other.localhost"), certificate: files.certificate.clone() }));
+    assert!(warnings.contains(&Warning::LocalForPublicName { host: pattern("public.example") }));
+    assert!(warnings.contains(&Warning::NotCovered { host: pattern("other.localhost"), certificate: files.certificate.clone() }));
     assert!(warnings.contains(&Warning::KeyReadable { path: files.private_key }));
-    let about =
-        |name: &str| warnings.iter().any(|warning| matches!(warning, Warning::NotCovered { host, .. } if host.as_str() == name));
+    let about = |name: &str| {
+        warnings.iter().any(|warning| matches!(warning, Warning::NotCovered { host, .. } if host.to_string() == name))
+    };
     assert!(!about("shop.localhost"));
     let late = directory.warnings(START.plus(DAY * 3_600));
     assert!(
         late.iter()
             .any(|warning| matches!(warning, Warning::ExpiresSoon { certificate, .. } if named(certificate, "local-ca.pem")))
     );
+}
+
+/// The attack: names made up under a wildcard, each for a certificate, a set-up and ticket keys of its own.
+#[tokio::test]
+async fn names_under_a_wildcard_share_one_set_up_however_many_are_asked_for() {
+    let ground = Ground::new();
+    let directory = ground.directory(local(&["*.apps.example", "*.localhost", "own.apps.example"]), TlsVersion::V1_2);
+    let here: IpAddr = HERE.parse().expect("an address");
+    for number in 0..10_000 {
+        directory.choose(Some(&format!("n{number}.apps.example")), here).expect("under the wildcard");
+    }
+    let inventory = directory.inventory.get();
+    assert_eq!((inventory.sites.len(), inventory.wildcards.len()), (1, 2));
+    let client = Arc::new(ground.client(TLS13));
+    let mut seen = vec![];
+    for name in ["a.apps.example", "b.apps.example", "own.apps.example", "a.localhost", "b.localhost"] {
+        seen.push(shown(&shake(&directory, &client, name, HERE).await.expect(name)));
+    }
+    assert_eq!(seen[0], seen[1], "one certificate with a star");
+    assert!(seen[2] != seen[0] && seen[3] != seen[4], "and one for each name elsewhere");
+    for name in ["apps.example", "b.a.apps.example", "localhost", "b.a.localhost", "apps.example.com"] {
+        assert_eq!(directory.choose(Some(name), here).err(), Some(Unknown::Name), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_owners_file_for_a_wildcard_is_shown_under_it_and_told_of_where_it_does_not_fit() {
+    let ground = Ground::new();
+    let files = ground.renew_files("*.apps.example");
+    let wanted = ["*.apps.example", "*.other.example", "shop.apps.example"].map(|name| in_files(name, &files)).to_vec();
+    let directory = ground.directory(wanted, TlsVersion::V1_2);
+    let client = Arc::new(ground.client(TLS13));
+    for name in ["x.apps.example", "shop.apps.example"] {
+        shake(&directory, &client, name, HERE).await.expect(name);
+    }
+    assert!(shake(&directory, &client, "x.other.example", HERE).await.is_err());
+    let uncovered: Vec<String> = directory
+        .warnings(START)
+        .iter()
+        .filter_map(|warning| if let Warning::NotCovered { host, .. } = warning { Some(host.to_string()) } else { None })
+        .collect();
+    assert_eq!(uncovered, ["*.other.example"]);
+}
+
+/// The attack: a ticket from one name under a wildcard is brought to another, or to a host that is written out.
+#[tokio::test]
+async fn a_ticket_from_under_a_wildcard_opens_nothing_elsewhere() {
+    let ground = Ground::new();
+    let directory = ground.directory(local(&["*.apps.example", "own.apps.example"]), TlsVersion::V1_2);
+    for versions in [TLS12, TLS13] {
+        for second in ["b.apps.example", "own.apps.example"] {
+            let mut client = ground.client(versions);
+            client.resumption = OneBag::resumption();
+            let client = Arc::new(client);
+            shake(&directory, &client, "a.apps.example", HERE).await.expect("first");
+            let again = shake(&directory, &client, "a.apps.example", HERE).await.expect("again");
+            assert_eq!(kind(&again), HandshakeKind::Resumed);
+            let other = shake(&directory, &client, second, HERE).await.expect("second");
+            assert_eq!(kind(&other), HandshakeKind::Full, "{second}");
+        }
+    }
 }
 
 fn named(path: &Path, name: &str) -> bool {

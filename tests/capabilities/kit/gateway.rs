@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, Once};
 use std::thread;
 use std::time::Duration;
 
-use doorward::admin::wish::{Answer, Credentials, Which, Wish};
+use doorward::admin::wish::{Answer, Credentials, Details, Which, Wish};
 use doorward::auth::{password, totp};
 use doorward::base::clock::{Clock, Timestamp};
 use doorward::base::entropy::Entropy;
 use doorward::base::id::Id;
 use doorward::base::secret::Secret;
+use doorward::config::environment::Environment;
 use doorward::daemon::boot::{Gateway as Booted, Start, boot};
 use doorward::daemon::configuration;
 use doorward::daemon::control;
@@ -85,7 +86,8 @@ impl Gateway {
         let dir = tempfile::tempdir().expect("a folder");
         let file = dir.path().join("gateway.toml");
         std::fs::write(&file, toml).expect("written");
-        let (plan, _) = configuration::load(&file).unwrap_or_else(|report| panic!("{}", report.human(false)));
+        let loaded = configuration::load(&file, &Environment::default());
+        let plan = loaded.unwrap_or_else(|report| panic!("{}", report.human(false))).plan;
         let place = Place::new(&dir.path().join("data"), Some(&file), None);
         Self::booted(dir, Clock::manual(Timestamp::from_secs(1_800_000_000)), plan, place)
     }
@@ -159,7 +161,9 @@ impl Gateway {
             password_hash: password::hash(&Secret::new(words.clone()), Entropy.bytes()).0.expose().clone(),
             totp_seed: Some(totp::key_in_groups(&seed).expose().clone()),
         };
-        let answer = self.perform(Wish::UserAdd { name: name.to_owned(), credentials: Some(credentials) }).await;
+        let answer = self
+            .perform(Wish::UserAdd { name: name.to_owned(), credentials: Some(credentials), details: Details::default() })
+            .await;
         assert!(matches!(answer, Answer::User(_)), "{answer:?}");
         let person = Person::new(name, &words, seed.expose().clone(), self.clock.now());
         self.people.lock().expect("not poisoned").push(person.clone());

@@ -2,6 +2,7 @@
 //! a browser's habits, and a bare wire for what no client library would send. Ports are always 0; nothing sleeps to pass.
 
 pub mod app;
+pub mod authority;
 pub mod corpus;
 pub mod flood;
 pub mod form;

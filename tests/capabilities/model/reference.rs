@@ -39,6 +39,8 @@ pub enum Needs {
     Nothing,
     Password,
     TwoFactors,
+    /// And to be in the family.
+    Family,
 }
 
 /// A session as the model knows it.
@@ -63,6 +65,8 @@ struct Slip {
 /// Everything that counts.
 #[derive(Debug, Default)]
 pub struct Reference {
+    /// Who is in the family.
+    pub family: [bool; 3],
     sessions: Vec<Held>,
     cookies: HashMap<(String, String), usize>,
     slips: HashMap<String, Slip>,
@@ -84,6 +88,7 @@ impl Variant {
             DOCS if self == Self::DocsGone => Needs::NoSuchHost,
             DOCS if path.starts_with("/admin/") => Needs::Denied,
             DOCS if path.starts_with("/public/") => Needs::Nothing,
+            DOCS if path.starts_with("/album/") => Needs::Family,
             DOCS => Needs::TwoFactors,
             _ => Needs::NoSuchHost,
         }
@@ -99,12 +104,18 @@ impl Reference {
             Needs::Nothing => true,
             Needs::Password => alive.is_some(),
             Needs::TwoFactors => alive.is_some_and(|session| session.two_factors),
+            Needs::Family => alive.is_some_and(|session| session.two_factors && self.family[session.person]),
         }
     }
 
     /// The session that a cookie of a host stands for.
     pub fn holder(&self, host: &str, cookie: Option<&String>) -> Option<usize> {
         self.cookies.get(&(host.to_owned(), cookie?.clone())).copied()
+    }
+
+    /// Whether a session is that of somebody outside the family.
+    pub fn is_outsider(&self, holder: Option<usize>, now: Timestamp) -> bool {
+        holder.is_some_and(|session| self.lives(session, now) && !self.family[self.sessions[session].person])
     }
 
     pub fn lives(&self, session: usize, now: Timestamp) -> bool {

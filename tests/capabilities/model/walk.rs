@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use doorward::auth::totp;
 use doorward::base::clock::Timestamp;
+use doorward::store::people::Membership;
 use doorward::wire::body::Body;
 use doorward::wire::cookie::SESSION;
 use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN};
@@ -19,7 +20,7 @@ use crate::model::world::{Answer, PASSWORD, PEOPLE, World};
 const STEPS: usize = 14;
 /// More hops than any honest way has.
 const MOST_HOPS: usize = 10;
-const TARGETS: [(&str, &str); 7] = [
+const TARGETS: [(&str, &str); 8] = [
     (WIKI, "/"),
     (WIKI, "/page?x=%2F"),
     (MAIL, "/inbox"),
@@ -27,6 +28,7 @@ const TARGETS: [(&str, &str); 7] = [
     (DOCS, "/admin/users"),
     (DOCS, "/public/logo.svg"),
     (DOCS, "/secret"),
+    (DOCS, "/album/1"),
 ];
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -40,6 +42,8 @@ pub struct Tally {
     pub refused: u64,
     pub thefts: u64,
     pub restarts: u64,
+    pub memberships: u64,
+    pub outsiders: u64,
     pub stopped_circles: u64,
 }
 
@@ -123,7 +127,12 @@ impl<'a> Walk<'a> {
         let needs = self.world.variant.needs(host, path);
         let portal = self.world.variant.portal();
         let known = self.reference.holder(portal, self.browsers[browser].session_cookie(portal));
-        let due = matches!(needs, Needs::Password | Needs::TwoFactors) && self.reference.opens(needs, known, now);
+        let here = self.reference.holder(host, self.browsers[browser].session_cookie(host));
+        // Whoever is somebody else on that host is told so there, and not sent to the portal.
+        let outside = needs == Needs::Family && self.reference.is_outsider(here, now);
+        let due = !outside
+            && matches!(needs, Needs::Password | Needs::TwoFactors | Needs::Family)
+            && self.reference.opens(needs, known, now);
         let answer = self.exchange(browser, (host, path), By::Tab).await;
         let last = self.follow(browser, tab, (host, path), answer).await;
         if due && last.status != StatusCode::BAD_GATEWAY {
@@ -246,7 +255,7 @@ impl<'a> Walk<'a> {
     async fn owner(&mut self) {
         let person = self.dice.below(3);
         let name = PEOPLE[person].parse().expect("a name");
-        match self.dice.below(80) {
+        match self.dice.below(104) {
             0..16 => {
                 let user = self.world.store().user(&name).await.expect("in order").expect("there");
                 self.world.store().end_sessions_of(user.id).await.expect("ended");
@@ -263,6 +272,14 @@ impl<'a> Walk<'a> {
             }
             62..79 => {
                 self.world.store().sweep(self.world.clock.now()).await.expect("swept");
+            }
+            79..103 => {
+                let member = !self.reference.family[person];
+                let group = "family".parse().expect("a group");
+                let changed = self.world.store().set_membership(&name, &group, member).await.expect("changed");
+                assert_eq!(changed, Membership::Changed);
+                self.reference.family[person] = member;
+                self.tally.memberships += 1;
             }
             _ => {
                 self.world.restart().await;
@@ -312,6 +329,10 @@ impl<'a> Walk<'a> {
             let name = PEOPLE[person].parse().expect("a name");
             assert!(!disabled || self.world.store().set_disabled(&name, false).await.expect("changed"));
         }
+        for (person, _) in self.reference.family.into_iter().enumerate().filter(|(_, member)| *member) {
+            let (name, group) = (PEOPLE[person].parse().expect("a name"), "family".parse().expect("a group"));
+            self.world.store().set_membership(&name, &group, false).await.expect("changed");
+        }
         if self.world.variant != Variant::Usual {
             self.world.reload(Variant::Usual);
         }
@@ -358,15 +379,15 @@ impl<'a> Walk<'a> {
         let answer = self.world.send(self.browsers[browser].client, host, request).await;
         let given = self.browsers[browser].keep(host, &answer.headers);
         if path.starts_with("/.doorward/") {
-            self.own_page(browser, (host, path), by, (holder, given), &answer);
+            self.own_page((browser, by), (host, path), (holder, given), &answer);
         } else {
             assert_eq!(given, None, "seed {}: an app's page sets no session", self.dice.seed);
-            self.app_page((host, path), by, holder, &answer, now);
+            self.app_page((host, path), by, (holder, now), &answer);
         }
         answer
     }
 
-    fn app_page(&mut self, (host, path): (&str, &str), by: By<'_>, holder: Option<usize>, answer: &Answer, now: Timestamp) {
+    fn app_page(&mut self, (host, path): (&str, &str), by: By<'_>, (holder, now): (Option<usize>, Timestamp), answer: &Answer) {
         let needs = self.world.variant.needs(host, path);
         let opens = self.reference.opens(needs, holder, now);
         let granted = answer.status == StatusCode::BAD_GATEWAY;
@@ -377,8 +398,12 @@ impl<'a> Walk<'a> {
             Needs::NoSuchHost => assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST, "{}", told()),
             Needs::Denied => assert_eq!(answer.status, StatusCode::NOT_FOUND, "{}", told()),
             Needs::Nothing => self.tally.open += 1,
-            Needs::Password | Needs::TwoFactors if granted => self.tally.granted += 1,
-            Needs::Password | Needs::TwoFactors => {
+            Needs::Password | Needs::TwoFactors | Needs::Family if granted => self.tally.granted += 1,
+            Needs::Family if self.reference.is_outsider(holder, now) => {
+                self.tally.outsiders += 1;
+                assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", told());
+            }
+            Needs::Password | Needs::TwoFactors | Needs::Family => {
                 self.tally.refused += 1;
                 assert!(by != By::Program || answer.status == StatusCode::UNAUTHORIZED, "{}", told());
             }
@@ -390,9 +415,8 @@ impl<'a> Walk<'a> {
 
     fn own_page(
         &mut self,
-        browser: usize,
+        (browser, by): (usize, By<'_>),
         (host, path): (&str, &str),
-        by: By<'_>,
         (holder, given): (Option<usize>, Option<String>),
         answer: &Answer,
     ) {

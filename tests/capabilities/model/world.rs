@@ -77,7 +77,16 @@ impl World {
         let portal = Portal::new(store.clone(), &master, &self.clock, Entropy);
         let (access, clock, local_ca) = (AccessLog::off(), self.clock.clone(), Bytes::new());
         let plan = Current::new(plan(self.variant));
-        self.services = Some(Services { plan, store, portal, access, clock, entropy: Entropy, local_ca });
+        self.services = Some(Services {
+            plan,
+            store,
+            metrics: Arc::clone(&portal.metrics),
+            portal,
+            access,
+            clock,
+            entropy: Entropy,
+            local_ca,
+        });
     }
 
     async fn enrol(&self, name: &str, with_authenticator: bool) -> Option<Totp> {
@@ -134,7 +143,10 @@ fn plan(variant: Variant) -> Plan {
     text += &app(WIKI, "");
     text += &app(MAIL, &format!("require = \"{mail}\""));
     if variant != Variant::DocsGone {
-        text += &app(DOCS, "deny = [\"/admin/\"]\nbypass = [\"/public/\"]");
+        text += &app(
+            DOCS,
+            "deny = [\"/admin/\"]\nbypass = [\"/public/\"]\n[[app.rule]]\npath = \"/album/\"\nallow = [\"group:family\"]",
+        );
     }
     let mut plan = compile_text(&text).unwrap_or_else(|complaints| panic!("{complaints:#?}")).plan;
     plan.https_port = 443;

@@ -1,6 +1,8 @@
 //! Reload: the next configuration for the next request, and nothing lost of what did not change.
 
 mod load;
+mod mutants;
+mod named_files;
 mod program;
 mod sockets;
 mod trial;

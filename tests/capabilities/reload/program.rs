@@ -8,6 +8,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
+use doorward::config::environment::Environment;
 use doorward::daemon::configuration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -44,7 +45,7 @@ async fn a_reload_says_what_changed_and_a_bad_file_ends_with_3_and_what_check_sa
     rewrite(&gateway, &good.replace("[log]", "[lgo]"));
     let (code, said, complaints) = run(&gateway, &["reload", "--data-dir", "data"]).await;
     assert_eq!((code, said.as_str()), (Some(3), ""));
-    let report = configuration::load(&gateway.home().join("gateway.toml")).expect_err("complaints");
+    let report = configuration::load(&gateway.home().join("gateway.toml"), &Environment::default()).expect_err("complaints");
     assert_eq!(complaints.trim_end(), report.human(false).trim_end());
     let (code, said, _) = run(&gateway, &["reload", "--data-dir", "data", "--json"]).await;
     assert_eq!(code, Some(3));
@@ -104,12 +105,17 @@ async fn without_a_gateway_there_is_nothing_to_reload_or_compare() {
 }
 
 /// A gateway in a process of its own, and what it says to standard error.
-struct Running(Child, BufReader<std::process::ChildStderr>);
+pub(super) struct Running(Child, BufReader<std::process::ChildStderr>);
 
 impl Running {
     fn start(home: &Path, words: &[&str]) -> Self {
+        Self::start_within(home, words, &[])
+    }
+
+    /// With these variables too.
+    pub(super) fn start_within(home: &Path, words: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
-        command.args(words).current_dir(home).env_remove("RUNTIME_DIRECTORY");
+        command.args(words).current_dir(home).env_remove("RUNTIME_DIRECTORY").envs(variables.iter().copied());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         let mut ready = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut ready).expect("readable");
@@ -120,7 +126,7 @@ impl Running {
 
     /// Reads on until a line holds this. A gateway that never says it is killed after a minute, so that the test fails instead of
     /// waiting for ever.
-    fn says(&mut self, mark: &str) -> String {
+    pub(super) fn says(&mut self, mark: &str) -> String {
         let (_said, waiting) = channel::<()>();
         let process = Pid::from_raw(self.0.id().try_into().expect("a process"));
         thread::spawn(move || {

@@ -200,7 +200,14 @@ async fn links_lead_to_the_port_that_is_served() {
     let gateway = Gateway::from_file(&file(&apps));
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
     reload(&gateway, &listening(&format!("\"{free}\""), &apps)).await;
-    let link = match gateway.ask(&doorward::admin::wish::Wish::UserAdd { name: "carol".to_owned(), credentials: None }).await {
+    let link = match gateway
+        .ask(&doorward::admin::wish::Wish::UserAdd {
+            name: "carol".to_owned(),
+            credentials: None,
+            details: doorward::admin::wish::Details::default(),
+        })
+        .await
+    {
         doorward::admin::wish::Answer::User(user) => user.setup_link.expect("a link"),
         other => panic!("{other:?}"),
     };

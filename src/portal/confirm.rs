@@ -1,0 +1,292 @@
+//! "Let's make sure it's you": somebody who is signed in proves a factor once more, for a page that asks how long ago that
+//! was. The account is fixed, and so is the factor: the second one where there is one, because that is what makes the
+//! session as firm as it is.
+
+use std::time::Duration;
+
+use askama::Template;
+use http::{Response, StatusCode};
+
+use crate::auth::form::FormToken;
+use crate::auth::throttle::Wait;
+use crate::auth::token::Token;
+use crate::base::units::in_words;
+use crate::model::attempt::Factor;
+use crate::model::audit::{self, Deed, Entry};
+use crate::model::event::Event;
+use crate::model::session::Session;
+use crate::model::strength::Strength;
+use crate::observe::metrics::{Attempt, Method};
+use crate::plan::asked::SHORTEST_MAX_AGE;
+use crate::plan::whole::Plan;
+use crate::policy::requirement::{Lack, Needs};
+use crate::portal::arrival;
+use crate::portal::call::Call;
+use crate::portal::guard;
+use crate::portal::journey::Journey;
+use crate::portal::second_factor::{self, Outcome};
+use crate::portal::service::Portal;
+use crate::portal::sign_in::{self, Shown};
+use crate::portal::stop::Stop;
+use crate::portal::why::{SIGN_IN, Why, sign_in_path};
+use crate::store::attempts::AttemptKey;
+use crate::store::confirm::Proof;
+use crate::store::credentials::SignInFacts;
+use crate::web::asset;
+use crate::web::form::Form;
+use crate::web::page::{self, Alert};
+use crate::web::refusal::Refusal;
+use crate::web::text;
+use crate::wire::body::Body;
+use crate::wire::cookie;
+
+/// What the token of this form is good for.
+const PURPOSE: &str = "confirm";
+const FAILED: &str = Event::SignInFailed.name();
+const THROTTLED: &str = Event::Throttled.name();
+/// What somebody waits for a free core; as [`text::BUSY`] says.
+const BUSY_WAIT: Duration = Duration::from_secs(2);
+
+#[derive(Template)]
+#[template(config = ".askama.toml", path = "confirm.html")]
+struct ConfirmPage<'a> {
+    installation: &'a str,
+    user: &'a str,
+    destination: Option<(&'a str, &'a str)>,
+    notice: Option<String>,
+    alert: Option<Alert>,
+    token: String,
+    go: String,
+    /// The label of the field for the code; without, the password is asked for.
+    code: Option<String>,
+}
+
+/// Somebody who has to prove a factor once more.
+struct Asked<'a> {
+    session: &'a Session,
+    facts: SignInFacts,
+    journey: Option<Journey>,
+    needs: Needs,
+}
+
+/// Where a visitor stands who comes here.
+enum Standing<'a> {
+    /// There is nothing to prove, or nothing to prove it with: on, or to the sign-in page.
+    Elsewhere(Box<Response<Body>>),
+    Asked(Box<Asked<'a>>),
+}
+
+/// What a try came to.
+enum Tried {
+    Proven(Proof),
+    Refused(StatusCode, Alert),
+    Wait(StatusCode, Wait, Alert),
+}
+
+/// What a page asks for that is to prove a factor anew: one that was proven this very minute will do.
+pub fn anew(session: &Session) -> Needs {
+    Needs { strength: session.strength, max_age: Some(SHORTEST_MAX_AGE) }
+}
+
+/// The form; straight on for somebody who proved enough meanwhile.
+///
+/// # Errors
+/// [`Stop`] when the store does not answer.
+pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Response<Body>, Stop> {
+    let query = call.query();
+    let why = Why::parse(query.text("why")).filter(|why| *why == Why::Unconfirmed);
+    match standing(portal, plan, call, (&query, why)).await? {
+        Standing::Elsewhere(response) => Ok(*response),
+        Standing::Asked(asked) => {
+            let notice = why.map(|why| why.notice(&plan.session));
+            Ok(form(portal, plan, call, &asked, (StatusCode::OK, notice, None)))
+        }
+    }
+}
+
+/// Checks what was typed and leads on.
+///
+/// # Errors
+/// [`Stop`] for a foreign or unreadable form, or when the store does not answer.
+pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -> Result<Response<Body>, Stop> {
+    let sent = guard::read(call, body).await?;
+    let asked = match standing(portal, plan, call, (&sent, None)).await? {
+        Standing::Elsewhere(response) => return Ok(*response),
+        Standing::Asked(asked) => asked,
+    };
+    let answer = |status, alert| form(portal, plan, call, &asked, (status, None, Some(alert)));
+    let field = asked.field();
+    if !FormToken::verify(&portal.forms, asked.session.id.as_str().as_bytes(), PURPOSE, sent.text("t"), call.now) {
+        return Ok(answer(StatusCode::FORBIDDEN, Alert::new(field, text::CONFIRM_FORM_TOO_OLD)));
+    }
+    let (user, method) = (&asked.session.user_name, field);
+    let count = |attempt| portal.metrics.attempt(asked.method(), attempt);
+    match attempt(portal, plan, call, (&asked, &sent)).await? {
+        Tried::Wait(status, wait, alert) => {
+            count(Attempt::Throttled);
+            let refusal = call.entry(Deed::Throttled).of(&asked.facts.user).by(method).came_to(audit::Outcome::Refused);
+            portal.store.record(refusal.because("too many tries")).await?;
+            tracing::warn!(event = THROTTLED, %user, ip = %plan.log.shown(call.client), method, request = call.request_id);
+            Ok(sign_in::later(answer(status, alert), wait))
+        }
+        Tried::Refused(status, alert) => {
+            count(Attempt::BadCredentials);
+            portal.store.record(failure(call, &asked)).await?;
+            tracing::warn!(event = FAILED, %user, ip = %plan.log.shown(call.client), method, request = call.request_id);
+            Ok(answer(status, alert))
+        }
+        Tried::Proven(proof) => match finish(portal, plan, call, &asked, proof).await? {
+            Some(response) => {
+                count(Attempt::Success);
+                Ok(response)
+            }
+            None => {
+                count(Attempt::BadCredentials);
+                portal.store.record(failure(call, &asked)).await?;
+                tracing::warn!(event = FAILED, %user, ip = %plan.log.shown(call.client), method, request = call.request_id);
+                let wait = second_factor::next_code(&asked.facts.totps, call);
+                Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, Alert::new(field, text::used_code(&in_words(wait)))))
+            }
+        },
+    }
+}
+
+fn failure(call: &Call<'_>, asked: &Asked<'_>) -> Entry {
+    let failed = call.entry(Deed::SignInFailed).of(&asked.facts.user).by(asked.field()).came_to(audit::Outcome::Failed);
+    failed.because("asked for once more, and wrong or used")
+}
+
+impl Asked<'_> {
+    /// The field that is filled in, which is also what the log calls it.
+    fn field(&self) -> &'static str {
+        if self.facts.totps.is_empty() { "password" } else { "code" }
+    }
+
+    /// The same, as it is counted.
+    fn method(&self) -> Method {
+        if self.facts.totps.is_empty() { Method::Password } else { Method::Code }
+    }
+}
+
+async fn standing<'a>(
+    portal: &Portal,
+    plan: &Plan,
+    call: &'a Call<'_>,
+    (sent, why): (&Form, Option<Why>),
+) -> Result<Standing<'a>, Stop> {
+    let journey = call.journey(portal, plan, sent.text("go"));
+    let to_sign_in = |journey: Option<&Journey>| {
+        let go = portal.journeys.keep(journey, call.network(), call.now);
+        Standing::Elsewhere(Box::new(call.redirect(&sign_in_path(&go, why))))
+    };
+    let Some(session) = call.session() else { return Ok(to_sign_in(journey.as_ref())) };
+    let needs = match &journey {
+        Some(journey) if journey.is_kept() => call.journey_needs(plan, Some(journey)),
+        // Whoever comes by themselves wants to prove something.
+        Some(_) | None => anew(session),
+    };
+    match needs.lack(session, call.now) {
+        None => return Ok(Standing::Elsewhere(Box::new(arrival::leave(portal, call, journey.as_ref())))),
+        Some(Lack::Strength) => return Ok(to_sign_in(journey.as_ref())),
+        Some(Lack::Freshness) => {}
+    }
+    let facts = portal.store.sign_in_facts_of(session.user).await?;
+    let password_does = needs.strength == Strength::Password;
+    let can = |facts: &SignInFacts| !facts.totps.is_empty() || (password_does && facts.password.is_some());
+    match facts.filter(|facts| !facts.user.disabled && can(facts)) {
+        Some(facts) => Ok(Standing::Asked(Box::new(Asked { session, facts, journey, needs }))),
+        // The form at once and not by a redirect: the sign-in page sends whoever has to confirm back here.
+        None => Ok(Standing::Elsewhere(Box::new(sign_in::form(portal, plan, call, journey.as_ref(), Shown::default())))),
+    }
+}
+
+fn form(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    asked: &Asked<'_>,
+    (status, notice, alert): (StatusCode, Option<String>, Option<Alert>),
+) -> Response<Body> {
+    let journey = asked.journey.as_ref();
+    let age = asked.needs.max_age.filter(|_| journey.is_some_and(Journey::is_kept)).map(|age| text::confirm_age(&in_words(age)));
+    let page = ConfirmPage {
+        installation: &plan.name,
+        user: asked.session.user_name.as_str(),
+        destination: journey.and_then(|journey| Some((journey.app(plan)?.name.as_str(), journey.host.as_str()))),
+        notice: notice.or(age),
+        alert,
+        token: guard::token(portal, call, asked.session.id.as_str().as_bytes(), PURPOSE),
+        go: portal.journeys.keep(journey, call.network(), call.now),
+        code: asked.facts.totps.first().map(|totp| text::code_label(totp.recipe.digits)),
+    };
+    page::render(status, &page)
+}
+
+/// Counts a try, then makes it: against the network and the account, as when signing in.
+async fn attempt(portal: &Portal, plan: &Plan, call: &Call<'_>, (asked, sent): (&Asked<'_>, &Form)) -> Result<Tried, Stop> {
+    let field = asked.field();
+    let wait = |wait: Wait| {
+        let told = match wait {
+            Wait::For(wait) => Alert::new(field, text::too_many_tries(&in_words(wait))),
+            Wait::Closed => Alert::new(field, if field == "code" { text::CODE_CLOSED } else { text::PASSWORD_CLOSED }),
+        };
+        Tried::Wait(StatusCode::TOO_MANY_REQUESTS, wait, told)
+    };
+    if let Err(left) = portal.budgets.sign_in.spend(call.network()) {
+        return Ok(wait(Wait::For(left)));
+    }
+    let (key, user) = (AttemptKey::of(&asked.facts.user.name), &asked.facts);
+    if user.totps.is_empty() {
+        let Some(hash) = user.password.clone() else { return Err(Refusal::BadRequest.into()) };
+        let Ok(slot) = portal.hasher.slot().await else {
+            let busy = Alert::new(field, text::BUSY.1);
+            return Ok(Tried::Wait(StatusCode::SERVICE_UNAVAILABLE, Wait::For(BUSY_WAIT), busy));
+        };
+        if let Err(left) = portal.store.try_factor(key, Factor::Password).await? {
+            return Ok(wait(left));
+        }
+        let right = slot.verify(hash, sent.secret("password")).await;
+        let wrong = || Alert::new(field, text::WRONG_CONFIRM_PASSWORD);
+        return Ok(if right {
+            Tried::Proven(Proof::Password)
+        } else {
+            Tried::Refused(StatusCode::UNPROCESSABLE_ENTITY, wrong())
+        });
+    }
+    if let Err(left) = portal.store.try_factor(key, Factor::Code).await? {
+        return Ok(wait(left));
+    }
+    Ok(match second_factor::judge(portal, plan, call, (&user.totps, sent.text("code"))).await? {
+        Outcome::Accepted { totp, step } => Tried::Proven(Proof::Code { totp, step }),
+        Outcome::Refused(alert) => Tried::Refused(StatusCode::UNPROCESSABLE_ENTITY, alert),
+    })
+}
+
+/// Notes the proof and hands the new token over; `None` if another tab was faster with the code.
+async fn finish(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    asked: &Asked<'_>,
+    proof: Proof,
+) -> Result<Option<Response<Body>>, Stop> {
+    let token = Token::draw(portal.entropy);
+    let held = (token.hash(), call.host.as_str().into());
+    let Some(session) = portal.store.confirm(asked.session.id, proof, held).await? else { return Ok(None) };
+    let factor = if proof == Proof::Password { Factor::Password } else { Factor::Code };
+    portal.store.factor_succeeded(AttemptKey::of(&asked.facts.user.name), factor).await?;
+    let (user, host, method, id) = (&session.user_name, call.host.as_str(), asked.field(), session.id);
+    tracing::info!(event = Event::Confirmed.name(), %user, host, ip = %plan.log.shown(call.client), method, session = %id, request = call.request_id);
+    let mut response = arrival::leave(portal, call, asked.journey.as_ref());
+    let max_age = session.idle_timeout.is_none().then(|| session.expires_at.since(call.now));
+    cookie::attach(response.headers_mut(), cookie::set(cookie::SESSION, token.to_text().expose(), max_age));
+    Ok(Some(response))
+}
+
+/// The path of this page for a journey of that name and for a reason.
+pub fn path(go: &str, why: Option<Why>) -> String {
+    sign_in_path(go, why).replacen(SIGN_IN, CONFIRM, 1)
+}
+
+/// This page.
+pub const CONFIRM: &str = "/.doorward/confirm";

@@ -1,0 +1,272 @@
+//! Paths that ask for a proof no older than so long: the page on which it is given again, and the ways round it that there
+//! must not be.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, ORIGIN};
+
+use crate::kit::app::App;
+use crate::kit::form::Form;
+use crate::kit::gateway::{Gateway, HOST, Person, one_app};
+use crate::kit::line::BOTH;
+use crate::kit::visitor::{Answer, Visitor, minutes};
+
+const AUTH: &str = "auth.example";
+const OTHER: &str = "other.example";
+const SENSITIVE: &str = "[[app.rule]]\npath = \"/settings/\"\nmax_age = \"10m\"\n";
+
+/// Follows our redirects and pages that lead on, until the app or a form answers; where it ended and what it said.
+async fn browse(tabs: &mut [&mut Visitor], at: usize, path: &str) -> (usize, String, Answer) {
+    let (mut at, mut path) = (at, path.to_owned());
+    for _ in 0..12 {
+        let answer = tabs[at].get(&path).await;
+        let text = answer.text();
+        let next = match answer.status.is_redirection() {
+            true => Some(answer.location().to_owned()),
+            false => {
+                text.split_once("content=\"0;url=").and_then(|(_, rest)| rest.split('"').next()).map(crate::kit::form::unescape)
+            }
+        };
+        let Some(next) = next else { return (at, path, answer) };
+        match next.strip_prefix("https://") {
+            Some(rest) => {
+                at = tabs.iter().position(|tab| rest.starts_with(&tab.authority())).expect("one of ours");
+                path = tabs[at].own_path(&next);
+            }
+            None => path = next,
+        }
+    }
+    panic!("round in circles at {path}");
+}
+
+async fn confirm(tab: &mut Visitor, page: &Answer, person: &Person) -> Answer {
+    let form = Form::of(&page.text()).with("code", &person.code(tab.reach.clock.now()));
+    tab.submit("/.doorward/confirm", &form).await
+}
+
+#[tokio::test]
+async fn a_sensitive_path_asks_once_more_and_leads_back() {
+    let app = App::start().await;
+    let gateway = Gateway::start(&one_app(&app.url(), SENSITIVE));
+    let person = gateway.provision("alice").await;
+    for protocol in BOTH {
+        let mut alice = gateway.stranger().over(protocol);
+        alice.sign_in(&person).await;
+        assert_eq!(alice.get("/settings/x").await.status, StatusCode::OK, "just signed in");
+        gateway.clock.advance(minutes(10));
+        assert_eq!(alice.get("/other").await.status, StatusCode::OK, "the session goes on");
+        app.take();
+        let (_, at, page) = browse(&mut [&mut alice], 0, "/settings/x?page=2").await;
+        assert!(at.starts_with("/.doorward/confirm?go=") && page.status == StatusCode::OK, "{at}");
+        assert!(page.text().contains("alice") && page.text().contains("10 minutes"), "{}", page.text());
+        let old = alice.session_cookie().expect("signed in").to_owned();
+        let answer = confirm(&mut alice, &page, &person).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
+        assert_ne!(alice.session_cookie(), Some(old.as_str()));
+        let next = answer.location().to_owned();
+        let (_, at, page) = browse(&mut [&mut alice], 0, &next).await;
+        assert_eq!((at.as_str(), page.status), ("/settings/x?page=2", StatusCode::OK));
+        assert_eq!(app.take().len(), 1, "the app saw what was let through, and nothing else");
+
+        // The attack: whoever stole the cookie before has nothing of the new proof.
+        let mut thief = gateway.stranger();
+        thief.set_cookie("__Host-doorward", &old);
+        assert_eq!(thief.fetch("GET", "/other").await.status, StatusCode::UNAUTHORIZED);
+        gateway.clock.advance(Duration::from_secs(599));
+        assert_eq!(alice.fetch("GET", "/settings/").await.status, StatusCode::OK);
+        gateway.clock.advance(Duration::from_secs(1));
+        assert_eq!(alice.fetch("GET", "/settings/").await.status, StatusCode::UNAUTHORIZED);
+        gateway.next_code();
+    }
+}
+
+#[tokio::test]
+async fn programs_are_told_in_words_of_their_own() {
+    let app = App::start().await;
+    let gateway = Gateway::start(&one_app(&app.url(), SENSITIVE));
+    let mut alice = gateway.guest("alice").await;
+    gateway.clock.advance(minutes(11));
+    for method in ["GET", "POST", "DELETE"] {
+        let answer = alice.fetch(method, "/settings/x").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        let problem = answer.json();
+        assert_eq!((&problem["type"], &problem["max_age"]), (&"/problems/reauth".into(), &600.into()));
+        assert_eq!(problem["login_url"], "/.doorward/confirm");
+        assert!(answer.header("www-authenticate").contains("error=\"insufficient_user_authentication\", max_age=\"600\""));
+    }
+    assert_eq!(app.count(), 0);
+    // The page that a script sends people to asks by itself.
+    let (_, at, page) = browse(&mut [&mut alice], 0, "/.doorward/confirm").await;
+    assert!(at == "/.doorward/confirm" && page.text().contains("name=\"code\""), "{at}");
+    let person = gateway.person("alice");
+    assert_eq!(confirm(&mut alice, &page, &person).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(alice.fetch("POST", "/settings/x").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_form_sent_to_it_is_said_not_to_have_been_sent() {
+    let app = App::start().await;
+    let portal = format!("portal = \"https://{AUTH}\"\n{}", one_app(&app.url(), SENSITIVE));
+    for (text, same_host) in [(one_app(&app.url(), SENSITIVE), true), (portal, false)] {
+        let gateway = Gateway::start(&text);
+        let person = gateway.provision("alice").await;
+        let mut portal = Visitor::new(gateway.reach(), if same_host { HOST } else { AUTH });
+        portal.sign_in(&person).await;
+        let mut alice = Visitor::new(gateway.reach(), HOST);
+        if same_host {
+            alice = portal.clone()
+        } else {
+            alice.follow(&mut portal).await
+        }
+        gateway.clock.advance(minutes(10));
+        app.take();
+        let mut request = alice.navigation("POST", "/settings/delete");
+        request.headers_mut().insert(CONTENT_TYPE, "application/x-www-form-urlencoded".parse().expect("a value"));
+        request.headers_mut().insert(ORIGIN, format!("https://{}", alice.authority()).parse().expect("a value"));
+        let answer = alice.send(request).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
+        let next = answer.location().to_owned();
+        let first = alice.get(&next).await;
+        assert!(first.text().contains("Nothing you typed was sent to the app"), "{next}: {}", first.text());
+        assert!(!first.text().contains("signed out before"), "nobody was signed out");
+        let (_, at, page) = browse(&mut [&mut alice, &mut portal], 0, &next).await;
+        assert!(at.starts_with("/.doorward/confirm") && page.text().contains("Nothing you typed was sent to the app"), "{at}");
+        assert_eq!(app.count(), 0);
+        drop(gateway);
+    }
+}
+
+#[tokio::test]
+async fn the_proof_is_given_on_the_portal_and_handed_to_the_app() {
+    let app = App::start().await;
+    let other = format!("[[app]]\nhost = \"{OTHER}\"\nupstream = \"{}\"\n", app.url());
+    let gateway = Gateway::start(&format!("portal = \"https://{AUTH}\"\n{}{other}", one_app(&app.url(), SENSITIVE)));
+    let person = gateway.provision("alice").await;
+    let browser = |host| Visitor::new(gateway.reach(), host);
+    let (mut portal, mut alice, mut away) = (browser(AUTH), browser(HOST), browser(OTHER));
+    portal.sign_in(&person).await;
+    alice.follow(&mut portal).await;
+    away.follow(&mut portal).await;
+    gateway.clock.advance(minutes(10));
+    app.take();
+    let (at, path, page) = browse(&mut [&mut alice, &mut portal], 0, "/settings/").await;
+    assert!(at == 1 && path.starts_with("/.doorward/confirm?go="), "{path}");
+    // A second tab that waits on the same question.
+    let (_, _, second) = browse(&mut [&mut alice, &mut portal], 0, "/settings/two").await;
+    let next = confirm(&mut portal, &page, &person).await.location().to_owned();
+    let (at, path, page) = browse(&mut [&mut alice, &mut portal], 1, &next).await;
+    assert_eq!((at, path.as_str(), page.status), (0, "/settings/", StatusCode::OK));
+    // It is answered there as well, whatever is typed: the proof was given meanwhile.
+    let answer = portal.submit("/.doorward/confirm", &Form::of(&second.text()).with("code", "000000")).await;
+    let next = answer.location().to_owned();
+    let (at, path, page) = browse(&mut [&mut alice, &mut portal], 1, &next).await;
+    assert_eq!((at, path.as_str(), page.status), (0, "/settings/two", StatusCode::OK));
+    // Every other host asks the portal again, without anybody noticing.
+    assert_eq!(away.fetch("GET", "/x").await.status, StatusCode::UNAUTHORIZED);
+    let (at, path, page) = browse(&mut [&mut away, &mut portal], 0, "/x").await;
+    assert_eq!((at, path.as_str(), page.status), (0, "/x", StatusCode::OK));
+    // On the app's host the page of our own leads to the portal's, and back to the app.
+    gateway.clock.advance(minutes(2));
+    let (at, path, page) = browse(&mut [&mut alice, &mut portal], 0, "/.doorward/confirm").await;
+    assert!(at == 1 && page.text().contains("name=\"code\""), "{path}");
+}
+
+/// The attack: codes tried one after the other with a stolen session, a used code, somebody else's code.
+#[tokio::test]
+async fn a_wrong_proof_is_counted_and_changes_nothing() {
+    let app = App::start().await;
+    let gateway = Gateway::start(&one_app(&app.url(), SENSITIVE));
+    let person = gateway.provision("alice").await;
+    let mallory = gateway.provision("mallory").await;
+    let mut alice = gateway.stranger();
+    alice.sign_in(&person).await;
+    let used = person.code(gateway.clock.now());
+    let (_, _, page) = {
+        gateway.clock.advance(minutes(10));
+        browse(&mut [&mut alice], 0, "/settings/").await
+    };
+    let form = Form::of(&page.text());
+    let code = mallory.code(gateway.clock.now());
+    let before = alice.session_cookie().expect("signed in").to_owned();
+    let mut statuses = vec![];
+    for code in [used.as_str(), code.as_str(), "", "000000", "000001", "000002", "000003", "000004", "000005", "000006", "000007"]
+    {
+        statuses.push(alice.submit("/.doorward/confirm", &form.clone().with("code", code)).await.status);
+    }
+    assert_eq!(statuses[..4], [StatusCode::UNPROCESSABLE_ENTITY; 4]);
+    assert_eq!(statuses.last(), Some(&StatusCode::TOO_MANY_REQUESTS), "{statuses:?}");
+    assert_eq!(alice.session_cookie(), Some(before.as_str()));
+    assert_eq!(alice.fetch("GET", "/settings/").await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(alice.fetch("GET", "/").await.status, StatusCode::OK, "the session itself goes on");
+    // The attack: another site sends the form, or one without its token.
+    gateway.clock.advance(minutes(20));
+    let right = person.code(gateway.clock.now());
+    let answer = alice.submit("/.doorward/confirm", &form.clone().with("t", "x").with("code", &right)).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    let mut request = alice.navigation("POST", "/.doorward/confirm");
+    request.headers_mut().insert(CONTENT_TYPE, "application/x-www-form-urlencoded".parse().expect("a value"));
+    request.headers_mut().insert(ORIGIN, "https://evil.example".parse().expect("a value"));
+    *request.body_mut() = form.with("code", &right).encoded().into();
+    assert_eq!(alice.send(request).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(alice.fetch("GET", "/settings/").await.status, StatusCode::UNAUTHORIZED);
+}
+
+/// Whatever the clock does, people are asked at most; they never go round in circles by themselves.
+#[tokio::test]
+async fn the_shortest_age_and_a_slow_way_never_go_round_in_circles() {
+    let app = App::start().await;
+    let text = format!("portal = \"https://{AUTH}\"\n{}", one_app(&app.url(), "max_age = \"60s\""));
+    let gateway = Gateway::start(&text);
+    let person = gateway.provision("alice").await;
+    let (mut portal, mut alice) = (Visitor::new(gateway.reach(), AUTH), Visitor::new(gateway.reach(), HOST));
+    portal.sign_in(&person).await;
+    alice.follow(&mut portal).await;
+    for _ in 0..4 {
+        gateway.clock.advance(Duration::from_secs(60));
+        let (at, _, page) = browse(&mut [&mut alice, &mut portal], 0, "/x").await;
+        assert_eq!((at, page.status), (1, StatusCode::OK));
+        let next = confirm(&mut portal, &page, &person).await.location().to_owned();
+        // Too slow: the proof is over on the way, and is asked for once more.
+        gateway.clock.advance(Duration::from_secs(60));
+        let (at, path, page) = browse(&mut [&mut alice, &mut portal], 1, &next).await;
+        assert!(at == 1 && path.starts_with("/.doorward/confirm"), "{path}");
+        let next = confirm(&mut portal, &page, &person).await.location().to_owned();
+        gateway.clock.advance(Duration::from_secs(59));
+        let (at, path, page) = browse(&mut [&mut alice, &mut portal], 1, &next).await;
+        assert_eq!((at, path.as_str(), page.status), (0, "/x", StatusCode::OK));
+    }
+}
+
+/// Where a password is all there is, it is the password that is asked for.
+#[tokio::test]
+async fn a_password_alone_is_proven_by_the_password() {
+    let app = App::start().await;
+    let gateway = Gateway::start(&one_app(&app.url(), "require = \"password\"\nmax_age = \"5m\""));
+    let words = "correct horse carol staple";
+    let hash = doorward::auth::password::hash(
+        &doorward::base::secret::Secret::new(words.to_owned()),
+        doorward::base::entropy::Entropy.bytes(),
+    );
+    let credentials = doorward::admin::wish::Credentials { password_hash: hash.0.expose().clone(), totp_seed: None };
+    let wish = doorward::admin::wish::Wish::UserAdd {
+        name: "carol".to_owned(),
+        credentials: Some(credentials),
+        details: doorward::admin::wish::Details::default(),
+    };
+    gateway.perform(wish).await;
+    let mut carol = gateway.stranger();
+    let form = Form::of(&carol.get("/.doorward/login").await.text());
+    carol.submit("/.doorward/login", &form.with("name", "carol").with("password", words)).await;
+    assert_eq!(carol.get("/x").await.status, StatusCode::OK);
+    gateway.clock.advance(minutes(5));
+    let (_, at, page) = browse(&mut [&mut carol], 0, "/x").await;
+    assert!(at.starts_with("/.doorward/confirm") && page.text().contains("name=\"password\""), "{at}");
+    let form = Form::of(&page.text());
+    let answer = carol.submit("/.doorward/confirm", &form.clone().with("password", "wrong")).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let answer = carol.submit("/.doorward/confirm", &form.with("password", words)).await;
+    let next = answer.location().to_owned();
+    let (_, at, page) = browse(&mut [&mut carol], 0, &next).await;
+    assert_eq!((at.as_str(), page.status), ("/x", StatusCode::OK));
+}
