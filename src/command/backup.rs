@@ -17,7 +17,7 @@ use crate::base::key_ring::KeyRing;
 use crate::base::secret::Secret;
 use crate::command::account::secret_file;
 use crate::command::exit::Failure;
-use crate::command::line::BackupWords;
+use crate::command::keeping::BackupWords;
 use crate::command::output::Output;
 use crate::command::place::Named;
 use crate::command::progress::{Progress, Unit};

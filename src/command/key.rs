@@ -10,7 +10,7 @@ use crate::base::key_ring::KeyRing;
 use crate::base::seal::MasterKey;
 use crate::command::diff::unexpected;
 use crate::command::exit::Failure;
-use crate::command::line::KeyVerb;
+use crate::command::keeping::KeyVerb;
 use crate::command::moment::day;
 use crate::command::output::{Output, print, table};
 use crate::command::place::Named;

@@ -13,6 +13,7 @@ pub mod explain;
 pub mod explained;
 pub mod health;
 pub mod help;
+pub mod keeping;
 pub mod key;
 pub mod line;
 pub mod moment;

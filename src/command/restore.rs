@@ -11,7 +11,7 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::base::key_ring::{KeyId, KeyRing};
 use crate::command::account::secret_file;
 use crate::command::exit::Failure;
-use crate::command::line::RestoreWords;
+use crate::command::keeping::RestoreWords;
 use crate::command::moment::{second, stamp};
 use crate::command::output::Output;
 use crate::command::place::Named;

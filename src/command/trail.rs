@@ -7,7 +7,7 @@ use crate::admin::wish::{Answer, Wish};
 use crate::base::clock::{Clock, Timestamp};
 use crate::command::diff::unexpected;
 use crate::command::exit::Failure;
-use crate::command::line::{AuditList, AuditVerb};
+use crate::command::keeping::{AuditList, AuditVerb};
 use crate::command::moment::{self, second};
 use crate::command::output::{Output, table};
 use crate::command::place::Named;

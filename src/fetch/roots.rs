@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, LazyLock};
 
-use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 
 /// Read once: the system's store has some hundred files.
@@ -22,7 +21,7 @@ pub fn usual() -> Arc<ClientConfig> {
 
 /// TLS settings that trust `roots` alone.
 pub fn trusting(roots: RootCertStore) -> Arc<ClientConfig> {
-    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("the provider has suites for TLS 1.2 and 1.3")
         .with_root_certificates(roots)

@@ -27,7 +27,7 @@ const BEGINNING: [u8; 32] = [0; 32];
 const LONGEST_DETAIL: usize = 200;
 /// Breaks that are remembered; more say nothing new.
 const MOST_BREAKS: usize = 16;
-const COLUMNS: &str = "seq, at, event, outcome, account_id, account, actor, address, method, reason, detail, tally, device, \
+pub(super) const COLUMNS: &str = "seq, at, event, outcome, account_id, account, actor, address, method, reason, detail, tally, device, \
                        request";
 
 /// Where the chain begins and ends.
@@ -72,15 +72,6 @@ pub struct Wanted {
     pub after: u64,
     /// At most so many; of more, the newest.
     pub most: u32,
-}
-
-/// What a webhook has still to be told.
-#[derive(Clone, Debug, Default)]
-pub struct Untold {
-    /// Records, oldest first.
-    pub records: Vec<Written>,
-    /// How many are left out, because too many wait.
-    pub skipped: u64,
 }
 
 /// What verifying came to.
@@ -208,47 +199,6 @@ impl Store {
     pub async fn prune_audit(&self, before: Timestamp, most: u32) -> Result<usize, Fault> {
         let keys = Arc::clone(&self.keys);
         self.ask(move |database| prune(database, &keys, before, most)).await
-    }
-
-    /// Waits until something is written down, or was since the last time.
-    pub async fn written(&self) {
-        self.keys.wake.notified().await;
-    }
-
-    /// Records that the webhook has not been told of, at most `most`. Of more than `waiting` the oldest are left out.
-    ///
-    /// # Errors
-    /// Any [`Fault`].
-    pub async fn untold(&self, most: u32, waiting: u64) -> Result<Untold, Fault> {
-        self.ask(move |database| {
-            let last =
-                database.one("SELECT max(seq) FROM audit", [], |row| row.optional(0, Record::count))?.flatten().unwrap_or(0);
-            let told = database.one("SELECT seq FROM audit_told WHERE id = 1", [], |row| row.count(0))?;
-            // Who names a webhook for the first time is not told the history.
-            let Some(told) = told else {
-                keep_told(database, last)?;
-                return Ok(Untold::default());
-            };
-            let from = told.max(last.saturating_sub(waiting));
-            Ok(Untold { records: following(database, from, most)?, skipped: from - told })
-        })
-        .await
-    }
-
-    /// Notes that the webhook was told of everything up to `seq`, or that it will not be.
-    ///
-    /// # Errors
-    /// Any [`Fault`].
-    pub async fn mark_told(&self, seq: u64) -> Result<(), Fault> {
-        self.ask(move |database| keep_told(database, seq)).await
-    }
-
-    /// Forgets how far a webhook was told: there is none.
-    ///
-    /// # Errors
-    /// Any [`Fault`].
-    pub async fn tell_nobody(&self) -> Result<(), Fault> {
-        self.ask(|database| database.execute("DELETE FROM audit_told", []).map(|_| ())).await
     }
 
     /// What is to be written down with the next change.
@@ -470,17 +420,6 @@ fn list(database: &Database, wanted: &Wanted) -> Result<Vec<Written>, Fault> {
     Ok(records)
 }
 
-fn keep_told(database: &Database, seq: u64) -> Result<(), Fault> {
-    let upsert = "INSERT INTO audit_told (id, seq) VALUES (1, ?1) ON CONFLICT (id) DO UPDATE SET seq = excluded.seq";
-    database.execute(upsert, params![stored(seq)]).map(|_| ())
-}
-
-/// Records after `after`, oldest first.
-fn following(database: &Database, after: u64, most: u32) -> Result<Vec<Written>, Fault> {
-    let select = format!("SELECT {COLUMNS} FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2");
-    database.all(&select, params![stored(after), most], read)
-}
-
 fn verify(database: &Database, keys: &Keys, from: Option<(u64, [u8; 32])>, most: u32) -> Result<Verified, Fault> {
     let Some(head) = head(database, keys)? else { return Ok(Verified::Broken { at: 0, fault: ChainFault::NoHead }) };
     let beginning = (head.before, head.before_tag);
@@ -535,7 +474,8 @@ fn prune(database: &Database, keys: &Keys, before: Timestamp, most: u32) -> Resu
     Ok(old.len())
 }
 
-fn read(row: &Record<'_>) -> Result<Written, Fault> {
+/// Reads [`COLUMNS`].
+pub(super) fn read(row: &Record<'_>) -> Result<Written, Fault> {
     let text = |column| row.optional(column, Record::text);
     Ok(Written {
         seq: row.count(0)?,

@@ -26,6 +26,7 @@ pub mod recognise;
 pub mod sessions;
 pub mod snapshot;
 pub mod sweep;
+pub mod untold;
 pub mod users;
 pub mod vault;
 pub mod writer;
