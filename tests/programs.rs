@@ -51,3 +51,9 @@ fn curl_signs_in_and_moves_data() {
 fn nginx_answers_byte_for_byte() {
     scenario("nginx_upstream");
 }
+
+#[test]
+#[ignore = "needs nginx, node, apache2, python with gunicorn"]
+fn no_server_gets_a_smuggled_request() {
+    scenario("smuggling");
+}

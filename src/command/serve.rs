@@ -73,13 +73,15 @@ pub fn serve(plan: Plan, place: &Place, manner: Manner<'_>) -> Result<(), Failur
     if let Some(report) = manner.warnings {
         gateway.reloader().note_warnings(report);
     }
+    // Before the ready line: whoever reads that may change a file in the same moment.
+    let watching = (manner.hang_up == HangUp::Reload { watch: true }).then(|| watch::watch(gateway.reloader()));
     ready::announce(&gateway, &plan, place, manner)?;
     runtime.block_on(async {
         if manner.looks_at_apps {
             let port = gateway.https.first().map_or(443, SocketAddr::port);
             probe::look_at(&plan.apps, port, manner.output);
         }
-        until_stopped(&gateway, &mut signals, manner.hang_up).await;
+        until_stopped(&gateway, &mut signals, manner.hang_up, watching).await;
     });
     drop(plan);
     gateway.join();
@@ -89,8 +91,7 @@ pub fn serve(plan: Plan, place: &Place, manner: Manner<'_>) -> Result<(), Failur
     Ok(())
 }
 
-async fn until_stopped(gateway: &Gateway, signals: &mut Signals, hang_up: HangUp) {
-    let watching = (hang_up == HangUp::Reload { watch: true }).then(|| watch::watch(gateway.reloader()));
+async fn until_stopped(gateway: &Gateway, signals: &mut Signals, hang_up: HangUp, watching: Option<impl Future<Output = ()>>) {
     let watched = async {
         match watching {
             Some(watching) => watching.await,

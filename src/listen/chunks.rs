@@ -27,12 +27,31 @@ pub struct Chunks {
 #[derive(Clone, Copy, Debug)]
 enum At {
     Size { digits: u8, size: u64 },
-    Extension { size: u64 },
+    Extension { size: u64, quote: Quote },
     SizeLf { size: u64 },
     Data { left: u64 },
     DataCr,
     DataLf,
     Ended,
+}
+
+/// Where in an extension we are: some programs look for the end of the line only behind a closing quote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quote {
+    Outside,
+    Inside,
+    Escaped,
+}
+
+impl Quote {
+    fn after(self, byte: u8) -> Self {
+        match (self, byte) {
+            (Self::Outside, b'"') | (Self::Escaped, _) => Self::Inside,
+            (Self::Inside, b'"') => Self::Outside,
+            (Self::Inside, b'\\') => Self::Escaped,
+            (same, _) => same,
+        }
+    }
 }
 
 impl Default for At {
@@ -74,9 +93,9 @@ impl Chunks {
     fn step(&mut self, byte: u8) -> Result<At, Violation> {
         match self.at {
             At::Size { digits, size } => self.size_byte(byte, digits, size),
-            At::Extension { size } => match byte {
-                b'\r' => Ok(At::SizeLf { size }),
-                b'\t' | b' '..=b'~' => self.extension_byte(size),
+            At::Extension { size, quote } => match byte {
+                b'\r' if quote == Quote::Outside => Ok(At::SizeLf { size }),
+                b'\t' | b' '..=b'~' => self.extension_byte(size, quote.after(byte)),
                 _ => Err(Violation::ChunkExtension),
             },
             At::SizeLf { size } => match (byte, size) {
@@ -94,7 +113,7 @@ impl Chunks {
     fn size_byte(&mut self, byte: u8, digits: u8, size: u64) -> Result<At, Violation> {
         match byte {
             b'\r' if digits > 0 => Ok(At::SizeLf { size }),
-            b';' if digits > 0 => self.extension_byte(size),
+            b';' if digits > 0 => self.extension_byte(size, Quote::Outside),
             _ => {
                 let digit = char::from(byte).to_digit(16).filter(|_| digits < SIZE_DIGITS_MAX);
                 let digit = digit.ok_or(Violation::ChunkSize)?;
@@ -104,12 +123,12 @@ impl Chunks {
         }
     }
 
-    fn extension_byte(&mut self, size: u64) -> Result<At, Violation> {
+    fn extension_byte(&mut self, size: u64, quote: Quote) -> Result<At, Violation> {
         if self.extensions == EXTENSIONS_MAX {
             return Err(Violation::ChunkExtensionsTooLong);
         }
         self.extensions += 1;
-        Ok(At::Extension { size })
+        Ok(At::Extension { size, quote })
     }
 }
 
@@ -185,6 +204,7 @@ mod tests {
     fn chunks_end_with_the_size_line_of_the_last() {
         assert_eq!(follow(b"5\r\nhello\r\nA\r\n0123456789\r\n000\r\n"), Ok(true));
         assert_eq!(follow(b"5;name=\"a b\"\t;x\r\nhello\r\n0;y\r\n"), Ok(true));
+        assert_eq!(follow(b"5;a=\"\\\"\"\r\nhello\r\n0\r\n"), Ok(true));
         assert_eq!(follow(b"5\r\nhell"), Ok(false));
         assert_eq!(follow(b"fFfFfFfFfFfFfFfF\r\nx"), Ok(false));
     }
@@ -215,6 +235,8 @@ mod tests {
             (b"00000000000000005\r\n", Violation::ChunkSize),
             (b"5\rX", Violation::ChunkEnd),
             (b"5;a\n", Violation::ChunkExtension),
+            (b"5;a=\"\r\n", Violation::ChunkExtension),
+            (b"5;a=\"\\\"\r\n", Violation::ChunkExtension),
             (b"5;\0\r\n", Violation::ChunkExtension),
             (b"5;\x80\r\n", Violation::ChunkExtension),
             (b"5;a\rb\n", Violation::ChunkEnd),

@@ -20,7 +20,8 @@ pub fn find(table: &AppTable, complaints: &mut Vec<Complaint>) {
         let complaint = complaint.label("Doorward's own pages are answered before any rule");
         complaints.push(complaint.help("remove it"));
     }
-    if let Some(only) = &table.only {
+    // Below a mount point a path may be written as visitors ask for it or as the app sees it, so nothing is certain.
+    if let Some(only) = table.only.as_ref().filter(|_| table.path.is_none()) {
         let outside = |path: &&Placed<String>| !only.value.iter().any(|inside| may_meet(&inside.value, &path.value));
         for path in paths(table).filter(outside).filter(|path| !is_own(path)) {
             let complaint = Complaint::new(Code::E0601, &path.place, "this rule can never match").label("outside `only`");

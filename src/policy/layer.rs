@@ -63,7 +63,7 @@ impl Text {
     }
 }
 
-/// Every text a path may stand for, the one as written first; no two are equal, and at most sixteen.
+/// Every text a path may stand for, the one as written first; no two are equal, and at most twenty.
 ///
 /// # Errors
 /// [`Unreadable`] if any of them holds something no honest client sends, or they are too much to judge.
@@ -75,7 +75,10 @@ pub fn texts(path: &str) -> Result<Vec<Text>, Unreadable> {
         layers.iter().filter(|layer| layer.contains('%')).map(|layer| decoded_where(layer, |byte| !is_separator(byte)));
     // Tomcat and Jetty drop parameters before they decode `%2f`, so "drop, then decode" is a text of its own.
     let stripped = layers.iter().filter(|layer| layer.contains(';')).map(|layer| decoded_fully(&without_parameters(layer)));
-    for text in layers.iter().skip(1).map(|layer| Ok(layer.clone())).chain(whole_names).chain(stripped).chain(widened(&layers)) {
+    // Folding makes a separator of everything that looks like one; to URL parsers `\` alone is.
+    let bent = layers.iter().filter(|layer| layer.contains('\\') && !layer.is_ascii()).map(|layer| Ok(layer.replace('\\', "/")));
+    let decoded = layers.iter().skip(1).map(|layer| Ok(layer.clone()));
+    for text in decoded.chain(whole_names).chain(stripped).chain(bent).chain(widened(&layers)) {
         let text = text?;
         if !texts.contains(&text) {
             texts.push(text);
@@ -307,6 +310,9 @@ mod tests {
         }
         assert_eq!(texts(&"/%61".repeat(257)), Err(Unreadable::TooDeep));
         assert_eq!(texts(&"%2f".repeat(257)), Err(Unreadable::TooDeep));
+        // One character of nine bytes as sent folds to thirty-three; every text of the path is folded.
+        assert_eq!(texts(&format!("/%2541{}", "%EF%B7%BA".repeat(900))), Err(Unreadable::TooManyReadings));
+        assert!(texts(&format!("/{}", "%EF%B7%BA".repeat(300))).is_ok());
         assert!(texts(&"/%61".repeat(256)).is_ok());
         assert!(is_plain(&"/a".repeat(256)) && !is_plain(&"/a".repeat(257)));
     }

@@ -217,15 +217,35 @@ fn each_of_form(text: &str, form: Form, visit: &mut Visitor<'_>) -> ControlFlow<
     }
 }
 
-/// With and without a leading authority, as URL parsers take `//authority/path`.
+/// With and without a leading authority, as URL parsers take `//authority/path`. `/;/authority/path` is the same for those that drop
+/// parameters before they look.
 fn each_of_path(text: &str, form: Form, visit: &mut Visitor<'_>) -> ControlFlow<()> {
     each_of_rest(text.strip_prefix('/').unwrap_or(text), form, Shape::default(), visit)?;
-    if text.starts_with("//") {
-        let authority = text.trim_start_matches('/');
-        let shape = Shape { after_authority: true, ..Shape::default() };
-        each_of_rest(authority.split_once('/').map_or("", |(_, rest)| rest), form, shape, visit)?;
+    let shape = Shape { after_authority: true, ..Shape::default() };
+    let behind = behind_authority(text, |name| name);
+    if let Some(rest) = behind {
+        each_of_rest(rest, form, shape, visit)?;
     }
-    ControlFlow::Continue(())
+    match behind_authority(text, |name| before(name, ';')) {
+        dropped if dropped == behind => ControlFlow::Continue(()),
+        Some(rest) => each_of_slashes(rest, form, Shape { drop_parameters: true, ..shape }, visit),
+        None => ControlFlow::Continue(()),
+    }
+}
+
+/// What follows the first name that is not empty, where an empty one comes first.
+fn behind_authority(text: &str, name: impl Fn(&str) -> &str) -> Option<&str> {
+    let (first, mut rest) = text.strip_prefix('/')?.split_once('/')?;
+    if !name(first).is_empty() {
+        return None;
+    }
+    loop {
+        let (segment, behind) = rest.split_once('/').unwrap_or((rest, ""));
+        if rest.is_empty() || !name(segment).is_empty() {
+            return Some(behind);
+        }
+        rest = behind;
+    }
 }
 
 fn each_of_rest(rest: &str, form: Form, shape: Shape, visit: &mut Visitor<'_>) -> ControlFlow<()> {

@@ -70,14 +70,20 @@ impl Target {
         let disguised = if texts.is_empty() {
             reading::any_begins_with(path, OWN_SEGMENT)
         } else {
-            texts.iter().any(|text| reading::any_begins_with(text.folded(), OWN_SEGMENT))
+            // Letter by letter too: folding makes a `?` of what is none to others, and cuts there.
+            let begins = |text: &str| reading::any_begins_with(text, OWN_SEGMENT);
+            let disguises =
+                |text: &Text| begins(&text.exact) || begins(text.folded()) || text.by_name.as_deref().is_some_and(begins);
+            texts.iter().any(disguises)
         };
         let whose = match path.starts_with(OWN_PREFIX) {
             true => Whose::Ours,
             false if disguised => Whose::Disguised,
             false => Whose::App,
         };
-        Ok(Self { text: origin_form.into(), path_length, texts: texts.into(), whose, below: None })
+        // A plain path, which most are, shares the one empty list.
+        let texts = if texts.is_empty() { Arc::default() } else { texts.into() };
+        Ok(Self { text: origin_form.into(), path_length, texts, whose, below: None })
     }
 
     /// Parses a target from raw bytes; bytes beyond ASCII are refused like in [`Target::parse`].

@@ -12,6 +12,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tracing::warn;
 
 use crate::base::clock::Clock;
+use crate::model::event::Event;
 use crate::plan::app::{App, CertificateFiles};
 use crate::plan::upstream::{Origin, Upstream};
 use crate::plan::whole::Plan;
@@ -115,7 +116,7 @@ impl Reading {
         let (roots, digest) = self.system.get_or_insert_with(|| {
             let found = rustls_native_certs::load_native_certs();
             for fault in &found.errors {
-                warn!(event = "cert.warning", %fault, "some of the system's authorities cannot be read");
+                warn!(event = Event::CertificateWarning.name(), %fault, "some of the system's authorities cannot be read");
             }
             let mut roots = RootCertStore::empty();
             let mut content = Content(Context::new(&SHA256));

@@ -2,6 +2,7 @@
 //! client that behaves and misbehaves and an app that records what reaches it. One file per capability.
 
 mod decisions;
+mod each_anew;
 mod early_answers;
 mod honest_urls;
 mod hostile_input;
@@ -21,5 +22,6 @@ mod reload;
 mod seeing;
 mod shutdown;
 mod sign_in;
+mod smuggling;
 mod upstreams;
 mod websockets;

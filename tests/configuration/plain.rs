@@ -75,6 +75,7 @@ pub fn is_known(app: &Table) -> bool {
     app.keys().all(|key| KNOWN.contains(&key.as_str()))
         && tables.iter().all(|table| table.keys().all(|key| KNOWN_IN_RULES.contains(&key.as_str())))
         && patterns_of(app).iter().all(|pattern| is_plain(pattern))
+        && !tables.iter().any(|table| texts(table.get("to")).iter().any(|to| to.contains("{rest}")))
         && !tables.iter().any(|table| texts(table.get("networks")).iter().any(|network| network.contains("::ffff")))
 }
 

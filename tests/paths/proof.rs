@@ -35,6 +35,7 @@ struct Size {
 }
 
 impl Size {
+    #[expect(clippy::disallowed_methods, reason = "tests/run says by these how much to do")]
     fn chosen() -> Self {
         let full = std::env::var("DOORWARD_TESTS").is_ok_and(|size| size == "full");
         let only = std::env::var("DOORWARD_PATHS_ONLY").ok();

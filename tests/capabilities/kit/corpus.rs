@@ -52,3 +52,37 @@ fn unescape(text: &str) -> Vec<u8> {
     }
     bytes
 }
+
+/// One request of `smuggling-h2.txt`.
+#[derive(Default)]
+pub struct Framed {
+    pub name: &'static str,
+    pub verdict: &'static str,
+    pub fields: Vec<(Vec<u8>, Vec<u8>)>,
+    pub body: Option<Vec<u8>>,
+    pub trailers: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+pub fn framed() -> Vec<Framed> {
+    let field = |text: &str| {
+        let (name, value) = text.split_once(" =>").expect("a field");
+        (unescape(name), unescape(value.strip_prefix(' ').unwrap_or(value)))
+    };
+    let mut all: Vec<Framed> = Vec::new();
+    for line in include_str!("../../data/smuggling-h2.txt").lines() {
+        if let Some(name) = line.strip_prefix("case: ") {
+            all.push(Framed { name, ..Framed::default() });
+        }
+        let Some(last) = all.last_mut() else { continue };
+        if let Some(verdict) = line.strip_prefix("verdict: ") {
+            last.verdict = verdict;
+        } else if let Some(text) = line.strip_prefix("| ") {
+            last.fields.push(field(text));
+        } else if let Some(text) = line.strip_prefix("body: ") {
+            last.body = Some(unescape(text));
+        } else if let Some(text) = line.strip_prefix("trailer: ") {
+            last.trailers.push(field(text));
+        }
+    }
+    all
+}

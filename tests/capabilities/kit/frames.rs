@@ -54,6 +54,7 @@ pub enum Late {
 pub struct Frames {
     block: Vec<u8>,
     body: Option<Vec<u8>>,
+    trailers: Vec<u8>,
     pieces: usize,
 }
 
@@ -70,12 +71,13 @@ impl Frames {
 
     /// One more field, whatever it is.
     pub fn field(mut self, name: &[u8], value: &[u8]) -> Self {
-        // RFC 7541 section 6.2.3: a literal, never indexed, with a name of its own.
-        self.block.push(0x10);
-        for text in [name, value] {
-            length(&mut self.block, text.len());
-            self.block.extend_from_slice(text);
-        }
+        literal(&mut self.block, name, value);
+        self
+    }
+
+    /// One more field behind the body.
+    pub fn trailer(mut self, name: &[u8], value: &[u8]) -> Self {
+        literal(&mut self.trailers, name, value);
         self
     }
 
@@ -94,9 +96,12 @@ impl Frames {
     /// Sends it over a connection of its own.
     pub async fn send(&self, reach: &Reach, name: &str) -> Outcome {
         let mut wire = Wire::over(Wire::shake(reach, name, &[b"h2"]).await.expect("a handshake"));
-        let mut bytes = self.head(self.body.is_none());
+        let mut bytes = self.head(self.body.is_none() && self.trailers.is_empty());
         if let Some(body) = &self.body {
-            bytes.extend(frame(DATA, END_STREAM, 1, body));
+            bytes.extend(frame(DATA, if self.trailers.is_empty() { END_STREAM } else { 0 }, 1, body));
+        }
+        if !self.trailers.is_empty() {
+            bytes.extend(frame(HEADERS, END_STREAM | END_HEADERS, 1, &self.trailers));
         }
         if wire.write(bytes).await.is_err() {
             return Outcome::Closed;
@@ -181,6 +186,15 @@ async fn outcome(wire: &mut Wire) -> Outcome {
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let size = u32::try_from(payload.len()).expect("a small frame").to_be_bytes();
     [&size[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// RFC 7541 section 6.2.3: a literal, never indexed, with a name of its own.
+fn literal(block: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    block.push(0x10);
+    for text in [name, value] {
+        length(block, text.len());
+        block.extend_from_slice(text);
+    }
 }
 
 /// RFC 7541 section 5.1, seven bits.

@@ -1,0 +1,136 @@
+//! The two judgements must agree. Whoever is milder where they do not has a hole; the design page says who is right.
+
+use std::net::IpAddr;
+
+use doorward::model::strength::Strength;
+use doorward::policy::pattern::Pattern;
+use doorward::policy::refusal::Unreadable;
+use doorward::policy::requirement::Requirement;
+use doorward::policy::rule::{self, Judgement, Redirect, RuleSet};
+use doorward::policy::target::{Own, Target};
+use http::Method;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::corpus;
+use crate::grammar;
+use crate::reference::{self, Action, Rule, Rules, Verdict};
+
+/// The rules as the product holds them.
+pub fn built(rules: &Rules) -> RuleSet {
+    let pattern = |text: &String| Pattern::parse(text).expect(text);
+    let patterns = |texts: &Vec<String>| texts.iter().map(pattern).collect::<Vec<_>>();
+    let sent = || Redirect { to: "/elsewhere".to_owned(), status: 302 };
+    let strength =
+        |firm| Requirement { strength: if firm { Strength::TwoFactor } else { Strength::Password }, ..Requirement::default() };
+    let one = |rule: &Rule| rule::Rule {
+        paths: vec![pattern(&rule.path)],
+        methods: rule.methods.iter().map(|name| Method::from_bytes(name.as_bytes()).expect(name)).collect(),
+        networks: rule.networks.iter().map(|text| text.parse().expect(text)).collect(),
+        action: match rule.action {
+            Action::Deny => rule::Action::Deny,
+            Action::Redirect => rule::Action::Redirect(sent()),
+            Action::Require(firm) => rule::Action::Require(strength(firm)),
+            Action::Bypass => rule::Action::Bypass,
+        },
+        body_limit: None,
+    };
+    RuleSet {
+        only: rules.only.as_ref().map(patterns),
+        deny: patterns(&rules.deny),
+        redirects: rules.redirects.iter().map(|from| (pattern(from), sent())).collect(),
+        rules: rules.rules.iter().map(one).collect(),
+        bypass: rules.bypass.iter().map(one).collect(),
+        requirement: strength(rules.firm),
+        ..RuleSet::default()
+    }
+}
+
+fn product(rules: &RuleSet, target: &str, method: &Method, client: IpAddr) -> Result<Verdict, Unreadable> {
+    let target = Target::parse(target)?;
+    Ok(match target.own() {
+        Own::Page(_) => Verdict::Ours,
+        Own::Disguised => Verdict::Disguised,
+        Own::No => match rules.judge(&target, method, client) {
+            Judgement::Denied(_) => Verdict::Deny,
+            Judgement::Redirected(_) => Verdict::Redirect,
+            Judgement::Required(requirement) => Verdict::Require(requirement.strength == Strength::TwoFactor),
+            Judgement::Open => Verdict::Open,
+        },
+    })
+}
+
+/// What they say, if they disagree.
+fn disagreement(rules: &Rules, built: &RuleSet, target: &str, (name, client): (&str, &str)) -> Option<String> {
+    let client: IpAddr = client.parse().expect(client);
+    let method = Method::from_bytes(name.as_bytes()).expect(name);
+    let product = match product(built, target, &method, client) {
+        // Bounds of work are the product's own.
+        Err(Unreadable::TooManyReadings | Unreadable::TooDeep) => return None,
+        Err(_) => Verdict::Refused,
+        Ok(verdict) => verdict,
+    };
+    let reference = reference::judge(rules, target, name, client);
+    (product != reference).then(|| {
+        let side = if product < reference { "MILDER" } else { "stricter" };
+        format!(
+            "{side}: {name} {target} from {client}: product {product:?}, reference {reference:?}\n{rules:?}\n{:#?}",
+            reference::reasons(rules, target, name, client)
+        )
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_000) })]
+
+    /// The attack: a target that our judgement, for all its care about speed, takes for a milder one than the design says.
+    #[test]
+    fn two_judgements_agree(
+        rules in grammar::rules(),
+        targets in prop::collection::vec(grammar::target(), 1..12),
+        method in select(grammar::METHODS),
+        client in select(grammar::CLIENTS),
+    ) {
+        let built = built(&rules);
+        for target in targets {
+            prop_assert_eq!(disagreement(&rules, &built, &target, (method, client)), None);
+        }
+    }
+}
+
+/// The attack: whatever once got through, or nearly, and its relatives.
+#[test]
+fn they_agree_on_all_that_is_kept() {
+    let mut all = Vec::new();
+    let targets = corpus::targets();
+    for rules in corpus::rule_sets() {
+        let built = built(&rules);
+        for target in &targets {
+            for method in ["GET", "post"] {
+                all.extend(disagreement(&rules, &built, target, (method, "192.0.2.7")));
+            }
+        }
+    }
+    assert!(all.is_empty(), "{} disagreements, the first:\n{}", all.len(), all[0]);
+}
+
+/// Shows the first disagreements of many, for work on either: `cargo test --test judgement -- --ignored survey --nocapture`.
+#[test]
+#[ignore = "needs time: a survey of disagreements"]
+fn survey() {
+    use proptest::strategy::ValueTree;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let mut shown = 0;
+    for _ in 0..20_000 {
+        let rules = grammar::rules().new_tree(&mut runner).expect("a tree").current();
+        let target = grammar::target().new_tree(&mut runner).expect("a tree").current();
+        if let Some(text) = disagreement(&rules, &built(&rules), &target, ("GET", "192.0.2.7")) {
+            println!("{text}\n");
+            shown += 1;
+            if shown == 60 {
+                break;
+            }
+        }
+    }
+    assert_eq!(shown, 0, "disagreements");
+}
