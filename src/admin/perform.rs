@@ -15,6 +15,7 @@ use crate::base::current::Current;
 use crate::base::entropy::Entropy;
 use crate::base::id::Id;
 use crate::base::secret::Secret;
+use crate::model::audit::{Actor, Deed, Entry};
 use crate::model::credential::{PasswordHash, Totp, TotpRecipe};
 use crate::model::event::Event;
 use crate::model::profile::{BadGroupName, DisplayName, Email, GroupName, MOST_GROUPS};
@@ -86,6 +87,8 @@ impl Desk {
             Wish::UserDelete { name } => self.delete(&name).await,
             Wish::SessionList => self.list_sessions().await,
             Wish::SessionEnd { which } => self.end(which).await,
+            Wish::Keys { ask } => self.keys(ask).await,
+            Wish::Trail { ask } => self.trail(ask).await,
             // The running gateway carries these out before anybody asks here.
             Wish::Status | Wish::Reload { .. } | Wish::Keep | Wish::Diff { .. } => {
                 Err(refuse(RefusedKind::Unfit, "no gateway runs, so there is nothing of it to see or change".to_owned()))
@@ -98,12 +101,17 @@ impl Desk {
         }
     }
 
+    /// The store, whose next change is written down as the owner's.
+    fn telling(&self, deed: Deed) -> Store {
+        self.store.telling(Entry::new(deed, Actor::Owner))
+    }
+
     async fn add(&self, name: &str, credentials: Option<Credentials>, details: Details) -> Result<Answer, Answer> {
         let name = parse_name(name)?;
         let now = self.clock.now();
         let ready = credentials.map(|credentials| self.read(credentials, now)).transpose()?;
         let (display_name, email) = read_details(&details).map_err(|told| refuse(RefusedKind::Unfit, told))?;
-        let user = self.store.add_user(&name).await.map_err(|fault| match fault {
+        let user = self.telling(Deed::UserAdded).add_user(&name).await.map_err(|fault| match fault {
             Fault::Taken => {
                 let advice = format!("there is already a user {name}; `doorward user link {name}` makes a new set-up link");
                 refuse(RefusedKind::Unfit, advice)
@@ -117,7 +125,7 @@ impl Desk {
         let Some((password, totp)) = ready else { return self.link(user).await };
         let otpauth =
             totp.as_ref().map(|totp| totp::uri(&self.enrolment.get().issuer, user.name.as_str(), &totp.recipe, &totp.seed));
-        self.store.provision(user.id, Some(password), totp).await.map_err(|fault| failed(&fault))?;
+        self.telling(Deed::SetUp).provision(user.id, Some(password), totp).await.map_err(|fault| failed(&fault))?;
         Ok(Answer::User(UserAnswer {
             user: user.name.to_string(),
             setup_link: None,
@@ -148,7 +156,7 @@ impl Desk {
     async fn link(&self, user: User) -> Result<Answer, Answer> {
         let token = Token::draw(self.entropy);
         let expires_at = self.clock.now().plus(LINK_LIFE);
-        self.store.issue_link(user.id, token.hash(), expires_at).await.map_err(|fault| failed(&fault))?;
+        self.telling(Deed::LinkIssued).issue_link(user.id, token.hash(), expires_at).await.map_err(|fault| failed(&fault))?;
         info!(event = Event::UserChanged.name(), user = %user.name, change = "set-up link issued");
         Ok(Answer::User(UserAnswer {
             user: user.name.to_string(),
@@ -172,7 +180,7 @@ impl Desk {
     async fn set(&self, name: &str, details: Details) -> Result<Answer, Answer> {
         let name = parse_name(name)?;
         let (display_name, email) = read_details(&details).map_err(|told| refuse(RefusedKind::Unfit, told))?;
-        if !self.store.set_details(&name, display_name, email).await.map_err(|fault| failed(&fault))? {
+        if !self.telling(Deed::UserChanged).set_details(&name, display_name, email).await.map_err(|fault| failed(&fault))? {
             return Err(no_such_user(&name));
         }
         info!(event = Event::UserChanged.name(), user = %name, change = "details set");
@@ -184,7 +192,9 @@ impl Desk {
         let group: GroupName = group.parse().map_err(|fault: BadGroupName| {
             refuse(RefusedKind::Unfit, format!("`{}` cannot be a group: {fault}", group.escape_debug()))
         })?;
-        match self.store.set_membership(&name, &group, member).await.map_err(|fault| failed(&fault))? {
+        let detail = format!("{} {group}", if member { "into" } else { "out of" });
+        let store = self.store.telling(Entry::new(Deed::GroupChanged, Actor::Owner).detailed(detail));
+        match store.set_membership(&name, &group, member).await.map_err(|fault| failed(&fault))? {
             Membership::NoUser => return Err(no_such_user(&name)),
             Membership::Full => {
                 let told = format!("{name} is in {MOST_GROUPS} groups already, and more are not kept; nothing was changed");
@@ -201,7 +211,8 @@ impl Desk {
 
     async fn disable(&self, name: &str, disabled: bool) -> Result<Answer, Answer> {
         let name = parse_name(name)?;
-        if !self.store.set_disabled(&name, disabled).await.map_err(|fault| failed(&fault))? {
+        let deed = if disabled { Deed::UserDisabled } else { Deed::UserEnabled };
+        if !self.telling(deed).set_disabled(&name, disabled).await.map_err(|fault| failed(&fault))? {
             return Err(no_such_user(&name));
         }
         info!(event = Event::UserChanged.name(), user = %name, change = if disabled { "disabled" } else { "enabled" });
@@ -210,7 +221,7 @@ impl Desk {
 
     async fn delete(&self, name: &str) -> Result<Answer, Answer> {
         let name = parse_name(name)?;
-        if !self.store.delete_user(&name).await.map_err(|fault| failed(&fault))? {
+        if !self.telling(Deed::UserDeleted).delete_user(&name).await.map_err(|fault| failed(&fault))? {
             return Err(no_such_user(&name));
         }
         info!(event = Event::UserChanged.name(), user = %name, change = "deleted");
@@ -218,15 +229,16 @@ impl Desk {
     }
 
     async fn end(&self, which: Which) -> Result<Answer, Answer> {
+        let store = |detail: &str| self.store.telling(Entry::new(Deed::SessionEnded, Actor::Owner).detailed(detail));
         let ended = match which {
-            Which::All => self.store.end_all().await,
+            Which::All => store("all sessions").end_all().await,
             Which::User(name) => {
                 let user = self.find(&name).await?;
-                self.store.end_sessions_of(user.id).await
+                store("all of this user").end_sessions_of(user.id).await
             }
             Which::One(id) => {
                 let id: Id<Session> = id.parse().map_err(|_| no_such_session(&id))?;
-                let found = self.store.end_session(id).await.map_err(|fault| failed(&fault))?;
+                let found = store(id.as_str()).end_session(id).await.map_err(|fault| failed(&fault))?;
                 if found { Ok(1) } else { return Err(no_such_session(id.as_str())) }
             }
         };
@@ -325,10 +337,10 @@ fn no_such_session(id: &str) -> Answer {
     refuse(RefusedKind::NotFound, format!("there is no live session {id}; `doorward session list` shows which there are"))
 }
 
-fn failed(fault: &Fault) -> Answer {
+pub(super) fn failed(fault: &Fault) -> Answer {
     refuse(RefusedKind::Failed, format!("the store could not do it: {}", Chain(fault)))
 }
 
-fn refuse(kind: RefusedKind, message: String) -> Answer {
+pub(super) fn refuse(kind: RefusedKind, message: String) -> Answer {
     Answer::Refused { kind, message }
 }

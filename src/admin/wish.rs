@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::admin::keys::{KeyAnswer, KeyWish};
 use crate::admin::status::Status;
+use crate::admin::trail::{TrailAnswer, TrailWish};
 use crate::plan::difference::Change;
 
 /// What an owner asks for.
@@ -69,6 +71,16 @@ pub enum Wish {
     SessionEnd {
         /// Which.
         which: Which,
+    },
+    /// Something about the master keys.
+    Keys {
+        /// What.
+        ask: KeyWish,
+    },
+    /// Something about the audit trail.
+    Trail {
+        /// What.
+        ask: TrailWish,
     },
     /// Whether the gateway is well.
     Health,
@@ -168,6 +180,16 @@ pub enum Answer {
         version: String,
         /// Live sessions.
         sessions: usize,
+    },
+    /// About the master keys.
+    Keys {
+        /// What.
+        said: KeyAnswer,
+    },
+    /// About the audit trail.
+    Trail {
+        /// What.
+        said: TrailAnswer,
     },
     /// Everything there is to see of the gateway.
     Status(Box<Status>),

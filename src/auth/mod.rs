@@ -3,6 +3,7 @@
 
 pub mod form;
 pub mod guessable;
+pub mod passphrase;
 pub mod password;
 pub mod throttle;
 pub mod token;

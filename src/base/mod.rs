@@ -6,6 +6,7 @@ pub mod clock;
 pub mod current;
 pub mod entropy;
 pub mod id;
+pub mod key_ring;
 pub mod lifeline;
 pub mod seal;
 pub mod secret;

@@ -7,9 +7,13 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::{digest, hkdf, hmac};
 
 use crate::base::entropy::Entropy;
+use crate::base::key_ring::KeyId;
 use crate::base::secret::Secret;
 
+/// Envelopes of [`Sealer`], whose key id is that of the key of one purpose.
 const VERSION: u8 = 1;
+/// Envelopes of [`RecordSealer`], whose key id is that of the master key.
+const RECORD_VERSION: u8 = 2;
 const KEY_ID_LENGTH: usize = 4;
 const HEAD_LENGTH: usize = 1 + KEY_ID_LENGTH + NONCE_LEN;
 
@@ -44,6 +48,24 @@ impl MasterKey {
             id: id.as_ref()[..KEY_ID_LENGTH].try_into().expect("a SHA-256 digest is longer than a key id"),
             key: RandomizedNonceKey::new(&AES_256_GCM, key.expose()).expect("the key has the length AES-256 takes"),
         }
+    }
+
+    /// The name of this key.
+    pub fn id(&self) -> KeyId {
+        let digest = sha256(self.derive("key id").expose());
+        KeyId(digest[..KEY_ID_LENGTH].try_into().expect("a SHA-256 digest is longer than a key id"))
+    }
+
+    /// Seals the records of a store under this key.
+    pub fn record_sealer(&self, purpose: &'static str) -> RecordSealer {
+        let key = self.derive(purpose);
+        let key = RandomizedNonceKey::new(&AES_256_GCM, key.expose()).expect("the key has the length AES-256 takes");
+        RecordSealer { id: self.id(), key }
+    }
+
+    /// The bytes of the key that [`MasterKey::authenticator`] works with.
+    pub fn derived(&self, purpose: &'static str) -> Secret<[u8; 32]> {
+        self.derive(purpose)
     }
 
     /// A key that authenticates messages for one purpose.
@@ -104,11 +126,64 @@ impl Sealer {
     }
 }
 
+/// Seals records under one master key. As [`Sealer`], with an envelope that names the master key, so that it can be told
+/// which key of a ring opens it.
+#[derive(Debug)]
+pub struct RecordSealer {
+    id: KeyId,
+    key: RandomizedNonceKey,
+}
+
+impl RecordSealer {
+    /// The master key's name.
+    pub fn id(&self) -> KeyId {
+        self.id
+    }
+
+    /// The key that an envelope names; `None` if it is none of ours.
+    pub fn key_of(sealed: &[u8]) -> Option<KeyId> {
+        let head = sealed.get(..HEAD_LENGTH).filter(|head| head[0] == RECORD_VERSION)?;
+        head[1..=KEY_ID_LENGTH].try_into().map(KeyId).ok()
+    }
+
+    /// Seals `plain` to `place`.
+    pub fn seal(&self, place: &str, plain: &[u8]) -> Vec<u8> {
+        let mut body = plain.to_vec();
+        let nonce = self.key.seal_in_place_append_tag(self.bound_to(place), &mut body).expect("AES-GCM takes values of our size");
+        [&[RECORD_VERSION], &self.id.0[..], nonce.as_ref(), &body].concat()
+    }
+
+    /// Opens what was sealed to the same `place`.
+    ///
+    /// # Errors
+    /// [`DoesNotOpen`] for anything that this key did not seal to this very place.
+    pub fn open(&self, place: &str, sealed: &[u8]) -> Result<Secret<Vec<u8>>, DoesNotOpen> {
+        if Self::key_of(sealed) != Some(self.id) {
+            return Err(DoesNotOpen);
+        }
+        let (head, body) = sealed.split_at_checked(HEAD_LENGTH).ok_or(DoesNotOpen)?;
+        let nonce = Nonce::try_assume_unique_for_key(&head[1 + KEY_ID_LENGTH..]).map_err(|_| DoesNotOpen)?;
+        let mut body = body.to_vec();
+        let plain = self.key.open_in_place(nonce, self.bound_to(place), &mut body).map_err(|_| DoesNotOpen)?.len();
+        body.truncate(plain);
+        Ok(Secret::new(body))
+    }
+
+    fn bound_to(&self, place: &str) -> Aad<Vec<u8>> {
+        Aad::from([place.as_bytes(), &[0, RECORD_VERSION], &self.id.0].concat())
+    }
+}
+
 /// Authenticates messages for one purpose (HMAC-SHA-256).
 #[derive(Clone, Debug)]
 pub struct Authenticator(hmac::Key);
 
 impl Authenticator {
+    /// With a key that is kept as it is.
+    pub fn with(key: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+    }
+
     /// The tag of `message`.
     pub fn tag(&self, message: &[u8]) -> [u8; 32] {
         hmac::sign(&self.0, message).as_ref().try_into().expect("an HMAC-SHA-256 tag has 32 bytes")
@@ -117,6 +192,27 @@ impl Authenticator {
     /// Whether `tag` belongs to `message`, in constant time.
     pub fn verify(&self, message: &[u8], tag: &[u8]) -> bool {
         hmac::verify(&self.0, message, tag).is_ok()
+    }
+}
+
+/// SHA-256 of what comes piece by piece.
+pub struct Sha256(digest::Context);
+
+impl Default for Sha256 {
+    fn default() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+}
+
+impl Sha256 {
+    /// The next piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest of all of them.
+    pub fn finish(self) -> [u8; 32] {
+        self.0.finish().as_ref().try_into().expect("a SHA-256 digest has 32 bytes")
     }
 }
 

@@ -117,7 +117,10 @@ fn key_file(path: &Path) -> Result<String, Failure> {
 }
 
 /// A secret from a file, or from standard input for `-`; one line break at its end is not part of it.
-fn secret_file(path: &Path) -> Result<Secret<String>, Failure> {
+///
+/// # Errors
+/// [`Failure`] when it cannot be read, or is empty.
+pub fn secret_file(path: &Path) -> Result<Secret<String>, Failure> {
     let read = |reader: &mut dyn Read| {
         let mut text = String::new();
         reader.take(LARGEST_SECRET).read_to_string(&mut text).map(|_| text)
@@ -167,6 +170,8 @@ fn show(answer: Answer, output: Output) {
             more => format!("{more} sessions ended; their open connections close within 2 seconds"),
         }),
         Answer::Well { .. }
+        | Answer::Keys { .. }
+        | Answer::Trail { .. }
         | Answer::Status(_)
         | Answer::Reloaded(_)
         | Answer::Kept { .. }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::base::units;
 use crate::command::account;
+use crate::command::backup;
 use crate::command::check;
 use crate::command::complete;
 use crate::command::demo;
@@ -20,11 +21,15 @@ use crate::command::exit::Failure;
 use crate::command::explain::{self, ExplainWords};
 use crate::command::health;
 use crate::command::help;
+use crate::command::keeping::{AuditVerb, BackupWords, KeyVerb, RestoreWords};
+use crate::command::key;
 use crate::command::output::Output;
 use crate::command::place::Named;
 use crate::command::reload;
+use crate::command::restore;
 use crate::command::run as run_verb;
 use crate::command::status;
+use crate::command::trail;
 use crate::command::trust::{self, Way};
 use crate::command::up;
 
@@ -107,6 +112,22 @@ enum Verb {
     /// See and end sessions
     #[command(subcommand)]
     Session(SessionVerb),
+    /// See, renew and forget the keys that everything secret is sealed with
+    #[command(subcommand)]
+    Key(KeyVerb),
+    /// Read and verify the audit trail
+    #[command(subcommand)]
+    Audit(AuditVerb),
+    /// Write a consistent copy of store and certificates to a file; the gateway may run
+    #[command(
+        after_help = "Examples:\n  doorward backup doorward.tar --passphrase-file passphrase.txt\n  doorward backup --to - > doorward.tar"
+    )]
+    Backup(BackupWords),
+    /// Put a backup in place; no gateway may run
+    #[command(
+        after_help = "Examples:\n  doorward restore doorward.tar --passphrase-file passphrase.txt\n  doorward restore doorward.tar --replace"
+    )]
+    Restore(RestoreWords),
     /// Show the running gateway: configuration, listeners, apps, certificates, sessions, warnings
     #[command(
         after_help = "Examples:\n  doorward status\n  doorward status --watch\n  doorward status --watch --json | jq .connections"
@@ -408,6 +429,10 @@ fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {
         Verb::Trust { .. } => trust::trust(named, Way::Install, output),
         Verb::User(verb) => account::user(named, verb, output),
         Verb::Session(verb) => account::session(named, verb, output),
+        Verb::Key(verb) => key::key(named, verb, output),
+        Verb::Audit(verb) => trail::audit(named, verb, output),
+        Verb::Backup(words) => backup::backup(named, &words, output),
+        Verb::Restore(words) => restore::restore(named, &words, output),
         Verb::Status { watch } => status::status(named, watch, output),
         Verb::Healthcheck => health::check(named, output),
         Verb::Help { topic } => help::help(&topic, output),

@@ -1,6 +1,7 @@
 //! The command line: one file per verb. Turns results into text or JSON and an exit code; decides nothing a request depends on.
 
 pub mod account;
+pub mod backup;
 pub mod check;
 pub mod complete;
 pub mod demo;
@@ -12,15 +13,21 @@ pub mod explain;
 pub mod explained;
 pub mod health;
 pub mod help;
+pub mod keeping;
+pub mod key;
 pub mod line;
+pub mod moment;
 pub mod output;
 pub mod place;
 pub mod probe;
+pub mod progress;
 pub mod ready;
 pub mod reload;
+pub mod restore;
 pub mod run;
 pub mod serve;
 pub mod status;
+pub mod trail;
 pub mod trust;
 pub mod up;
 pub mod wish;

@@ -48,7 +48,7 @@ impl Named {
         let data = absolute(&data).unwrap_or(data);
         let runtime = environment::folder("RUNTIME_DIRECTORY");
         let place = Place::new(&data, config, runtime.as_deref());
-        Place { environment: environment::all(), ..place }
+        Place { environment: environment::all(), keys: environment::master_keys(), ..place }
     }
 
     /// Where the gateway that runs keeps things. A file with errors must not keep us from asking: it knows what is wrong with it.

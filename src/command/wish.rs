@@ -22,7 +22,7 @@ use crate::daemon::place::Place;
 use crate::model::credential::TotpRecipe;
 use crate::plan::whole::Plan;
 use crate::store::fault::Fault;
-use crate::store::key_file;
+use crate::store::key_file::KeyHolder;
 use crate::store::lock::Lock;
 use crate::store::open::{DATABASE, Store};
 
@@ -102,8 +102,8 @@ impl Installation {
     async fn perform(&self, wish: Wish, _lock: Lock) -> Result<Answer, Failure> {
         let failed = |fault: Fault| Failure::because(&fault);
         let (clock, entropy) = (Clock::system(), Entropy);
-        let master = key_file::read_or_create(&self.place.data, entropy).map_err(failed)?;
-        let store = Store::open(&self.place.data, &master, clock.clone(), entropy).map_err(failed)?;
+        let keys = KeyHolder::open(&self.place.data, self.place.keys.as_ref(), entropy, clock.now()).map_err(failed)?;
+        let store = Store::open(&self.place.data, keys, clock.clone(), entropy).map_err(failed)?;
         let desk = self.desk(store, clock, entropy);
         let answer = desk.perform(wish).await;
         desk.store.close().await.map_err(failed)?;

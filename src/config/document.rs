@@ -16,6 +16,7 @@ use crate::config::environment::Environment;
 use crate::config::expect::ExpectTable;
 use crate::config::listen::ListenTable;
 use crate::config::log::LogTable;
+use crate::config::notify::{NotifyTable, StorageTable};
 use crate::config::overrides::{Known, Override};
 use crate::config::placed::{Place, Placed};
 use crate::config::reader::{Findings, Reader};
@@ -63,6 +64,10 @@ pub struct Document {
     pub expects: Vec<ExpectTable>,
     /// `[log]`
     pub log: LogTable,
+    /// `[notify]`
+    pub notify: NotifyTable,
+    /// `[storage]`
+    pub storage: StorageTable,
     /// Faults of shape. They are kept beside the values so that compiling can report everything at once.
     pub complaints: Vec<Complaint>,
 }
@@ -163,6 +168,8 @@ fn read(source: &Source, outside: Outside<'_>) -> Result<(Document, Findings), V
         apps: reader.tables("app", AppTable::read),
         expects: reader.tables("expect", ExpectTable::read),
         log: reader.table("log", LogTable::read),
+        notify: reader.table("notify", NotifyTable::read),
+        storage: reader.table("storage", StorageTable::read),
         complaints: Vec::new(),
     };
     reader.finish();

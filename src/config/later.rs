@@ -1,7 +1,7 @@
 //! Names that the design reserves and this version does not know yet. Saying so beats "unknown key": the reader of a newer
 //! page learns that nothing is misspelt.
 
-const TOP: &[&str] = &["acme", "oidc", "admin", "ui", "notify", "storage", "forward_auth"];
+const TOP: &[&str] = &["acme", "oidc", "admin", "ui", "forward_auth"];
 const LISTEN: &[&str] = &["http3", "admin", "proxy_protocol", "max_header_size", "forward_auth"];
 const TLS: &[&str] = &["hsts", "local_ca", "client_ca"];
 const SESSION: &[&str] = &["sudo_timeout", "max_per_user", "bind", "park_post"];
@@ -37,6 +37,7 @@ pub fn is_reserved(path: &str, key: &str) -> bool {
         "auth.totp" => &["skew"],
         "app" => APP,
         "app.rule" => RULE,
+        "notify" => &["smtp"],
         _ => &[],
     };
     names.contains(&key)

@@ -16,6 +16,7 @@ pub mod later;
 pub mod listen;
 pub mod log;
 pub mod nearest;
+pub mod notify;
 pub mod open;
 pub mod overrides;
 pub mod placed;

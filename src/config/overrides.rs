@@ -18,7 +18,7 @@ use crate::config::secret::{self, Scalar};
 use crate::config::source::{Consulted, Origin, Source, Text};
 
 /// Ours, and not for keys: what tests are told by, and what Kubernetes and container links set for a service called "doorward".
-const RESERVED: [&str; 4] = ["DOORWARD_TESTS", "DOORWARD_TEST_", "DOORWARD_SERVICE_", "DOORWARD_PORT_"];
+const RESERVED: [&str; 5] = ["DOORWARD_MASTER_KEY", "DOORWARD_TESTS", "DOORWARD_TEST_", "DOORWARD_SERVICE_", "DOORWARD_PORT_"];
 const FILE: &str = "_FILE";
 /// Lists of tables, of now and of later versions.
 const LISTS: [&str; 3] = ["app", "oidc", "expect"];

@@ -22,6 +22,7 @@ use crate::daemon::control;
 use crate::daemon::counter::Counter;
 use crate::daemon::fault::Fault;
 use crate::daemon::listeners::{self, Listeners};
+use crate::daemon::notify;
 use crate::daemon::place::Place;
 use crate::daemon::reload::{Reach, Reloader};
 use crate::daemon::upkeep;
@@ -37,7 +38,7 @@ use crate::plan::policy::AccessFormat;
 use crate::plan::whole::Plan;
 use crate::portal::service::Portal;
 use crate::proxy::pool::{Pool, Tunnels};
-use crate::store::key_file;
+use crate::store::key_file::KeyHolder;
 use crate::store::lock::Lock;
 use crate::store::open::Store;
 use crate::tls::directory::{Directory, Wanted};
@@ -90,8 +91,9 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
     let Start { mut plan, place, clock, entropy, workers } = start;
     place.prepare()?;
     let lock = Lock::take(&place.data)?;
-    let master = key_file::read_or_create(&place.data, entropy)?;
-    let store = Store::open(&place.data, &master, clock.clone(), entropy)?;
+    let keys = KeyHolder::open(&place.data, place.keys.as_ref(), entropy, clock.now())?;
+    let master = keys.ring().active().key.clone();
+    let store = Store::open(&place.data, keys, clock.clone(), entropy)?;
     let ca = Arc::new(LocalCa::open_or_create(&place.certs, &clock, entropy).map_err(|fault| Fault::Tls(vec![fault]))?);
     let directory =
         Directory::new(Arc::clone(&ca), clock.clone(), Wanted::by(&plan), plan.tls.min_version).map_err(Fault::Tls)?;
@@ -173,11 +175,13 @@ impl Hall {
         let runtime = RuntimeBuilder::new_current_thread().enable_all().build().map_err(Fault::Thread)?;
         let (services, directory, stop) = (Arc::clone(&self.services), Arc::clone(&self.directory), self.stop.clone());
         let counter = Counter::new(Arc::clone(&self.desk), Arc::clone(&reloader));
-        let (clock, counted) = (services.clock.clone(), Arc::clone(&services.metrics));
+        let (clock, told) = (services.clock.clone(), Arc::clone(&services));
         let work = move || {
             runtime.block_on(async {
                 task::start("sweep", upkeep::sweep(services, stop.clone()));
-                task::start("certificate files", upkeep::watch_certificates(Arc::clone(&directory), counted, stop.clone()));
+                task::start("notify", notify::tell(Arc::clone(&told), stop.clone()));
+                task::start("trail", upkeep::tend_trail(Arc::clone(&told), stop.clone()));
+                task::start("certificate files", upkeep::watch_certificates(Arc::clone(&directory), told, stop.clone()));
                 task::start("certificate warnings", upkeep::tell_of_certificates(directory, clock, stop.clone()));
                 let tended = stop.clone();
                 task::start("reload", async move { reloader.tend(tended).await });

@@ -1,6 +1,7 @@
 //! From a plan to a running gateway and back to nothing: locks, keys, store, certificates, sockets, workers, upkeep, the control
 //! socket, reloading, draining. Everything that starts or stops is here; what happens to a request is not.
 
+pub mod archive;
 pub mod bind;
 pub mod boot;
 pub mod configuration;
@@ -8,6 +9,7 @@ pub mod control;
 pub mod counter;
 pub mod fault;
 pub mod listeners;
+pub mod notify;
 pub mod place;
 pub mod reload;
 pub mod shutdown;

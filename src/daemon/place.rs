@@ -9,6 +9,7 @@ use crate::config::environment::Environment;
 use crate::daemon::fault::Fault;
 use crate::plan::whole::origin_of;
 use crate::policy::host::Authority;
+use crate::store::key_file::Given;
 use crate::tls::durable;
 
 /// Below the data folder: where browsers reach this installation, as its gateway last knew it.
@@ -18,7 +19,7 @@ const ORIGIN: &str = "origin";
 const PLAIN: &str = "http port ";
 
 /// The folders of an installation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Place {
     /// Store, keys and the lock.
     pub data: PathBuf,
@@ -28,6 +29,8 @@ pub struct Place {
     pub control: PathBuf,
     /// The configuration file, if there is one; absolute.
     pub config: Option<PathBuf>,
+    /// The master keys, if the owner keeps them elsewhere than in `data`.
+    pub keys: Option<Given>,
     /// The environment it was started in.
     pub environment: Environment,
 }
@@ -41,6 +44,7 @@ impl Place {
             certs: beside.unwrap_or_else(|| data.join("certs")),
             control: runtime.unwrap_or(data).join("control.sock"),
             config: config.map(|file| path::absolute(file).unwrap_or_else(|_| file.to_owned())),
+            keys: None,
             environment: Environment::default(),
         }
     }

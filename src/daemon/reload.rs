@@ -26,6 +26,7 @@ use crate::daemon::worker::Worker;
 use crate::gate::services::Services;
 use crate::listen::accept::Kind;
 use crate::listen::limit::Slots;
+use crate::model::audit::{Actor, Deed, Entry};
 use crate::model::event::Event;
 use crate::observe::logging;
 use crate::observe::metrics::Reload;
@@ -303,7 +304,16 @@ impl Reloader {
 
     /// Does what falls due until `stop` is cut: ends the streams of apps that left, goes back from a trial.
     pub async fn tend(&self, stop: Lifeline) {
+        let mut known = self.plan().version;
         loop {
+            let version = self.plan().version;
+            if version != known {
+                let entry = Entry::new(Deed::Reloaded, Actor::Owner).detailed(format!("configuration {version}"));
+                if let Err(fault) = self.reach.desk.store.record(entry).await {
+                    warn!(event = Event::TrailFailing.name(), %fault, "the audit trail could not be written");
+                }
+                known = version;
+            }
             let next = self.next_due();
             let waited = async {
                 match next {

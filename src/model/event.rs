@@ -40,6 +40,20 @@ pub enum Event {
     CertificateFailing,
     /// A certificate needs its owner.
     CertificateWarning,
+    /// A new master key seals from now on.
+    KeyRotated,
+    /// An old master key is forgotten.
+    KeyDropped,
+    /// Values were sealed anew with the newest master key.
+    KeyResealed,
+    /// Where the audit trail ends.
+    TrailEnds,
+    /// The audit trail did not go on from where it had ended.
+    TrailBroken,
+    /// The audit trail cannot be written or tended.
+    TrailFailing,
+    /// The owner's webhook was not told.
+    NotifyFailed,
     /// The store cannot read or write.
     StoreFailing,
     /// Connections cannot be taken.
@@ -96,6 +110,13 @@ impl Event {
             Self::CertificateChanged => "cert.changed",
             Self::CertificateFailing => "cert.failing",
             Self::CertificateWarning => "cert.warning",
+            Self::KeyRotated => "key.rotated",
+            Self::KeyDropped => "key.dropped",
+            Self::KeyResealed => "key.resealed",
+            Self::TrailEnds => "audit.head",
+            Self::TrailBroken => "audit.broken",
+            Self::TrailFailing => "audit.failing",
+            Self::NotifyFailed => "notify.failed",
             Self::StoreFailing => "store.failing",
             Self::AcceptFailing => "accept.failing",
             Self::ControlStranger => "control.stranger",

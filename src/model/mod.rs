@@ -1,6 +1,7 @@
 //! The stored nouns: who there is, how they prove it, and the sessions they hold. No I/O, no HTTP.
 
 pub mod attempt;
+pub mod audit;
 pub mod credential;
 pub mod event;
 pub mod identity;

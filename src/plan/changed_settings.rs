@@ -46,6 +46,19 @@ pub fn compare(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
     if old.log.redact_query != new.log.redact_query {
         say(Effect::Alters, "log.redact_query names other parameters".to_owned());
     }
+    if old.telling.retention != new.telling.retention {
+        let (now, before) = (written(new.telling.retention), written(old.telling.retention));
+        say(Effect::Alters, format!("storage.retention is {now} instead of {before}"));
+    }
+    if old.telling.webhook != new.telling.webhook {
+        // The address may be secret.
+        let told = if new.telling.webhook.is_some() {
+            "[notify] tells another address, or of other events"
+        } else {
+            "[notify] tells nobody"
+        };
+        say(Effect::Alters, told.to_owned());
+    }
     if old.log.truncates_addresses != new.log.truncates_addresses {
         let now = if new.log.truncates_addresses { "without their last part" } else { "in full" };
         say(Effect::Alters, format!("client addresses are logged {now}"));

@@ -10,6 +10,7 @@ use crate::plan::apps;
 use crate::plan::expect;
 use crate::plan::hosts::HostBook;
 use crate::plan::metrics;
+use crate::plan::notify;
 use crate::plan::portal::{self, Address};
 use crate::plan::routes::Routes;
 use crate::plan::settings;
@@ -56,6 +57,7 @@ pub fn compile(document: &Document) -> Result<Compiled, Vec<Complaint>> {
         session: settings::session(&document.session, &mut complaints),
         auth: settings::auth(&document.auth, &name, &mut complaints),
         log: settings::log(document, &mut complaints),
+        telling: notify::compile(document, &mut complaints),
         consulted: document.consulted.clone(),
         apps,
         name,

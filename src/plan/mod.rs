@@ -19,6 +19,7 @@ pub mod maintenance;
 pub mod metrics;
 pub mod mounts;
 pub mod networks;
+pub mod notify;
 pub mod places;
 pub mod policy;
 pub mod portal;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::config::source::Consulted;
 use crate::plan::app::App;
 use crate::plan::listener::Listen;
+use crate::plan::notify::Telling;
 use crate::plan::policy::{AuthPolicy, LogPolicy, SessionPolicy, TlsPolicy};
 use crate::plan::routes::{Entry, Routes, Site};
 use crate::policy::host::Host;
@@ -37,6 +38,8 @@ pub struct Plan {
     pub auth: AuthPolicy,
     /// What is logged.
     pub log: LogPolicy,
+    /// What is written down, and who is told.
+    pub telling: Telling,
     /// Files it was read from, besides the configuration's own.
     pub consulted: Consulted,
     /// The apps, in written order.

@@ -6,6 +6,7 @@ use askama::Template;
 use http::{Response, StatusCode};
 
 use crate::auth::token::Token;
+use crate::model::audit::Deed;
 use crate::model::event::Event;
 use crate::model::session::{Proofs, Session};
 use crate::model::strength::Strength;
@@ -84,7 +85,8 @@ pub async fn arrive(
     (session, journey): (&Session, Option<&Journey>),
 ) -> Result<Response<Body>, Stop> {
     if let Some(former) = call.session().filter(|former| former.id != session.id) {
-        portal.store.end_session(former.id).await?;
+        let told = call.entry(Deed::SessionEnded).because("another took its place in this browser").detailed(former.id.as_str());
+        portal.store.telling(told).end_session(former.id).await?;
         portal.metrics.ended(Ending::Replaced, 1);
     }
     let (user, method, id) = (&session.user_name, session.strength.name(), session.id);

@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use crate::auth::token::Token;
 use crate::base::clock::Timestamp;
+use crate::model::audit::{Actor, Deed, Entry};
 use crate::model::identity::Identity;
 use crate::model::session::Session;
 use crate::model::strength::Strength;
@@ -121,6 +122,11 @@ impl Call<'_> {
         let agent = self.head.headers.get(USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()));
         let plain = |c: &char| !c.is_control() && *c != char::REPLACEMENT_CHARACTER;
         agent.unwrap_or_default().chars().filter(plain).take(MAX_AGENT).collect()
+    }
+
+    /// Something that this visitor did, to be written down.
+    pub fn entry(&self, deed: Deed) -> Entry {
+        Entry::new(deed, Actor::Visitor).from(self.client, self.request_id)
     }
 
     /// What somebody must have proven before `to` opens to them on `host`, as far as it can be proven.

@@ -12,6 +12,7 @@ use crate::auth::throttle::Wait;
 use crate::auth::token::Token;
 use crate::base::units::in_words;
 use crate::model::attempt::Factor;
+use crate::model::audit::{self, Deed, Entry};
 use crate::model::event::Event;
 use crate::model::session::Session;
 use crate::model::strength::Strength;
@@ -123,11 +124,14 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     match attempt(portal, plan, call, (&asked, &sent)).await? {
         Tried::Wait(status, wait, alert) => {
             count(Attempt::Throttled);
+            let refusal = call.entry(Deed::Throttled).of(&asked.facts.user).by(method).came_to(audit::Outcome::Refused);
+            portal.store.record(refusal.because("too many tries")).await?;
             tracing::warn!(event = THROTTLED, %user, ip = %plan.log.shown(call.client), method, request = call.request_id);
             Ok(sign_in::later(answer(status, alert), wait))
         }
         Tried::Refused(status, alert) => {
             count(Attempt::BadCredentials);
+            portal.store.record(failure(call, &asked)).await?;
             tracing::warn!(event = FAILED, %user, ip = %plan.log.shown(call.client), method, request = call.request_id);
             Ok(answer(status, alert))
         }
@@ -138,12 +142,18 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
             }
             None => {
                 count(Attempt::BadCredentials);
+                portal.store.record(failure(call, &asked)).await?;
                 tracing::warn!(event = FAILED, %user, ip = %plan.log.shown(call.client), method, request = call.request_id);
                 let wait = second_factor::next_code(&asked.facts.totps, call);
                 Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, Alert::new(field, text::used_code(&in_words(wait)))))
             }
         },
     }
+}
+
+fn failure(call: &Call<'_>, asked: &Asked<'_>) -> Entry {
+    let failed = call.entry(Deed::SignInFailed).of(&asked.facts.user).by(asked.field()).came_to(audit::Outcome::Failed);
+    failed.because("asked for once more, and wrong or used")
 }
 
 impl Asked<'_> {

@@ -8,6 +8,7 @@ use http::header::REFERRER_POLICY;
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::auth::token::Token;
+use crate::model::audit::Deed;
 use crate::model::event::Event;
 use crate::model::session::Session;
 use crate::observe::metrics::Ending;
@@ -96,7 +97,8 @@ pub async fn enter(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Resp
     let given = portal.store.give_token(ticket.session, (token.hash(), call.host.as_str().into()), plan.portal.as_str()).await?;
     let Some(session) = given else { return Ok(call.redirect(to)) };
     if let Some(former) = call.session() {
-        portal.store.end_session(former.id).await?;
+        let told = call.entry(Deed::SessionEnded).because("another took its place in this browser").detailed(former.id.as_str());
+        portal.store.telling(told).end_session(former.id).await?;
         portal.metrics.ended(Ending::Replaced, 1);
     }
     let (user, id, host, request) = (&session.user_name, session.id, call.host.as_str(), call.request_id);

@@ -6,19 +6,29 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::auth::form::FormToken;
+use crate::base::units::in_words;
 use crate::model::session::Session;
 use crate::plan::app::App;
 use crate::plan::whole::Plan;
 use crate::policy::rule::Judgement;
 use crate::policy::target::Target;
 use crate::portal::call::Call;
+use crate::portal::guard;
+use crate::portal::hand_off::HOME;
+use crate::portal::service::Portal;
+use crate::portal::stop::Stop;
 use crate::portal::why::SIGN_IN;
 use crate::web::asset;
 use crate::web::audience::Audience;
 use crate::web::page;
 use crate::web::refusal::Refusal;
 use crate::web::text;
+use crate::web::told;
 use crate::wire::body::Body;
+
+/// What the token of the form is good for.
+const PURPOSE: &str = "dismiss";
 
 #[derive(Template)]
 #[template(config = ".askama.toml", path = "home.html")]
@@ -29,6 +39,14 @@ struct HomePage<'a> {
     only: Option<String>,
     host: &'a str,
     user: &'a str,
+    news: News,
+}
+
+/// What happened to the account since the last visit.
+struct News {
+    lines: Vec<String>,
+    last: i64,
+    token: String,
 }
 
 struct AppLink<'a> {
@@ -47,13 +65,38 @@ struct SessionAnswer<'a> {
 }
 
 /// Who the visitor is and where they can go. Strangers are shown nothing but the way to sign in.
-pub fn show(plan: &Plan, call: &Call<'_>) -> Response<Body> {
-    let Some(session) = call.session() else { return call.redirect(SIGN_IN) };
+///
+/// # Errors
+/// [`Stop`] when the store does not answer.
+pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Response<Body>, Stop> {
+    let Some(session) = call.session() else { return Ok(call.redirect(SIGN_IN)) };
+    let notices = portal.store.notices_of(session.user).await?;
+    let news = News {
+        lines: notices.iter().map(|notice| told::notice(notice, &in_words(call.now.since(notice.at)))).collect(),
+        last: notices.last().map_or(0, |notice| notice.id),
+        token: guard::token(portal, call, session.id.as_str().as_bytes(), PURPOSE),
+    };
     let shown = plan.apps.iter().filter(|app| is_for(app, call, session));
     let apps: Vec<AppLink<'_>> = shown.filter_map(|app| link(plan, call, app)).collect();
     let only = if let [app] = apps.as_slice() { app.url.clone() } else { None };
-    let page = HomePage { installation: &plan.name, apps, only, host: call.host.as_str(), user: session.user_name.as_str() };
-    page::render(StatusCode::OK, &page)
+    let (host, user) = (call.host.as_str(), session.user_name.as_str());
+    Ok(page::render(StatusCode::OK, &HomePage { installation: &plan.name, apps, only, host, user, news }))
+}
+
+/// Takes the news away that the visitor says to have read.
+///
+/// # Errors
+/// [`Stop`] for a foreign or unreadable form, or when the store does not answer.
+pub async fn dismiss(portal: &Portal, call: &Call<'_>, body: Body) -> Result<Response<Body>, Stop> {
+    let sent = guard::read(call, body).await?;
+    if let Some(session) = call.session() {
+        let binding = session.id.as_str().as_bytes();
+        let proven = FormToken::verify(&portal.forms, binding, PURPOSE, sent.text("t"), call.now);
+        if let Some(last) = sent.text("last").parse().ok().filter(|_| proven) {
+            portal.store.dismiss_notices(session.user, last).await?;
+        }
+    }
+    Ok(call.redirect(HOME))
 }
 
 /// An app on this host is opened here, any other on its first host; one that has wildcards only is named without a link.

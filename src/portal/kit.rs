@@ -28,6 +28,7 @@ use crate::model::user::User;
 use crate::plan::app::App;
 use crate::plan::headers::HeaderEdits;
 use crate::plan::listener::Listen;
+use crate::plan::notify::Telling;
 use crate::plan::policy::{AccessFormat, AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
 use crate::plan::routes::Routes;
 use crate::plan::upstream::{Address, Origin, Upstream};
@@ -199,6 +200,7 @@ pub(super) fn plan(strength: Strength) -> Plan {
             redact_query: vec![],
             truncates_addresses: false,
         },
+        telling: Telling::default(),
         hosts: Routes::of(&[Arc::clone(&app)], &hosts[0]),
         apps: vec![app],
     }

@@ -74,7 +74,8 @@ async fn sign_in_page(
     (page, act, body): (Page<'_>, Act, Body),
 ) -> Result<Response<Body>, Stop> {
     match (page, act) {
-        (Page::Home, _) => Ok(home::show(plan, call)),
+        (Page::Home, Act::Show) => home::show(portal, plan, call).await,
+        (Page::Home, Act::Submit) => home::dismiss(portal, call, body).await,
         (Page::Continue, _) => Ok(arrival::show(portal, plan, call)),
         (Page::SignIn, Act::Show) => Ok(sign_in::show(portal, plan, call)),
         (Page::SignIn, Act::Submit) => sign_in::submit(portal, plan, call, body).await,
@@ -121,7 +122,8 @@ impl<'a> Page<'a> {
     }
 
     fn act(&self, method: &Method, at_portal: bool) -> Result<Act, Refusal<'static>> {
-        let signs_in = at_portal && matches!(self, Self::SignIn | Self::SecondFactor | Self::Confirm | Self::SetUp(_));
+        let signs_in =
+            at_portal && matches!(self, Self::Home | Self::SignIn | Self::SecondFactor | Self::Confirm | Self::SetUp(_));
         let takes_forms = signs_in || matches!(self, Self::SignOut);
         match *method {
             // It would use the ticket up.

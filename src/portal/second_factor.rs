@@ -12,6 +12,7 @@ use crate::auth::totp::{self, CodeCheck};
 use crate::base::clock::Timestamp;
 use crate::base::units::in_words;
 use crate::model::attempt::Factor;
+use crate::model::audit::{self, Deed};
 use crate::model::credential::{Totp, TotpId};
 use crate::model::event::Event;
 use crate::model::session::Proofs;
@@ -111,6 +112,8 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
         let user = &half_done.facts.user.name;
         portal.metrics.attempt(Method::Code, Attempt::Throttled);
         tracing::warn!(event = THROTTLED, %user, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
+        let refusal = call.entry(Deed::Throttled).of(&half_done.facts.user).by(METHOD).came_to(audit::Outcome::Refused);
+        portal.store.record(refusal.because("too many tries")).await?;
         return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(wait)), wait));
     }
     let began = Instant::now();
@@ -126,6 +129,8 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
             None => Alert::new("code", text::used_code(&in_words(next_code(&half_done.facts.totps, call)))),
         },
     };
+    let failure = call.entry(Deed::SignInFailed).of(&half_done.facts.user).by(METHOD).came_to(audit::Outcome::Failed);
+    portal.store.record(failure.because("wrong or used code")).await?;
     let user = &half_done.facts.user.name;
     portal.metrics.attempt(Method::Code, Attempt::BadCredentials);
     tracing::warn!(event = FAILED, %user, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
@@ -240,7 +245,9 @@ async fn finish(
     let proofs = Proofs { password: Some(Timestamp::from_millis(begun)), code: Some(call.now) };
     let proven = Proven { user: facts.user.id, strength: Strength::TwoFactor, proofs, remember: ceremony.remember };
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
-    let Some(session) = portal.store.finish_sign_in(ceremony.id, totp, step, session).await? else { return Ok(None) };
+    let told = call.entry(Deed::SignIn).with(&call.agent()).by("password and code").detailed(call.host.as_str());
+    let store = portal.store.telling(told);
+    let Some(session) = store.finish_sign_in(ceremony.id, totp, step, session).await? else { return Ok(None) };
     portal.store.factor_succeeded(AttemptKey::of(&facts.user.name), Factor::Code).await?;
     Ok(Some(arrival::arrive(portal, plan, call, prepared, (&session, journey.as_ref())).await?))
 }

@@ -12,6 +12,7 @@ use crate::auth::token::{Token, TokenHash};
 use crate::auth::totp::{self, CodeCheck};
 use crate::base::id::Id;
 use crate::base::units::in_words;
+use crate::model::audit::Deed;
 use crate::model::credential::{Totp, TotpRecipe};
 use crate::model::event::Event;
 use crate::model::session::Proofs;
@@ -258,7 +259,11 @@ async fn complete(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp,
     let proofs = Proofs { password: Some(call.now), code: Some(call.now) };
     let proven = Proven { user: set_up.link.user.id, strength: Strength::TwoFactor, proofs, remember: false };
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
-    let Some(session) = portal.store.complete_link(set_up.hash, step, session).await? else {
+    let agent = call.agent();
+    let set = call.entry(if set_up.link.is_first { Deed::SetUp } else { Deed::CredentialChanged }).with(&agent).by("set-up link");
+    let told = call.entry(Deed::SignIn).with(&agent).by("set-up link").detailed(call.host.as_str());
+    let store = portal.store.telling(set.detailed("password and authenticator")).telling(told);
+    let Some(session) = store.complete_link(set_up.hash, step, session).await? else {
         return Err(Refusal::NotFound.into());
     };
     tracing::info!(event = Event::SetUp.name(), user = %session.user_name, ip = %plan.log.shown(call.client), request = call.request_id);

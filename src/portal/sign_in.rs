@@ -13,6 +13,7 @@ use crate::auth::token::Token;
 use crate::base::secret::Secret;
 use crate::base::units::in_words;
 use crate::model::attempt::Factor;
+use crate::model::audit::{Deed, Outcome};
 use crate::model::event::Event;
 use crate::model::session::Proofs;
 use crate::model::strength::Strength;
@@ -144,6 +145,7 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
         portal.metrics.attempt(Method::Password, Attempt::Throttled);
         tracing::warn!(event = THROTTLED, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
+        throttled(portal, call, &sent).await?;
         return Ok(later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(Wait::For(wait))), Wait::For(wait)));
     }
     let began = Instant::now();
@@ -155,12 +157,15 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     match checked {
         Checked::Right(facts) => proceed(portal, plan, call, &sent, (*facts, journey)).await,
         Checked::Wrong(user) => {
+            let failure = call.entry(Deed::SignInFailed).named(user.as_ref()).by(METHOD).came_to(Outcome::Failed);
+            portal.store.record(failure.because("wrong name or password")).await?;
             let user = user.as_ref().map(UserName::as_str);
             tracing::warn!(event = FAILED, user, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
             Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, Alert::new("password", text::WRONG_PASSWORD)))
         }
         Checked::Wait(wait) => {
             tracing::warn!(event = THROTTLED, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
+            throttled(portal, call, &sent).await?;
             Ok(later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(wait)), wait))
         }
         Checked::Busy => {
@@ -275,8 +280,15 @@ async fn proceed(
         Proven { user: user.id, strength: Strength::Password, proofs: Proofs { password: Some(call.now), code: None }, remember };
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     // Deleted or disabled this very moment.
-    let session = portal.store.open_session(session).await?.ok_or(Refusal::Forbidden)?;
+    let told = call.entry(Deed::SignIn).with(&call.agent()).by(METHOD).detailed(call.host.as_str());
+    let session = portal.store.telling(told).open_session(session).await?.ok_or(Refusal::Forbidden)?;
     arrival::arrive(portal, plan, call, prepared, (&session, journey.as_ref())).await
+}
+
+async fn throttled(portal: &Portal, call: &Call<'_>, sent: &Form) -> Result<(), Stop> {
+    let name = sent.text("name").parse::<UserName>().ok();
+    let refusal = call.entry(Deed::Throttled).named(name.as_ref()).by(METHOD).came_to(Outcome::Refused);
+    Ok(portal.store.record(refusal.because("too many tries")).await?)
 }
 
 fn typed(sent: &Form) -> Shown<'_> {

@@ -4,6 +4,7 @@ use askama::Template;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::auth::form::FormToken;
+use crate::model::audit::Deed;
 use crate::model::event::Event;
 use crate::observe::metrics::Ending;
 use crate::plan::whole::Plan;
@@ -79,7 +80,8 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
         if !FormToken::verify(&portal.forms, binding, PURPOSE, sent.text("t"), call.now) {
             return Ok(show(portal, plan, call));
         }
-        portal.store.end_session(session.id).await?;
+        let told = call.entry(Deed::SignOut).detailed(session.id.as_str());
+        portal.store.telling(told).end_session(session.id).await?;
         portal.metrics.ended(Ending::SignOut, 1);
         let (user, id, request) = (&session.user_name, session.id, call.request_id);
         tracing::info!(event = Event::SignedOut.name(), %user, ip = %plan.log.shown(call.client), session = %id, request);

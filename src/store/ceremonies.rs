@@ -89,7 +89,7 @@ impl Store {
         step: u64,
         session: NewSession,
     ) -> Result<Option<Arc<Session>>, Fault> {
-        let (entropy, now) = (self.entropy, self.clock.now());
+        let (entropy, now, told) = (self.entropy, self.clock.now(), self.told());
         let work = move |database: &Database| {
             let Some(begun) = find(database, ceremony, now)? else { return Ok(None) };
             let owned = "SELECT id FROM totp WHERE id = ?1 AND account_id = ?2";
@@ -99,6 +99,7 @@ impl Store {
                 return Ok(None);
             }
             database.execute("DELETE FROM ceremony WHERE id = ?1", params![ceremony.as_bytes()])?;
+            told.tell_of(database, begun.user)?;
             sessions::write(database, session, now, entropy)
         };
         self.run(work, |live, opened| Ok(opened?.map(|opened| opened.enter(live)))).await

@@ -11,6 +11,7 @@ use crate::store::fault::Fault;
 use crate::store::live::Which;
 use crate::store::open::{Keys, Store};
 use crate::store::users;
+use crate::store::vault;
 
 /// What signing in needs to know. A disabled account has it too: it is checked with the same work and told the same.
 #[derive(Clone, Debug)]
@@ -58,7 +59,7 @@ impl Store {
     /// # Errors
     /// Any [`Fault`]; sessions have ended in memory even then.
     pub async fn provision(&self, user: UserId, password: Option<PasswordHash>, totp: Option<Totp>) -> Result<bool, Fault> {
-        let keys = Arc::clone(&self.keys);
+        let (keys, told) = (Arc::clone(&self.keys), self.told());
         self.ending(Which::Of(user), move |database| {
             let select = "SELECT id, name, disabled, created_at FROM account WHERE id = ?1";
             if database.one(select, params![user.as_str()], users::user)?.is_none() {
@@ -73,6 +74,7 @@ impl Store {
             for table in ["session", "link", "ceremony", "attempt"] {
                 database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
             }
+            told.tell_of(database, user)?;
             Ok(true)
         })
         .await
@@ -92,7 +94,7 @@ fn facts(database: &Database, keys: &Keys, user: User) -> Result<SignInFacts, Fa
     let password = database.one(select, params![user.id.as_str()], |row| row.secret(0).map(PasswordHash))?;
     let select = "SELECT id, algorithm, digits, period, seed, last_step, created_at
                   FROM totp WHERE account_id = ?1 ORDER BY created_at, id";
-    let totps = database.all(select, params![user.id.as_str()], |row| totp(row, keys))?;
+    let totps = database.all(select, params![user.id.as_str()], |row| totp(row, keys, user.id))?;
     Ok(SignInFacts { user, password, totps })
 }
 
@@ -113,7 +115,7 @@ pub(super) fn replace_totps(database: &Database, keys: &Keys, user: UserId, totp
     let insert = "INSERT INTO totp (id, account_id, algorithm, digits, period, seed, last_step, created_at)
                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let (id, recipe) = (totp.id.as_str(), totp.recipe);
-    let seed = keys.seeds.seal(&place(totp.id), totp.seed.expose());
+    let seed = keys.vault.seal(&place(totp.id, user), totp.seed.expose());
     let (step, created) = (stored(totp.last_step), totp.created_at.millis());
     let values = params![id, user.as_str(), recipe.algorithm.name(), recipe.digits, stored(recipe.period), seed, step, created];
     database.execute(insert, values).map(|_| ())
@@ -125,14 +127,14 @@ pub(super) fn recipe(row: &Record<'_>, first: usize) -> Result<TotpRecipe, Fault
     Ok(TotpRecipe { algorithm, digits: row.small(first + 1)?, period: row.count(first + 2)? })
 }
 
-fn totp(row: &Record<'_>, keys: &Keys) -> Result<Totp, Fault> {
+fn totp(row: &Record<'_>, keys: &Keys, user: UserId) -> Result<Totp, Fault> {
     let id = row.id(0)?;
-    let seed = keys.seeds.open(&place(id), &row.bytes(4)?)?;
+    let seed = keys.vault.open(&place(id, user), &row.bytes(4)?)?;
     Ok(Totp { id, recipe: recipe(row, 1)?, seed, last_step: row.count(5)?, created_at: row.time(6)? })
 }
 
-fn place(id: TotpId) -> String {
-    format!("totp|seed|{id}")
+fn place(id: TotpId, user: UserId) -> String {
+    vault::place("totp", "seed", id.as_str(), user.as_str())
 }
 
 #[cfg(test)]
@@ -229,5 +231,18 @@ mod tests {
         kit.raw().execute(swap, params![alice.id.as_str(), mallory.id.as_str()]).unwrap();
         assert!(matches!(kit.store.sign_in_facts(&alice.name).await, Err(Fault::Sealed(_))));
         assert!(kit.store.sign_in_facts(&mallory.name).await.is_ok());
+    }
+
+    /// The attack: who can write to the database hands their own authenticator, row and all, over to somebody else's account.
+    #[tokio::test]
+    async fn an_authenticator_that_changes_hands_does_not_open() {
+        let kit = Kit::new();
+        let (alice, hers) = kit.enrolled("alice").await;
+        let (_, his) = kit.enrolled("mallory").await;
+        let raw = kit.raw();
+        raw.execute("DELETE FROM totp WHERE id = ?1", params![hers.id.as_str()]).unwrap();
+        let give = "UPDATE totp SET account_id = ?2 WHERE id = ?1";
+        raw.execute(give, params![his.id.as_str(), alice.id.as_str()]).unwrap();
+        assert!(matches!(kit.store.sign_in_facts(&alice.name).await, Err(Fault::Sealed(_))));
     }
 }

@@ -2,8 +2,10 @@
 //! engine would be a second body of this type, and rewrite `?n` to its own spelling here.
 
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, Params, Row};
 
 use crate::auth::token::TokenHash;
@@ -20,6 +22,11 @@ const PRAGMAS: &str = "
     PRAGMA temp_store = MEMORY;
     PRAGMA journal_size_limit = 4194304;
 ";
+
+/// Pages copied in one go.
+const PAGES: i32 = 256;
+/// Before a page that is locked is tried again.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// An open database. Parameters are written `?1 ?2 …` and bound by that number: with `$n` SQLite binds by first
 /// appearance, and `SET a = $2 WHERE id = $1` silently matches nothing.
@@ -73,6 +80,30 @@ impl Database {
     /// Whether a transaction is open. The engine may have ended it on its own (disk full, out of memory).
     pub(super) fn in_transaction(&self) -> bool {
         !self.0.is_autocommit()
+    }
+
+    /// Copies everything, as it is at one moment, into the empty file at `path`.
+    pub(super) fn copy_to(&self, path: &Path, mut progress: impl FnMut(u64, u64)) -> Result<(), Fault> {
+        let mut copy = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        // Reading holds the moment: without it, the copy would begin again whenever somebody else writes.
+        self.0.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")?;
+        let copied = Backup::new(&self.0, &mut copy).and_then(|backup| {
+            loop {
+                let step = backup.step(PAGES)?;
+                let state = backup.progress();
+                let pages = |count: i32| u64::try_from(count).unwrap_or(0);
+                progress(pages(state.pagecount - state.remaining), pages(state.pagecount));
+                match step {
+                    StepResult::Done => return Ok(()),
+                    StepResult::More => {}
+                    _ => thread::sleep(PAUSE),
+                }
+            }
+        });
+        self.0.execute_batch("COMMIT")?;
+        copied?;
+        copy.close().map_err(|(_, fault)| fault)?;
+        Ok(())
     }
 
     /// Closes the file; as the last to do so, the engine moves the write-ahead log into it first.

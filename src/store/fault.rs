@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
+use crate::base::key_ring::{BadRing, KeyId, MOST};
 use crate::base::seal::DoesNotOpen;
 
 /// Why the store cannot do or say what was asked.
@@ -43,13 +44,64 @@ pub enum Fault {
         /// The database sealed with it.
         database: PathBuf,
     },
-    /// The key file holds something else.
-    #[error("{} has {length} bytes, and a key has 32", .path.display())]
-    KeyLength {
-        /// The file.
+    /// What should hold keys holds something else.
+    #[error("{} does not hold the master keys: {source}", .path.display())]
+    KeyUnreadable {
+        /// The file, or the name of the variable.
         path: PathBuf,
-        /// Its length in bytes.
-        length: usize,
+        /// In which way.
+        source: BadRing,
+    },
+    /// Keys are kept in two places.
+    #[error("the master keys come from {place}, and {} is there too: keep the one that this data was made with and move the other away", .path.display())]
+    KeyTwice {
+        /// Where the owner gives them.
+        place: String,
+        /// The file below the data directory.
+        path: PathBuf,
+    },
+    /// The keys are the owner's to change.
+    #[error(
+        "the master keys come from {place}, which only you can change: put a new line of `doorward key new` below its heading, above the others, and restart; the rest then happens by itself"
+    )]
+    KeysElsewhere {
+        /// Where they are kept.
+        place: &'static str,
+    },
+    /// There are as many keys as a ring holds.
+    #[error("there are {MOST} master keys already: `doorward key list` shows which of them can be dropped")]
+    KeysFull,
+    /// There is no such key.
+    #[error("there is no master key {id}; `doorward key list` shows which there are")]
+    KeyUnknown {
+        /// The key.
+        id: KeyId,
+    },
+    /// The key seals what is new.
+    #[error("the key {id} is in use; `doorward key rotate` makes another, and then this one can be dropped")]
+    KeyActive {
+        /// The key.
+        id: KeyId,
+    },
+    /// Something is sealed with the key.
+    #[error("{sealed} values are still sealed with the key {id}; `doorward key rotate --resume` seals them anew")]
+    KeyNeeded {
+        /// The key.
+        id: KeyId,
+        /// How many values.
+        sealed: u64,
+    },
+    /// Something is sealed with a key that is not there.
+    #[error(
+        "{sealed} values in `{table}` are sealed with the key {id}, which is not among the master keys: put it back; nothing was changed"
+    )]
+    KeyGone {
+        /// The key.
+        id: KeyId,
+        /// How many values.
+        sealed: u64,
+        /// Where.
+        table: &'static str,
     },
     /// Others may read the key file.
     #[error("{0} can be read by other users: run `chmod 600 {0}`", .path.display())]
@@ -58,7 +110,7 @@ pub enum Fault {
         path: PathBuf,
     },
     /// The key is not the one that sealed this database.
-    #[error("the master key does not belong to this database: put the right key file back")]
+    #[error("the master keys do not belong to this database: put the right ones back; nothing was changed")]
     KeyWrong,
     /// The store has failed before, or was closed; it answers nothing any more.
     #[error("the store is out of order")]

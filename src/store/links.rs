@@ -16,6 +16,7 @@ use crate::store::live::Which;
 use crate::store::open::{Keys, Store};
 use crate::store::sessions::{self, NewSession};
 use crate::store::users;
+use crate::store::vault;
 
 /// A set-up link that still counts.
 #[derive(Clone, Debug)]
@@ -46,6 +47,7 @@ impl Store {
     /// # Errors
     /// Any [`Fault`].
     pub async fn issue_link(&self, user: UserId, token: TokenHash, expires_at: Timestamp) -> Result<bool, Fault> {
+        let told = self.told();
         self.ask(move |database| {
             let select = "SELECT id FROM account WHERE id = ?1";
             if database.one(select, params![user.as_str()], |_| Ok(()))?.is_none() {
@@ -56,6 +58,7 @@ impl Store {
             }
             let insert = "INSERT INTO link (token, account_id, expires_at) VALUES (?1, ?2, ?3)";
             database.execute(insert, params![token.as_bytes(), user.as_str(), expires_at.millis()])?;
+            told.tell_of(database, user)?;
             Ok(true)
         })
         .await
@@ -78,15 +81,13 @@ impl Store {
     pub async fn stage_password(&self, token: TokenHash, password: PasswordHash, totp: Totp) -> Result<bool, Fault> {
         let (keys, now) = (Arc::clone(&self.keys), self.clock.now());
         self.ask(move |database| {
-            if find(database, &keys, token, now)?.is_none() {
-                return Ok(false);
-            }
+            let Some(Link { user: User { id: user, .. }, .. }) = find(database, &keys, token, now)? else { return Ok(false) };
             let update = "UPDATE link SET password = ?2 WHERE token = ?1";
             database.execute(update, params![token.as_bytes(), password.0.expose()])?;
             let update = "UPDATE link SET totp_id = ?2, totp_algorithm = ?3, totp_digits = ?4, totp_period = ?5, totp_seed = ?6,
                                           totp_created_at = ?7
                           WHERE token = ?1 AND totp_id IS NULL";
-            let (id, recipe, seed) = (totp.id.as_str(), totp.recipe, keys.seeds.seal(&place(token), totp.seed.expose()));
+            let (id, recipe, seed) = (totp.id.as_str(), totp.recipe, keys.vault.seal(&place(token, user), totp.seed.expose()));
             let (period, created) = (stored(recipe.period), totp.created_at.millis());
             let values = params![token.as_bytes(), id, recipe.algorithm.name(), recipe.digits, period, seed, created];
             database.execute(update, values)?;
@@ -104,7 +105,7 @@ impl Store {
     /// Any [`Fault`]; nothing has changed then.
     pub async fn complete_link(&self, token: TokenHash, step: u64, session: NewSession) -> Result<Option<Arc<Session>>, Fault> {
         let (keys, entropy, now) = (Arc::clone(&self.keys), self.entropy, self.clock.now());
-        let user = session.user;
+        let (user, told) = (session.user, self.told());
         let work = move |database: &Database| {
             let link = find(database, &keys, token, now)?.filter(|link| link.user.id == user);
             let Some(pending) = link.and_then(|link| link.pending) else { return Ok(None) };
@@ -113,6 +114,7 @@ impl Store {
             for table in ["link", "session", "ceremony", "attempt"] {
                 database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
             }
+            told.tell_of(database, user)?;
             sessions::write(database, session, now, entropy)
         };
         self.run(work, move |live, opened| {
@@ -131,20 +133,21 @@ fn find(database: &Database, keys: &Keys, token: TokenHash, now: Timestamp) -> R
                   FROM link JOIN account ON account.id = link.account_id
                   WHERE token = ?1 AND expires_at > ?2 AND disabled = 0";
     database.one(select, params![token.as_bytes(), now.millis()], |row| {
-        let pending = row.optional(5, |row, _| pending(row, keys, token))?;
-        Ok(Link { user: users::user(row)?, is_first: row.flag(12)?, expires_at: row.time(4)?, pending })
+        let user = users::user(row)?;
+        let pending = row.optional(5, |row, _| pending(row, keys, (token, user.id)))?;
+        Ok(Link { user, is_first: row.flag(12)?, expires_at: row.time(4)?, pending })
     })
 }
 
-fn pending(row: &Record<'_>, keys: &Keys, token: TokenHash) -> Result<Pending, Fault> {
-    let seed = keys.seeds.open(&place(token), &row.bytes(10)?)?;
+fn pending(row: &Record<'_>, keys: &Keys, (token, user): (TokenHash, UserId)) -> Result<Pending, Fault> {
+    let seed = keys.vault.open(&place(token, user), &row.bytes(10)?)?;
     let recipe = credentials::recipe(row, 7)?;
     let totp = Totp { id: row.id(6)?, recipe, seed, last_step: 0, created_at: row.time(11)? };
     Ok(Pending { password: PasswordHash(row.secret(5)?), totp })
 }
 
-fn place(token: TokenHash) -> String {
-    format!("link|totp_seed|{token}")
+fn place(token: TokenHash, user: UserId) -> String {
+    vault::place("link", "totp_seed", &token.to_string(), user.as_str())
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ const STEPS: &[(i64, &str)] = &[
     (1, include_str!("schema/0001_first.sql")),
     (2, include_str!("schema/0002_hosts.sql")),
     (3, include_str!("schema/0003_people.sql")),
+    (5, include_str!("schema/0005_secrets.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (
@@ -21,6 +22,15 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (
 /// Applies the steps that are missing.
 pub(super) fn migrate(database: &Database, now: Timestamp) -> Result<(), Fault> {
     apply(database, STEPS, now)
+}
+
+/// Whether this is a database of ours at all, before anything is made of it.
+pub(super) fn check(database: &Database) -> Result<(), Fault> {
+    let select = "SELECT count(*) FROM sqlite_schema WHERE name IN ('migration', 'installation', 'account')";
+    match database.one(select, [], |row| row.count(0))? {
+        Some(3) => Ok(()),
+        _ => Err(Fault::Unreadable { column: "the schema" }),
+    }
 }
 
 fn apply(database: &Database, steps: &[(i64, &str)], now: Timestamp) -> Result<(), Fault> {

@@ -5,11 +5,13 @@
 //! it keeps secret (seeds) is sealed before it reaches the file; tokens and names tried are kept as hashes.
 
 pub mod attempts;
+pub mod audit;
 pub mod ceremonies;
 pub mod confirm;
 pub mod credentials;
 pub mod database;
 pub mod fault;
+pub mod flood;
 pub mod key_file;
 #[cfg(test)]
 pub mod kit;
@@ -17,9 +19,14 @@ pub mod links;
 pub mod live;
 pub mod lock;
 pub mod migrate;
+pub mod notices;
 pub mod open;
 pub mod people;
+pub mod recognise;
 pub mod sessions;
+pub mod snapshot;
 pub mod sweep;
+pub mod untold;
 pub mod users;
+pub mod vault;
 pub mod writer;

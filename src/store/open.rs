@@ -8,16 +8,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::params;
+use tokio::sync::Notify;
 
-use crate::base::clock::{Clock, Timestamp};
+use crate::base::clock::Clock;
 use crate::base::entropy::Entropy;
-use crate::base::seal::{Authenticator, MasterKey, Sealer};
+use crate::base::seal::Authenticator;
+use crate::model::audit::Entry;
 use crate::store::database::Database;
 use crate::store::fault::Fault;
+use crate::store::flood::Flood;
+use crate::store::key_file::KeyHolder;
 use crate::store::live::Live;
 use crate::store::migrate::migrate;
+use crate::store::recognise::{recognise, tell_restored};
 use crate::store::sessions;
+use crate::store::vault::{self, Vault};
 use crate::store::writer::Writer;
 
 /// The database below the data directory.
@@ -30,17 +35,42 @@ pub struct Store {
     pub(super) keys: Arc<Keys>,
     pub(super) clock: Clock,
     pub(super) entropy: Entropy,
+    /// What is to be written down with the next change.
+    pub(super) entries: Arc<Vec<Entry>>,
+    /// Bounds what strangers have written down.
+    pub(super) flood: Arc<Flood>,
     writer: Writer,
 }
 
-/// The keys the store works with, derived from the master key.
+/// The keys the store works with. Those that are not the master key are kept sealed by it, so that they outlive it.
 #[derive(Debug)]
 pub(super) struct Keys {
-    /// Seals the seeds of authenticators.
-    pub(super) seeds: Sealer,
+    /// Seals what is secret.
+    pub(super) vault: Vault,
     /// Hashes the names that are tried.
     pub(super) attempts: Authenticator,
+    /// Chains the audit trail.
+    pub(super) trail: Authenticator,
+    /// Hashes browsers and networks.
+    pub(super) devices: Authenticator,
+    /// Wakes whoever waits for the next record.
+    pub(super) wake: Notify,
 }
+
+impl Keys {
+    fn read(database: &Database, vault: Vault) -> Result<Self, Fault> {
+        let read = |name| vault::read_secret(database, &vault, name).map(|key| Authenticator::with(key.expose()));
+        let (attempts, trail, devices) = (read(ATTEMPT_KEY)?, read(TRAIL_KEY)?, read(DEVICE_KEY)?);
+        Ok(Self { vault, attempts, trail, devices, wake: Notify::new() })
+    }
+}
+
+/// The name under which the key that hashes tried names is kept.
+pub(super) const ATTEMPT_KEY: &str = "attempt key";
+/// The name under which the key of the audit trail is kept.
+pub(super) const TRAIL_KEY: &str = "audit key";
+/// The name under which the key that hashes devices is kept.
+pub(super) const DEVICE_KEY: &str = "device key";
 
 impl Store {
     /// Opens the store in `data_dir`, makes it if there is none, and loads the sessions that still count. Waits for the
@@ -48,18 +78,23 @@ impl Store {
     ///
     /// # Errors
     /// A [`Fault`] that says what stands in the way.
-    pub fn open(data_dir: &Path, key: &MasterKey, clock: Clock, entropy: Entropy) -> Result<Self, Fault> {
+    pub fn open(data_dir: &Path, keys: impl Into<KeyHolder>, clock: Clock, entropy: Entropy) -> Result<Self, Fault> {
         let path = data_dir.join(DATABASE);
         protect(data_dir, &path)?;
         let database = Database::open(&path)?;
         let now = clock.now();
         migrate(&database, now)?;
-        recognise(&database, &key.sealer("key check"), now)?;
+        let holder = keys.into();
+        let ring = holder.ring().clone();
+        let vault = Vault::new(holder);
+        recognise(&database, &ring, &vault, (now, entropy))?;
+        let keys = Arc::new(Keys::read(&database, vault)?);
+        tell_restored(&database, &keys, now)?;
         let live = Arc::new(Live::default());
         sessions::load(&database, &live, now)?;
-        let keys = Arc::new(Keys { seeds: key.sealer("totp seed"), attempts: key.authenticator("attempt key") });
         let writer = Writer::start(database).map_err(Fault::at(&path))?;
-        Ok(Self { live, keys, clock, entropy, writer })
+        let (entries, flood) = (Arc::default(), Arc::default());
+        Ok(Self { live, keys, clock, entropy, entries, flood, writer })
     }
 
     /// Writes what is still unwritten, then ends the store: it answers nothing from here on.
@@ -115,22 +150,10 @@ fn protect(dir: &Path, path: &Path) -> Result<(), Fault> {
     }
 }
 
-/// Makes sure that the key is the one this database was made with, before anything is sealed under another.
-fn recognise(database: &Database, sealer: &Sealer, now: Timestamp) -> Result<(), Fault> {
-    const PLACE: &str = "installation|key_check|1";
-    match database.one("SELECT key_check FROM installation WHERE id = 1", [], |row| row.bytes(0))? {
-        Some(sealed) => sealer.open(PLACE, &sealed).map(|_| ()).map_err(|_| Fault::KeyWrong),
-        None => {
-            let sealed = sealer.seal(PLACE, b"doorward");
-            let insert = "INSERT INTO installation (id, key_check, created_at) VALUES (1, ?1, ?2)";
-            database.execute(insert, params![sealed, now.millis()]).map(|_| ())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::seal::MasterKey;
     use crate::store::kit::{Kit, name, open};
 
     #[tokio::test]

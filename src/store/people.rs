@@ -64,9 +64,10 @@ impl Store {
     /// # Errors
     /// Any [`Fault`]; nothing has changed then.
     pub async fn set_details(&self, name: &UserName, display: Edit<DisplayName>, email: Edit<Email>) -> Result<bool, Fault> {
-        let name = name.clone();
+        let (name, told) = (name.clone(), self.told());
         let work = move |database: &Database| {
             let Some(user) = users::find(database, &name)? else { return Ok(None) };
+            told.tell(database, Some(&user))?;
             set(database, user.id, "display_name", &text(display, |name| name.as_str().to_owned()))?;
             set(database, user.id, "email", &text(email, |email| email.as_str().to_owned()))?;
             Ok(Some(Known { user: user.id, profile: read(database, user.id)? }))
@@ -83,7 +84,7 @@ impl Store {
     /// # Errors
     /// Any [`Fault`]; nothing has changed then, on disk or in memory.
     pub async fn set_membership(&self, name: &UserName, group: &GroupName, member: bool) -> Result<Membership, Fault> {
-        let (name, group, now) = (name.clone(), group.clone(), self.clock.now());
+        let (name, group, now, told) = (name.clone(), group.clone(), self.clock.now(), self.told());
         let work = move |database: &Database| {
             let Some(user) = users::find(database, &name)? else { return Ok((Membership::NoUser, None)) };
             let held = read(database, user.id)?;
@@ -99,6 +100,7 @@ impl Store {
                     database.execute(delete, params![user.id.as_str(), group.as_str()])?;
                 }
             }
+            told.tell(database, Some(&user))?;
             Ok((Membership::Changed, Some(Known { user: user.id, profile: read(database, user.id)? })))
         };
         let settle = |live: &Live, outcome: Result<(Membership, Option<Known>), Fault>| {

@@ -114,8 +114,15 @@ impl Store {
     /// # Errors
     /// Any [`Fault`].
     pub async fn open_session(&self, session: NewSession) -> Result<Option<Arc<Session>>, Fault> {
-        let (entropy, now) = (self.entropy, self.clock.now());
-        let work = move |database: &Database| write(database, session, now, entropy);
+        let (entropy, now, told) = (self.entropy, self.clock.now(), self.told());
+        let work = move |database: &Database| {
+            let user = session.user;
+            let opened = write(database, session, now, entropy)?;
+            if opened.is_some() {
+                told.tell_of(database, user)?;
+            }
+            Ok(opened)
+        };
         self.run(work, |live, opened| Ok(opened?.map(|opened| opened.enter(live)))).await
     }
 
@@ -124,7 +131,14 @@ impl Store {
     /// # Errors
     /// Any [`Fault`]; it has ended in memory even then.
     pub async fn end_session(&self, id: SessionId) -> Result<bool, Fault> {
-        let work = move |database: &Database| database.execute("DELETE FROM session WHERE id = ?1", params![id.as_str()]);
+        let told = self.told();
+        let work = move |database: &Database| {
+            let select = "SELECT account_id FROM session WHERE id = ?1";
+            if let Some(user) = database.one(select, params![id.as_str()], |row| row.id(0))? {
+                told.tell_of(database, user)?;
+            }
+            database.execute("DELETE FROM session WHERE id = ?1", params![id.as_str()])
+        };
         Ok(self.ending(Which::One(id), work).await? > 0)
     }
 
@@ -133,8 +147,12 @@ impl Store {
     /// # Errors
     /// Any [`Fault`]; they have ended in memory even then.
     pub async fn end_sessions_of(&self, user: UserId) -> Result<usize, Fault> {
-        let delete = "DELETE FROM session WHERE account_id = ?1";
-        self.ending(Which::Of(user), move |database| database.execute(delete, params![user.as_str()])).await
+        let (delete, told) = ("DELETE FROM session WHERE account_id = ?1", self.told());
+        let work = move |database: &Database| {
+            told.tell_of(database, user)?;
+            database.execute(delete, params![user.as_str()])
+        };
+        self.ending(Which::Of(user), work).await
     }
 
     /// Ends everybody's sessions and returns how many there were.
@@ -142,7 +160,12 @@ impl Store {
     /// # Errors
     /// Any [`Fault`]; they have ended in memory even then.
     pub async fn end_all(&self) -> Result<usize, Fault> {
-        self.ending(Which::All, |database| database.execute("DELETE FROM session", [])).await
+        let told = self.told();
+        let work = move |database: &Database| {
+            told.tell(database, None)?;
+            database.execute("DELETE FROM session", [])
+        };
+        self.ending(Which::All, work).await
     }
 
     /// The sessions that count, oldest first.

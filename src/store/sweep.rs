@@ -5,12 +5,14 @@ use std::time::Duration;
 use rusqlite::params;
 
 use crate::base::clock::Timestamp;
+use crate::model::audit::{Actor, Deed, Entry};
 use crate::store::attempts;
 use crate::store::database::{Database, stored_span};
 use crate::store::fault::Fault;
 use crate::store::live::Which;
 use crate::store::open::Store;
 use crate::store::sessions;
+use crate::store::users;
 
 /// How much of each kind is cleared per call.
 const MOST: u32 = 1_000;
@@ -28,8 +30,16 @@ impl Store {
         let owed = self.live.owed(MOST as usize);
         let unknown = Timestamp::from_millis(now.millis().saturating_sub(stored_span(UNKNOWN_NAMES)));
         let (which, count) = (Which::These(ended.clone()), ended.len());
-        let paid = owed.clone();
+        let (paid, told) = (owed.clone(), self.told());
         self.ending(which, move |database| {
+            for id in &ended {
+                let select = "SELECT account_id, name FROM session JOIN account ON account.id = account_id WHERE session.id = ?1";
+                let whose = database.one(select, params![id.as_str()], |row| Ok((row.id(0)?, users::name(row, 1)?)))?;
+                if let Some((user, name)) = whose {
+                    let entry = Entry::new(Deed::SessionEnded, Actor::Gateway).of_account(user, &name);
+                    told.also(database, &entry.because("its time was over").detailed(id.as_str()))?;
+                }
+            }
             sessions::delete(database, &ended)?;
             sessions::delete(database, &owed)?;
             clear(database, "ceremony", "id", now)?;

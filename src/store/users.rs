@@ -36,7 +36,7 @@ impl Store {
     /// [`Fault::Taken`] if the name has an account; else any [`Fault`].
     pub async fn add_user(&self, name: &UserName) -> Result<User, Fault> {
         let user = User { id: Id::draw(self.entropy), name: name.clone(), disabled: false, created_at: self.clock.now() };
-        let key = self.keys.attempts.tag(name.as_str().as_bytes());
+        let (key, told) = (self.keys.attempts.tag(name.as_str().as_bytes()), self.told());
         self.ask(move |database| {
             if find(database, &user.name)?.is_some() {
                 return Err(Fault::Taken);
@@ -44,6 +44,7 @@ impl Store {
             let insert = "INSERT INTO account (id, name, disabled, created_at) VALUES (?1, ?2, 0, ?3)";
             database.execute(insert, params![user.id.as_str(), user.name.as_str(), user.created_at.millis()])?;
             database.execute("DELETE FROM attempt WHERE name = ?1", params![key])?;
+            told.tell(database, Some(&user))?;
             Ok(user)
         })
         .await
@@ -56,7 +57,7 @@ impl Store {
     /// [`Fault::Taken`] if another account has the name; else any [`Fault`].
     pub async fn name_new_account(&self, user: UserId, name: &UserName) -> Result<bool, Fault> {
         let name = name.clone();
-        let key = self.keys.attempts.tag(name.as_str().as_bytes());
+        let (key, told) = (self.keys.attempts.tag(name.as_str().as_bytes()), self.told());
         self.ask(move |database| {
             if find(database, &name)?.is_some_and(|holder| holder.id != user) {
                 return Err(Fault::Taken);
@@ -65,6 +66,7 @@ impl Store {
             let renamed = database.execute(update, params![user.as_str(), name.as_str()])? == 1;
             if renamed {
                 database.execute("DELETE FROM attempt WHERE name = ?1 AND account_id IS NULL", params![key])?;
+                told.tell_of(database, user)?;
             }
             Ok(renamed)
         })
@@ -114,7 +116,7 @@ impl Store {
     /// # Errors
     /// Any [`Fault`]; sessions have ended in memory even then.
     pub async fn set_disabled(&self, name: &UserName, disabled: bool) -> Result<bool, Fault> {
-        let wanted = name.clone();
+        let (wanted, told) = (name.clone(), self.told());
         let work = move |database: &Database| {
             let update = "UPDATE account SET disabled = ?2 WHERE name = ?1";
             let found = database.execute(update, params![wanted.as_str(), disabled])? > 0;
@@ -123,6 +125,9 @@ impl Store {
                     let delete = format!("DELETE FROM {table} WHERE account_id = (SELECT id FROM account WHERE name = ?1)");
                     database.execute(&delete, params![wanted.as_str()])?;
                 }
+            }
+            if let Some(user) = find(database, &wanted)?.filter(|_| found) {
+                told.tell(database, Some(&user))?;
             }
             Ok(found)
         };
@@ -134,8 +139,11 @@ impl Store {
     /// # Errors
     /// Any [`Fault`]; sessions have ended in memory even then.
     pub async fn delete_user(&self, name: &UserName) -> Result<bool, Fault> {
-        let wanted = name.clone();
+        let (wanted, told) = (name.clone(), self.told());
         self.ending(Which::Named(name.clone()), move |database| {
+            if let Some(user) = find(database, &wanted)? {
+                told.tell(database, Some(&user))?;
+            }
             Ok(database.execute("DELETE FROM account WHERE name = ?1", params![wanted.as_str()])? > 0)
         })
         .await

@@ -11,4 +11,5 @@ pub mod qr;
 pub mod refusal;
 pub mod return_to;
 pub mod text;
+pub mod told;
 pub mod worker;

@@ -10,6 +10,7 @@ mod kill;
 mod people;
 mod probing;
 mod rotating;
+mod secrets;
 mod signals;
 mod starting;
 mod verbs;

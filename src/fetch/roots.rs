@@ -1,0 +1,31 @@
+//! Whom we trust to vouch for other machines: the system's certificate authorities, and those compiled in where it has none.
+
+use std::sync::{Arc, LazyLock};
+
+use rustls::{ClientConfig, RootCertStore};
+
+/// Read once: the system's store has some hundred files.
+static USUAL: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
+    let mut roots = RootCertStore::empty();
+    let (_, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    trusting(roots)
+});
+
+/// TLS settings that trust the usual authorities. The first call reads files.
+pub fn usual() -> Arc<ClientConfig> {
+    Arc::clone(&USUAL)
+}
+
+/// TLS settings that trust `roots` alone.
+pub fn trusting(roots: RootCertStore) -> Arc<ClientConfig> {
+    let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider has suites for TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(config)
+}
