@@ -12,10 +12,8 @@ use crate::command::serve::Manner;
 use crate::command::wish::block_on;
 use crate::daemon::boot::Gateway;
 use crate::daemon::place::Place;
+use crate::model::user::FIRST_USER;
 use crate::plan::whole::Plan;
-
-/// The account that a new installation begins with, until its owner renames it on the set-up page.
-const FIRST_USER: &str = "owner";
 
 /// The ready line.
 #[derive(Debug, Serialize)]

@@ -11,6 +11,9 @@ use crate::base::id::Id;
 /// A user's id; stays the same for life.
 pub type UserId = Id<User>;
 
+/// The account that a new installation begins with, until its owner renames it on the set-up page.
+pub const FIRST_USER: &str = "owner";
+
 /// A person with an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {

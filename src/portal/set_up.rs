@@ -163,7 +163,7 @@ fn password_page(plan: &Plan, set_up: &SetUp, token: String, shown: Shown) -> Re
         token,
         min_length: plan.auth.password_min_length,
         staged: set_up.staged().is_some(),
-        may_choose_name: set_up.link.is_first,
+        may_choose_name: set_up.link.may_choose_name,
     };
     page::render(shown.status, &page)
 }
@@ -218,10 +218,10 @@ async fn stage(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, se
     Ok(call.redirect(&format!("{}?step=2", set_up.path)))
 }
 
-/// The name of the account: as its holder wants it while the account is new, else as it is.
+/// The name of the account: as its holder wants it where it is the installation's first, else as it is.
 async fn name(portal: &Portal, set_up: &SetUp, sent: &Form) -> Result<Result<UserName, Alert>, Stop> {
     let current = &set_up.link.user.name;
-    let Some(typed) = sent.get("username").filter(|_| set_up.link.is_first) else { return Ok(Ok(current.clone())) };
+    let Some(typed) = sent.get("username").filter(|_| set_up.link.may_choose_name) else { return Ok(Ok(current.clone())) };
     let Ok(wanted) = typed.parse::<UserName>() else {
         return Ok(Err(Alert::new("name", text::BAD_USER_NAME.to_owned())));
     };

@@ -8,7 +8,7 @@ use crate::auth::token::TokenHash;
 use crate::base::clock::Timestamp;
 use crate::model::credential::{PasswordHash, Totp};
 use crate::model::session::Session;
-use crate::model::user::{User, UserId};
+use crate::model::user::{FIRST_USER, User, UserId};
 use crate::store::credentials;
 use crate::store::database::{Database, Record, stored};
 use crate::store::fault::Fault;
@@ -23,8 +23,10 @@ use crate::store::vault;
 pub struct Link {
     /// Whom it sets up.
     pub user: User,
-    /// Whether the account was never set up: its holder may still choose the name.
+    /// Whether the account was never set up.
     pub is_first: bool,
+    /// Whether its holder may choose the name: [`Store::name_new_account`].
+    pub may_choose_name: bool,
     /// When it ends.
     pub expires_at: Timestamp,
     /// What was chosen so far; nothing of it counts before the link is completed.
@@ -129,13 +131,15 @@ impl Store {
 
 fn find(database: &Database, keys: &Keys, token: TokenHash, now: Timestamp) -> Result<Option<Link>, Fault> {
     let select = "SELECT account.id, name, disabled, account.created_at, expires_at, link.password, totp_id, totp_algorithm,
-                         totp_digits, totp_period, totp_seed, totp_created_at, account.password IS NULL
+                         totp_digits, totp_period, totp_seed, totp_created_at, account.password IS NULL,
+                         account.name = ?3 AND NOT EXISTS (SELECT 1 FROM account AS other WHERE other.id <> account.id)
                   FROM link JOIN account ON account.id = link.account_id
                   WHERE token = ?1 AND expires_at > ?2 AND disabled = 0";
-    database.one(select, params![token.as_bytes(), now.millis()], |row| {
+    database.one(select, params![token.as_bytes(), now.millis(), FIRST_USER], |row| {
         let user = users::user(row)?;
         let pending = row.optional(5, |row, _| pending(row, keys, (token, user.id)))?;
-        Ok(Link { user, is_first: row.flag(12)?, expires_at: row.time(4)?, pending })
+        let is_first = row.flag(12)?;
+        Ok(Link { user, is_first, may_choose_name: is_first && row.flag(13)?, expires_at: row.time(4)?, pending })
     })
 }
 

@@ -7,7 +7,7 @@ use rusqlite::params;
 
 use crate::base::id::Id;
 use crate::model::profile::Profile;
-use crate::model::user::{User, UserId, UserName};
+use crate::model::user::{FIRST_USER, User, UserId, UserName};
 use crate::store::database::{Database, Record};
 use crate::store::fault::Fault;
 use crate::store::live::Which;
@@ -50,8 +50,9 @@ impl Store {
         .await
     }
 
-    /// Gives an account that was never set up the name its holder wants. Afterwards a name stays: apps know people by it.
-    /// Returns whether the account was still new.
+    /// Gives the installation's first account, which the gateway made itself, the name its holder wants, as long as it was
+    /// never set up and is the only one. Every other name is the owner's to give: `allow` lets people in by it, so an invited
+    /// person who chose one could choose somebody's rights. Returns whether this was that account.
     ///
     /// # Errors
     /// [`Fault::Taken`] if another account has the name; else any [`Fault`].
@@ -62,8 +63,9 @@ impl Store {
             if find(database, &name)?.is_some_and(|holder| holder.id != user) {
                 return Err(Fault::Taken);
             }
-            let update = "UPDATE account SET name = ?2 WHERE id = ?1 AND password IS NULL";
-            let renamed = database.execute(update, params![user.as_str(), name.as_str()])? == 1;
+            let update = "UPDATE account SET name = ?2 WHERE id = ?1 AND password IS NULL AND name = ?3
+                          AND NOT EXISTS (SELECT 1 FROM account AS other WHERE other.id <> ?1)";
+            let renamed = database.execute(update, params![user.as_str(), name.as_str(), FIRST_USER])? == 1;
             if renamed {
                 database.execute("DELETE FROM attempt WHERE name = ?1 AND account_id IS NULL", params![key])?;
                 told.tell_of(database, user)?;

@@ -53,14 +53,13 @@ async fn a_set_up_link_leads_all_the_way_in() {
 }
 
 #[tokio::test]
-async fn the_holder_of_a_new_account_chooses_its_name_and_nobody_elses() {
+async fn the_owner_of_a_new_installation_chooses_a_name() {
     let site = Site::new();
-    site.user("bob").await;
     let link = site.link(&site.user("owner").await).await;
     let mut browser = Browser::new();
     let page = browser.get(&site, &link).await;
     assert!(!page.text.contains("readonly"));
-    for (name, alert) in [("Bob", "Somebody here has that name"), ("a b", "Choose another name"), ("", "Choose another name")] {
+    for (name, alert) in [("a b", "Choose another name"), ("", "Choose another name")] {
         let refused = browser.post(&site, &link, &page.filled(&[("username", name), ("password", PASSWORD)])).await;
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert!(refused.alert().starts_with(alert), "{}", refused.alert());
@@ -71,6 +70,28 @@ async fn the_holder_of_a_new_account_chooses_its_name_and_nobody_elses() {
     browser.post(&site, &next.location(), &page.filled(&[("code", &code)])).await;
     let session: serde_json::Value = serde_json::from_str(&browser.get(&site, "/.doorward/session").await.text).expect("JSON");
     assert_eq!(session["user"], "carol");
+}
+
+/// The attack: somebody who was invited takes a name that `allow` lets in, of an account that is still to be made or was deleted.
+#[tokio::test]
+async fn who_is_invited_has_the_name_they_were_invited_by() {
+    for (others, invited) in [(&["owner"][..], "carol"), (&[], "carol"), (&["bob"], "owner")] {
+        let site = Site::new();
+        for other in others {
+            site.user(other).await;
+        }
+        let link = site.link(&site.user(invited).await).await;
+        let mut browser = Browser::new();
+        let page = browser.get(&site, &link).await;
+        assert!(page.text.contains("readonly"), "{invited}");
+        let next = browser.post(&site, &link, &page.filled(&[("username", "mallory"), ("password", PASSWORD)])).await;
+        let page = browser.get(&site, &next.location()).await;
+        let code = totp::code_at(&shown_authenticator(&page), site.clock.now());
+        browser.post(&site, &next.location(), &page.filled(&[("code", &code)])).await;
+        let session: serde_json::Value =
+            serde_json::from_str(&browser.get(&site, "/.doorward/session").await.text).expect("JSON");
+        assert_eq!(session["user"], invited);
+    }
 }
 
 /// The attack: a link meant to help somebody back in is used to take over another name.
