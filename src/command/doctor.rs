@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
-use crate::base::clock::Timestamp;
+use crate::base::chain::Chain;
+use crate::base::clock::{Clock, Timestamp};
 use crate::command::exit::Failure;
 use crate::command::output::Output;
 use crate::command::place::{Named, load_whole};
@@ -26,6 +27,8 @@ use crate::policy::pattern::Pattern;
 use crate::policy::rule::{Action, Judgement};
 use crate::policy::spelling::spellings;
 use crate::proxy::peer::Peer;
+use crate::tls::fault::Fault;
+use crate::tls::upstream::Proofs;
 
 /// How long one answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -90,12 +93,19 @@ pub fn doctor(named: &Named, words: &DoctorWords, output: Output) -> Result<(), 
         output.result(&json!({ "app": app.name, "ok": true, "paths": [] }), || text);
         return Ok(());
     }
+    Proofs::read(&loaded.plan, &Clock::system()).map_err(unreadable)?.adopt(&loaded.plan.apps);
     let unanswered = |fault: io::Error| Failure::Failed(format!("{} at {} cannot be probed: {fault}", app.name, place(app)));
     let findings = block_on(probe(&loaded, app, &paths, output))?.map_err(unanswered)?;
     let leaks = findings.iter().map(|finding| finding.through.len()).sum::<usize>();
     let value = json!({ "app": app.name, "ok": leaks == 0, "paths": findings.iter().map(Finding::json).collect::<Vec<_>>() });
     output.result(&value, || told(app, &findings));
     if leaks > 0 { Err(Failure::Found) } else { Ok(()) }
+}
+
+/// What upstreams over TLS have to prove stands in files.
+fn unreadable(faults: Vec<Fault>) -> Failure {
+    let told = faults.iter().map(|fault| Chain(fault).to_string()).collect::<Vec<_>>().join("\n");
+    Failure::Failed(told)
 }
 
 async fn probe(loaded: &Loaded, app: &App, paths: &[String], output: Output) -> io::Result<Vec<Finding>> {

@@ -69,7 +69,7 @@ enum Verb {
     /// Run from a configuration file
     #[command(after_help = "Examples:\n  doorward run -c /etc/doorward/gateway.toml\n  doorward run --watch")]
     Run {
-        /// Reload whenever the file, or a certificate file that it names, has changed
+        /// Reload whenever the file, or another that it includes or names, has changed
         #[arg(long)]
         watch: bool,
     },

@@ -18,7 +18,9 @@ use crate::config::secret::{self, Scalar};
 use crate::config::source::{Consulted, Origin, Source, Text};
 
 /// Ours, and not for keys: what tests are told by, and what Kubernetes and container links set for a service called "doorward".
-const RESERVED: [&str; 5] = ["DOORWARD_MASTER_KEY", "DOORWARD_TESTS", "DOORWARD_TEST_", "DOORWARD_SERVICE_", "DOORWARD_PORT_"];
+const RESERVED: [&str; 4] = ["DOORWARD_MASTER_KEY", "DOORWARD_MASTER_KEY_FILE", "DOORWARD_TESTS", "DOORWARD_PORT"];
+/// And all that begin so.
+const RESERVED_PREFIXES: [&str; 3] = ["DOORWARD_TEST_", "DOORWARD_SERVICE_", "DOORWARD_PORT_"];
 const FILE: &str = "_FILE";
 /// Lists of tables, of now and of later versions.
 const LISTS: [&str; 3] = ["app", "oidc", "expect"];
@@ -129,7 +131,7 @@ fn value_of(scalar: Scalar, written: &str, by_file: bool, directory: &Path, cons
 }
 
 fn is_reserved(name: &str) -> bool {
-    name == "DOORWARD_PORT" || RESERVED.iter().any(|reserved| name.starts_with(reserved))
+    RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// The variable that speaks for a key.
@@ -213,6 +215,18 @@ mod tests {
         for name in &names {
             assert!(!is_reserved(name), "{name}");
             assert!(!names.contains(&format!("{name}{FILE}")), "{name}: which of the two is meant?");
+        }
+    }
+
+    #[test]
+    fn a_reserved_name_with_a_slip_in_it_is_not_left_alone() {
+        for name in
+            ["DOORWARD_MASTER_KEY", "DOORWARD_MASTER_KEY_FILE", "DOORWARD_PORT", "DOORWARD_PORT_443_TCP", "DOORWARD_TEST_KILLS"]
+        {
+            assert!(is_reserved(name), "{name}");
+        }
+        for name in ["DOORWARD_MASTER_KEYS", "DOORWARD_MASTERKEY", "DOORWARD_PORTAL", "DOORWARD_TESTSX"] {
+            assert!(!is_reserved(name), "{name}");
         }
     }
 }

@@ -253,6 +253,11 @@ pub fn is_telling(name: &str) -> bool {
     words.contains(&last) && name != "private_key"
 }
 
+/// Whether what a name says is never shown: secrets, and the addresses of webhooks, whose paths are as good as passwords.
+fn is_hidden(name: &str) -> bool {
+    is_telling(name) || ["url", "webhook"].iter().any(|hidden| name.eq_ignore_ascii_case(hidden))
+}
+
 /// Where telling names have texts for their values.
 pub fn told(table: &DeTable<'_>, places: &mut Vec<Place>) {
     for (key, value) in table {
@@ -264,7 +269,7 @@ fn told_by(key: Option<&str>, value: &Spanned<DeValue<'_>>, places: &mut Vec<Pla
     match value.get_ref() {
         DeValue::Table(inner) => told(inner, places),
         DeValue::Array(items) => items.iter().for_each(|item| told_by(key, item, places)),
-        _ if key.is_some_and(is_telling) => places.push(value.span()),
+        _ if key.is_some_and(is_hidden) => places.push(value.span()),
         _ => {}
     }
 }
@@ -275,7 +280,7 @@ pub fn suspected(text: &str) -> Vec<Place> {
     let mut start = 0;
     for line in text.split_inclusive('\n') {
         let is_part = |letter: char| letter.is_alphanumeric() || matches!(letter, '-' | '_');
-        let names = line.split(|letter: char| !is_part(letter)).filter(|name| is_telling(name));
+        let names = line.split(|letter: char| !is_part(letter)).filter(|name| is_hidden(name));
         let end = names.map(|name| name.as_ptr().addr() - line.as_ptr().addr() + name.len()).min();
         if let Some(end) = end {
             // What holds the line together stays, because that is where the fault may be.
@@ -329,12 +334,12 @@ mod tests {
 
     #[test]
     fn a_line_that_is_no_toml_shows_nothing_behind_a_telling_name() {
-        let text = "a = 1\nX-Api-Key ? \"hun-ter2ä\", b\npath = x\n";
+        let text = "a = 1\nX-Api-Key ? \"hun-ter2ä\", b\npath = x\nurl = 'ntfy' junk\n";
         let mut shown = text.to_owned();
         for place in suspected(text).into_iter().rev() {
             shown.replace_range(place.clone(), &"*".repeat(place.len()));
         }
-        assert_eq!(shown, "a = 1\nX-Api-Key ? \"**********\", *\npath = x\n");
+        assert_eq!(shown, "a = 1\nX-Api-Key ? \"**********\", *\npath = x\nurl = '****' ****\n");
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub async fn tell(services: Arc<Services>, stop: Lifeline) {
 
 /// Everything that is written down by now.
 async fn tell_all(services: &Services) -> Result<(), Fault> {
-    loop {
+    'by_the_plan: loop {
         let webhook = services.plan.get().telling.webhook.clone();
         let Some(webhook) = webhook else { return services.store.tell_nobody().await };
         let untold = services.store.untold(STRETCH, MOST_WAITING).await?;
@@ -70,7 +70,9 @@ async fn tell_all(services: &Services) -> Result<(), Fault> {
         let Some(last) = untold.records.last().map(|written| written.seq) else { return Ok(()) };
         for written in &untold.records {
             if Deed::from_name(&written.event).is_some_and(|deed| webhook.events.contains(&deed)) {
-                deliver(services, &webhook, written).await;
+                if deliver(services, &webhook, written).await == Delivery::ElsewhereNow {
+                    continue 'by_the_plan;
+                }
                 services.store.mark_told(written.seq).await?;
             }
         }
@@ -78,14 +80,26 @@ async fn tell_all(services: &Services) -> Result<(), Fault> {
     }
 }
 
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Delivery {
+    /// Told, or given up.
+    Settled,
+    /// The owner names another address meanwhile, or none: it is still to be told there.
+    ElsewhereNow,
+}
+
 /// Tries until it is taken, refused for good, or there were tries enough, or the owner names another address.
-async fn deliver(services: &Services, webhook: &Webhook, written: &Written) {
+async fn deliver(services: &Services, webhook: &Webhook, written: &Written) -> Delivery {
     let name = services.plan.get().name.clone();
     let (headers, body) = message(webhook.form, &name, written);
     let mut waits = TRIES.iter();
     loop {
+        if services.plan.get().telling.webhook.as_ref() != Some(webhook) {
+            return Delivery::ElsewhereNow;
+        }
         let fault = match post(&webhook.url, roots::usual(), headers.clone(), body.clone()).await {
-            Ok(()) => return,
+            Ok(()) => return Delivery::Settled,
             Err(fault) => fault,
         };
         let wait = waits.next().filter(|_| fault.may_pass());
@@ -98,11 +112,8 @@ async fn deliver(services: &Services, webhook: &Webhook, written: &Written) {
             None => {
                 // The path may be secret; the host is not.
                 warn!(event = Event::NotifyFailed.name(), host, what = written.event, fault = %Chain(&fault), "an event was not told outside");
-                return;
+                return Delivery::Settled;
             }
-        }
-        if services.plan.get().telling.webhook.as_ref() != Some(webhook) {
-            return;
         }
     }
 }

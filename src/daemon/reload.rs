@@ -93,6 +93,7 @@ struct Trial {
 struct Before {
     plan: Arc<Plan>,
     certificates: Certificates,
+    proofs: Proofs,
     addresses: Vec<Address>,
     warnings: Vec<String>,
 }
@@ -360,6 +361,7 @@ impl Reloader {
         let before = Before {
             // Certificates first: a host that is new can be greeted a moment before it is served, and never the other way round.
             certificates: reach.directory.adopt(files.certificates),
+            proofs: Proofs::of(&current),
             addresses: state.listeners.all(),
             warnings: mem::take(&mut state.warnings),
             plan: Arc::clone(&current),
@@ -410,7 +412,7 @@ impl Reloader {
     /// Puts a former configuration back into force, as far as its addresses can still be had.
     fn go_back(&self, state: &mut State, before: Before) {
         let (addresses, faults) = state.listeners.prepare(&before.addresses, self.reach.workers.len());
-        let files = Files { certificates: before.certificates.into(), proofs: Proofs::default() };
+        let files = Files { certificates: before.certificates.into(), proofs: before.proofs };
         self.swap(state, Plan::clone(&before.plan), files, addresses);
         state.warnings = before.warnings;
         self.reach.services.metrics.reloaded(Reload::Back, self.reach.services.clock.now());

@@ -26,7 +26,7 @@ pub fn compare(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
     let mut say = |effect, sentence: String| changes.push(Change::general(effect, sentence));
     listening("HTTPS", &old.listen.https, &new.listen.https, &mut say);
     listening("plain HTTP", &old.listen.http, &new.listen.http, &mut say);
-    listening("the language of metrics", old.listen.metrics.as_slice(), new.listen.metrics.as_slice(), &mut say);
+    listening("the Prometheus format", old.listen.metrics.as_slice(), new.listen.metrics.as_slice(), &mut say);
     if old.tls.min_version != new.tls.min_version {
         let effect = if new.tls.min_version > old.tls.min_version { Effect::Closes } else { Effect::Opens };
         let name = |plan: &Plan| if plan.tls.min_version == TlsVersion::V1_3 { "1.3" } else { "1.2" };

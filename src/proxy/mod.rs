@@ -1,6 +1,6 @@
 //! One granted request, sent on to the app's server and its answer brought back: headers cleaned and set, framing made
 //! anew, bodies streamed under limits, WebSockets relayed, connections kept. Decides nothing about who may pass; the only
-//! way in is [`forward::forward`] with a grant. Speaks HTTP/1.1 over plain TCP to apps.
+//! way in is [`forward::forward`] with a grant. Speaks HTTP/1.1 over TCP, TLS or a Unix socket to apps.
 
 pub mod exchange;
 pub mod fault;

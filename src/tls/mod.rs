@@ -2,7 +2,7 @@
 //!
 //! A host's certificate comes from the owner's files or from the local authority in `certs/`; hosts that are not
 //! configured get none. Connections are accepted elsewhere: [`directory::Directory`] is asked, once the ClientHello is
-//! there, which rustls configuration speaks to it. Private keys are read from disk and never stored anywhere else.
+//! there, which rustls configuration speaks to it. Private keys are read from disk; only a backup holds them too, sealed.
 
 pub mod alert;
 pub mod certificate;

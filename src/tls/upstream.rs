@@ -43,6 +43,11 @@ impl Proofs {
         if faults.is_empty() { Ok(Self(proofs)) } else { Err(faults) }
     }
 
+    /// What the apps of a plan in force are asked for now, to go back to.
+    pub fn of(plan: &Plan) -> Self {
+        Self(plan.apps.iter().map(|app| app.trust.proof()).collect())
+    }
+
     /// Gives each app its proof. Apps as in the plan that was read.
     pub fn adopt(self, apps: &[Arc<App>]) {
         for (app, proof) in apps.iter().zip(self.0) {
