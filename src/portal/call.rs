@@ -107,6 +107,11 @@ impl Call<'_> {
         self.identity.session().filter(|session| session.check(self.now).is_ok())
     }
 
+    /// The token of a session that this visitor sent, if exactly one. Whether it opens anything, [`Self::session`] tells.
+    pub fn token(&self) -> Option<Token> {
+        token(&self.head.headers, cookie::SESSION)
+    }
+
     /// What ties half-done sign-ins to this browser, if it sent exactly one.
     pub fn visitor(&self) -> Option<Token> {
         visitor(&self.head.headers)
@@ -173,7 +178,11 @@ fn provable(needs: Needs) -> Needs {
 
 /// What ties half-done sign-ins and tickets to a browser, if it sent exactly one.
 pub fn visitor(headers: &HeaderMap) -> Option<Token> {
-    match cookie::find(headers, cookie::VISITOR) {
+    token(headers, cookie::VISITOR)
+}
+
+fn token(headers: &HeaderMap, name: &str) -> Option<Token> {
+    match cookie::find(headers, name) {
         Found::One(text) => Token::parse(text),
         Found::Nothing | Found::Several => None,
     }

@@ -59,9 +59,10 @@ pub fn way_on(portal: &Portal, plan: &Plan, call: &Call<'_>, (session, journey):
         return to.to_owned();
     }
     let origin = plan.origin_of(&journey.host);
-    // That host has not been asked by this browser yet. When it is, there will be a cookie to bind a ticket to.
-    let Some(visitor) = journey.visitor else { return format!("{origin}{to}") };
-    let ticket = Ticket { session: session.id, host: journey.host.clone(), visitor, to: journey.to.clone() };
+    // Without a visitor that host has not been asked by this browser yet. When it is, there will be a cookie to bind a ticket
+    // to. A token there is: the session was found by it.
+    let (Some(visitor), Some(by)) = (journey.visitor, call.token()) else { return format!("{origin}{to}") };
+    let ticket = Ticket { session: session.id, by: by.hash(), host: journey.host.clone(), visitor, to: journey.to.clone() };
     let ticket = portal.tickets.issue(portal.entropy, ticket, call.now);
     format!("{origin}/.doorward/enter?ticket={}", ticket.to_text().expose())
 }
@@ -94,7 +95,9 @@ pub async fn enter(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Resp
         return Ok(call.redirect(to));
     }
     let token = Token::draw(portal.entropy);
-    let given = portal.store.give_token(ticket.session, (token.hash(), call.host.as_str().into()), plan.portal.as_str()).await?;
+    let (asked, given) = ((ticket.session, ticket.by), (token.hash(), call.host.as_str().into()));
+    let given = portal.store.give_token(asked, given, plan.portal.as_str()).await?;
+    // Ended, or gone on under another token since the ticket was made: for the portal to ask, too.
     let Some(session) = given else { return Ok(call.redirect(to)) };
     if let Some(former) = call.session() {
         let told = call.entry(Deed::SessionEnded).because("another took its place in this browser").detailed(former.id.as_str());

@@ -21,6 +21,9 @@ const LIMITS: Limits = Limits { life: Duration::from_secs(600), most: 10_000, mo
 pub struct Ticket {
     /// The session.
     pub session: SessionId,
+    /// The token of the session by which it was asked for. It counts no longer than that one: what is proven afterwards is for
+    /// whoever proves it, and not for those who came before.
+    pub by: TokenHash,
     /// The host.
     pub host: Host,
     /// The browser, as that host knows it.
@@ -99,8 +102,8 @@ mod tests {
     }
 
     fn issued(tickets: &Tickets) -> String {
-        let visitor = Token::draw(Entropy).hash();
-        let ticket = Ticket { session: Id::draw(Entropy), host: host("a.example"), visitor, to: Destination::home() };
+        let (by, visitor) = (Token::draw(Entropy).hash(), Token::draw(Entropy).hash());
+        let ticket = Ticket { session: Id::draw(Entropy), by, host: host("a.example"), visitor, to: Destination::home() };
         tickets.issue(Entropy, ticket, NOW).to_text().expose().clone()
     }
 

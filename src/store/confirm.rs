@@ -102,7 +102,7 @@ mod tests {
         let new = kit.session(alice.id);
         let before = kit.store.open_session(new.clone()).await.unwrap().unwrap();
         let away = hash();
-        kit.store.give_token(before.id, (away, "b.example".into()), "a.example").await.unwrap().unwrap();
+        kit.store.give_token((before.id, new.token), (away, "b.example".into()), "a.example").await.unwrap().unwrap();
         kit.clock.advance(Duration::from_secs(600));
         let token = hash();
         let proof = Proof::Code { totp: totp.id, step: 9 };
@@ -121,6 +121,28 @@ mod tests {
         let read = kit.store.session(&token, "a.example").unwrap().unwrap();
         assert_eq!(read.proofs, after.proofs);
         assert!(kit.store.end_session(read.id).await.unwrap());
+    }
+
+    /// The attack: a hand-off by an old token is under way while a factor is proven, or comes after it, and takes what was proven
+    /// to one more host.
+    #[tokio::test]
+    async fn no_token_is_given_by_one_of_before() {
+        let kit = Kit::new();
+        let (alice, totp) = kit.enrolled("alice").await;
+        let new = kit.session(alice.id);
+        let session = kit.store.open_session(new.clone()).await.unwrap().unwrap();
+        let give = |by, token| kit.store.give_token((session.id, by), (token, "b.example".into()), "a.example");
+        let confirm =
+            |token, step| kit.store.confirm(session.id, Proof::Code { totp: totp.id, step }, (token, "a.example".into()));
+        let (second, third, faster) = (hash(), hash(), hash());
+        let (proven, given) = tokio::join!(confirm(second, 8), give(new.token, hash()));
+        assert!(proven.unwrap().is_some() && given.unwrap().is_none());
+        assert!(give(new.token, hash()).await.unwrap().is_none());
+        let (given, proven) = tokio::join!(give(second, faster), confirm(third, 9));
+        assert!(given.unwrap().is_some() && proven.unwrap().is_some());
+        assert!(kit.store.session(&faster, "b.example").unwrap().is_none(), "given before, it died with the others");
+        assert_eq!(kit.count("session_token"), 1);
+        assert!(give(third, hash()).await.unwrap().is_some());
     }
 
     /// The attack: a code that was used, one of somebody else's authenticator, a session that is over.

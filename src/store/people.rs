@@ -221,7 +221,7 @@ mod tests {
         }
         let bystander = kit.store.open_session(other).await.unwrap().unwrap();
         let away = hash();
-        kit.store.give_token(before[0].id, (away, "b.example".into()), "a.example").await.unwrap().unwrap();
+        kit.store.give_token((before[0].id, first.token), (away, "b.example".into()), "a.example").await.unwrap().unwrap();
         assert!(before.iter().all(|session| session.profile.is_in(&named("family"))));
 
         assert_eq!(kit.store.set_membership(&alice.name, &named("FAMILY"), false).await.unwrap(), Membership::Changed);

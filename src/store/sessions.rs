@@ -78,8 +78,9 @@ impl Store {
         self.live.count(now, recent)
     }
 
-    /// Lets `token` open a session on `host` as well. `None` if the session has ended or run out: of ending it and giving it
-    /// a token, whichever is written first counts.
+    /// Lets `token` open a session on `host` as well, because of `by`, a token it had. `None` if the session has ended or run
+    /// out, or `by` is none of its tokens any more: of ending it, of [`Store::confirm`], which replaces them all, and of giving
+    /// it a token, whichever is written first counts.
     ///
     /// The token of `portal` stays whatever comes: by it every other host gets a new one without anybody being asked.
     ///
@@ -90,7 +91,7 @@ impl Store {
     /// Any [`Fault`]; nothing has changed then.
     pub async fn give_token(
         &self,
-        id: SessionId,
+        (id, by): (SessionId, TokenHash),
         (token, host): (TokenHash, Box<str>),
         portal: &str,
     ) -> Result<Option<Arc<Session>>, Fault> {
@@ -98,8 +99,10 @@ impl Store {
         let Some(session) = self.live.of_id(&id).filter(|session| session.check(now).is_ok()) else { return Ok(None) };
         let kept = host.clone();
         let work = move |database: &Database| {
-            let select = "SELECT id FROM session WHERE id = ?1";
-            if session.lifeline.is_cut() || database.one(select, params![id.as_str()], |_| Ok(()))?.is_none() {
+            // Tokens are deleted with their session.
+            let select = "SELECT token FROM session_token WHERE token = ?1 AND session_id = ?2";
+            let counts = database.one(select, params![by.as_bytes(), id.as_str()], |_| Ok(()))?.is_some();
+            if session.lifeline.is_cut() || !counts {
                 return Ok(None);
             }
             let gone = make_room_on(database, id, &host, &portal)?;
@@ -506,7 +509,8 @@ mod tests {
         let session = opened(&kit, new.clone()).await;
         let there = hash();
         kit.clock.advance(Duration::from_millis(1));
-        let given = kit.store.give_token(session.id, (there, "b.example".into()), "a.example").await.unwrap().unwrap();
+        let given =
+            kit.store.give_token((session.id, new.token), (there, "b.example".into()), "a.example").await.unwrap().unwrap();
         assert!(Arc::ptr_eq(&given, &session), "idle time and lifeline are the session's");
         let kit = kit.reopened().await;
         let found = kit.store.session(&there, "b.example").unwrap().unwrap();
@@ -528,7 +532,7 @@ mod tests {
         let new = kit.session(alice.id);
         let session = opened(&kit, new.clone()).await;
         let there = hash();
-        kit.store.give_token(session.id, (there, "b.example".into()), "a.example").await.unwrap().unwrap();
+        kit.store.give_token((session.id, new.token), (there, "b.example".into()), "a.example").await.unwrap().unwrap();
         for (token, host) in [(new.token, "b.example"), (there, "a.example"), (there, "B.example"), (there, "")] {
             assert!(kit.store.session(&token, host).unwrap().is_none(), "{host}");
         }
@@ -538,11 +542,12 @@ mod tests {
     async fn the_newest_two_tokens_of_a_host_count() {
         let kit = Kit::new();
         let (alice, _) = kit.enrolled("alice").await;
-        let session = opened(&kit, kit.session(alice.id)).await;
+        let new = kit.session(alice.id);
+        let session = opened(&kit, new.clone()).await;
         let tokens = [hash(), hash(), hash(), hash()];
         for token in tokens {
             kit.clock.advance(Duration::from_millis(1));
-            kit.store.give_token(session.id, (token, "b.example".into()), "a.example").await.unwrap().unwrap();
+            kit.store.give_token((session.id, new.token), (token, "b.example".into()), "a.example").await.unwrap().unwrap();
         }
         let counts = |kit: &Kit| tokens.map(|token| kit.store.session(&token, "b.example").unwrap().is_some());
         assert_eq!(counts(&kit), [false, false, true, true]);
@@ -555,21 +560,27 @@ mod tests {
     async fn a_session_that_ended_gets_no_more_tokens() {
         let kit = Kit::new();
         let (alice, _) = kit.enrolled("alice").await;
-        let give = async |kit: &Kit, id| kit.store.give_token(id, (hash(), "b.example".into()), "a.example").await;
-        let ended = opened(&kit, kit.session(alice.id)).await;
-        let (end, given) = tokio::join!(kit.store.end_session(ended.id), give(&kit, ended.id));
+        let give = async |kit: &Kit, session| kit.store.give_token(session, (hash(), "b.example".into()), "a.example").await;
+        let begun = async |kit: &Kit| {
+            let new = kit.session(alice.id);
+            (opened(kit, new.clone()).await, new.token)
+        };
+        let (ended, by) = begun(&kit).await;
+        let (end, given) = tokio::join!(kit.store.end_session(ended.id), give(&kit, (ended.id, by)));
         assert!(end.unwrap() && given.unwrap().is_none());
-        assert!(give(&kit, ended.id).await.unwrap().is_none());
-        let idle = opened(&kit, kit.session(alice.id)).await;
-        let disabled = opened(&kit, kit.session(alice.id)).await;
+        assert!(give(&kit, (ended.id, by)).await.unwrap().is_none());
+        let (idle, idle_by) = begun(&kit).await;
+        let (disabled, by) = begun(&kit).await;
         kit.clock.advance(Duration::from_secs(1199));
         disabled.seen(kit.clock.now());
         kit.clock.advance(Duration::from_secs(1));
-        assert!(give(&kit, idle.id).await.unwrap().is_none());
-        assert!(give(&kit, disabled.id).await.unwrap().is_some());
+        assert!(give(&kit, (idle.id, idle_by)).await.unwrap().is_none());
+        assert!(give(&kit, (disabled.id, hash())).await.unwrap().is_none(), "by a token of nobody");
+        assert!(give(&kit, (disabled.id, idle_by)).await.unwrap().is_none(), "by that of another session");
+        assert!(give(&kit, (disabled.id, by)).await.unwrap().is_some());
         kit.store.set_disabled(&alice.name, true).await.unwrap();
-        assert!(give(&kit, disabled.id).await.unwrap().is_none());
-        assert!(give(&kit, Id::draw(Entropy)).await.unwrap().is_none());
+        assert!(give(&kit, (disabled.id, by)).await.unwrap().is_none());
+        assert!(give(&kit, (Id::draw(Entropy), by)).await.unwrap().is_none());
         assert_eq!(kit.count("session_token"), 0);
     }
 
@@ -578,10 +589,13 @@ mod tests {
     async fn a_session_that_ended_in_memory_alone_gets_no_more_tokens() {
         let kit = Kit::new();
         let (alice, _) = kit.enrolled("alice").await;
-        let session = opened(&kit, kit.session(alice.id)).await;
+        let new = kit.session(alice.id);
+        let session = opened(&kit, new.clone()).await;
         kit.raw().execute_batch("CREATE TRIGGER full BEFORE DELETE ON session BEGIN SELECT RAISE(ABORT, 'full'); END").unwrap();
         assert!(kit.store.end_session(session.id).await.is_err());
-        assert!(kit.store.give_token(session.id, (hash(), "b.example".into()), "a.example").await.unwrap().is_none());
+        assert!(
+            kit.store.give_token((session.id, new.token), (hash(), "b.example".into()), "a.example").await.unwrap().is_none()
+        );
         assert_eq!(kit.count("session_token"), 1);
     }
 
@@ -596,7 +610,7 @@ mod tests {
         for number in 0..150 {
             let (token, host) = (hash(), format!("n{number}.example"));
             kit.clock.advance(Duration::from_millis(1));
-            kit.store.give_token(session.id, (token, host.clone().into()), "a.example").await.unwrap().unwrap();
+            kit.store.give_token((session.id, new.token), (token, host.clone().into()), "a.example").await.unwrap().unwrap();
             given.push((token, host));
             assert!(kit.count("session_token") <= 100);
         }
@@ -605,7 +619,7 @@ mod tests {
         assert_eq!(given.iter().map(alive).collect::<Vec<_>>(), [vec![false; 51], vec![true; 99]].concat());
         assert_eq!(kit.count("session_token"), 100);
         let again = (hash(), given[149].1.clone());
-        kit.store.give_token(session.id, (again.0, again.1.clone().into()), "a.example").await.unwrap().unwrap();
+        kit.store.give_token((session.id, new.token), (again.0, again.1.clone().into()), "a.example").await.unwrap().unwrap();
         assert!(alive(&again) && alive(&given[149]) && kit.count("session_token") == 100);
     }
 
@@ -616,7 +630,7 @@ mod tests {
         let new = kit.session(alice.id);
         let session = opened(&kit, new.clone()).await;
         let there = hash();
-        kit.store.give_token(session.id, (there, "b.example".into()), "a.example").await.unwrap().unwrap();
+        kit.store.give_token((session.id, new.token), (there, "b.example".into()), "a.example").await.unwrap().unwrap();
         kit.clock.advance(Duration::from_secs(1199));
         kit.store.session(&there, "b.example").unwrap().unwrap().seen(kit.clock.now());
         kit.clock.advance(Duration::from_secs(1199));

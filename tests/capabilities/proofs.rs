@@ -172,6 +172,34 @@ async fn the_proof_is_given_on_the_portal_and_handed_to_the_app() {
     assert!(at == 1 && page.text().contains("name=\"code\""), "{path}");
 }
 
+/// The attack: a thief with a copied cookie of the portal has a ticket made, and brings it to the app's host right after the
+/// owner of the session proved a factor once more.
+#[tokio::test]
+async fn a_ticket_made_before_the_proof_does_not_bring_the_proof_along() {
+    let app = App::start().await;
+    let gateway = Gateway::start(&format!("portal = \"https://{AUTH}\"\n{}", one_app(&app.url(), SENSITIVE)));
+    let person = gateway.provision("alice").await;
+    let browser = |host| Visitor::new(gateway.reach(), host);
+    let (mut portal, mut alice, mut thief) = (browser(AUTH), browser(HOST), browser(HOST));
+    portal.sign_in(&person).await;
+    alice.follow(&mut portal).await;
+    gateway.clock.advance(minutes(10));
+    let mut copied = portal.clone();
+    let way = thief.get("/x").await.location().to_owned();
+    let ticket = copied.get(&copied.own_path(&way)).await.location().to_owned();
+    assert!(ticket.contains("/.doorward/enter?ticket="), "{ticket}");
+    let (_, _, page) = browse(&mut [&mut alice, &mut portal], 0, "/settings/").await;
+    let next = confirm(&mut portal, &page, &person).await.location().to_owned();
+    let answer = thief.get(&thief.own_path(&ticket)).await;
+    assert_eq!((answer.status, answer.location()), (StatusCode::FOUND, "/x"));
+    assert!(thief.session_cookie().is_none());
+    app.take();
+    let (at, path, _) = browse(&mut [&mut thief, &mut copied], 0, "/settings/").await;
+    assert!(at == 1 && path.starts_with("/.doorward/login?go=") && app.count() == 0, "{path}");
+    let (at, path, page) = browse(&mut [&mut alice, &mut portal], 1, &next).await;
+    assert_eq!((at, path.as_str(), page.status), (0, "/settings/", StatusCode::OK));
+}
+
 /// The attack: codes tried one after the other with a stolen session, a used code, somebody else's code.
 #[tokio::test]
 async fn a_wrong_proof_is_counted_and_changes_nothing() {

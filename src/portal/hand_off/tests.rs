@@ -399,6 +399,34 @@ async fn a_ticket_of_a_session_that_ended_opens_nothing() {
     }
 }
 
+/// The attack: a thief with a copied cookie of the portal keeps a ticket ready, waits until its owner has proven a factor once
+/// more, and has a new token of the session as it is from then on.
+#[tokio::test]
+async fn a_ticket_made_before_a_proof_has_nothing_of_it() {
+    let site = many(AUTH);
+    let totp = site.ready("alice").await;
+    let (mut alice, mut thief) = (Person::new(), Person::new());
+    alice.arrive(&site, "https://wiki.example.com/", &totp).await;
+    site.clock.advance(Duration::from_secs(600));
+    let copied = alice.cookies(AUTH)[cookie::SESSION].clone();
+    thief.cookies(AUTH).insert(cookie::SESSION.into(), copied);
+    let theirs = thief.ticket(&site, "https://photos.example.org/kept").await;
+    let own = alice.ticket(&site, "https://photos.example.org/own").await;
+    let page = alice.go(&site, "https://auth.example.com/.doorward/confirm").await;
+    let code = totp::code_at(&totp, site.clock.now());
+    let form = page.page.as_ref().expect("a page").filled(&[("code", &code)]);
+    let location = alice.browser(AUTH).post(&site, "/.doorward/confirm", &form).await.location();
+    assert!(location.starts_with("/.doorward/continue?go="), "{location}");
+
+    let place = thief.go(&site, &theirs).await;
+    assert!(!thief.cookies(PHOTOS).contains_key(cookie::SESSION), "{:?}", thief.trail);
+    assert!(place.user.is_none() && place.url.starts_with("https://auth.example.com/.doorward/login?go="), "{}", place.url);
+    // Her own of before is worth no more than that, and costs her one more round that nobody notices.
+    let place = alice.go(&site, &own).await;
+    assert_eq!((place.url.as_str(), place.user.as_deref()), ("https://photos.example.org/own", Some("alice")));
+    assert_eq!(site.portal.store.list_sessions().await.expect("listed").len(), 1);
+}
+
 /// The attack: signing out of one app leaves the others open to whoever sits down at the machine next.
 #[tokio::test]
 async fn signing_out_anywhere_is_signing_out_everywhere() {
@@ -449,7 +477,8 @@ async fn a_stronger_sign_in_renews_every_token() {
         agent: "test".into(),
     };
     let session = site.portal.store.open_session(new).await.expect("stored").expect("opened");
-    site.portal.store.give_token(session.id, (weak[1].1.hash(), NOTES.into()), AUTH).await.expect("stored").expect("given");
+    let by = (session.id, weak[0].1.hash());
+    site.portal.store.give_token(by, (weak[1].1.hash(), NOTES.into()), AUTH).await.expect("stored").expect("given");
     assert_eq!(alice.go(&site, "https://notes.home.arpa/").await.user.as_deref(), Some("alice"), "a password does here");
 
     let page = alice.go(&site, "https://wiki.example.com/").await;
