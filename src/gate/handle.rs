@@ -136,7 +136,7 @@ async fn enter(
             if let Some(Maintenance { text }) = &app.maintenance {
                 return Err(Refusal::Maintenance(text.clone()));
             }
-            let limit = || allowance::body_limit(&app.rules, grant.target(), method, client);
+            let limit = || allowance::body_limit(&app.rules, grant.judged(), method, client);
             let body_limit = if request.body().is_end_stream() { None } else { limit() };
             let facts = Facts { client, host_header, request_id: scene.facts.id(), body_limit };
             let response = forward(grant, app, scene.pool, request, facts).await.map_err(Refusal::Upstream)?;

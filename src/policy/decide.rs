@@ -97,6 +97,11 @@ impl Grant {
         self.target.forwarded()
     }
 
+    /// The target as it was judged: the one that the rules are written for, wherever the app is mounted.
+    pub fn judged(&self) -> &Target {
+        &self.target
+    }
+
     /// Who asks.
     pub fn identity(&self) -> &Identity {
         &self.identity

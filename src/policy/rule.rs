@@ -130,6 +130,19 @@ enum Opinion<'a> {
     Open,
 }
 
+/// What speaks of one reading.
+#[derive(Clone, Copy, Debug)]
+pub enum Voice<'a> {
+    /// A list that denies, or a rule that does.
+    Deny,
+    /// An entry of the list of redirects.
+    Redirect(&'a Redirect),
+    /// A rule that denies nothing, or an entry of the list of what is open.
+    Rule(&'a Rule),
+    /// What holds for everything else.
+    Otherwise,
+}
+
 /// Who asks and how; the same for every reading.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
@@ -201,32 +214,42 @@ impl RuleSet {
 
     /// What the rules say of one reading. `None` if they say nothing and the reading can only take away.
     fn opinion(&self, reading: &Reading<'_>, call: Call<'_>) -> Option<Opinion<'_>> {
+        Some(match self.voice(reading, call)? {
+            Voice::Deny => Opinion::Deny,
+            Voice::Redirect(redirect) => Opinion::Redirect(redirect),
+            Voice::Rule(rule) => Opinion::of(&rule.action),
+            Voice::Otherwise => Opinion::Require(Cow::Borrowed(&self.requirement)),
+        })
+    }
+
+    /// Which of the rules speaks of one reading. Whatever else hangs on a rule than who passes is asked of this one too, lest it be
+    /// of another than the one that let the request pass.
+    pub fn voice(&self, reading: &Reading<'_>, call: Call<'_>) -> Option<Voice<'_>> {
         let listed = |patterns: &[Pattern], root| patterns.iter().any(|pattern| pattern.covers(reading, root));
         let outside = |only: &Vec<Pattern>| !reading.is_aside() && !listed(only, Root::Alone);
         if listed(&self.deny, Root::Everything) || self.only.as_ref().is_some_and(outside) {
-            return Some(Opinion::Deny);
+            return Some(Voice::Deny);
         }
         // What an app sees of a path is denied like any path. Of all else, what spoke of the whole path has been heard already.
         let whole = reading.whole();
+        let is_new = |rule: &&Rule| !whole.as_ref().is_some_and(|whole| rule.speaks_of(whole, call));
         let mut first = None;
         for rule in self.rules.iter().filter(|rule| rule.speaks_of(reading, call)) {
             if rule.action == Action::Deny {
-                return Some(Opinion::Deny);
+                return Some(Voice::Deny);
             }
-            let heard = whole.as_ref().is_some_and(|whole| rule.speaks_of(whole, call));
-            first = first.or((!heard).then_some(rule));
+            first = first.or_else(|| Some(rule).filter(is_new));
         }
         let sent = |from: &Pattern| {
             let heard = whole.as_ref().is_some_and(|whole| sends(from, whole, Root::Alone));
             !heard && sends(from, reading, Root::Alone)
         };
         if let Some((_, redirect)) = self.redirects.iter().find(|(from, _)| sent(from)) {
-            return Some(Opinion::Redirect(redirect));
+            return Some(Voice::Redirect(redirect));
         }
-        let by_rule = first.map(|rule| Opinion::of(&rule.action));
-        let bypassed = || self.bypass.iter().any(|rule| rule.speaks_of(reading, call)).then_some(Opinion::Open);
-        let otherwise = || (!reading.is_aside()).then_some(Opinion::Require(Cow::Borrowed(&self.requirement)));
-        by_rule.or_else(bypassed).or_else(otherwise)
+        let bypass = || self.bypass.iter().filter(|rule| rule.speaks_of(reading, call)).find(is_new);
+        let otherwise = || (!reading.is_aside()).then_some(Voice::Otherwise);
+        first.or_else(bypass).map(Voice::Rule).or_else(otherwise)
     }
 }
 

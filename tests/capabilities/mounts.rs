@@ -5,6 +5,7 @@ use http::{HeaderValue, Response, StatusCode};
 
 use crate::kit::app::App;
 use crate::kit::corpus;
+use crate::kit::flood::flood;
 use crate::kit::frames::Frames;
 use crate::kit::gateway::{Gateway, HOST};
 use crate::kit::line::{BOTH, Line};
@@ -109,6 +110,54 @@ async fn a_stranger_comes_back_to_the_path_they_asked_for() {
     // There is no app at the root, and nothing of ours but the way to the portal's home page.
     assert_eq!(stranger.get("/").await.location(), "/.doorward/");
     assert_eq!(stranger.get("/else").await.status, StatusCode::NOT_FOUND);
+}
+
+/// The attack: what a stripped app has open to everybody is flooded by anybody, as its rules would know nothing of the path that
+/// the app sees.
+#[tokio::test]
+async fn bodies_for_a_stripped_app_are_limited_by_the_rules_for_the_path_that_visitors_see() {
+    const MIB: u64 = 1024 * 1024;
+    let files = App::start().await;
+    let rules = "strip_path = true\nsuffixes = false\nbypass = [{ path = \"/files/open/\", reason = \"test\" }]\n\
+                 [[app.rule]]\npath = \"/files/small/\"\naction = \"bypass\"\nbody_limit = \"1KiB\"\nreason = \"test\"\n\
+                 [[app.rule]]\npath = \"/files/public/\"\naction = \"bypass\"\nreason = \"test\"\n\
+                 [[app.rule]]\npath = \"/**/upload/\"\nrequire = \"password\"\n\
+                 [[app.rule]]\npath = \"/files/hook\"\nrequire = \"password\"\n\
+                 [[app.rule]]\npath = \"/files/hook.json\"\naction = \"bypass\"\nreason = \"test\"\n";
+    let gateway = Gateway::start(&app("files", "/files/", &files, rules));
+    let (stranger, guest) = (gateway.stranger(), gateway.guest("alice").await);
+    for protocol in BOTH {
+        for (visitor, path, limit) in [
+            (&stranger, "/files/small/x", Some(1024)),
+            (&stranger, "/files/open/x", Some(MIB)),
+            (&stranger, "/files/public/x", Some(MIB)),
+            (&stranger, "/files/public/upload/x", Some(MIB)),
+            (&stranger, "/files/hook.json", Some(MIB)),
+            (&guest, "/files/small/x", Some(1024)),
+            (&guest, "/files/upload/x", None),
+            (&guest, "/files/hook", None),
+            (&guest, "/files/x", None),
+        ] {
+            let visitor = visitor.clone().over(protocol);
+            let post = async |mark: &str, bytes: u64| {
+                let mut request = visitor.call("POST", &format!("{path}?{mark}"));
+                *request.body_mut() = flood(bytes).0;
+                let mut line = visitor.line().await;
+                line.send(visitor.dressed(request)).await
+            };
+            let whole = post("whole", limit.unwrap_or(3 * MIB)).await.expect("an answer");
+            assert_eq!(whole.status(), StatusCode::OK, "{protocol:?} {path}");
+            // The app may still be at the body that was cut off before.
+            let seen = files.take().into_iter().find(|seen| seen.target.ends_with("?whole")).expect("it came");
+            assert_eq!(seen.length, limit.unwrap_or(3 * MIB), "{protocol:?} {path}");
+            if limit.is_some() {
+                // Unannounced, so it is counted on its way; over HTTP/1 the answer may be lost with the connection.
+                if let Ok(answer) = post("more", 3 * MIB).await {
+                    assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE, "{protocol:?} {path}");
+                }
+            }
+        }
+    }
 }
 
 /// What a mount point and a denied path are wrapped in, so that they meet only in some server's reading.
