@@ -58,7 +58,7 @@ pub struct Walk<'a> {
     disabled: [bool; 3],
     /// When each browser was handed over to a host; three times in a minute is a circle.
     arrivals: Vec<(usize, String, Timestamp)>,
-    wrong_tries: bool,
+    refused_tries: bool,
 }
 
 /// How a request is made.
@@ -82,7 +82,7 @@ impl<'a> Walk<'a> {
             half_done: HashMap::new(),
             disabled: [false; 3],
             arrivals: Vec::new(),
-            wrong_tries: false,
+            refused_tries: false,
         }
     }
 
@@ -172,7 +172,6 @@ impl<'a> Walk<'a> {
         } else {
             form
         };
-        self.wrong_tries |= wrong;
         self.send_form(browser, tab, &page, &form).await;
     }
 
@@ -291,10 +290,8 @@ impl<'a> Walk<'a> {
 
     /// Somebody with a fresh browser and the right password and code gets where they wanted to go.
     async fn honest(&mut self) {
-        if self.wrong_tries {
-            return;
-        }
-        self.world.clock.advance(Duration::from_secs(31));
+        // Five tries that were refused, be it for a code that was used before, close an account's door for a quarter of an hour.
+        self.world.clock.advance(if self.refused_tries { HOUR } else { Duration::from_secs(31) });
         let person = self.dice.one_of(&[0, 2]);
         if self.disabled[person] {
             return;
@@ -378,6 +375,7 @@ impl<'a> Walk<'a> {
         let request = request(&self.browsers[browser], (host, path), by);
         let answer = self.world.send(self.browsers[browser].client, host, request).await;
         let given = self.browsers[browser].keep(host, &answer.headers);
+        self.refused_tries |= matches!(by, By::Form(_)) && answer.status.is_client_error();
         if path.starts_with("/.doorward/") {
             self.own_page((browser, by), (host, path), (holder, given), &answer);
         } else {
