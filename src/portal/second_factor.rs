@@ -31,6 +31,7 @@ use crate::portal::stop::Stop;
 use crate::store::attempts::AttemptKey;
 use crate::store::ceremonies::Ceremony;
 use crate::store::credentials::SignInFacts;
+use crate::store::proof::Proof;
 use crate::web::asset;
 use crate::web::form::Form;
 use crate::web::page::{self, Alert};
@@ -174,7 +175,7 @@ async fn half_done(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -
         return Ok(None);
     }
     let journey = portal.journeys.find(sent.text("go"), call.now).or_else(|| begun_for(portal, &ceremony));
-    let journey = journey.filter(|journey| plan.has_apps(&journey.host));
+    let journey = journey.filter(|journey| journey.leads_somewhere(plan));
     let journey = journey.or_else(|| Journey::of_no_wish(plan, &call.host));
     Ok(Some(HalfDone { text: token.to_text().expose().clone(), visitor, ceremony, facts, journey }))
 }
@@ -247,7 +248,7 @@ async fn finish(
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     let told = call.entry(Deed::SignIn).with(&call.agent()).by("password and code").detailed(call.host.as_str());
     let store = portal.store.telling(told);
-    let Some(session) = store.finish_sign_in(ceremony.id, totp, step, session).await? else { return Ok(None) };
+    let Some(session) = store.finish_sign_in(ceremony.id, Proof::Code { totp, step }, session).await? else { return Ok(None) };
     portal.store.factor_succeeded(AttemptKey::of(&facts.user.name), Factor::Code).await?;
     Ok(Some(arrival::arrive(portal, plan, call, prepared, (&session, journey.as_ref())).await?))
 }

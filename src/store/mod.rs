@@ -22,6 +22,7 @@ pub mod migrate;
 pub mod notices;
 pub mod open;
 pub mod people;
+pub mod proof;
 pub mod recognise;
 pub mod sessions;
 pub mod snapshot;

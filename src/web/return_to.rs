@@ -5,7 +5,7 @@ use crate::policy::target::{Own, Target};
 /// Longer targets are cut to their path: many of them are kept at a time.
 const MAX_BYTES: usize = 2048;
 
-/// A path that may be sent to a browser as the place to go on to on a host.
+/// A path that may be sent to a browser as the place to go on to on a host: a page of an app, or one of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination(Target);
 
@@ -34,6 +34,16 @@ impl Destination {
         }
         let target = Target::parse(text).ok()?;
         if target.own() == Own::No { Some(Self(target)) } else { None }
+    }
+
+    /// A page of ours on the portal. Named by ourselves only: nothing that a browser sends becomes one.
+    pub fn ours(page: &'static str) -> Self {
+        Self(Target::parse(page).expect("our own pages are targets"))
+    }
+
+    /// Whether it is a page of ours.
+    pub fn is_ours(&self) -> bool {
+        self.0.own() != Own::No
     }
 
     /// The path and query.
