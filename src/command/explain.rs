@@ -115,7 +115,7 @@ fn session(name: &UserName, strength: Strength, profile: Profile, now: Timestamp
         user_name: name.clone(),
         profile: Arc::new(profile),
         strength,
-        proofs: Proofs { password: Some(now), code: Some(now) },
+        proofs: Proofs { password: Some(now), code: Some(now), passkey: Some(now) },
         created_at: now,
         expires_at: now.plus(Duration::from_secs(60)),
         idle_timeout: None,
@@ -160,8 +160,8 @@ fn address(url: &str) -> Result<Address, String> {
 }
 
 fn strength(text: &str) -> Result<Strength, String> {
-    let mut known = Strength::ALL.into_iter().filter(|strength| *strength <= Strength::FIRMEST);
-    known.find(|strength| strength.name() == text).ok_or_else(|| "2fa or password".to_owned())
+    let mut known = Strength::ALL.into_iter();
+    known.find(|strength| strength.name() == text).ok_or_else(|| "2fa, password or passkey".to_owned())
 }
 
 #[cfg(test)]

@@ -248,10 +248,6 @@ fn verdict(asked: &Asked<'_>, verdict: &Verdict) -> Answer {
             let told = format!("403: {user} is signed in and is not among those who may open this");
             Answer { name: "not-allowed", status: Some(403), location: None, told }
         }
-        Verdict::Forbid(Forbidden::Unprovable) => {
-            let told = "403 for everybody: it asks for a passkey, and this version has none".to_owned();
-            Answer { name: "unprovable", status: Some(403), location: None, told }
-        }
         Verdict::Deny(status) => {
             let (status, meaning) = match status {
                 DenyStatus::NotFound => (404, "404, as if nothing were there"),

@@ -1,4 +1,4 @@
-//! `[auth]` and `[auth.totp]`
+//! `[auth]`, `[auth.totp]` and `[auth.webauthn]`
 
 use crate::config::placed::Placed;
 use crate::config::reader::Reader;
@@ -14,6 +14,28 @@ pub struct AuthTable {
     pub password_min_length: Option<Placed<u64>>,
     /// `[auth.totp]`
     pub totp: TotpTable,
+    /// `[auth.webauthn]`
+    pub webauthn: WebauthnTable,
+}
+
+/// `[auth.webauthn]`
+#[derive(Clone, Debug, Default)]
+pub struct WebauthnTable {
+    /// The domain that passkeys are made for.
+    pub rp_id: Option<Placed<String>>,
+    /// What browsers call it.
+    pub rp_name: Option<Placed<String>>,
+    /// Whether they have to verify their user.
+    pub user_verification: Option<Placed<WrittenVerification>>,
+}
+
+/// `auth.webauthn.user_verification`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrittenVerification {
+    /// They are asked to.
+    Preferred,
+    /// They must.
+    Required,
 }
 
 /// `[auth.totp]`
@@ -37,6 +59,7 @@ impl AuthTable {
             // NIST SP 800-63B allows no fewer than 8; more than 64 would keep people from using pass phrases of their own.
             password_min_length: reader.integer("password_min_length", 8, 64),
             totp: reader.table("totp", TotpTable::read),
+            webauthn: reader.table("webauthn", WebauthnTable::read),
         }
     }
 }
@@ -49,6 +72,17 @@ impl TotpTable {
             algorithm: reader.choice("algorithm", &algorithms),
             digits: reader.choice("digits", &[("6", 6), ("8", 8)]),
             period: reader.integer("period", 15, 120),
+        }
+    }
+}
+
+impl WebauthnTable {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let verifications = [("preferred", WrittenVerification::Preferred), ("required", WrittenVerification::Required)];
+        Self {
+            rp_id: reader.string("rp_id"),
+            rp_name: reader.string("rp_name"),
+            user_verification: reader.choice("user_verification", &verifications),
         }
     }
 }

@@ -99,6 +99,7 @@ codes! {
     W0312 Warning "a secret's file may be read by everybody",
     E0315 Error "a list or table cannot be given by a variable",
     E0501 Error "a host is written twice",
+    E0503 Error "passkeys would be orphaned, or cannot be made",
     E0504 Error "the portal cannot be used",
     E0505 Error "a host cannot be read",
     E0506 Error "an upstream cannot be read",

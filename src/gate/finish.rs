@@ -148,7 +148,6 @@ fn page<'a>(refusal: &'a Refusal, app: &'a str, user: &'a str) -> Page<'a> {
         Refusal::Blocked(DenyStatus::Forbidden) => Page::Forbidden,
         Refusal::Blocked(DenyStatus::NotFound) => Page::NotFound,
         Refusal::Forbidden(Forbidden::NotAllowed) => Page::NotAllowed { app, user },
-        Refusal::Forbidden(Forbidden::Unprovable) => Page::Unprovable { app },
         Refusal::Unavailable(_) => Page::Unavailable,
         Refusal::Upstream(fault) => upstream::page(fault, app),
         // Answered before: a sign-in brings its own answer.

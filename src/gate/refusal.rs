@@ -114,7 +114,6 @@ impl Refusal {
             Self::Maintenance(_) => "maintenance",
             Self::BadForwarded => "bad-forwarded",
             Self::Forbidden(Forbidden::NotAllowed) => "not-allowed",
-            Self::Forbidden(Forbidden::Unprovable) => "unprovable",
             Self::Unavailable(_) => "store-unavailable",
             Self::Upstream(fault) => upstream::name(fault),
         }

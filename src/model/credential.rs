@@ -3,6 +3,7 @@
 use crate::base::clock::Timestamp;
 use crate::base::id::Id;
 use crate::base::secret::Secret;
+use crate::model::user::UserId;
 
 /// A password as a PHC string (argon2id with its parameters and salt).
 #[derive(Clone, Debug)]
@@ -24,6 +25,44 @@ pub struct Totp {
     pub last_step: u64,
     /// When it was enrolled.
     pub created_at: Timestamp,
+}
+
+/// A passkey's id.
+pub type PasskeyId = Id<Passkey>;
+
+/// A passkey or security key (WebAuthn).
+#[derive(Clone, Debug)]
+pub struct Passkey {
+    /// Names the row; part of what the sealed state is bound to.
+    pub id: PasskeyId,
+    /// Whose it is.
+    pub user: UserId,
+    /// Names it to browsers.
+    pub credential_id: Vec<u8>,
+    /// All that is needed to recognise it, as [`crate::auth::passkey`] writes it.
+    pub state: Secret<Vec<u8>>,
+    /// What its holder calls it.
+    pub name: String,
+    /// The make of it, as it calls itself; zeros for none.
+    pub aaguid: [u8; 16],
+    /// Uses so far, as it counts them; 0 where it does not.
+    pub counter: u32,
+    /// Whether it has ever verified its user: it can take the place of a password.
+    pub verifies: bool,
+    /// Whether it finds itself without being told whose sign-in it is.
+    pub discoverable: bool,
+    /// Whether it can be on several devices.
+    pub backup_eligible: bool,
+    /// Whether it is.
+    pub backed_up: bool,
+    /// How browsers reach it, separated by spaces.
+    pub transports: String,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// When it was last used.
+    pub used_at: Option<Timestamp>,
+    /// When its counter went back, if it did: it opens nothing since.
+    pub set_aside: Option<Timestamp>,
 }
 
 /// How an authenticator makes its codes.

@@ -12,6 +12,10 @@ pub enum Event {
     Throttled,
     /// Somebody who is signed in proved once more that it is them.
     Confirmed,
+    /// Somebody added a way to sign in, or took one away.
+    CredentialChanged,
+    /// Somebody tried to, and what came with it did not fit.
+    CredentialRefused,
     /// A session was opened on one more host.
     HandedOff,
     /// A browser loses its session again and again.
@@ -96,6 +100,8 @@ impl Event {
             Self::SignInFailed => "auth.failure",
             Self::Throttled => "auth.throttled",
             Self::Confirmed => "auth.confirmed",
+            Self::CredentialChanged => "credential.changed",
+            Self::CredentialRefused => "credential.refused",
             Self::HandedOff => "session.hand_off",
             Self::InCircles => "session.circles",
             Self::SignedOut => "session.sign_out",

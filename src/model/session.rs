@@ -54,6 +54,8 @@ pub struct Proofs {
     pub password: Option<Timestamp>,
     /// A code from an authenticator app.
     pub code: Option<Timestamp>,
+    /// A passkey or security key.
+    pub passkey: Option<Timestamp>,
 }
 
 /// What of a session is stored; the living [`Session`] is made from it.
@@ -132,8 +134,8 @@ impl Session {
 
     /// The same session after a factor was proven once more.
     #[must_use]
-    pub fn confirmed(&self, proofs: Proofs) -> Self {
-        Self { proofs, ..self.again() }
+    pub fn confirmed(&self, strength: Strength, proofs: Proofs) -> Self {
+        Self { strength, proofs, ..self.again() }
     }
 
     fn again(&self) -> Self {
@@ -217,7 +219,7 @@ mod tests {
     fn what_becomes_known_later_is_the_same_session_with_one_last_use() {
         let first = session(Some(Duration::from_secs(100)));
         let second = first.known_as(Arc::default(), true);
-        let third = second.confirmed(Proofs { code: Some(first.created_at), password: None });
+        let third = second.confirmed(Strength::Passkey, Proofs { code: Some(first.created_at), ..Proofs::default() });
         first.seen(Timestamp::from_secs(1_050));
         assert_eq!((third.id, third.last_seen()), (first.id, Timestamp::from_secs(1_050)));
         first.lifeline.cut();

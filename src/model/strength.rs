@@ -5,18 +5,15 @@
 pub enum Strength {
     /// A password alone.
     Password,
-    /// Two different factors: a password and a code from an authenticator app.
+    /// Two different factors: a password, and a code from an authenticator app or a security key.
     TwoFactor,
-    /// A passkey. It can be asked for already, and this version has none, so nobody can meet it.
+    /// A passkey that verified its user: two factors in one, which no other site can be given.
     Passkey,
 }
 
 impl Strength {
     /// All, in rising order.
     pub const ALL: [Self; 3] = [Self::Password, Self::TwoFactor, Self::Passkey];
-
-    /// The firmest that anybody can prove in this version.
-    pub const FIRMEST: Self = Self::TwoFactor;
 
     /// The stored form. It never changes once a row was written with it.
     pub const fn code(self) -> i64 {

@@ -6,7 +6,7 @@ use crate::config::app::AppTable;
 use crate::config::complaint::{Code, Complaint};
 use crate::config::document::Document;
 use crate::config::placed;
-use crate::config::placed::{Place, Placed};
+use crate::config::placed::Placed;
 use crate::config::rule::RuleTable;
 use crate::model::profile::{BadGroupName, GroupName};
 use crate::model::strength::Strength;
@@ -33,20 +33,11 @@ pub fn of_app(document: &Document, table: &AppTable, complaints: &mut Vec<Compla
     let require = table.require.as_ref().or(document.auth.require.as_ref());
     let max_age = table.max_age.as_ref().and_then(|written| max_age(written, "app.max_age", complaints));
     let people = table.allow.as_ref().map(|allow| people(allow, "app.allow", complaints)).unwrap_or_default();
-    // Told at each app that inherits it: every one of them is shut.
-    let (place, key) = match &table.require {
-        Some(written) => (&written.place, "app.require"),
-        None => (&table.place, "auth.require"),
-    };
-    unmet(require, place, key, complaints);
     Requirement { strength: placed::value(require).unwrap_or(Strength::TwoFactor), max_age, people }
 }
 
 /// What a rule asks for: what it does not say is as in its app.
 pub fn of_rule(table: &RuleTable, app: &Requirement, complaints: &mut Vec<Complaint>) -> Requirement {
-    if let Some(written) = &table.require {
-        unmet(Some(written), &written.place, "app.rule.require", complaints);
-    }
     Requirement {
         strength: placed::value(table.require.as_ref()).unwrap_or(app.strength),
         max_age: match &table.max_age {
@@ -63,17 +54,6 @@ pub fn of_rule(table: &RuleTable, app: &Requirement, complaints: &mut Vec<Compla
 fn max_age(written: &Placed<Option<Duration>>, key: &str, complaints: &mut Vec<Complaint>) -> Option<Duration> {
     let span = Placed::new(written.value?, written.place.clone());
     settings::within(Some(&span), key, (SHORTEST_MAX_AGE, LONGEST_MAX_AGE), complaints)
-}
-
-/// Warns of what nobody can meet: it is no fault, and it shuts the door.
-fn unmet(require: Option<&Placed<Strength>>, place: &Place, key: &str, complaints: &mut Vec<Complaint>) {
-    if require.is_none_or(|written| written.value <= Strength::FIRMEST) {
-        return;
-    }
-    let complaint = Complaint::new(Code::W0612, place, "nobody can open this: it asks for a passkey")
-        .label("this version has no passkeys yet, and nothing less is let in")
-        .help("write \"2fa\" until there are passkeys");
-    complaints.push(complaint.key(key));
 }
 
 fn people(written: &Placed<Vec<Placed<String>>>, key: &str, complaints: &mut Vec<Complaint>) -> People {

@@ -155,7 +155,7 @@ fn sessions(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
 }
 
 /// What [`general`] gives, by key.
-const GENERAL: [&str; 11] = [
+const GENERAL: [&str; 14] = [
     "name",
     "listen.header_timeout",
     "listen.drain_timeout",
@@ -166,10 +166,13 @@ const GENERAL: [&str; 11] = [
     "auth.totp.issuer",
     "auth.totp.algorithm",
     "auth.totp (digits, period)",
+    "auth.webauthn.rp_id",
+    "auth.webauthn.rp_name",
+    "auth.webauthn.user_verification",
     "log.level",
 ];
 
-fn general(plan: &Plan) -> [String; 11] {
+fn general(plan: &Plan) -> [String; 14] {
     let text = |value: &dyn Display| value.to_string();
     let (listen, auth) = (&plan.listen, &plan.auth);
     [
@@ -186,6 +189,9 @@ fn general(plan: &Plan) -> [String; 11] {
         auth.totp_issuer.clone(),
         text(&auth.totp.algorithm.name()),
         format!("({}, {})", auth.totp.digits, auth.totp.period),
+        plan.passkey_site().unwrap_or("none").to_owned(),
+        auth.passkeys.name.clone().unwrap_or_else(|| plan.name.clone()),
+        auth.passkeys.verification.name().to_owned(),
         plan.log.level.clone(),
     ]
 }

@@ -11,6 +11,7 @@ use crate::plan::expect;
 use crate::plan::hosts::HostBook;
 use crate::plan::metrics;
 use crate::plan::notify;
+use crate::plan::passkeys;
 use crate::plan::portal::{self, Address};
 use crate::plan::routes::Routes;
 use crate::plan::settings;
@@ -49,13 +50,13 @@ pub fn compile(document: &Document) -> Result<Compiled, Vec<Complaint>> {
         version: 0,
         https_port: listen.https.first().map_or(443, SocketAddr::port),
         hosts: Routes::of(&apps, &portal),
+        auth: settings::auth(&document.auth, &name, &portal, &mut complaints),
         portal,
         public_port,
         data_dir: settings::data_dir(document, &mut complaints),
         listen,
         tls: settings::tls(document, &mut complaints),
         session: settings::session(&document.session, &mut complaints),
-        auth: settings::auth(&document.auth, &name, &mut complaints),
         log: settings::log(document, &mut complaints),
         telling: notify::compile(document, &mut complaints),
         consulted: document.consulted.clone(),
@@ -72,6 +73,7 @@ pub fn compile(document: &Document) -> Result<Compiled, Vec<Complaint>> {
         let example = "host = \"paperless.example.com\" and upstream = \"http://127.0.0.1:8000\"";
         complaints.push(complaint.help(format!("add a table [[app]] with {example}")).key("app"));
     }
+    passkeys::unmeetable(&plan, document, &mut complaints);
     // A plan that is not applied anyway is not held against anything.
     if !complaints.iter().any(Complaint::is_error) {
         expect::check(&plan, document, &mut complaints);

@@ -171,7 +171,7 @@ fn identity(text: &str) -> Result<Identity, String> {
     }
     let (mut name, mut groups, mut strength) = (None, Vec::new(), Strength::TwoFactor);
     for word in text.split_whitespace() {
-        let known = [Strength::Password, Strength::TwoFactor].into_iter().find(|strength| strength.name() == word);
+        let known = Strength::ALL.into_iter().find(|strength| strength.name() == word);
         match (word.strip_prefix("user:"), word.strip_prefix("group:"), known) {
             (Some(user), _, _) if name.is_none() => name = Some(user),
             (_, Some(group), _) => groups.push(group.parse::<GroupName>().map_err(|reason| format!("`{group}`: {reason}"))?),
@@ -186,7 +186,7 @@ fn identity(text: &str) -> Result<Identity, String> {
         user_name: name.parse().map_err(|_| format!("`{name}` cannot be a user's name"))?,
         profile: Arc::new(Profile { groups: groups.into(), ..Profile::default() }),
         strength,
-        proofs: Proofs { password: Some(NOW), code: Some(NOW) },
+        proofs: Proofs { password: Some(NOW), code: Some(NOW), passkey: Some(NOW) },
         created_at: NOW,
         expires_at: NOW.plus(Duration::from_secs(60)),
         idle_timeout: None,

@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod mounts;
 pub mod networks;
 pub mod notify;
+pub mod passkeys;
 pub mod places;
 pub mod policy;
 pub mod portal;

@@ -4,9 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::auth::passkey::Verification;
 use crate::model::credential::TotpRecipe;
 use crate::model::strength::Strength;
 use crate::plan::app::CertificateFiles;
+use crate::policy::host::Host;
 
 /// How long people stay signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,19 @@ pub struct AuthPolicy {
     pub totp_issuer: String,
     /// How new authenticators make codes.
     pub totp: TotpRecipe,
+    /// How passkeys are asked for.
+    pub passkeys: PasskeyPolicy,
+}
+
+/// How passkeys are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasskeyPolicy {
+    /// The domain they are made for, if the file says so; else it is the portal's host.
+    pub site: Option<Host>,
+    /// What browsers call the site, if the file says so; else it is the installation's name.
+    pub name: Option<String>,
+    /// Whether they have to verify their user.
+    pub verification: Verification,
 }
 
 /// TLS for every host.

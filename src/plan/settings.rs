@@ -20,6 +20,7 @@ use crate::plan::app::CertificateFiles;
 use crate::plan::listener;
 use crate::plan::listener::Listen;
 use crate::plan::metrics;
+use crate::plan::passkeys;
 use crate::plan::policy::{AccessFormat, AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
 use crate::plan::proxies;
 use crate::policy::host::Host;
@@ -152,7 +153,7 @@ pub fn session(table: &SessionTable, complaints: &mut Vec<Complaint>) -> Session
 }
 
 /// `[auth]`
-pub fn auth(table: &AuthTable, name: &str, complaints: &mut Vec<Complaint>) -> AuthPolicy {
+pub fn auth(table: &AuthTable, name: &str, portal: &Host, complaints: &mut Vec<Complaint>) -> AuthPolicy {
     let issuer = table.totp.issuer.as_ref().and_then(|issuer| shown_name(issuer, "auth.totp.issuer", complaints));
     let recipe = TotpRecipe::default();
     AuthPolicy {
@@ -166,6 +167,7 @@ pub fn auth(table: &AuthTable, name: &str, complaints: &mut Vec<Complaint>) -> A
             digits: placed::value(table.totp.digits.as_ref()).unwrap_or(recipe.digits),
             period: placed::value(table.totp.period.as_ref()).unwrap_or(recipe.period),
         },
+        passkeys: passkeys::compile(&table.webauthn, portal, complaints),
     }
 }
 
@@ -225,7 +227,7 @@ pub fn path(
 }
 
 /// A name that people read on pages and in authenticator apps.
-fn shown_name(written: &Placed<String>, key: &str, complaints: &mut Vec<Complaint>) -> Option<String> {
+pub fn shown_name(written: &Placed<String>, key: &str, complaints: &mut Vec<Complaint>) -> Option<String> {
     let name = written.value.trim();
     let label = match name {
         "" => "it is empty".to_owned(),

@@ -94,6 +94,13 @@ impl Plan {
         app.hosts.first().map(|host| format!("{}{}", self.origin_of(host), app.mount))
     }
 
+    /// The domain that passkeys are made for while there are none; `None` where the portal is an address: browsers have none
+    /// there.
+    pub fn passkey_site(&self) -> Option<&str> {
+        let site = self.auth.passkeys.site.as_ref().unwrap_or(&self.portal);
+        site.ip().is_none().then(|| site.as_str())
+    }
+
     /// Scheme, host and port of the portal; begins set-up links.
     pub fn origin(&self) -> String {
         self.origin_of(&self.portal)

@@ -3,7 +3,6 @@
 use crate::base::clock::Timestamp;
 use crate::model::identity::Identity;
 use crate::model::session::Ended;
-use crate::model::strength::Strength;
 use crate::policy::requirement::{Lack, Needs};
 use crate::policy::rule::{DenyStatus, Judgement, Redirect};
 use crate::policy::target::Target;
@@ -45,8 +44,6 @@ pub enum Verdict {
 pub enum Forbidden {
     /// They are signed in as somebody who is not among those let in.
     NotAllowed,
-    /// It asks for a proof that nobody can give in this version.
-    Unprovable,
 }
 
 /// What a visitor has to do before the request can pass.
@@ -72,9 +69,6 @@ pub fn decide(judgement: Judgement, target: Target, identity: Identity, now: Tim
         Judgement::Open => return Verdict::Grant(Grant { target, identity: identity.living(now), public: true, _seal: Seal }),
         Judgement::Required(requirement) => requirement,
     };
-    if requirement.strength > Strength::FIRMEST {
-        return Verdict::Forbid(Forbidden::Unprovable);
-    }
     let needs = requirement.needs();
     let (ended, lack) = match &identity {
         Identity::Anonymous => (None, None),
@@ -135,7 +129,7 @@ mod tests {
             user_name: "alice".parse().expect("a name"),
             profile: Arc::default(),
             strength,
-            proofs: Proofs { password: Some(START), code: Some(START) },
+            proofs: Proofs { password: Some(START), code: Some(START), passkey: None },
             created_at: START,
             expires_at: START.plus(Duration::from_secs(1_000)),
             idle_timeout: Some(Duration::from_secs(100)),
@@ -241,13 +235,15 @@ mod tests {
         assert_eq!(asked, Challenge { target: target(), needs, stale: true, ended: None });
     }
 
-    /// The attack: what asks for a proof that does not exist yet is opened by a lesser one, or sends people round in circles.
+    /// The attack: what asks for a passkey is opened by a password and a code.
     #[test]
-    fn what_nobody_can_prove_opens_to_nobody() {
+    fn what_asks_for_a_passkey_opens_to_nothing_less() {
         for identity in [Identity::Anonymous, Identity::User(session(Strength::TwoFactor))] {
-            let refused = verdict(required(Strength::Passkey), identity, SOON);
-            assert!(matches!(refused, Verdict::Forbid(Forbidden::Unprovable)), "{refused:?}");
+            let asked = challenge(verdict(required(Strength::Passkey), identity, SOON));
+            assert_eq!((asked.needs, asked.stale), (Needs::of(Strength::Passkey), false));
         }
+        let _grant = granted(verdict(required(Strength::Passkey), Identity::User(session(Strength::Passkey)), SOON));
+        let _grant = granted(verdict(required(Strength::TwoFactor), Identity::User(session(Strength::Passkey)), SOON));
     }
 
     #[test]

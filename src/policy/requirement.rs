@@ -89,9 +89,9 @@ impl Needs {
         let max_age = self.max_age?;
         // Each strength by what makes it: a password proven anew says nothing of the second factor.
         let proven = match self.strength {
-            Strength::Password => session.proofs.password.max(session.proofs.code),
-            Strength::TwoFactor => session.proofs.code,
-            Strength::Passkey => None,
+            Strength::Password => session.proofs.password.max(session.proofs.code).max(session.proofs.passkey),
+            Strength::TwoFactor => session.proofs.code.max(session.proofs.passkey),
+            Strength::Passkey => session.proofs.passkey,
         };
         let fresh = |at: Timestamp| at <= now.plus(AHEAD) && now < at.plus(max_age);
         if proven.is_some_and(fresh) { None } else { Some(Lack::Freshness) }
@@ -155,11 +155,11 @@ mod tests {
     #[test]
     fn each_strength_is_as_fresh_as_what_makes_it() {
         let needs = |strength| Needs { strength, max_age: Some(MINUTE) };
-        let both = session(Strength::TwoFactor, Proofs { password: Some(at(50)), code: Some(at(0)) });
+        let both = session(Strength::TwoFactor, Proofs { password: Some(at(50)), code: Some(at(0)), passkey: None });
         assert_eq!(needs(Strength::TwoFactor).lack(&both, at(59)), None);
         assert_eq!(needs(Strength::TwoFactor).lack(&both, at(60)), Some(Lack::Freshness));
         assert_eq!(needs(Strength::Password).lack(&both, at(109)), None);
-        let one = session(Strength::Password, Proofs { password: Some(at(0)), code: None });
+        let one = session(Strength::Password, Proofs { password: Some(at(0)), ..Proofs::default() });
         assert_eq!(needs(Strength::TwoFactor).lack(&one, at(1)), Some(Lack::Strength));
         assert_eq!(needs(Strength::Password).lack(&one, at(59)), None);
         assert_eq!(needs(Strength::Passkey).lack(&both, at(1)), Some(Lack::Strength));
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_proof_from_the_future_counts_only_where_clocks_may_differ() {
         let needs = Needs { strength: Strength::TwoFactor, max_age: Some(MINUTE) };
-        let ahead = session(Strength::TwoFactor, Proofs { password: None, code: Some(at(1_000)) });
+        let ahead = session(Strength::TwoFactor, Proofs { code: Some(at(1_000)), ..Proofs::default() });
         for (now, lack) in [(970, None), (969, Some(Lack::Freshness)), (0, Some(Lack::Freshness)), (1_059, None)] {
             assert_eq!(needs.lack(&ahead, at(now)), lack, "{now}");
         }

@@ -9,15 +9,20 @@ use crate::portal::stop::Stop;
 use crate::web::refusal::Refusal;
 use crate::wire::body::Body;
 
+pub mod passkeys;
+
 /// Answers a request for the page `rest` below `/.doorward/security`, with the form that was sent, if one was.
 ///
 /// # Errors
 /// [`Stop`]: no such page, a foreign or unreadable form, or the store does not answer.
 pub async fn serve(
-    _portal: &Portal,
-    _plan: &Plan,
-    _call: &Call<'_>,
-    (_rest, _sent): (&str, Option<Body>),
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    (rest, sent): (&str, Option<Body>),
 ) -> Result<Response<Body>, Stop> {
-    Err(Refusal::NotFound.into())
+    match rest.strip_prefix("passkeys") {
+        Some(rest) if rest.is_empty() || rest.starts_with('/') => passkeys::serve(portal, plan, call, (rest, sent)).await,
+        Some(_) | None => Err(Refusal::NotFound.into()),
+    }
 }

@@ -134,7 +134,7 @@ impl Call<'_> {
         Entry::new(deed, Actor::Visitor).from(self.client, self.request_id)
     }
 
-    /// What somebody must have proven before `to` opens to them on `host`, as far as it can be proven.
+    /// What somebody must have proven before `to` opens to them on `host`.
     ///
     /// Asked before a sign-in is called enough and before a signed-in visitor is sent on: otherwise a session too weak for
     /// its target would be sent to and fro for ever.
@@ -143,17 +143,17 @@ impl Call<'_> {
             // Whoever has only a password must get at the page on which they add more.
             return Needs::of(Strength::Password);
         }
-        let Some((app, target)) = plan.app_for(host, to.target()) else { return provable(Needs::of(plan.auth.require)) };
-        provable(match app.rules.judge(&target, &Method::GET, self.client) {
+        let Some((app, target)) = plan.app_for(host, to.target()) else { return Needs::of(plan.auth.require) };
+        match app.rules.judge(&target, &Method::GET, self.client) {
             Judgement::Required(requirement) => requirement.needs(),
             Judgement::Denied(_) | Judgement::Redirected(_) | Judgement::Open => Needs::of(app.rules.requirement.strength),
-        })
+        }
     }
 
     /// The same for a journey; without one, for our own page.
     pub fn journey_needs(&self, plan: &Plan, journey: Option<&Journey>) -> Needs {
         let judged = |journey: &Journey| self.needs(plan, &journey.host, &journey.to).and(journey.needs);
-        provable(journey.map_or(Needs::of(plan.auth.require), judged))
+        journey.map_or(Needs::of(plan.auth.require), judged)
     }
 
     /// Whether this visitor is signed in firmly enough, and lately enough, for a journey.
@@ -172,12 +172,6 @@ impl Call<'_> {
         let found = portal.journeys.find(name, self.now).filter(|journey| journey.leads_somewhere(plan));
         found.or_else(|| Journey::of_no_wish(plan, &self.host))
     }
-}
-
-/// Signing in goes as far as anybody can. For what asks for more, the app's host has a page that says so: without this, people
-/// would be sent to and fro for it.
-fn provable(needs: Needs) -> Needs {
-    Needs { strength: needs.strength.min(Strength::FIRMEST), ..needs }
 }
 
 /// What ties half-done sign-ins and tickets to a browser, if it sent exactly one.

@@ -1,6 +1,6 @@
 //! "Let's make sure it's you": somebody who is signed in proves a factor once more, for a page that asks how long ago that
-//! was. The account is fixed, and so is the factor: the second one where there is one, because that is what makes the
-//! session as firm as it is.
+//! was. The account is fixed, and so is how firm it has to be: the second factor where there is one, because that is what makes
+//! the session as firm as it is. A passkey comes first, and makes the session one that was begun with a passkey.
 
 use std::time::Duration;
 
@@ -8,11 +8,13 @@ use askama::Template;
 use http::{Response, StatusCode};
 
 use crate::auth::form::FormToken;
+use crate::auth::passkey::{Refused, Verification};
 use crate::auth::throttle::Wait;
 use crate::auth::token::Token;
 use crate::base::units::in_words;
 use crate::model::attempt::Factor;
 use crate::model::audit::{self, Deed, Entry};
+use crate::model::credential::Passkey;
 use crate::model::event::Event;
 use crate::model::session::Session;
 use crate::model::strength::Strength;
@@ -24,6 +26,7 @@ use crate::portal::arrival;
 use crate::portal::call::Call;
 use crate::portal::guard;
 use crate::portal::journey::Journey;
+use crate::portal::passkey::{self, ANSWER, Ask, BUTTON, METHOD, Wanted};
 use crate::portal::second_factor::{self, Outcome};
 use crate::portal::service::Portal;
 use crate::portal::sign_in::{self, Shown};
@@ -34,6 +37,7 @@ use crate::store::credentials::SignInFacts;
 use crate::store::proof::Proof;
 use crate::web::asset;
 use crate::web::form::Form;
+use crate::web::keys;
 use crate::web::page::{self, Alert};
 use crate::web::refusal::Refusal;
 use crate::web::text;
@@ -57,8 +61,21 @@ struct ConfirmPage<'a> {
     alert: Option<Alert>,
     token: String,
     go: String,
-    /// The label of the field for the code; without, the password is asked for.
+    /// The label of the field for the code, where one will do.
     code: Option<String>,
+    /// Whether the password will do.
+    password: bool,
+    passkey: Option<Ask>,
+}
+
+#[derive(Template)]
+#[template(config = ".askama.toml", path = "passkey_missing.html")]
+struct MissingPage<'a> {
+    installation: &'a str,
+    user: &'a str,
+    detail: String,
+    /// Why none can be added, where that is so.
+    reason: Option<&'static str>,
 }
 
 /// Somebody who has to prove a factor once more.
@@ -119,6 +136,9 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     if !FormToken::verify(&portal.forms, asked.session.id.as_str().as_bytes(), PURPOSE, sent.text("t"), call.now) {
         return Ok(answer(StatusCode::FORBIDDEN, Alert::new(field, text::CONFIRM_FORM_TOO_OLD)));
     }
+    if sent.get(ANSWER).is_some() {
+        return by_passkey(portal, plan, call, (&sent, &asked)).await;
+    }
     let (user, method) = (&asked.session.user_name, field);
     let count = |attempt| portal.metrics.attempt(asked.method(), attempt);
     match attempt(portal, plan, call, (&asked, &sent)).await? {
@@ -159,13 +179,65 @@ fn failure(call: &Call<'_>, asked: &Asked<'_>) -> Entry {
 impl Asked<'_> {
     /// The field that is filled in, which is also what the log calls it.
     fn field(&self) -> &'static str {
-        if self.facts.totps.is_empty() { "password" } else { "code" }
+        match (self.takes_code(), self.takes_password()) {
+            (true, _) => "code",
+            (false, true) => "password",
+            (false, false) => BUTTON,
+        }
+    }
+
+    fn takes_code(&self) -> bool {
+        self.needs.strength <= Strength::TwoFactor && !self.facts.totps.is_empty()
+    }
+
+    /// The second step where there is one, because that is what makes the session as firm as it is.
+    fn takes_password(&self) -> bool {
+        let second = !self.facts.totps.is_empty() || self.session.strength > Strength::Password;
+        self.needs.strength == Strength::Password && !second && self.facts.password.is_some()
+    }
+
+    /// What a passkey has to do here: one that did not check whose it is proves no session that one began.
+    fn verification(&self, plan: &Plan) -> Verification {
+        match self.needs.strength.max(self.session.strength) {
+            Strength::Passkey => Verification::Required,
+            Strength::Password | Strength::TwoFactor => plan.auth.passkeys.verification,
+        }
+    }
+
+    /// Whether there is anything that would do.
+    fn can_prove(&self, portal: &Portal, plan: &Plan) -> bool {
+        self.takes_code() || self.takes_password() || (passkey::site(portal, plan).is_some() && !self.keys().is_empty())
+    }
+
+    /// The keys that would do.
+    fn keys(&self) -> Vec<Passkey> {
+        let firm = self.needs.strength.max(self.session.strength) == Strength::Passkey;
+        self.facts.passkeys.iter().filter(|passkey| !firm || passkey.verifies).cloned().collect()
+    }
+
+    fn ask(&self, portal: &Portal, plan: &Plan, call: &Call<'_>) -> Option<Ask> {
+        let (keys, wanted) = (self.keys(), Wanted::Confirm(self.session.id));
+        let visitor = call.visitor().filter(|_| !keys.is_empty())?;
+        passkey::ask(portal, plan, call, (visitor.hash(), wanted), (&keys, self.verification(plan)))
     }
 
     /// The same, as it is counted.
     fn method(&self) -> Method {
-        if self.facts.totps.is_empty() { Method::Password } else { Method::Code }
+        match (self.takes_code(), self.takes_password()) {
+            (true, _) => Method::Code,
+            (false, true) => Method::Password,
+            (false, false) => Method::Passkey,
+        }
     }
+}
+
+/// For somebody who has no passkey where one is asked for.
+fn missing(plan: &Plan, session: &Session, journey: Option<&Journey>) -> Response<Body> {
+    let app = journey.and_then(|journey| journey.app(plan)).map_or(&plan.name, |app| &app.name);
+    let reason = plan.passkey_site().is_none().then_some(keys::ADDRESS);
+    let user = session.user_name.as_str();
+    let page = MissingPage { installation: &plan.name, user, detail: keys::missing(app), reason };
+    page::render(StatusCode::FORBIDDEN, &page)
 }
 
 async fn standing<'a>(
@@ -187,16 +259,19 @@ async fn standing<'a>(
     };
     match needs.lack(session, call.now) {
         None => return Ok(Standing::Elsewhere(Box::new(arrival::leave(portal, call, journey.as_ref())))),
-        Some(Lack::Strength) => return Ok(to_sign_in(journey.as_ref())),
-        Some(Lack::Freshness) => {}
+        // A passkey is firm enough by itself, so the session can go on with one; for less, it begins anew.
+        Some(Lack::Strength) if needs.strength < Strength::Passkey => return Ok(to_sign_in(journey.as_ref())),
+        Some(Lack::Strength | Lack::Freshness) => {}
     }
     let facts = portal.store.sign_in_facts_of(session.user).await?;
-    let password_does = needs.strength == Strength::Password;
-    let can = |facts: &SignInFacts| !facts.totps.is_empty() || (password_does && facts.password.is_some());
-    match facts.filter(|facts| !facts.user.disabled && can(facts)) {
-        Some(facts) => Ok(Standing::Asked(Box::new(Asked { session, facts, journey, needs }))),
+    let asked = facts.filter(|facts| !facts.user.disabled).map(|facts| Asked { session, facts, journey: journey.clone(), needs });
+    match asked {
+        Some(asked) if asked.can_prove(portal, plan) => Ok(Standing::Asked(Box::new(asked))),
+        Some(asked) if asked.session.strength < needs.strength => {
+            Ok(Standing::Elsewhere(Box::new(missing(plan, session, journey.as_ref()))))
+        }
         // The form at once and not by a redirect: the sign-in page sends whoever has to confirm back here.
-        None => Ok(Standing::Elsewhere(Box::new(sign_in::form(portal, plan, call, journey.as_ref(), Shown::default())))),
+        Some(_) | None => Ok(Standing::Elsewhere(Box::new(sign_in::form(portal, plan, call, journey.as_ref(), Shown::default())))),
     }
 }
 
@@ -217,9 +292,12 @@ fn form(
         alert,
         token: guard::token(portal, call, asked.session.id.as_str().as_bytes(), PURPOSE),
         go: portal.journeys.keep(journey, call.network(), call.now),
-        code: asked.facts.totps.first().map(|totp| text::code_label(totp.recipe.digits)),
+        code: asked.facts.totps.first().filter(|_| asked.takes_code()).map(|totp| text::code_label(totp.recipe.digits)),
+        password: asked.takes_password(),
+        passkey: asked.ask(portal, plan, call),
     };
-    page::render(status, &page)
+    let asks = page.passkey.is_some();
+    page::render_asking(status, &page, asks)
 }
 
 /// Counts a try, then makes it: against the network and the account, as when signing in.
@@ -236,8 +314,9 @@ async fn attempt(portal: &Portal, plan: &Plan, call: &Call<'_>, (asked, sent): (
         return Ok(wait(Wait::For(left)));
     }
     let (key, user) = (AttemptKey::of(&asked.facts.user.name), &asked.facts);
-    if user.totps.is_empty() {
-        let Some(hash) = user.password.clone() else { return Err(Refusal::BadRequest.into()) };
+    if !asked.takes_code() {
+        let hash = user.password.clone().filter(|_| asked.takes_password());
+        let Some(hash) = hash else { return Err(Refusal::BadRequest.into()) };
         let Ok(slot) = portal.hasher.slot().await else {
             let busy = Alert::new(field, text::BUSY.1);
             return Ok(Tried::Wait(StatusCode::SERVICE_UNAVAILABLE, Wait::For(BUSY_WAIT), busy));
@@ -273,14 +352,50 @@ async fn finish(
     let token = Token::draw(portal.entropy);
     let held = (token.hash(), call.host.as_str().into());
     let Some(session) = portal.store.confirm(asked.session.id, proof, held).await? else { return Ok(None) };
-    let factor = if proof == Proof::Password { Factor::Password } else { Factor::Code };
-    portal.store.factor_succeeded(AttemptKey::of(&asked.facts.user.name), factor).await?;
-    let (user, host, method, id) = (&session.user_name, call.host.as_str(), asked.field(), session.id);
+    let (factor, method) = match proof {
+        Proof::Password => (Some(Factor::Password), "password"),
+        Proof::Code { .. } => (Some(Factor::Code), "code"),
+        Proof::Passkey { .. } => (None, METHOD),
+    };
+    if let Some(factor) = factor {
+        portal.store.factor_succeeded(AttemptKey::of(&asked.facts.user.name), factor).await?;
+    }
+    let (user, host, id) = (&session.user_name, call.host.as_str(), session.id);
     tracing::info!(event = Event::Confirmed.name(), %user, host, ip = %plan.log.shown(call.client), method, session = %id, request = call.request_id);
     let mut response = arrival::leave(portal, call, asked.journey.as_ref());
     let max_age = session.idle_timeout.is_none().then(|| session.expires_at.since(call.now));
     cookie::attach(response.headers_mut(), cookie::set(cookie::SESSION, token.to_text().expose(), max_age));
     Ok(Some(response))
+}
+
+/// Judges the answer of a passkey or security key and leads on.
+async fn by_passkey(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    (sent, asked): (&Form, &Asked<'_>),
+) -> Result<Response<Body>, Stop> {
+    let answer = |status, text: String| form(portal, plan, call, asked, (status, None, Some(Alert::new(BUTTON, text))));
+    if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
+        portal.metrics.attempt(Method::Passkey, Attempt::Throttled);
+        return Ok(sign_in::later(
+            answer(StatusCode::TOO_MANY_REQUESTS, text::too_many_tries(&in_words(wait))),
+            Wait::For(wait),
+        ));
+    }
+    let wanted = (sent, Wanted::Confirm(asked.session.id));
+    let whose = (Some(asked.session.user), asked.verification(plan));
+    let refused = |reason| answer(StatusCode::UNPROCESSABLE_ENTITY, keys::refused(reason).to_owned());
+    match passkey::judge(portal, plan, call, wanted, whose).await? {
+        Err(wrong) => Ok(refused(wrong.reason)),
+        Ok(right) => match finish(portal, plan, call, asked, right.proof(call)).await? {
+            Some(response) => {
+                portal.metrics.attempt(Method::Passkey, Attempt::Success);
+                Ok(response)
+            }
+            None => Ok(refused(Refused::Unknown)),
+        },
+    }
 }
 
 /// The path of this page for a journey of that name and for a reason.

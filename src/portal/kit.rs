@@ -11,6 +11,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use tempfile::TempDir;
 
+use crate::auth::passkey::Verification;
 use crate::auth::password;
 use crate::auth::token::Token;
 use crate::auth::totp;
@@ -29,7 +30,7 @@ use crate::plan::app::App;
 use crate::plan::headers::HeaderEdits;
 use crate::plan::listener::Listen;
 use crate::plan::notify::Telling;
-use crate::plan::policy::{AccessFormat, AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
+use crate::plan::policy::{AccessFormat, AuthPolicy, LogFormat, LogPolicy, PasskeyPolicy, SessionPolicy, TlsPolicy, TlsVersion};
 use crate::plan::routes::Routes;
 use crate::plan::upstream::{Address, Origin, Upstream};
 use crate::plan::upstream_tls::UpstreamTls;
@@ -191,6 +192,7 @@ pub(super) fn plan(strength: Strength) -> Plan {
             password_min_length: 12,
             totp_issuer: "Example home".into(),
             totp: TotpRecipe::default(),
+            passkeys: PasskeyPolicy { site: None, name: None, verification: Verification::Preferred },
         },
         log: LogPolicy {
             level: "info".into(),

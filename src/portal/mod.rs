@@ -1,6 +1,6 @@
-//! The sign-in pages under `/.doorward/`: signing in with password and code, setting up from a link, signing out.
+//! The sign-in pages under `/.doorward/`: signing in with a passkey or with password and code, setting up from a link, signing out.
 //!
-//! One host signs people in, the portal, and hands their session on to the hosts of apps. Works without scripts. Half-done
+//! One host signs people in, the portal, and hands their session on to the hosts of apps. Works without scripts, passkeys aside. Half-done
 //! sign-ins, counters and sessions are in the store; where visitors want to go and tickets on their way are in memory, since
 //! strangers make the first and nobody misses the others after a restart. It decides nothing about apps; that a visitor may
 //! pass is for `policy` to say when they come back.
@@ -20,6 +20,8 @@ pub mod home;
 pub mod journey;
 #[cfg(test)]
 pub mod kit;
+pub mod passkey;
+pub mod passkey_sign_in;
 pub mod round;
 pub mod route;
 pub mod second_factor;

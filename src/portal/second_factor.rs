@@ -1,4 +1,4 @@
-//! The second step: a code from the authenticator app.
+//! The second step: a code from the authenticator app, or a passkey or security key.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use askama::Template;
 use http::{Response, StatusCode};
 use tokio::time::Instant;
 
+use crate::auth::passkey::Refused;
 use crate::auth::throttle::Wait;
 use crate::auth::token::Token;
 use crate::auth::totp::{self, CodeCheck};
@@ -25,6 +26,7 @@ use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
 use crate::portal::guard;
 use crate::portal::journey::Journey;
+use crate::portal::passkey::{self, ANSWER, Ask, BUTTON, Wanted};
 use crate::portal::service::Portal;
 use crate::portal::sign_in::{self, CEREMONY, Shown};
 use crate::portal::stop::Stop;
@@ -34,6 +36,7 @@ use crate::store::credentials::SignInFacts;
 use crate::store::proof::Proof;
 use crate::web::asset;
 use crate::web::form::Form;
+use crate::web::keys;
 use crate::web::page::{self, Alert};
 use crate::web::refusal::Refusal;
 use crate::web::return_to::Destination;
@@ -57,6 +60,9 @@ struct CodePage<'a> {
     token: String,
     ceremony: &'a str,
     go: String,
+    /// Whether there is an authenticator to ask.
+    code: bool,
+    passkey: Option<Ask>,
 }
 
 /// A sign-in that has its first step behind it, in the browser that took it.
@@ -107,7 +113,10 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     };
     let answer = |status, alert| form(portal, plan, call, &half_done, (status, Some(alert)));
     if guard::prove(portal, call, &sent, PURPOSE).is_err() {
-        return Ok(answer(StatusCode::FORBIDDEN, Alert::new("code", text::CODE_FORM_TOO_OLD)));
+        return Ok(answer(StatusCode::FORBIDDEN, Alert::new(half_done.field(), text::CODE_FORM_TOO_OLD)));
+    }
+    if sent.get(ANSWER).is_some() {
+        return by_passkey(portal, plan, call, (&sent, &half_done)).await;
     }
     if let Err(wait) = tries(portal, call, &half_done).await? {
         let user = &half_done.facts.user.name;
@@ -122,8 +131,9 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     portal.metrics.attempt_took(Method::Code, began.elapsed());
     let alert = match judged {
         Outcome::Refused(alert) => alert,
-        Outcome::Accepted { totp, step } => match finish(portal, plan, call, &half_done, (totp, step)).await? {
+        Outcome::Accepted { totp, step } => match finish(portal, plan, call, &half_done, Proof::Code { totp, step }).await? {
             Some(response) => {
+                portal.store.factor_succeeded(AttemptKey::of(&half_done.facts.user.name), Factor::Code).await?;
                 portal.metrics.attempt(Method::Code, Attempt::Success);
                 return Ok(response);
             }
@@ -145,6 +155,11 @@ fn form(
     half_done: &HalfDone,
     (status, alert): (StatusCode, Option<Alert>),
 ) -> Response<Body> {
+    let (step, verification) = (Wanted::Step(half_done.ceremony.id), plan.auth.passkeys.verification);
+    let passkeys = &half_done.facts.passkeys;
+    let ask = || passkey::ask(portal, plan, call, (half_done.visitor.hash(), step), (passkeys, verification));
+    let passkey = if passkeys.is_empty() { None } else { ask() };
+    let asks = passkey.is_some();
     let digits = half_done.facts.totps.first().map_or(6, |totp| totp.recipe.digits);
     let page = CodePage {
         installation: &plan.name,
@@ -154,8 +169,10 @@ fn form(
         token: guard::token(portal, call, half_done.visitor.hash().as_bytes(), PURPOSE),
         ceremony: &half_done.text,
         go: portal.journeys.keep(half_done.journey.as_ref(), call.network(), call.now),
+        code: !half_done.facts.totps.is_empty(),
+        passkey,
     };
-    page::render(status, &page)
+    page::render_asking(status, &page, asks)
 }
 
 /// The sign-in that a form or link speaks of: begun in this browser, on this host, not long ago. The ceremony's token
@@ -171,7 +188,7 @@ async fn half_done(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -
         return Ok(None);
     }
     let Some(facts) = portal.store.sign_in_facts_of(ceremony.user).await? else { return Ok(None) };
-    if facts.user.disabled || facts.totps.is_empty() {
+    if facts.user.disabled || (facts.totps.is_empty() && facts.passkeys.is_empty()) {
         return Ok(None);
     }
     let journey = portal.journeys.find(sent.text("go"), call.now).or_else(|| begun_for(portal, &ceremony));
@@ -232,25 +249,71 @@ pub async fn judge(portal: &Portal, plan: &Plan, call: &Call<'_>, (totps, code):
     Ok(Outcome::Refused(alert))
 }
 
-/// Burns the code's step, ends the ceremony and opens the session, all or nothing; `None` if another tab was faster.
+/// Uses the proof up, ends the ceremony and opens the session, all or nothing; `None` if another tab was faster.
 async fn finish(
     portal: &Portal,
     plan: &Plan,
     call: &Call<'_>,
     half_done: &HalfDone,
-    (totp, step): (TotpId, u64),
+    proof: Proof,
 ) -> Result<Option<Response<Body>>, Stop> {
     let HalfDone { ceremony, facts, journey, .. } = half_done;
     // The password was right when this began.
     let begun = ceremony.expires_at.millis().saturating_sub(i64::try_from(CEREMONY.as_millis()).unwrap_or(0));
-    let proofs = Proofs { password: Some(Timestamp::from_millis(begun)), code: Some(call.now) };
-    let proven = Proven { user: facts.user.id, strength: Strength::TwoFactor, proofs, remember: ceremony.remember };
+    let password = Some(Timestamp::from_millis(begun));
+    let (proofs, method) = match proof {
+        Proof::Passkey { .. } => {
+            (Proofs { password, passkey: Some(call.now), ..Proofs::default() }, "password and passkey")
+        }
+        Proof::Password | Proof::Code { .. } => {
+            (Proofs { password, code: Some(call.now), ..Proofs::default() }, "password and code")
+        }
+    };
+    let strength = proof.lifts_to().unwrap_or(Strength::TwoFactor);
+    let proven = Proven { user: facts.user.id, strength, proofs, remember: ceremony.remember };
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
-    let told = call.entry(Deed::SignIn).with(&call.agent()).by("password and code").detailed(call.host.as_str());
+    let told = call.entry(Deed::SignIn).with(&call.agent()).by(method).detailed(call.host.as_str());
     let store = portal.store.telling(told);
-    let Some(session) = store.finish_sign_in(ceremony.id, Proof::Code { totp, step }, session).await? else { return Ok(None) };
-    portal.store.factor_succeeded(AttemptKey::of(&facts.user.name), Factor::Code).await?;
+    let Some(session) = store.finish_sign_in(ceremony.id, proof, session).await? else { return Ok(None) };
     Ok(Some(arrival::arrive(portal, plan, call, prepared, (&session, journey.as_ref())).await?))
+}
+
+/// Judges the answer of a passkey or security key and ends the sign-in. Nothing is counted against the account: nobody guesses a
+/// signature, and a stranger's tries must not keep anybody from using their key.
+async fn by_passkey(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    (sent, half_done): (&Form, &HalfDone),
+) -> Result<Response<Body>, Stop> {
+    let answer = |status, text: String| form(portal, plan, call, half_done, (status, Some(Alert::new(BUTTON, text))));
+    if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
+        portal.metrics.attempt(Method::Passkey, Attempt::Throttled);
+        return Ok(sign_in::later(
+            answer(StatusCode::TOO_MANY_REQUESTS, text::too_many_tries(&in_words(wait))),
+            Wait::For(wait),
+        ));
+    }
+    let wanted = (sent, Wanted::Step(half_done.ceremony.id));
+    let whose = (Some(half_done.ceremony.user), plan.auth.passkeys.verification);
+    let refused = |reason| answer(StatusCode::UNPROCESSABLE_ENTITY, keys::refused(reason).to_owned());
+    match passkey::judge(portal, plan, call, wanted, whose).await? {
+        Err(wrong) => Ok(refused(wrong.reason)),
+        Ok(right) => match finish(portal, plan, call, half_done, right.proof(call)).await? {
+            Some(response) => {
+                portal.metrics.attempt(Method::Passkey, Attempt::Success);
+                Ok(response)
+            }
+            None => Ok(refused(Refused::Unknown)),
+        },
+    }
+}
+
+impl HalfDone {
+    /// What is asked for first.
+    fn field(&self) -> &'static str {
+        if self.facts.totps.is_empty() { BUTTON } else { "code" }
+    }
 }
 
 /// How long until an authenticator shows a new code.

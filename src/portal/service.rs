@@ -9,6 +9,7 @@ use crate::observe::metrics::Metrics;
 use crate::portal::budget::Budgets;
 use crate::portal::hashing::Hasher;
 use crate::portal::journey::Journeys;
+use crate::portal::passkey::Questions;
 use crate::portal::round::Rounds;
 use crate::portal::ticket::Tickets;
 use crate::store::open::Store;
@@ -26,6 +27,8 @@ pub struct Portal {
     pub tickets: Tickets,
     /// Who goes round in circles.
     pub rounds: Rounds,
+    /// Browsers that were asked for a passkey.
+    pub questions: Questions,
     /// Runs argon2 within bounds.
     pub hasher: Hasher,
     /// What one network may ask of us.
@@ -45,6 +48,7 @@ impl Portal {
             journeys: Journeys::new(),
             tickets: Tickets::new(),
             rounds: Rounds::new(),
+            questions: Questions::new(),
             hasher: Hasher::new(),
             budgets: Budgets::new(clock),
             metrics: Arc::default(),

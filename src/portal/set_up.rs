@@ -256,7 +256,7 @@ async fn finish(
 }
 
 async fn complete(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, step: u64) -> Result<Response<Body>, Stop> {
-    let proofs = Proofs { password: Some(call.now), code: Some(call.now) };
+    let proofs = Proofs { password: Some(call.now), code: Some(call.now), passkey: None };
     let proven = Proven { user: set_up.link.user.id, strength: Strength::TwoFactor, proofs, remember: false };
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     let agent = call.agent();

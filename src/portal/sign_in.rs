@@ -26,6 +26,8 @@ use crate::portal::confirm;
 use crate::portal::guard::{self, Unproven};
 use crate::portal::hand_off;
 use crate::portal::journey::Journey;
+use crate::portal::passkey::{self, ANSWER, Ask, Wanted};
+use crate::portal::passkey_sign_in;
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
 use crate::portal::why::Why;
@@ -34,6 +36,7 @@ use crate::store::ceremonies::Ceremony;
 use crate::store::credentials::SignInFacts;
 use crate::web::asset;
 use crate::web::form::Form;
+use crate::web::keys;
 use crate::web::page::{self, Alert};
 use crate::web::refusal::Refusal;
 use crate::web::text;
@@ -63,6 +66,8 @@ struct SignInPage<'a> {
     name: &'a str,
     remember: Option<String>,
     remembered: bool,
+    passkey: Option<Ask>,
+    forget: Option<String>,
 }
 
 #[derive(Template)]
@@ -87,6 +92,8 @@ pub struct Shown<'a> {
     pub name: &'a str,
     /// Whether the box was ticked.
     pub remembered: bool,
+    /// A passkey that the browser may forget, as JSON.
+    pub forget: Option<String>,
 }
 
 /// What the password check came to.
@@ -124,6 +131,11 @@ pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
         return call.redirect(&confirm::path(&go, why));
     }
     let why = why.map(|why| why.notice(&plan.session));
+    if call.session().is_some() && call.journey_needs(plan, journey.as_ref()).strength == Strength::Passkey {
+        // Whose passkey it has to be is known, so that is where they are asked for it.
+        let go = portal.journeys.keep(journey.as_ref(), call.network(), call.now);
+        return call.redirect(&confirm::path(&go, None));
+    }
     let notice = if call.session().is_some() { Some(text::STRONGER.to_owned()) } else { why };
     form(portal, plan, call, journey.as_ref(), Shown { notice, ..Shown::default() })
 }
@@ -141,6 +153,9 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     };
     if let Err(unproven) = guard::prove(portal, call, &sent, PURPOSE) {
         return Ok(unproven_form(portal, plan, call, journey.as_ref(), (unproven, typed(&sent))));
+    }
+    if sent.get(ANSWER).is_some() {
+        return passkey_sign_in::submit(portal, plan, call, (&sent, journey)).await;
     }
     if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
         portal.metrics.attempt(Method::Password, Attempt::Throttled);
@@ -179,6 +194,9 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
 pub fn form(portal: &Portal, plan: &Plan, call: &Call<'_>, journey: Option<&Journey>, shown: Shown<'_>) -> Response<Body> {
     let known = call.visitor();
     let visitor = known.clone().unwrap_or_else(|| Token::draw(portal.entropy));
+    let asked = (visitor.hash(), Wanted::SignIn);
+    let passkey = passkey::ask(portal, plan, call, asked, (&[], plan.auth.passkeys.verification));
+    let asks = passkey.is_some();
     let page = SignInPage {
         installation: &plan.name,
         destination: journey.and_then(|journey| Some((journey.app(plan)?.name.as_str(), journey.host.as_str()))),
@@ -189,8 +207,10 @@ pub fn form(portal: &Portal, plan: &Plan, call: &Call<'_>, journey: Option<&Jour
         name: shown.name,
         remember: plan.session.remember.map(|duration| text::remember(&in_words(duration))),
         remembered: shown.remembered,
+        passkey,
+        forget: shown.forget,
     };
-    let mut response = page::render(shown.status, &page);
+    let mut response = page::render_asking(shown.status, &page, asks);
     if known.is_none() {
         cookie::attach(response.headers_mut(), cookie::set(cookie::VISITOR, visitor.to_text().expose(), None));
     }
@@ -252,7 +272,7 @@ async fn proceed(
 ) -> Result<Response<Body>, Stop> {
     let remember = plan.session.remember.is_some() && sent.get("remember").is_some();
     let user = &facts.user;
-    if !facts.totps.is_empty() {
+    if !facts.totps.is_empty() || !facts.passkeys.is_empty() {
         let id = Token::draw(portal.entropy);
         let visitor = call.visitor().ok_or(Refusal::BadRequest)?;
         let ceremony = Ceremony {
@@ -277,7 +297,7 @@ async fn proceed(
         return Ok(page::render(StatusCode::FORBIDDEN, &page));
     }
     let proven =
-        Proven { user: user.id, strength: Strength::Password, proofs: Proofs { password: Some(call.now), code: None }, remember };
+        Proven { user: user.id, strength: Strength::Password, proofs: Proofs { password: Some(call.now), ..Proofs::default() }, remember };
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     // Deleted or disabled this very moment.
     let told = call.entry(Deed::SignIn).with(&call.agent()).by(METHOD).detailed(call.host.as_str());

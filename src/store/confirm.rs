@@ -41,22 +41,40 @@ impl Store {
             }
             let update = format!("UPDATE session SET {} = ?2 WHERE id = ?1", proof.column());
             database.execute(&update, params![session.as_str(), now.millis()])?;
-            database.execute("DELETE FROM session_token WHERE session_id = ?1", params![session.as_str()])?;
-            sessions::insert_token(database, session, (token, &host), now)?;
+            if let Some(strength) = proof.lifts_to() {
+                let update = "UPDATE session SET strength = max(strength, ?2) WHERE id = ?1";
+                database.execute(update, params![session.as_str(), strength.code()])?;
+            }
+            replace_tokens(database, session, (token, &host), now)?;
             proofs(database, session)
         };
-        self.run(work, move |live, outcome| Ok(outcome?.and_then(|proofs| live.confirm(&session, (token, kept), proofs)))).await
+        let lifted = proof.lifts_to();
+        self.run(work, move |live, outcome| {
+            Ok(outcome?.and_then(|proofs| live.confirm(&session, (token, kept), (lifted, proofs))))
+        })
+        .await
     }
 }
 
+/// Makes `token` the only one of a session.
+pub(super) fn replace_tokens(
+    database: &Database,
+    session: SessionId,
+    (token, host): (TokenHash, &str),
+    now: Timestamp,
+) -> Result<(), Fault> {
+    database.execute("DELETE FROM session_token WHERE session_id = ?1", params![session.as_str()])?;
+    sessions::insert_token(database, session, (token, host), now)
+}
+
 fn proofs(database: &Database, session: SessionId) -> Result<Option<Proofs>, Fault> {
-    let select = "SELECT password_at, code_at FROM session WHERE id = ?1";
+    let select = "SELECT password_at, code_at, passkey_at FROM session WHERE id = ?1";
     database.one(select, params![session.as_str()], |row| read(row, 0))
 }
 
-/// Reads the columns `password_at, code_at` from `first` on.
+/// Reads the columns `password_at, code_at, passkey_at` from `first` on.
 pub(super) fn read(row: &Record<'_>, first: usize) -> Result<Proofs, Fault> {
-    Ok(Proofs { password: moment(row, first)?, code: moment(row, first + 1)? })
+    Ok(Proofs { password: moment(row, first)?, code: moment(row, first + 1)?, passkey: moment(row, first + 2)? })
 }
 
 fn moment(row: &Record<'_>, column: usize) -> Result<Option<Timestamp>, Fault> {

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use rusqlite::params;
 
-use crate::model::credential::{PasswordHash, Totp, TotpAlgorithm, TotpId, TotpRecipe};
+use crate::model::credential::{Passkey, PasswordHash, Totp, TotpAlgorithm, TotpId, TotpRecipe};
 use crate::model::user::{User, UserId, UserName};
 use crate::store::database::{Database, Record, stored};
 use crate::store::fault::Fault;
 use crate::store::live::Which;
 use crate::store::open::{Keys, Store};
+use crate::store::passkeys;
 use crate::store::users;
 use crate::store::vault;
 
@@ -22,6 +23,8 @@ pub struct SignInFacts {
     pub password: Option<PasswordHash>,
     /// Their authenticators, oldest first.
     pub totps: Vec<Totp>,
+    /// Their passkeys and security keys that were not set aside, oldest first.
+    pub passkeys: Vec<Passkey>,
 }
 
 impl Store {
@@ -95,7 +98,9 @@ fn facts(database: &Database, keys: &Keys, user: User) -> Result<SignInFacts, Fa
     let select = "SELECT id, algorithm, digits, period, seed, last_step, created_at
                   FROM totp WHERE account_id = ?1 ORDER BY created_at, id";
     let totps = database.all(select, params![user.id.as_str()], |row| totp(row, keys, user.id))?;
-    Ok(SignInFacts { user, password, totps })
+    let mut passkeys = passkeys::all_of(database, keys, user.id)?;
+    passkeys.retain(|passkey| passkey.set_aside.is_none());
+    Ok(SignInFacts { user, password, totps, passkeys })
 }
 
 /// Judges and burns in one statement: of two submissions of one code only one changes a row.

@@ -80,7 +80,7 @@ impl Kit {
             user,
             host: "a.example".into(),
             strength: Strength::TwoFactor,
-            proofs: Proofs { password: Some(self.clock.now()), code: Some(self.clock.now()) },
+            proofs: Proofs { password: Some(self.clock.now()), code: Some(self.clock.now()), passkey: None },
             expires_at: self.in_an_hour(),
             idle_timeout: Some(Duration::from_secs(1200)),
             network: "192.0.2.1".into(),

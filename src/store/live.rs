@@ -13,6 +13,7 @@ use crate::auth::token::TokenHash;
 use crate::base::clock::Timestamp;
 use crate::model::profile::Profile;
 use crate::model::session::{Proofs, Session, SessionId};
+use crate::model::strength::Strength;
 use crate::model::user::{UserId, UserName};
 
 /// Which sessions are meant.
@@ -131,14 +132,30 @@ impl Live {
 
     /// Lets a session go on after a factor was proven once more: `token`, which is on disk, opens it on `host`, and no other
     /// token does any longer. `None` if the session has ended meanwhile.
-    pub(super) fn confirm(&self, id: &SessionId, (token, host): (TokenHash, Box<str>), proofs: Proofs) -> Option<Arc<Session>> {
+    pub(super) fn confirm(
+        &self,
+        id: &SessionId,
+        held: (TokenHash, Box<str>),
+        (lifted, proofs): (Option<Strength>, Proofs),
+    ) -> Option<Arc<Session>> {
         let known = self.by_id.pin().get(id).cloned()?;
+        let strength = lifted.map_or(known.session.strength, |strength| strength.max(known.session.strength));
+        self.put_under(&known, held, known.session.confirmed(strength, proofs))
+    }
+
+    /// Lets a session go on under `token` alone, as [`Live::confirm`] does, after something else was changed.
+    pub(super) fn renew(&self, id: &SessionId, held: (TokenHash, Box<str>)) -> Option<Arc<Session>> {
+        let known = self.by_id.pin().get(id).cloned()?;
+        self.put_under(&known, held, known.session.confirmed(known.session.strength, known.session.proofs))
+    }
+
+    fn put_under(&self, known: &Known, (token, host): (TokenHash, Box<str>), session: Session) -> Option<Arc<Session>> {
         // First of all: whoever holds an old token must not find what was proven with a new one.
         for token in &known.tokens {
             self.by_token.pin().remove(token);
         }
-        let session = self.replace(&Known { tokens: Vec::new(), ..known.clone() }, known.session.confirmed(proofs));
-        self.give(id, token, host, &[])?;
+        let session = self.replace(&Known { tokens: Vec::new(), ..known.clone() }, session);
+        self.give(&session.id, token, host, &[])?;
         Some(session)
     }
 

@@ -21,6 +21,7 @@ pub mod lock;
 pub mod migrate;
 pub mod notices;
 pub mod open;
+pub mod passkeys;
 pub mod people;
 pub mod proof;
 pub mod recognise;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use crate::base::clock::Clock;
+use crate::base::current::Current;
 use crate::base::entropy::Entropy;
 use crate::base::seal::Authenticator;
 use crate::model::audit::Entry;
@@ -20,6 +21,7 @@ use crate::store::flood::Flood;
 use crate::store::key_file::KeyHolder;
 use crate::store::live::Live;
 use crate::store::migrate::migrate;
+use crate::store::passkeys::{self, Site};
 use crate::store::recognise::{recognise, tell_restored};
 use crate::store::sessions;
 use crate::store::vault::{self, Vault};
@@ -39,6 +41,8 @@ pub struct Store {
     pub(super) entries: Arc<Vec<Entry>>,
     /// Bounds what strangers have written down.
     pub(super) flood: Arc<Flood>,
+    /// What passkeys are made for.
+    pub(super) site: Arc<Current<Site>>,
     writer: Writer,
 }
 
@@ -92,9 +96,10 @@ impl Store {
         tell_restored(&database, &keys, now)?;
         let live = Arc::new(Live::default());
         sessions::load(&database, &live, now)?;
+        let site = Arc::new(Current::new(passkeys::read_site(&database)?));
         let writer = Writer::start(database).map_err(Fault::at(&path))?;
         let (entries, flood) = (Arc::default(), Arc::default());
-        Ok(Self { live, keys, clock, entropy, entries, flood, writer })
+        Ok(Self { live, keys, clock, entropy, entries, flood, site, writer })
     }
 
     /// Writes what is still unwritten, then ends the store: it answers nothing from here on.

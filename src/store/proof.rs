@@ -2,11 +2,14 @@
 
 use rusqlite::params;
 
-use crate::model::credential::TotpId;
+use crate::base::clock::Timestamp;
+use crate::model::credential::{PasskeyId, TotpId};
+use crate::model::strength::Strength;
 use crate::model::user::UserId;
 use crate::store::credentials;
 use crate::store::database::Database;
 use crate::store::fault::Fault;
+use crate::store::passkeys;
 
 /// What was proven. It counts once its use is written, in the transaction of what it opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +23,19 @@ pub enum Proof {
         /// The step.
         step: u64,
     },
+    /// A passkey or security key.
+    Passkey {
+        /// Which.
+        id: PasskeyId,
+        /// Its count of uses.
+        counter: u32,
+        /// Whether it verified its user.
+        verified: bool,
+        /// Whether it is on several devices.
+        backed_up: bool,
+        /// When.
+        at: Timestamp,
+    },
 }
 
 impl Proof {
@@ -32,6 +48,9 @@ impl Proof {
                 let owned = database.one(owned, params![totp.as_str(), user.as_str()], |_| Ok(()))?.is_some();
                 Ok(owned && credentials::burn(database, totp, step)?)
             }
+            Self::Passkey { id, counter, verified, backed_up, at } => {
+                passkeys::spend(database, (id, user), (counter, at), (verified, backed_up))
+            }
         }
     }
 
@@ -40,6 +59,15 @@ impl Proof {
         match self {
             Self::Password => "password_at",
             Self::Code { .. } => "code_at",
+            Self::Passkey { .. } => "passkey_at",
+        }
+    }
+
+    /// How firmly it proves an identity all by itself.
+    pub const fn lifts_to(self) -> Option<Strength> {
+        match self {
+            Self::Passkey { verified: true, .. } => Some(Strength::Passkey),
+            Self::Password | Self::Code { .. } | Self::Passkey { verified: false, .. } => None,
         }
     }
 }

@@ -277,13 +277,14 @@ pub(super) fn write(database: &Database, new: NewSession, now: Timestamp, entrop
 
 fn insert(database: &Database, record: &SessionRecord) -> Result<(), Fault> {
     let insert = "INSERT INTO session (id, account_id, strength, created_at, expires_at, idle_timeout, network, agent,
-                                       last_seen, password_at, code_at)
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+                                       last_seen, password_at, code_at, passkey_at)
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     let (id, user, idle) = (record.id.as_str(), record.user.as_str(), record.idle_timeout.map(stored_span));
     let (created, ends, seen) = (record.created_at.millis(), record.expires_at.millis(), record.last_seen.millis());
-    let [password, code] = [record.proofs.password, record.proofs.code].map(|at| at.map(Timestamp::millis));
+    let Proofs { password, code, passkey } = record.proofs;
+    let [password, code, passkey] = [password, code, passkey].map(|at| at.map(Timestamp::millis));
     let (strength, network, agent) = (record.strength.code(), &record.network, &record.agent);
-    let values = params![id, user, strength, created, ends, idle, network, agent, seen, password, code];
+    let values = params![id, user, strength, created, ends, idle, network, agent, seen, password, code, passkey];
     database.execute(insert, values).map(|_| ())
 }
 
@@ -331,10 +332,10 @@ pub(super) fn delete(database: &Database, ids: &[SessionId]) -> Result<(), Fault
 /// Loads the sessions that still count, and deletes the others.
 pub(super) fn load(database: &Database, live: &Live, now: Timestamp) -> Result<(), Fault> {
     let select = "SELECT session.id, account_id, name, strength, session.created_at, expires_at, idle_timeout, network,
-                         agent, last_seen, password_at, code_at, disabled
+                         agent, last_seen, password_at, code_at, passkey_at, disabled
                   FROM session JOIN account ON account.id = session.account_id";
     let profiles = people::read_all(database)?;
-    let rows = database.all(select, [], |row| Ok((record(row, &profiles)?, row.flag(12)?)))?;
+    let rows = database.all(select, [], |row| Ok((record(row, &profiles)?, row.flag(13)?)))?;
     let mut dead = vec![];
     for (record, disabled) in rows {
         let session = Session::from(record);

@@ -142,13 +142,15 @@ impl Store {
     /// Any [`Fault`]; sessions have ended in memory even then.
     pub async fn delete_user(&self, name: &UserName) -> Result<bool, Fault> {
         let (wanted, told) = (name.clone(), self.told());
-        self.ending(Which::Named(name.clone()), move |database| {
+        let found = self.ending(Which::Named(name.clone()), move |database| {
             if let Some(user) = find(database, &wanted)? {
                 told.tell(database, Some(&user))?;
             }
             Ok(database.execute("DELETE FROM account WHERE name = ?1", params![wanted.as_str()])? > 0)
-        })
-        .await
+        });
+        let found = found.await?;
+        self.reread_site().await?;
+        Ok(found)
     }
 }
 

@@ -25,6 +25,9 @@ static STYLE: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("style.css", "text/css; charset=utf-8", include_bytes!("assets/style.css")));
 static ICON: LazyLock<Asset> = LazyLock::new(|| Asset::new("icon.svg", "image/svg+xml", include_bytes!("assets/icon.svg")));
 
+static PASSKEY: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("passkey.js", "text/javascript; charset=utf-8", include_bytes!("assets/passkey.js")));
+
 /// The URL of the style sheet.
 pub fn style() -> String {
     STYLE.url()
@@ -35,9 +38,14 @@ pub fn icon() -> String {
     ICON.url()
 }
 
+/// The URL of the script that asks browsers for passkeys.
+pub fn passkey() -> String {
+    PASSKEY.url()
+}
+
 /// Answers for the asset `name`; `None` if there is none of that name.
 pub fn answer(name: &str, query: Option<&str>, headers: &HeaderMap) -> Option<Response<Body>> {
-    let asset: &Asset = [&*STYLE, &*ICON].into_iter().find(|asset| asset.name == name)?;
+    let asset: &Asset = [&*STYLE, &*ICON, &*PASSKEY].into_iter().find(|asset| asset.name == name)?;
     let tag = format!("\"{}\"", asset.version);
     let known = headers.get(IF_NONE_MATCH).is_some_and(|tags| tags.as_bytes() == tag.as_bytes());
     let (status, body) = if known {
@@ -91,6 +99,16 @@ mod tests {
     fn other_names_are_nothing() {
         for name in ["", "style.css/", "../page.rs", "STYLE.CSS"] {
             assert!(answer(name, None, &HeaderMap::new()).is_none(), "{name}");
+        }
+    }
+
+    /// The attack: a script that grows, that speaks to somebody, or that makes code or markup of what it reads.
+    #[test]
+    fn the_script_stays_small_and_sends_forms_only() {
+        let script = std::str::from_utf8(PASSKEY.bytes).expect("UTF-8");
+        assert!(script.len() <= 4 << 10, "{} bytes", script.len());
+        for word in ["fetch", "XMLHttp", "http:", "https:", "eval", "innerHTML", "document.write", "import", "Worker", "cookie"] {
+            assert!(!script.contains(word), "{word}");
         }
     }
 

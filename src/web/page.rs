@@ -12,9 +12,13 @@ use crate::web::audience::Audience;
 use crate::web::refusal::Refusal;
 use crate::wire::body::Body;
 
-/// No page of ours has a script, so none is allowed. `form-action 'self'` can stay although browsers apply it to the
+/// No page of ours has a script unless it asks for a passkey, so none is allowed. `form-action 'self'` can stay although browsers apply it to the
 /// redirect after a form as well: our forms only ever lead to our own `continue` page, which leads on by itself.
 pub const CONTENT_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
+     base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
+
+/// The same for pages that ask for a passkey: their script is a file of ours.
+pub const SCRIPTED_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; form-action 'self'; \
      base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 
 const PERMISSIONS: &str = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()";
@@ -38,6 +42,15 @@ pub fn render(status: StatusCode, template: &impl Template) -> Response<Body> {
             answer(StatusCode::INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", "Internal server error\n".into())
         }
     }
+}
+
+/// Renders `template` as a page that asks for a passkey, which takes a script, where it `asks`; else as any other.
+pub fn render_asking(status: StatusCode, template: &impl Template, asks: bool) -> Response<Body> {
+    let mut response = render(status, template);
+    if asks {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(SCRIPTED_POLICY));
+    }
+    response
 }
 
 /// An answer of ours with its security headers.

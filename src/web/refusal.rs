@@ -36,11 +36,6 @@ pub enum Refusal<'a> {
         /// Theirs.
         user: &'a str,
     },
-    /// 403: it asks for a proof that nobody can give.
-    Unprovable {
-        /// The app's name.
-        app: &'a str,
-    },
     /// 403: not for this visitor, and we say so.
     Forbidden,
     /// 403: one of our pages asked for by something else than a browser tab.
@@ -135,9 +130,7 @@ impl Refusal<'_> {
         match self {
             Self::BadRequest => StatusCode::BAD_REQUEST,
             Self::SignInRequired { .. } | Self::ConfirmRequired { .. } => StatusCode::UNAUTHORIZED,
-            Self::NotAllowed { .. } | Self::Unprovable { .. } | Self::Forbidden | Self::NotATab | Self::ForeignForm => {
-                StatusCode::FORBIDDEN
-            }
+            Self::NotAllowed { .. } | Self::Forbidden | Self::NotATab | Self::ForeignForm => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -213,7 +206,6 @@ impl Refusal<'_> {
             Self::SignInRequired { .. } => text::SIGN_IN_REQUIRED,
             Self::ConfirmRequired { max_age } => return (text::CONFIRM_REQUIRED, text::confirm_required(&in_words(*max_age))),
             Self::NotAllowed { app, user } => return (text::NOT_ALLOWED, text::not_allowed(app, user)),
-            Self::Unprovable { app } => return (text::UNPROVABLE, text::unprovable(app)),
             Self::Forbidden => text::FORBIDDEN,
             Self::NotATab => text::NOT_A_TAB,
             Self::ForeignForm => text::FOREIGN_FORM,

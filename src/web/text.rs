@@ -313,8 +313,6 @@ pub const CONFIRM_REQUIRED: &str = "Proof too old";
 /// 403, for somebody who is signed in.
 pub const NOT_ALLOWED: &str = "This isn't open to you";
 /// 403.
-pub const UNPROVABLE: &str = "Nobody can open this yet";
-/// 403.
 pub const FORBIDDEN: Notice = ("This isn't for you", "Your account has no access to this page.");
 /// 403.
 pub const NOT_A_TAB: Notice =
@@ -360,13 +358,6 @@ pub fn confirm_required(max_age: &str) -> String {
 pub fn not_allowed(app: &str, user: &str) -> String {
     format!(
         "You are signed in as {user}, and that account may not open this part of {app}. The owner of this server can change that."
-    )
-}
-
-/// Detail of a 403 for a proof that does not exist yet.
-pub fn unprovable(app: &str) -> String {
-    format!(
-        "{app} asks for a passkey, and this version of the gateway can't take one. The owner of this server has to ask for less."
     )
 }
 

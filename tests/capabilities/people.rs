@@ -203,20 +203,6 @@ async fn the_home_page_shows_what_one_may_open() {
 }
 
 #[tokio::test]
-async fn what_asks_for_a_passkey_says_that_nobody_can_open_it() {
-    let app = App::start().await;
-    let gateway = Gateway::start(&one_app(&app.url(), "require = \"passkey\""));
-    let mut alice = gateway.guest("alice").await;
-    for visitor in [&mut alice, &mut gateway.stranger()] {
-        let page = visitor.get("/").await;
-        assert_eq!(page.status, StatusCode::FORBIDDEN);
-        assert!(page.text().contains("passkey"), "{}", page.text());
-        assert_eq!(status(visitor, "/").await, StatusCode::FORBIDDEN);
-    }
-    assert_eq!(app.count(), 0);
-}
-
-#[tokio::test]
 async fn details_are_kept_and_end_nothing() {
     let app = App::start().await;
     let gateway = Gateway::before(&app.url());

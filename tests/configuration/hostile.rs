@@ -86,7 +86,7 @@ fn identities() -> [Identity; 3] {
             user_name: "alice".parse().expect("a name"),
             profile: Arc::default(),
             strength,
-            proofs: Proofs { password: Some(NOW), code: (strength > Strength::Password).then_some(NOW) },
+            proofs: Proofs { password: Some(NOW), code: (strength > Strength::Password).then_some(NOW), passkey: None },
             created_at: NOW,
             expires_at: NOW.plus(Duration::from_secs(3_600)),
             idle_timeout: None,
@@ -95,7 +95,7 @@ fn identities() -> [Identity; 3] {
             last_seen: NOW,
         })))
     };
-    [Identity::Anonymous, session(Strength::Password), session(Strength::TwoFactor)]
+    [Identity::Anonymous, session(Strength::Password), session(Strength::TwoFactor), session(Strength::Passkey)]
 }
 
 /// What the engine decides of each probe, for each identity.
@@ -109,7 +109,6 @@ fn decisions(app: &App, identities: &[Identity]) -> Vec<String> {
                 Verdict::Grant(_) => "pass".to_owned(),
                 Verdict::Redirect(redirect) => format!("{} {}", redirect.status, redirect.to),
                 Verdict::Challenge(challenge) => format!("sign in with {}", challenge.needs.strength.name()),
-                Verdict::Forbid(Forbidden::Unprovable) => "unprovable".to_owned(),
                 Verdict::Forbid(Forbidden::NotAllowed) => "not allowed".to_owned(),
                 Verdict::Deny(DenyStatus::NotFound) => "404".to_owned(),
                 Verdict::Deny(DenyStatus::Forbidden) => "403".to_owned(),
@@ -130,17 +129,17 @@ fn expected(root: &Table, app: &Table) -> Vec<String> {
     let mut decisions = Vec::new();
     for probe in probes() {
         let answer = plain::answer(root, app, probe);
-        for strength in [None, Some(Answer::Password), Some(Answer::TwoFactor)] {
+        for strength in [None, Some(Answer::Password), Some(Answer::TwoFactor), Some(Answer::Passkey)] {
             decisions.push(match &answer {
                 Answer::Open => "pass".to_owned(),
                 Answer::Redirect(status, to) => format!("{status} {to}"),
                 Answer::Deny(status) => status.to_string(),
-                Answer::Passkey => "unprovable".to_owned(),
-                Answer::Password | Answer::TwoFactor if strength.as_ref().is_some_and(|strength| *strength >= answer) => {
+                Answer::Password | Answer::TwoFactor | Answer::Passkey if strength.as_ref().is_some_and(|strength| *strength >= answer) => {
                     "pass".to_owned()
                 }
                 Answer::Password => "sign in with password".to_owned(),
                 Answer::TwoFactor => "sign in with 2fa".to_owned(),
+                Answer::Passkey => "sign in with passkey".to_owned(),
             });
         }
     }

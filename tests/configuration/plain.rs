@@ -24,7 +24,6 @@ pub enum Answer {
     Open,
     Password,
     TwoFactor,
-    /// Which nobody has in this version.
     Passkey,
     Redirect(u16, String),
     Deny(u16),

@@ -470,7 +470,7 @@ async fn a_stronger_sign_in_renews_every_token() {
         user: user.id,
         host: AUTH.into(),
         strength: Strength::Password,
-        proofs: Proofs { password: Some(site.clock.now()), code: None },
+        proofs: Proofs { password: Some(site.clock.now()), ..Proofs::default() },
         expires_at: site.clock.now().plus(HOUR),
         idle_timeout: None,
         network: "192.0.2.1".into(),

@@ -1,0 +1,476 @@
+//! Passkeys and security keys (WebAuthn): what a browser is asked for, and whether its answer proves anything.
+//!
+//! The cryptography and the steps of the specification are `webauthn-rs-core`'s. Its friendlier sister `webauthn-rs` was the road
+//! not taken: it always demands user verification of a passkey and cannot ask for an unknown person's key without it, and here a
+//! key without verification is a second step. What the library leaves open is closed in this file: the origin to the letter,
+//! frames of other sites, sizes, whose key it is, and that a key which once verified its user may come without doing so.
+
+use std::fmt;
+use std::time::Duration;
+
+use data_encoding::BASE64URL_NOPAD;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use webauthn_rs_core::WebauthnCore;
+use webauthn_rs_core::error::WebauthnError;
+use webauthn_rs_core::internals::AuthenticatorData;
+use webauthn_rs_core::proto::{AuthenticationState, COSEAlgorithm, Credential, PublicKeyCredential};
+use webauthn_rs_core::proto::{RegisterPublicKeyCredential, Registration, RegistrationState, UserVerificationPolicy};
+
+use crate::model::credential::Passkey;
+use crate::model::user::UserId;
+
+/// For how long a browser may take to answer.
+pub const LIFE: Duration = Duration::from_secs(120);
+/// The longest answer that is read.
+const LONGEST_ANSWER: usize = 64 << 10;
+/// The longest name of a way to reach a key that is kept, and how many.
+const LONGEST_TRANSPORT: usize = 16;
+const MOST_TRANSPORTS: usize = 8;
+
+/// Whether a key has to verify its user, by finger, face or PIN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verification {
+    /// It is asked to; one that does not counts as second step only.
+    Preferred,
+    /// It must.
+    Required,
+}
+
+/// What keys are made for: this site, and no other.
+pub struct RelyingParty {
+    library: WebauthnCore,
+    id: String,
+    name: String,
+    origin: String,
+}
+
+/// A registration that a browser was asked for.
+pub struct Registering(RegistrationState);
+
+/// A proof that a browser was asked for.
+pub struct Asking(AuthenticationState);
+
+/// A key that was made for this site.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// Names it, to the browser and us.
+    pub credential_id: Vec<u8>,
+    /// All that is needed to recognise it, as the library writes it.
+    pub state: Vec<u8>,
+    /// The make of the key, as it calls itself; zeros for none.
+    pub aaguid: [u8; 16],
+    /// Uses so far, as it counts them.
+    pub counter: u32,
+    /// Whether it verified its user.
+    pub verified: bool,
+    /// Whether it finds itself without being told whose sign-in it is.
+    pub discoverable: bool,
+    /// Whether it can be on several devices.
+    pub backup_eligible: bool,
+    /// Whether it is.
+    pub backed_up: bool,
+    /// How browsers reach it, as they say; separated by spaces.
+    pub transports: String,
+}
+
+/// An answer that was read and not yet judged.
+#[derive(Debug)]
+pub struct Answer(PublicKeyCredential);
+
+/// What a right answer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Uses of the key, as it counts them; 0 where it does not.
+    pub counter: u32,
+    /// Whether it verified its user.
+    pub verified: bool,
+    /// Whether it is on several devices.
+    pub backed_up: bool,
+}
+
+/// Why an answer proves nothing. The name stands in the audit trail; visitors see one sentence for all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It is too large, or not what browsers send.
+    Unreadable,
+    /// It is for something else than was asked for.
+    OtherKind,
+    /// It answers another question.
+    OtherChallenge,
+    /// It was given to another site.
+    OtherOrigin,
+    /// It was given within a page of another site.
+    CrossOrigin,
+    /// The key is for another site.
+    OtherRelyingParty,
+    /// Nobody touched the key.
+    NotPresent,
+    /// The key did not verify its user.
+    NotVerified,
+    /// The key signs in a way that nobody asked for.
+    Algorithm,
+    /// No such key is known.
+    Unknown,
+    /// The key is somebody else's.
+    OtherUser,
+    /// The signature is not the key's.
+    Signature,
+    /// The key counts backwards: there may be a copy of it.
+    CounterBack,
+    /// The key was set aside because it had counted backwards.
+    SetAside,
+    /// The key says that it can be copied, and said otherwise when it was made; or the other way round.
+    BackupChanged,
+    /// The key is registered already.
+    Registered,
+    /// The question was never asked here, was answered already, or is too old.
+    Stale,
+}
+
+impl Refused {
+    /// The reason in the audit trail.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable answer of a passkey",
+            Self::OtherKind => "passkey answered something else than was asked",
+            Self::OtherChallenge => "passkey answered another challenge",
+            Self::OtherOrigin => "passkey used on another site",
+            Self::CrossOrigin => "passkey used within a page of another site",
+            Self::OtherRelyingParty => "passkey made for another site",
+            Self::NotPresent => "nobody touched the passkey",
+            Self::NotVerified => "passkey did not verify its user",
+            Self::Algorithm => "passkey signs by an algorithm not asked for",
+            Self::Unknown => "unknown passkey",
+            Self::OtherUser => "passkey of another user",
+            Self::Signature => "wrong signature of a passkey",
+            Self::CounterBack => "counter of a passkey went back",
+            Self::SetAside => "passkey was set aside",
+            Self::BackupChanged => "passkey changed whether it can be copied",
+            Self::Registered => "passkey is registered already",
+            Self::Stale => "challenge unknown, used or too old",
+        }
+    }
+}
+
+/// What a browser says of the page that asked. The library reads some of it too, and is content with less.
+#[derive(Deserialize)]
+struct ClientData {
+    origin: String,
+    #[serde(rename = "crossOrigin", default)]
+    cross_origin: bool,
+    #[serde(rename = "topOrigin")]
+    top_origin: Option<Value>,
+}
+
+/// What browsers say beside what the library reads.
+#[derive(Deserialize)]
+struct Extra {
+    response: ExtraResponse,
+}
+
+#[derive(Deserialize)]
+struct ExtraResponse {
+    #[serde(rename = "authenticatorData")]
+    authenticator_data: Option<String>,
+    #[serde(default)]
+    transports: Vec<String>,
+}
+
+impl RelyingParty {
+    /// The site `id`, called `name`, on pages of `origin`; `None` if `origin` is no URL.
+    pub fn new(id: &str, name: &str, origin: &str) -> Option<Self> {
+        let library = WebauthnCore::new_unsafe_experts_only(name, id, vec![origin.parse().ok()?], LIFE, None, None);
+        Some(Self { library, id: id.to_owned(), name: name.to_owned(), origin: origin.to_owned() })
+    }
+
+    /// What a browser needs to make a key for a user, as JSON: one that finds itself if it can, and none of `known`.
+    pub fn begin_registration(
+        &self,
+        (user, name): (UserId, &str),
+        known: &[Passkey],
+        verification: Verification,
+    ) -> Option<(String, Registering)> {
+        let builder = self.library.new_challenge_register_builder(user.as_str().as_bytes(), name, name).ok()?;
+        let builder = builder.user_verification_policy(verification.policy()).credential_algorithms(algorithms());
+        let (asked, state) = self.library.generate_challenge_register(builder).ok()?;
+        let known: Vec<Value> = known.iter().map(descriptor).collect();
+        let algorithms: Vec<Value> =
+            algorithms().into_iter().map(|algorithm| json!({ "type": "public-key", "alg": algorithm as i64 })).collect();
+        let options = json!({
+            "rp": { "id": self.id, "name": self.name },
+            "user": { "id": BASE64URL_NOPAD.encode(user.as_str().as_bytes()), "name": name, "displayName": name },
+            "challenge": BASE64URL_NOPAD.encode(asked.public_key.challenge.as_ref()),
+            "pubKeyCredParams": algorithms,
+            "timeout": millis(),
+            "excludeCredentials": known,
+            // Preferred: a small security key may have no room left, and is a second step then.
+            "authenticatorSelection": { "residentKey": "preferred", "userVerification": verification.name() },
+            "attestation": "none",
+            "extensions": { "credProps": true },
+        });
+        Some((options.to_string(), Registering(state)))
+    }
+
+    /// The key that an answer brings.
+    ///
+    /// # Errors
+    /// [`Refused`] with the reason.
+    pub fn finish_registration(&self, asked: &Registering, answer: &str) -> Result<Made, Refused> {
+        let read: RegisterPublicKeyCredential = parse(answer)?;
+        self.check_page(&read.response.client_data_json)?;
+        let credential = self.library.register_credential(&read, &asked.0, None).map_err(|fault| reason(&fault))?;
+        if credential.cred_id != read.raw_id {
+            return Err(Refused::Unreadable);
+        }
+        let extra: Extra = parse(answer)?;
+        let state = serde_json::to_vec(&credential).map_err(|_| Refused::Unreadable)?;
+        Ok(Made {
+            aaguid: aaguid(&extra, &credential.cred_id),
+            credential_id: credential.cred_id,
+            state,
+            counter: credential.counter,
+            verified: credential.user_verified,
+            discoverable: read.extensions.cred_props.and_then(|props| props.rk).unwrap_or(true),
+            backup_eligible: credential.backup_eligible,
+            backed_up: credential.backup_state,
+            transports: transports(&extra),
+        })
+    }
+
+    /// What a browser needs to prove a key, as JSON: one of `allowed`, or whichever it has for this site if there are none.
+    pub fn begin(&self, allowed: &[Passkey], verification: Verification) -> Option<(String, Asking)> {
+        // What the library checks is judged below: the policy here must not refuse what may be a second step.
+        let policy = UserVerificationPolicy::Preferred;
+        let builder = self.library.new_challenge_authenticate_builder(Vec::new(), Some(policy)).ok()?;
+        let (asked, state) = self.library.generate_challenge_authenticate(builder).ok()?;
+        let mut options = json!({
+            "challenge": BASE64URL_NOPAD.encode(asked.public_key.challenge.as_ref()),
+            "rpId": self.id,
+            "timeout": millis(),
+            "userVerification": verification.name(),
+        });
+        if !allowed.is_empty() {
+            options["allowCredentials"] = allowed.iter().map(descriptor).collect();
+        }
+        Some((options.to_string(), Asking(state)))
+    }
+
+    /// Judges an answer that says it is of `passkey`.
+    ///
+    /// # Errors
+    /// [`Refused`] with the reason.
+    pub fn finish(
+        &self,
+        asked: &Asking,
+        answer: &Answer,
+        passkey: &Passkey,
+        verification: Verification,
+    ) -> Result<Shown, Refused> {
+        let Answer(answer) = answer;
+        self.check_page(&answer.response.client_data_json)?;
+        if answer.response.user_handle.as_ref().is_some_and(|user| user != passkey.user.as_str().as_bytes()) {
+            return Err(Refused::OtherUser);
+        }
+        if passkey.set_aside.is_some() {
+            return Err(Refused::SetAside);
+        }
+        let mut credential: Credential = serde_json::from_slice(passkey.state.expose()).map_err(|_| Refused::Unknown)?;
+        credential.counter = passkey.counter;
+        // As long as it says it verified its user it counts as that, and else as less; the library would refuse it for good.
+        credential.user_verified = false;
+        credential.registration_policy = UserVerificationPolicy::Preferred;
+        let result =
+            self.library.authenticate_single_credential(answer, &asked.0, &credential).map_err(|fault| reason(&fault))?;
+        let shown =
+            Shown { counter: result.counter(), verified: result.user_verified(), backed_up: result.backup_state() };
+        if verification == Verification::Required && !shown.verified {
+            return Err(Refused::NotVerified);
+        }
+        Ok(shown)
+    }
+
+    /// The page that asked is ours, to the letter, and in no frame of another site.
+    fn check_page(&self, client_data: &[u8]) -> Result<(), Refused> {
+        let said: ClientData = serde_json::from_slice(client_data).map_err(|_| Refused::Unreadable)?;
+        if said.cross_origin || said.top_origin.is_some() {
+            return Err(Refused::CrossOrigin);
+        }
+        if said.origin == self.origin { Ok(()) } else { Err(Refused::OtherOrigin) }
+    }
+}
+
+impl Answer {
+    /// Reads an answer.
+    ///
+    /// # Errors
+    /// [`Refused::Unreadable`].
+    pub fn read(text: &str) -> Result<Self, Refused> {
+        parse(text).map(Self)
+    }
+
+    /// The key it says it is of.
+    pub fn credential_id(&self) -> &[u8] {
+        &self.0.raw_id
+    }
+
+    /// Whether it says whose key it is, as keys do that find themselves.
+    pub fn names_user(&self) -> bool {
+        self.0.response.user_handle.is_some()
+    }
+}
+
+impl Verification {
+    /// As it is written in gateway.toml and in what a browser is asked.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Preferred => "preferred",
+            Self::Required => "required",
+        }
+    }
+
+    const fn policy(self) -> UserVerificationPolicy {
+        match self {
+            Self::Preferred => UserVerificationPolicy::Preferred,
+            Self::Required => UserVerificationPolicy::Required,
+        }
+    }
+}
+
+/// ES256, ES384 and RS256. No EdDSA: the library has none since it left OpenSSL.
+fn algorithms() -> Vec<COSEAlgorithm> {
+    COSEAlgorithm::secure_algs()
+}
+
+fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Refused> {
+    if text.len() > LONGEST_ANSWER {
+        return Err(Refused::Unreadable);
+    }
+    serde_json::from_str(text).map_err(|_| Refused::Unreadable)
+}
+
+fn millis() -> u64 {
+    u64::try_from(LIFE.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn descriptor(passkey: &Passkey) -> Value {
+    let transports: Vec<&str> = passkey.transports.split_whitespace().collect();
+    json!({ "type": "public-key", "id": BASE64URL_NOPAD.encode(&passkey.credential_id), "transports": transports })
+}
+
+/// The make of a key, as far as it says so of this very key. Nobody vouches for it: it is good for a name and no more.
+fn aaguid(extra: &Extra, credential_id: &[u8]) -> [u8; 16] {
+    let data = extra.response.authenticator_data.as_ref().and_then(|text| BASE64URL_NOPAD.decode(text.as_bytes()).ok());
+    let data = data.and_then(|bytes| AuthenticatorData::<Registration>::try_from(bytes.as_slice()).ok());
+    data.and_then(|data| data.acd).filter(|made| made.credential_id == credential_id).map_or([0; 16], |made| made.aaguid)
+}
+
+fn transports(extra: &Extra) -> String {
+    let plain = |text: &&String| {
+        text.len() <= LONGEST_TRANSPORT && !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+    };
+    let known: Vec<&str> =
+        extra.response.transports.iter().filter(plain).take(MOST_TRANSPORTS).map(String::as_str).collect();
+    known.join(" ")
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library's faults are many and grow; what is not named cannot be read")]
+fn reason(fault: &WebauthnError) -> Refused {
+    match fault {
+        WebauthnError::InvalidClientDataType => Refused::OtherKind,
+        WebauthnError::MismatchedChallenge => Refused::OtherChallenge,
+        WebauthnError::InvalidRPOrigin => Refused::OtherOrigin,
+        WebauthnError::CredentialCrossOrigin => Refused::CrossOrigin,
+        WebauthnError::InvalidRPIDHash => Refused::OtherRelyingParty,
+        WebauthnError::UserNotPresent => Refused::NotPresent,
+        WebauthnError::UserNotVerified => Refused::NotVerified,
+        WebauthnError::CredentialAlteredAlgFromRequest
+        | WebauthnError::COSEKeyInvalidAlgorithm
+        | WebauthnError::COSEKeyInvalidType
+        | WebauthnError::COSEKeyEDUnsupported
+        | WebauthnError::COSEKeyEDDSAInvalidCurve
+        | WebauthnError::COSEKeyECDSAInvalidCurve => Refused::Algorithm,
+        WebauthnError::CredentialNotFound => Refused::Unknown,
+        WebauthnError::AuthenticationFailure | WebauthnError::SignatureInvalid => Refused::Signature,
+        WebauthnError::CredentialPossibleCompromise => Refused::CounterBack,
+        WebauthnError::CredentialBackupEligibilityInconsistent | WebauthnError::CredentialMayNotBeHardwareBound => {
+            Refused::BackupChanged
+        }
+        _ => Refused::Unreadable,
+    }
+}
+
+impl fmt::Debug for RelyingParty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RelyingParty({})", self.id)
+    }
+}
+
+impl fmt::Debug for Registering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Registering(…)")
+    }
+}
+
+impl fmt::Debug for Asking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Asking(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::entropy::Entropy;
+    use crate::base::id::Id;
+
+    fn party() -> RelyingParty {
+        RelyingParty::new("auth.example", "Home", "https://auth.example:8443").expect("a site")
+    }
+
+    #[test]
+    fn a_browser_is_asked_for_a_key_that_finds_itself_and_no_attestation() {
+        let (options, _) =
+            party().begin_registration((Id::draw(Entropy), "alice"), &[], Verification::Preferred).expect("asked");
+        let options: Value = serde_json::from_str(&options).expect("JSON");
+        assert_eq!(options["authenticatorSelection"]["residentKey"], "preferred");
+        assert_eq!((&options["attestation"], &options["rp"]["id"]), (&"none".into(), &"auth.example".into()));
+        let algorithms: Vec<i64> =
+            options["pubKeyCredParams"].as_array().expect("a list").iter().filter_map(|one| one["alg"].as_i64()).collect();
+        assert_eq!(algorithms, [-7, -35, -257]);
+        let (first, _) = party().begin(&[], Verification::Required).expect("asked");
+        let (second, _) = party().begin(&[], Verification::Required).expect("asked");
+        let [first, second]: [Value; 2] = [first, second].map(|text| serde_json::from_str(&text).expect("JSON"));
+        assert!(first.get("allowCredentials").is_none() && first["userVerification"] == "required");
+        assert_ne!(first["challenge"], second["challenge"]);
+    }
+
+    /// The attack: an answer that is huge, or deep, or no answer at all.
+    #[test]
+    fn what_cannot_be_read_is_refused() {
+        let deep = "[".repeat(60_000);
+        for text in ["", "{}", "null", "[]", deep.as_str(), &"x".repeat(LONGEST_ANSWER + 1)] {
+            assert_eq!(Answer::read(text).expect_err("refused"), Refused::Unreadable);
+        }
+        let (_, asked) = party().begin_registration((Id::draw(Entropy), "a"), &[], Verification::Required).expect("asked");
+        let cbor = BASE64URL_NOPAD.encode(&[0x9f; 40_000]);
+        let data = BASE64URL_NOPAD.encode(br#"{"type":"webauthn.create","challenge":"AA","origin":"https://auth.example:8443"}"#);
+        let answer = json!({ "id": "AA", "rawId": "AA", "type": "public-key",
+                             "response": { "attestationObject": cbor, "clientDataJSON": data } });
+        let refused = party().finish_registration(&asked, &answer.to_string()).expect_err("refused");
+        assert!(matches!(refused, Refused::Unreadable), "{refused:?}");
+    }
+
+    /// The attack: a page of another site, or of ours in a frame of another, passes on what it was given.
+    #[test]
+    fn only_our_own_page_in_a_tab_of_its_own_counts() {
+        let judge = |said: &str| party().check_page(said.as_bytes());
+        assert_eq!(judge(r#"{"origin":"https://auth.example:8443","crossOrigin":false,"new":1}"#), Ok(()));
+        for origin in ["https://auth.example", "http://auth.example:8443", "https://x.auth.example:8443", "https://auth.example:8443/"] {
+            assert_eq!(judge(&json!({ "origin": origin }).to_string()), Err(Refused::OtherOrigin), "{origin}");
+        }
+        let framed = r#"{"origin":"https://auth.example:8443","crossOrigin":true}"#;
+        let top = r#"{"origin":"https://auth.example:8443","topOrigin":"https://evil.example"}"#;
+        assert_eq!((judge(framed), judge(top)), (Err(Refused::CrossOrigin), Err(Refused::CrossOrigin)));
+    }
+}

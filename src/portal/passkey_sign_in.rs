@@ -1,0 +1,89 @@
+//! Signing in with a passkey, without a name and without a password. One that did not verify its user is no more than a second
+//! step: the password is asked for, and the key once more after it.
+
+use http::{Response, StatusCode};
+use tokio::time::Instant;
+
+use crate::auth::passkey::Refused;
+use crate::auth::throttle::Wait;
+use crate::base::units::in_words;
+use crate::model::audit::{Deed, Outcome};
+use crate::model::event::Event;
+use crate::model::session::Proofs;
+use crate::model::strength::Strength;
+use crate::observe::metrics::{Attempt, Method};
+use crate::plan::whole::Plan;
+use crate::portal::arrival::{self, Proven};
+use crate::portal::call::Call;
+use crate::portal::journey::Journey;
+use crate::portal::passkey::{self, BUTTON, METHOD, Right, Wanted, Wrong};
+use crate::portal::service::Portal;
+use crate::portal::sign_in::{self, Shown};
+use crate::portal::stop::Stop;
+use crate::web::form::Form;
+use crate::web::keys;
+use crate::web::page::Alert;
+use crate::web::text;
+use crate::wire::body::Body;
+
+const THROTTLED: &str = Event::Throttled.name();
+
+/// Judges the answer in a form of the sign-in page that has proven where it comes from.
+///
+/// # Errors
+/// [`Stop`] when the store does not answer.
+pub async fn submit(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    (sent, journey): (&Form, Option<Journey>),
+) -> Result<Response<Body>, Stop> {
+    let page = |shown| sign_in::form(portal, plan, call, journey.as_ref(), shown);
+    if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
+        portal.metrics.attempt(Method::Passkey, Attempt::Throttled);
+        tracing::warn!(event = THROTTLED, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
+        let refusal = call.entry(Deed::Throttled).by(METHOD).came_to(Outcome::Refused);
+        portal.store.record(refusal.because("too many tries")).await?;
+        let alert = Some(Alert::new(BUTTON, text::too_many_tries(&in_words(wait))));
+        let shown = Shown { status: StatusCode::TOO_MANY_REQUESTS, alert, ..Shown::default() };
+        return Ok(sign_in::later(page(shown), Wait::For(wait)));
+    }
+    let began = Instant::now();
+    let judged =
+        passkey::judge(portal, plan, call, (sent, Wanted::SignIn), (None, plan.auth.passkeys.verification)).await?;
+    portal.metrics.attempt_took(Method::Passkey, began.elapsed());
+    match judged {
+        Err(wrong) => Ok(page(refused(&wrong))),
+        Ok(right) if !right.shown.verified => {
+            let notice = Some(keys::PASSWORD_FIRST.to_owned());
+            Ok(page(Shown { notice, name: right.user.name.as_str(), ..Shown::default() }))
+        }
+        Ok(right) => match enter(portal, plan, call, (sent, &right, journey.as_ref())).await? {
+            Some(response) => Ok(response),
+            None => Ok(page(refused(&Wrong { reason: Refused::Unknown, user: None, forget: None }))),
+        },
+    }
+}
+
+/// Opens the session; `None` if the key was used with the same count, or taken away, this very moment.
+async fn enter(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    (sent, right, journey): (&Form, &Right, Option<&Journey>),
+) -> Result<Option<Response<Body>>, Stop> {
+    let remember = plan.session.remember.is_some() && sent.get("remember").is_some();
+    let proofs = Proofs { passkey: Some(call.now), ..Proofs::default() };
+    let proven = Proven { user: right.user.id, strength: Strength::Passkey, proofs, remember };
+    let (prepared, session) = arrival::prepare(portal, plan, call, proven);
+    let told = call.entry(Deed::SignIn).with(&call.agent()).by(METHOD).detailed(call.host.as_str());
+    let Some(session) = portal.store.telling(told).open_by(right.proof(call), session).await? else { return Ok(None) };
+    portal.metrics.attempt(Method::Passkey, Attempt::Success);
+    Ok(Some(arrival::arrive(portal, plan, call, prepared, (&session, journey)).await?))
+}
+
+/// What the sign-in page shows after an answer that is not right.
+fn refused(wrong: &Wrong) -> Shown<'static> {
+    let alert = Some(Alert::new(BUTTON, keys::refused(wrong.reason)));
+    Shown { status: StatusCode::UNPROCESSABLE_ENTITY, alert, forget: wrong.forget.clone(), ..Shown::default() }
+}

@@ -1,0 +1,367 @@
+//! Passkeys and security keys, and the site they are made for.
+//!
+//! What recognises a key is sealed in its row; the counter is beside it in the clear, so that judging and noting a use is one
+//! statement. All keys are made for one site: the first fixes it, and it is free again when the last is gone.
+
+use std::sync::Arc;
+
+use rusqlite::params;
+
+use crate::auth::passkey::Made;
+use crate::auth::token::TokenHash;
+use crate::base::clock::Timestamp;
+use crate::base::id::Id;
+use crate::base::secret::Secret;
+use crate::model::credential::{Passkey, PasskeyId};
+use crate::model::session::{Session, SessionId};
+use crate::model::strength::Strength;
+use crate::model::user::{User, UserId};
+use crate::store::confirm;
+use crate::store::database::{Database, Record};
+use crate::store::fault::Fault;
+use crate::store::live::{Live, Which};
+use crate::store::open::{Keys, Store};
+use crate::store::proof::Proof;
+use crate::store::sessions::{self, NewSession};
+use crate::store::users;
+use crate::store::vault;
+
+/// How many a user may have.
+pub const MOST: usize = 20;
+/// The longest name, in characters.
+pub const LONGEST_NAME: usize = 64;
+
+const COLUMNS: &str = "passkey.id, account_id, credential_id, state, passkey.name, aaguid, counter, verifies, discoverable,
+                       backup_eligible, backed_up, transports, passkey.created_at, used_at, set_aside_at";
+
+/// What became of adding a key.
+#[derive(Clone, Debug)]
+pub enum Added {
+    /// It is there. Every other session of its user has ended, and this one goes on under a new token.
+    Done(Arc<Session>),
+    /// Somebody has it already.
+    Taken,
+    /// The user has as many as there may be.
+    Full,
+    /// Those that exist are for another site.
+    OtherSite,
+    /// The session or the user is gone.
+    Gone,
+}
+
+/// What became of removing a key.
+#[derive(Clone, Debug)]
+pub enum Removed {
+    /// It is gone. Every other session of its user has ended, and this one goes on under a new token.
+    Done(Arc<Session>),
+    /// Without it the user could not meet what is asked of them.
+    Needed,
+    /// There is no such key, or the session or the user is gone.
+    Gone,
+}
+
+/// The site that the keys of this installation are made for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Site {
+    /// Its domain; `None` while there is no key.
+    pub id: Option<Box<str>>,
+    /// How many keys there are.
+    pub passkeys: u64,
+}
+
+impl Store {
+    /// The site that keys are made for. In memory, without waiting.
+    pub fn site(&self) -> Arc<Site> {
+        self.site.get()
+    }
+
+    /// The keys of a user, oldest first.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub async fn passkeys_of(&self, user: UserId) -> Result<Vec<Passkey>, Fault> {
+        let keys = Arc::clone(&self.keys);
+        self.ask(move |database| all_of(database, &keys, user)).await
+    }
+
+    /// The key that browsers know by this id, and whose it is.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub async fn passkey(&self, credential_id: &[u8]) -> Result<Option<(User, Passkey)>, Fault> {
+        let (keys, credential_id) = (Arc::clone(&self.keys), credential_id.to_vec());
+        self.ask(move |database| {
+            let select = format!("SELECT {COLUMNS} FROM passkey WHERE credential_id = ?1");
+            let Some(passkey) = database.one(&select, params![credential_id], |row| read(row, &keys))? else { return Ok(None) };
+            let select = "SELECT id, name, disabled, created_at FROM account WHERE id = ?1";
+            let user = database.one(select, params![passkey.user.as_str()], users::user)?;
+            Ok(user.map(|user| (user, passkey)))
+        })
+        .await
+    }
+
+    /// Adds a key to the account whose session this is, all at once: there is no half of it, whatever happens meanwhile.
+    ///
+    /// # Errors
+    /// Any [`Fault`]; nothing has changed then.
+    pub async fn add_passkey(
+        &self,
+        session: SessionId,
+        (made, name): (Made, String),
+        site: &str,
+        (token, host): (TokenHash, Box<str>),
+    ) -> Result<Added, Fault> {
+        let (entropy, now, told, keys) = (self.entropy, self.clock.now(), self.told(), Arc::clone(&self.keys));
+        let (site, kept) = (site.to_owned(), host.clone());
+        let work = move |database: &Database| {
+            let Some(user) = holder(database, session)? else { return Ok(Err(Added::Gone)) };
+            if let Some(refused) = unfit(database, user, &made, &site)? {
+                return Ok(Err(refused));
+            }
+            database.execute("UPDATE installation SET rp_id = ?1", params![site])?;
+            insert(database, &keys, (Id::draw(entropy), user), (&made, &name), now)?;
+            let ended = begin_anew(database, (session, user), (token, &host), now)?;
+            told.tell_of(database, user)?;
+            Ok(Ok(ended))
+        };
+        let settle = move |live: &Live, outcome: Result<Result<Vec<SessionId>, Added>, Fault>| {
+            let ended = match outcome? {
+                Ok(ended) => ended,
+                Err(refused) => return Ok(refused),
+            };
+            live.end(&Which::These(ended), true);
+            Ok(live.renew(&session, (token, kept)).map_or(Added::Gone, Added::Done))
+        };
+        let added = self.run(work, settle).await?;
+        self.reread_site().await?;
+        Ok(added)
+    }
+
+    /// Removes a key from the account whose session this is, unless the user then could not meet `needs`, or could not sign
+    /// in at all.
+    ///
+    /// # Errors
+    /// Any [`Fault`]; nothing has changed then.
+    pub async fn remove_passkey(
+        &self,
+        session: SessionId,
+        id: PasskeyId,
+        needs: Strength,
+        (token, host): (TokenHash, Box<str>),
+    ) -> Result<Removed, Fault> {
+        let (now, told, keys) = (self.clock.now(), self.told(), Arc::clone(&self.keys));
+        let kept = host.clone();
+        let work = move |database: &Database| {
+            let Some(user) = holder(database, session)? else { return Ok(Err(Removed::Gone)) };
+            let (mut leaving, staying): (Vec<_>, Vec<_>) =
+                all_of(database, &keys, user)?.into_iter().partition(|passkey| passkey.id == id);
+            let Some(leaving) = leaving.pop() else { return Ok(Err(Removed::Gone)) };
+            if is_needed(database, &leaving, &staying, needs)? {
+                return Ok(Err(Removed::Needed));
+            }
+            database.execute("DELETE FROM passkey WHERE id = ?1", params![id.as_str()])?;
+            let ended = begin_anew(database, (session, user), (token, &host), now)?;
+            told.tell_of(database, user)?;
+            Ok(Ok(ended))
+        };
+        let settle = move |live: &Live, outcome: Result<Result<Vec<SessionId>, Removed>, Fault>| {
+            let ended = match outcome? {
+                Ok(ended) => ended,
+                Err(refused) => return Ok(refused),
+            };
+            live.end(&Which::These(ended), true);
+            Ok(live.renew(&session, (token, kept)).map_or(Removed::Gone, Removed::Done))
+        };
+        let removed = self.run(work, settle).await?;
+        self.reread_site().await?;
+        Ok(removed)
+    }
+
+    /// Gives a key of `user` another name. `false` if there is no such key.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub async fn rename_passkey(&self, user: UserId, id: PasskeyId, name: String) -> Result<bool, Fault> {
+        self.ask(move |database| {
+            let update = "UPDATE passkey SET name = ?3 WHERE id = ?1 AND account_id = ?2";
+            Ok(database.execute(update, params![id.as_str(), user.as_str(), name])? > 0)
+        })
+        .await
+    }
+
+    /// Sets a key aside whose counter went back: it opens nothing any more, until its holder makes a new one.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub async fn set_passkey_aside(&self, user: UserId, id: PasskeyId) -> Result<(), Fault> {
+        let (now, told) = (self.clock.now(), self.told());
+        self.ask(move |database| {
+            let update = "UPDATE passkey SET set_aside_at = ?3 WHERE id = ?1 AND account_id = ?2 AND set_aside_at IS NULL";
+            if database.execute(update, params![id.as_str(), user.as_str(), now.millis()])? > 0 {
+                told.tell_of(database, user)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Opens a session for somebody who proved all of it at once. `None`, and nothing of all this, if the proof is used up or
+    /// not its user's, or the user is gone or disabled.
+    ///
+    /// # Errors
+    /// Any [`Fault`]; nothing has changed then.
+    pub async fn open_by(&self, proof: Proof, session: NewSession) -> Result<Option<Arc<Session>>, Fault> {
+        let (entropy, now, told) = (self.entropy, self.clock.now(), self.told());
+        let work = move |database: &Database| {
+            let user = session.user;
+            if users::enabled(database, user)?.is_none() || !proof.spend(database, user)? {
+                return Ok(None);
+            }
+            told.tell_of(database, user)?;
+            sessions::write(database, session, now, entropy)
+        };
+        self.run(work, |live, opened| Ok(opened?.map(|opened| opened.enter(live)))).await
+    }
+
+    pub(super) async fn reread_site(&self) -> Result<(), Fault> {
+        let site = Arc::clone(&self.site);
+        // In the queue: of two that change something, what the later one wrote is what stays.
+        self.ask(move |database| Ok(site.replace(read_site(database)?))).await
+    }
+}
+
+/// The site, as it is on disk.
+pub(super) fn read_site(database: &Database) -> Result<Site, Fault> {
+    let passkeys = database.one("SELECT count(*) FROM passkey", [], |row| row.count(0))?.unwrap_or(0);
+    let id = database.one("SELECT rp_id FROM installation WHERE rp_id IS NOT NULL", [], |row| row.text(0))?;
+    Ok(Site { id: id.filter(|_| passkeys > 0).map(String::into_boxed_str), passkeys })
+}
+
+/// The keys of a user, oldest first.
+pub(super) fn all_of(database: &Database, keys: &Keys, user: UserId) -> Result<Vec<Passkey>, Fault> {
+    let select = format!("SELECT {COLUMNS} FROM passkey WHERE account_id = ?1 ORDER BY created_at, id");
+    database.all(&select, params![user.as_str()], |row| read(row, keys))
+}
+
+/// Notes a use. Judged and noted in one statement: of two uses with one count only one changes a row.
+pub(super) fn spend(
+    database: &Database,
+    (id, user): (PasskeyId, UserId),
+    (counter, at): (u32, Timestamp),
+    (verified, backed_up): (bool, bool),
+) -> Result<bool, Fault> {
+    let update = "UPDATE passkey SET counter = ?3, used_at = ?4, verifies = max(verifies, ?5), backed_up = ?6
+                  WHERE id = ?1 AND account_id = ?2 AND set_aside_at IS NULL AND (counter < ?3 OR (counter = 0 AND ?3 = 0))";
+    let values = params![id.as_str(), user.as_str(), counter, at.millis(), verified, backed_up];
+    Ok(database.execute(update, values)? > 0)
+}
+
+/// Whose session it is, if it lasts and they may sign in.
+fn holder(database: &Database, session: SessionId) -> Result<Option<UserId>, Fault> {
+    let select = "SELECT account_id FROM session WHERE id = ?1";
+    let Some(user) = database.one(select, params![session.as_str()], |row| row.id(0))? else { return Ok(None) };
+    Ok(users::enabled(database, user)?.map(|user| user.id))
+}
+
+fn unfit(database: &Database, user: UserId, made: &Made, site: &str) -> Result<Option<Added>, Fault> {
+    let select = "SELECT id FROM passkey WHERE credential_id = ?1";
+    if database.one(select, params![made.credential_id], |_| Ok(()))?.is_some() {
+        return Ok(Some(Added::Taken));
+    }
+    let select = "SELECT count(*) FROM passkey WHERE account_id = ?1";
+    if database.one(select, params![user.as_str()], |row| row.count(0))?.unwrap_or(0) >= MOST as u64 {
+        return Ok(Some(Added::Full));
+    }
+    let fixed = read_site(database)?.id;
+    Ok(fixed.is_some_and(|fixed| *fixed != *site).then_some(Added::OtherSite))
+}
+
+fn is_needed(database: &Database, leaving: &Passkey, staying: &[Passkey], needs: Strength) -> Result<bool, Fault> {
+    if leaving.set_aside.is_some() {
+        return Ok(false);
+    }
+    let works = |passkey: &&Passkey| passkey.set_aside.is_none();
+    if needs == Strength::Passkey && leaving.verifies && !staying.iter().filter(works).any(|passkey| passkey.verifies) {
+        return Ok(true);
+    }
+    let select = "SELECT password IS NOT NULL, (SELECT count(*) FROM totp WHERE account_id = account.id)
+                  FROM account WHERE id = ?1";
+    let read = |row: &Record<'_>| Ok((row.flag(0)?, row.count(1)?));
+    let (has_password, totps) = database.one(select, params![leaving.user.as_str()], read)?.unwrap_or((false, 0));
+    let is_last = totps == 0 && staying.iter().filter(works).count() == 0;
+    Ok(is_last && (needs >= Strength::TwoFactor || !has_password))
+}
+
+/// After a change of factors: ends every other session of the user and what is half-done, and replaces all tokens of this one.
+fn begin_anew(
+    database: &Database,
+    (session, user): (SessionId, UserId),
+    (token, host): (TokenHash, &str),
+    now: Timestamp,
+) -> Result<Vec<SessionId>, Fault> {
+    let select = "SELECT id FROM session WHERE account_id = ?1 AND id <> ?2";
+    let others = database.all(select, params![user.as_str(), session.as_str()], |row| row.id(0))?;
+    sessions::delete(database, &others)?;
+    database.execute("DELETE FROM ceremony WHERE account_id = ?1", params![user.as_str()])?;
+    confirm::replace_tokens(database, session, (token, host), now)?;
+    Ok(others)
+}
+
+fn insert(
+    database: &Database,
+    keys: &Keys,
+    (id, user): (PasskeyId, UserId),
+    (made, name): (&Made, &str),
+    now: Timestamp,
+) -> Result<(), Fault> {
+    let insert = "INSERT INTO passkey (id, account_id, credential_id, state, name, aaguid, counter, verifies, discoverable,
+                                       backup_eligible, backed_up, transports, created_at)
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+    let state = keys.vault.seal(&place(id, user), &made.state);
+    let (eligible, backed_up) = (made.backup_eligible, made.backed_up);
+    let values = params![
+        id.as_str(),
+        user.as_str(),
+        made.credential_id,
+        state,
+        name,
+        made.aaguid,
+        made.counter,
+        made.verified,
+        made.discoverable,
+        eligible,
+        backed_up,
+        made.transports,
+        now.millis()
+    ];
+    database.execute(insert, values).map(|_| ())
+}
+
+fn read(row: &Record<'_>, keys: &Keys) -> Result<Passkey, Fault> {
+    let (id, user) = (row.id(0)?, row.id(1)?);
+    let state: Secret<Vec<u8>> = keys.vault.open(&place(id, user), &row.bytes(3)?)?;
+    Ok(Passkey {
+        id,
+        user,
+        credential_id: row.bytes(2)?,
+        state,
+        name: row.text(4)?,
+        aaguid: row.bytes(5)?.try_into().map_err(|_| Fault::Unreadable { column: "passkey.aaguid" })?,
+        counter: row.small(6)?,
+        verifies: row.flag(7)?,
+        discoverable: row.flag(8)?,
+        backup_eligible: row.flag(9)?,
+        backed_up: row.flag(10)?,
+        transports: row.text(11)?,
+        created_at: row.time(12)?,
+        used_at: row.optional(13, Record::time)?,
+        set_aside: row.optional(14, Record::time)?,
+    })
+}
+
+fn place(id: PasskeyId, user: UserId) -> String {
+    vault::place("passkey", "state", id.as_str(), user.as_str())
+}
+
+#[cfg(test)]
+mod tests;
