@@ -64,6 +64,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("totp_rs", &["auth"]),
     ("tracing_subscriber", &["observe"]),
     ("unicode_normalization", &["model", "auth", "policy"]),
+    ("webauthn_rs_core", &["auth"]),
     ("webpki_roots", &["tls", "fetch"]),
     ("x509_parser", &["tls"]),
     ("zeroize", &["base", "tls"]),

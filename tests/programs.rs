@@ -29,6 +29,12 @@ fn chromium_walks_through_the_demo() {
 }
 
 #[test]
+#[ignore = "needs chromium, certutil, oathtool, python"]
+fn chromium_signs_in_with_passkeys() {
+    scenario("passkeys");
+}
+
+#[test]
 #[ignore = "needs chromium, certutil, python with jupyterlab"]
 fn one_sign_in_serves_three_names() {
     scenario("three_apps");

@@ -87,6 +87,10 @@ impl Desk {
             Wish::UserDelete { name } => self.delete(&name).await,
             Wish::SessionList => self.list_sessions().await,
             Wish::SessionEnd { which } => self.end(which).await,
+            Wish::Site => {
+                let site = self.store.site();
+                Ok(Answer::Site { id: site.id.as_deref().map(str::to_owned), passkeys: site.passkeys })
+            }
             Wish::Keys { ask } => self.keys(ask).await,
             Wish::Trail { ask } => self.trail(ask).await,
             // The running gateway carries these out before anybody asks here.

@@ -82,6 +82,8 @@ pub enum Wish {
         /// What.
         ask: TrailWish,
     },
+    /// What passkeys are made for.
+    Site,
     /// Whether the gateway is well.
     Health,
     /// Everything there is to see of it.
@@ -173,6 +175,13 @@ pub enum Answer {
     Ended {
         /// How many.
         ended: usize,
+    },
+    /// What passkeys are made for.
+    Site {
+        /// The domain; none while there is no passkey.
+        id: Option<String>,
+        /// How many there are.
+        passkeys: u64,
     },
     /// The gateway is well.
     Well {

@@ -157,8 +157,8 @@ impl Refused {
 #[derive(Deserialize)]
 struct ClientData {
     origin: String,
-    #[serde(rename = "crossOrigin", default)]
-    cross_origin: bool,
+    #[serde(rename = "crossOrigin")]
+    cross_origin: Option<bool>,
     #[serde(rename = "topOrigin")]
     top_origin: Option<Value>,
 }
@@ -217,13 +217,18 @@ impl RelyingParty {
     /// # Errors
     /// [`Refused`] with the reason.
     pub fn finish_registration(&self, asked: &Registering, answer: &str) -> Result<Made, Refused> {
-        let read: RegisterPublicKeyCredential = parse(answer)?;
+        let mut said: Value = parse(answer)?;
+        let extra = Extra::deserialize(&said).map_err(|_| Refused::Unreadable)?;
+        // A way to reach keys that the library does not know yet must not keep anybody from adding theirs.
+        if let Some(response) = said.get_mut("response").and_then(Value::as_object_mut) {
+            response.remove("transports");
+        }
+        let read: RegisterPublicKeyCredential = serde_json::from_value(said).map_err(|_| Refused::Unreadable)?;
         self.check_page(&read.response.client_data_json)?;
         let credential = self.library.register_credential(&read, &asked.0, None).map_err(|fault| reason(&fault))?;
         if credential.cred_id != read.raw_id {
             return Err(Refused::Unreadable);
         }
-        let extra: Extra = parse(answer)?;
         let state = serde_json::to_vec(&credential).map_err(|_| Refused::Unreadable)?;
         Ok(Made {
             aaguid: aaguid(&extra, &credential.cred_id),
@@ -282,8 +287,7 @@ impl RelyingParty {
         credential.registration_policy = UserVerificationPolicy::Preferred;
         let result =
             self.library.authenticate_single_credential(answer, &asked.0, &credential).map_err(|fault| reason(&fault))?;
-        let shown =
-            Shown { counter: result.counter(), verified: result.user_verified(), backed_up: result.backup_state() };
+        let shown = Shown { counter: result.counter(), verified: result.user_verified(), backed_up: result.backup_state() };
         if verification == Verification::Required && !shown.verified {
             return Err(Refused::NotVerified);
         }
@@ -293,7 +297,7 @@ impl RelyingParty {
     /// The page that asked is ours, to the letter, and in no frame of another site.
     fn check_page(&self, client_data: &[u8]) -> Result<(), Refused> {
         let said: ClientData = serde_json::from_slice(client_data).map_err(|_| Refused::Unreadable)?;
-        if said.cross_origin || said.top_origin.is_some() {
+        if said.cross_origin == Some(true) || said.top_origin.is_some() {
             return Err(Refused::CrossOrigin);
         }
         if said.origin == self.origin { Ok(()) } else { Err(Refused::OtherOrigin) }
@@ -369,8 +373,7 @@ fn transports(extra: &Extra) -> String {
     let plain = |text: &&String| {
         text.len() <= LONGEST_TRANSPORT && !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
     };
-    let known: Vec<&str> =
-        extra.response.transports.iter().filter(plain).take(MOST_TRANSPORTS).map(String::as_str).collect();
+    let known: Vec<&str> = extra.response.transports.iter().filter(plain).take(MOST_TRANSPORTS).map(String::as_str).collect();
     known.join(" ")
 }
 
@@ -430,8 +433,7 @@ mod tests {
 
     #[test]
     fn a_browser_is_asked_for_a_key_that_finds_itself_and_no_attestation() {
-        let (options, _) =
-            party().begin_registration((Id::draw(Entropy), "alice"), &[], Verification::Preferred).expect("asked");
+        let (options, _) = party().begin_registration((Id::draw(Entropy), "alice"), &[], Verification::Preferred).expect("asked");
         let options: Value = serde_json::from_str(&options).expect("JSON");
         assert_eq!(options["authenticatorSelection"]["residentKey"], "preferred");
         assert_eq!((&options["attestation"], &options["rp"]["id"]), (&"none".into(), &"auth.example".into()));
@@ -466,7 +468,9 @@ mod tests {
     fn only_our_own_page_in_a_tab_of_its_own_counts() {
         let judge = |said: &str| party().check_page(said.as_bytes());
         assert_eq!(judge(r#"{"origin":"https://auth.example:8443","crossOrigin":false,"new":1}"#), Ok(()));
-        for origin in ["https://auth.example", "http://auth.example:8443", "https://x.auth.example:8443", "https://auth.example:8443/"] {
+        for origin in
+            ["https://auth.example", "http://auth.example:8443", "https://x.auth.example:8443", "https://auth.example:8443/"]
+        {
             assert_eq!(judge(&json!({ "origin": origin }).to_string()), Err(Refused::OtherOrigin), "{origin}");
         }
         let framed = r#"{"origin":"https://auth.example:8443","crossOrigin":true}"#;

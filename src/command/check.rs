@@ -1,8 +1,14 @@
-//! `doorward check`: would this configuration run? Reads the file and what it names, nothing else.
+//! `doorward check`: would this configuration run? Reads the file and what it names, and asks a running gateway about what only its
+//! store knows.
 
+use crate::admin::wish::{Answer, Wish};
 use crate::command::exit::Failure;
 use crate::command::output::{Output, print};
 use crate::command::place::{Named, load};
+use crate::command::wish::Installation;
+use crate::config::report::Report;
+use crate::plan::passkeys;
+use crate::plan::whole::Plan;
 
 /// Carries out `check`.
 ///
@@ -11,6 +17,7 @@ use crate::command::place::{Named, load};
 pub fn check(named: &Named, deny_warnings: bool, output: Output) -> Result<(), Failure> {
     let file = named.required_config()?;
     let (plan, report) = load(&file)?;
+    let report = unless_orphaned(named, &plan, report)?;
     if deny_warnings && !report.complaints.is_empty() {
         return Err(Failure::Warnings(Box::new(report)));
     }
@@ -26,6 +33,21 @@ pub fn check(named: &Named, deny_warnings: bool, output: Output) -> Result<(), F
         print(&format!("{} is fine: {apps} app{}, {hosts} host{}", file.display(), plural(apps), plural(hosts)));
     }
     Ok(())
+}
+
+/// The report, unless a gateway runs whose passkeys would open nothing under `plan`. What the store holds is asked of nobody else:
+/// `check` opens none, and without a gateway the next start says the same.
+fn unless_orphaned(named: &Named, plan: &Plan, mut report: Report) -> Result<Report, Failure> {
+    let asked = Installation::find(named).and_then(|installation| installation.ask_running(&Wish::Site));
+    // One that is another user's, or does not answer, says nothing against the file.
+    let Ok(Some(Answer::Site { id: Some(id), passkeys })) = asked else { return Ok(report) };
+    match passkeys::orphaned(plan, (&id, passkeys)) {
+        None => Ok(report),
+        Some(complaint) => {
+            report.complaints.push(complaint);
+            Err(Failure::Config(Box::new(report)))
+        }
+    }
 }
 
 fn plural(count: usize) -> &'static str {

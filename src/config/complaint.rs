@@ -192,6 +192,12 @@ impl Complaint {
         self
     }
 
+    /// Cause, what is worth knowing and what to do, where there is no room for more than a line.
+    pub fn in_a_line(&self) -> String {
+        let parts = [self.message.clone()].into_iter().chain(self.notes.iter().cloned()).chain(self.help.clone());
+        parts.collect::<Vec<_>>().join("; ")
+    }
+
     /// Names the key concerned.
     #[must_use]
     pub fn key(mut self, key: impl Into<String>) -> Self {

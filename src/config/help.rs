@@ -157,6 +157,14 @@ host, and letter case no other path. Several apps share a host if each has a `pa
 [[app]]\nhost = \"b.example.com\"\nupstream = \"http://127.0.0.1:8001\"",
     ),
     entry(
+        Code::E0503,
+        "Browsers use a passkey for the domain that it was made for and for names below it, and for no other. Passkeys of this
+gateway are made for the portal's host, or for `auth.webauthn.rp_id`, which is that host or a domain above it. Once there is one, the
+domain stays as it is: another would leave people with keys that open nothing.",
+        "portal = \"https://auth.example.com\"\n\n[auth.webauthn]\nrp_id = \"example.org\"",
+        "portal = \"https://auth.example.com\"\n\n[auth.webauthn]\nrp_id = \"example.com\"",
+    ),
+    entry(
         Code::E0504,
         "`portal` is the one host on which people sign in. It is written as a host or as https://HOST, with a port if browsers
 need one; plain http, a path or a wildcard do not work there.",
@@ -312,8 +320,8 @@ redirect = [{ from = \"/\", to = \"/lab\", status = 308 }]",
     ),
     entry(
         Code::W0612,
-        "Whoever signs in, and however, this stays shut: `allow` names nobody, or `require` asks for a passkey, which this
-version does not know yet. That may be meant for a while. `deny` says so better, if it is.",
+        "Whoever signs in, and however, this stays shut: `allow` names nobody, or `require` asks for a passkey where people
+sign in on an IP address, for which browsers have none. That may be meant for a while. `deny` says so better, if it is.",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nallow = []",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nallow = [\"group:family\"]",
     ),

@@ -34,6 +34,7 @@ use crate::listen::limit::Slots;
 use crate::listen::metrics;
 use crate::model::event::Event;
 use crate::observe::access::{AccessLog, Form, Writer};
+use crate::plan::passkeys;
 use crate::plan::policy::AccessFormat;
 use crate::plan::whole::Plan;
 use crate::portal::service::Portal;
@@ -94,6 +95,9 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
     let keys = KeyHolder::open(&place.data, place.keys.as_ref(), entropy, clock.now())?;
     let master = keys.ring().active().key.clone();
     let store = Store::open(&place.data, keys, clock.clone(), entropy)?;
+    let site = store.site();
+    let orphaned = site.id.as_deref().and_then(|id| passkeys::orphaned(&plan, (id, site.passkeys)));
+    orphaned.map_or(Ok(()), |complaint| Err(Fault::Orphaned(complaint.in_a_line())))?;
     let ca = Arc::new(LocalCa::open_or_create(&place.certs, &clock, entropy).map_err(|fault| Fault::Tls(vec![fault]))?);
     let directory =
         Directory::new(Arc::clone(&ca), clock.clone(), Wanted::by(&plan), plan.tls.min_version).map_err(Fault::Tls)?;

@@ -43,6 +43,9 @@ pub enum Fault {
     /// A thread cannot be made.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
+    /// Passkeys that exist would open nothing.
+    #[error("E0503: {0}")]
+    Orphaned(String),
     /// Configured to listen nowhere.
     #[error("no address to listen on: `listen.https` is empty")]
     Nowhere,

@@ -34,6 +34,7 @@ use crate::observe::process::Process;
 use crate::plan::app::App;
 use crate::plan::changed_settings;
 use crate::plan::difference::{self, Change};
+use crate::plan::passkeys;
 use crate::plan::succession;
 use crate::plan::whole::Plan;
 use crate::proxy::pool::Pool;
@@ -271,6 +272,7 @@ impl Reloader {
             Err(report) => report.consulted.clone(),
         };
         let Loaded { plan, report, .. } = loaded.map_err(Refused::Complaints)?;
+        let report = self.unless_orphaned(&plan, report)?;
         let plan = self.at_real_port(plan);
         let (files, addresses) = self.prepare(&plan, state)?;
         let changes = difference::difference(&self.plan(), &plan);
@@ -300,7 +302,20 @@ impl Reloader {
     pub fn compare(&self, source: Source) -> Result<(Vec<Change>, Report), Refused> {
         let loaded = configuration::compiled(source, &self.place.environment);
         let Loaded { plan, report, .. } = loaded.map_err(Refused::Complaints)?;
+        let report = self.unless_orphaned(&plan, report)?;
         Ok((difference::difference(&self.plan(), &self.at_real_port(plan)), report))
+    }
+
+    /// The report, unless passkeys that exist would open nothing under `plan`.
+    fn unless_orphaned(&self, plan: &Plan, mut report: Report) -> Result<Report, Refused> {
+        let site = self.reach.services.store.site();
+        match site.id.as_deref().and_then(|id| passkeys::orphaned(plan, (id, site.passkeys))) {
+            None => Ok(report),
+            Some(complaint) => {
+                report.complaints.push(complaint);
+                Err(Refused::Complaints(Box::new(report)))
+            }
+        }
     }
 
     /// Does what falls due until `stop` is cut: ends the streams of apps that left, goes back from a trial.

@@ -3,8 +3,8 @@
 use crate::auth::passkey::Verification;
 use crate::config::auth::{WebauthnTable, WrittenVerification};
 use crate::config::complaint::{Code, Complaint};
-use crate::config::placed;
 use crate::config::document::Document;
+use crate::config::placed;
 use crate::config::placed::{Place, Placed};
 use crate::model::strength::Strength;
 use crate::plan::policy::PasskeyPolicy;
@@ -30,7 +30,9 @@ fn site(written: &Placed<String>, portal: &Host, complaints: &mut Vec<Complaint>
         Err(reason) => reason.to_string(),
         Ok(site) if site.ip().is_some() => "browsers have passkeys only for names, not for addresses".to_owned(),
         // Browsers refuse what is no domain of somebody's own; a whole list of those is theirs, the first rule of it is this.
-        Ok(site) if site != *portal && !site.as_str().contains('.') => "a passkey for a whole top-level domain is refused".to_owned(),
+        Ok(site) if site != *portal && !site.as_str().contains('.') => {
+            "a passkey for a whole top-level domain is refused".to_owned()
+        }
         Ok(site) if !opens(site.as_str(), portal) => format!("people sign in on {portal}, which is not below it"),
         Ok(site) => return Some(site),
     };
@@ -58,7 +60,9 @@ pub fn unmeetable(plan: &Plan, document: &Document, complaints: &mut Vec<Complai
             None if asks(&document.auth.require) => warn(&app.place, "auth.require"),
             Some(_) | None => {}
         }
-        for written in app.rules.iter().filter_map(|rule| rule.require.as_ref()).filter(|written| written.value == Strength::Passkey) {
+        for written in
+            app.rules.iter().filter_map(|rule| rule.require.as_ref()).filter(|written| written.value == Strength::Passkey)
+        {
             warn(&written.place, "app.rule.require");
         }
     }
@@ -100,9 +104,13 @@ mod tests {
     #[test]
     fn passkeys_open_their_own_name_and_those_below() {
         let portal = Host::parse("auth.example.com").expect("a host");
-        for (site, right) in
-            [("auth.example.com", true), ("example.com", true), ("h.example.com", false), ("x.auth.example.com", false), ("", false)]
-        {
+        for (site, right) in [
+            ("auth.example.com", true),
+            ("example.com", true),
+            ("h.example.com", false),
+            ("x.auth.example.com", false),
+            ("", false),
+        ] {
             assert_eq!(opens(site, &portal), right, "{site}");
         }
         assert!(!opens("127.0.0.1", &Host::parse("127.0.0.1").expect("a host")));

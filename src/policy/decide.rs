@@ -116,6 +116,7 @@ mod tests {
     use crate::base::entropy::Entropy;
     use crate::base::id::Id;
     use crate::model::session::{Proofs, Session, SessionRecord};
+    use crate::model::strength::Strength;
     use crate::policy::people::{Allowed, People};
     use crate::policy::requirement::Requirement;
 

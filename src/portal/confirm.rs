@@ -271,7 +271,9 @@ async fn standing<'a>(
             Ok(Standing::Elsewhere(Box::new(missing(plan, session, journey.as_ref()))))
         }
         // The form at once and not by a redirect: the sign-in page sends whoever has to confirm back here.
-        Some(_) | None => Ok(Standing::Elsewhere(Box::new(sign_in::form(portal, plan, call, journey.as_ref(), Shown::default())))),
+        Some(_) | None => {
+            Ok(Standing::Elsewhere(Box::new(sign_in::form(portal, plan, call, journey.as_ref(), Shown::default()))))
+        }
     }
 }
 
@@ -378,10 +380,7 @@ async fn by_passkey(
     let answer = |status, text: String| form(portal, plan, call, asked, (status, None, Some(Alert::new(BUTTON, text))));
     if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
         portal.metrics.attempt(Method::Passkey, Attempt::Throttled);
-        return Ok(sign_in::later(
-            answer(StatusCode::TOO_MANY_REQUESTS, text::too_many_tries(&in_words(wait))),
-            Wait::For(wait),
-        ));
+        return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, text::too_many_tries(&in_words(wait))), Wait::For(wait)));
     }
     let wanted = (sent, Wanted::Confirm(asked.session.id));
     let whose = (Some(asked.session.user), asked.verification(plan));

@@ -250,5 +250,7 @@ async fn look(
     };
     // An account that is closed has no keys, as far as visitors can tell.
     let judged = if user.disabled { judged.and(Err(Refused::Unknown)) } else { judged };
-    Ok(judged.map(|shown| Right { user: user.clone(), passkey: passkey.clone(), shown }).map_err(|reason| (reason, Some((user, passkey)), None)))
+    Ok(judged
+        .map(|shown| Right { user: user.clone(), passkey: passkey.clone(), shown })
+        .map_err(|reason| (reason, Some((user, passkey)), None)))
 }

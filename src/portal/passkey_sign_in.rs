@@ -49,8 +49,7 @@ pub async fn submit(
         return Ok(sign_in::later(page(shown), Wait::For(wait)));
     }
     let began = Instant::now();
-    let judged =
-        passkey::judge(portal, plan, call, (sent, Wanted::SignIn), (None, plan.auth.passkeys.verification)).await?;
+    let judged = passkey::judge(portal, plan, call, (sent, Wanted::SignIn), (None, plan.auth.passkeys.verification)).await?;
     portal.metrics.attempt_took(Method::Passkey, began.elapsed());
     match judged {
         Err(wrong) => Ok(page(refused(&wrong))),

@@ -262,9 +262,7 @@ async fn finish(
     let begun = ceremony.expires_at.millis().saturating_sub(i64::try_from(CEREMONY.as_millis()).unwrap_or(0));
     let password = Some(Timestamp::from_millis(begun));
     let (proofs, method) = match proof {
-        Proof::Passkey { .. } => {
-            (Proofs { password, passkey: Some(call.now), ..Proofs::default() }, "password and passkey")
-        }
+        Proof::Passkey { .. } => (Proofs { password, passkey: Some(call.now), ..Proofs::default() }, "password and passkey"),
         Proof::Password | Proof::Code { .. } => {
             (Proofs { password, code: Some(call.now), ..Proofs::default() }, "password and code")
         }
@@ -289,10 +287,7 @@ async fn by_passkey(
     let answer = |status, text: String| form(portal, plan, call, half_done, (status, Some(Alert::new(BUTTON, text))));
     if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
         portal.metrics.attempt(Method::Passkey, Attempt::Throttled);
-        return Ok(sign_in::later(
-            answer(StatusCode::TOO_MANY_REQUESTS, text::too_many_tries(&in_words(wait))),
-            Wait::For(wait),
-        ));
+        return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, text::too_many_tries(&in_words(wait))), Wait::For(wait)));
     }
     let wanted = (sent, Wanted::Step(half_done.ceremony.id));
     let whose = (Some(half_done.ceremony.user), plan.auth.passkeys.verification);

@@ -296,8 +296,12 @@ async fn proceed(
         let page = NoSecondFactorPage { installation: &plan.name, app, user: user.name.as_str(), go };
         return Ok(page::render(StatusCode::FORBIDDEN, &page));
     }
-    let proven =
-        Proven { user: user.id, strength: Strength::Password, proofs: Proofs { password: Some(call.now), ..Proofs::default() }, remember };
+    let proven = Proven {
+        user: user.id,
+        strength: Strength::Password,
+        proofs: Proofs { password: Some(call.now), ..Proofs::default() },
+        remember,
+    };
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     // Deleted or disabled this very moment.
     let told = call.entry(Deed::SignIn).with(&call.agent()).by(METHOD).detailed(call.host.as_str());

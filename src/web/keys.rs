@@ -26,7 +26,8 @@ const STALE: &str = "That page was open too long. Use your passkey once more.";
 const UNKNOWN: &str = "This passkey is no longer registered here. Use another way to sign in.";
 /// Everything else. One sentence for all reasons: the trail names the very one.
 const REFUSED: &str = "That passkey didn't work here. Try again, or use another way.";
-const NOT_VERIFIED: &str = "That key has to check that it's you, by fingerprint, face or PIN. Try again and let it, or use another way.";
+const NOT_VERIFIED: &str =
+    "That key has to check that it's you, by fingerprint, face or PIN. Try again and let it, or use another way.";
 
 /// Heading where an app asks for a passkey and there is none.
 pub const MISSING: &str = "A passkey is missing";
@@ -48,8 +49,7 @@ pub const ENDS_SESSIONS: &str = "Adding or removing a key signs you out everywhe
 /// In place of the list.
 pub const NONE: &str = "You have none yet.";
 /// On portals that are addresses.
-pub const ADDRESS: &str =
-    "This site is reached by an IP address, and browsers have passkeys only for names. Ask its owner for a name; a password and a code work here.";
+pub const ADDRESS: &str = "This site is reached by an IP address, and browsers have passkeys only for names. Ask its owner for a name; a password and a code work here.";
 /// Label.
 pub const NAME: &str = "Name";
 /// Button.
@@ -69,7 +69,8 @@ pub const REPLACES: &str = "can replace your password";
 /// What a key can do.
 pub const SECOND_ONLY: &str = "second step only";
 /// Of a key that is set aside.
-pub const SET_ASIDE: &str = "This key counted backwards, so there may be a copy of it. It opens nothing any more. Remove it and add a new one.";
+pub const SET_ASIDE: &str =
+    "This key counted backwards, so there may be a copy of it. It opens nothing any more. Remove it and add a new one.";
 /// The name is empty or too long.
 pub const BAD_NAME: &str = "Give it a name of 1 to 64 characters.";
 /// It cannot be removed.

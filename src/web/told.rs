@@ -15,8 +15,12 @@ pub const NOT_YOU: &str =
 pub fn notice(notice: &Notice, ago: &str) -> String {
     let what = match notice.deed {
         Deed::NewDevice => "Somebody signed in to your account with a browser, or from a network, that was new",
-        Deed::CredentialChanged => "Your password or authenticator was changed",
+        Deed::CredentialChanged => "Your password, authenticator or passkeys were changed",
         other => other.name(),
+    };
+    let what = match &notice.detail {
+        Some(detail) if notice.deed == Deed::CredentialChanged => format!("{what} ({detail})"),
+        Some(_) | None => what.to_owned(),
     };
     let from = notice.address.as_ref().map(|address| format!(", from {address}")).unwrap_or_default();
     format!("{what}: {ago} ago{from}.")
@@ -33,7 +37,7 @@ pub fn sentence(written: &Written) -> String {
         Some(Deed::SignOut) => format!("{user} signed out"),
         Some(Deed::SessionEnded) => format!("a session of {user} was ended"),
         Some(Deed::SetUp) => format!("{user} set up their account"),
-        Some(Deed::CredentialChanged) => format!("the password or authenticator of {user} was changed"),
+        Some(Deed::CredentialChanged) => format!("a password, authenticator or passkey of {user} was changed"),
         Some(Deed::UserAdded) => format!("the account {user} was made"),
         Some(Deed::UserChanged) => format!("the account {user} was changed"),
         Some(Deed::UserDisabled) => format!("the account {user} was disabled"),

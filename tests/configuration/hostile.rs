@@ -78,7 +78,7 @@ fn check_report(report: &Report, refused: bool, told: &dyn Fn() -> String) {
     }
 }
 
-fn identities() -> [Identity; 3] {
+fn identities() -> [Identity; 4] {
     let session = |strength| {
         Identity::User(Arc::new(Session::from(SessionRecord {
             id: Id::draw(Entropy),
@@ -134,7 +134,9 @@ fn expected(root: &Table, app: &Table) -> Vec<String> {
                 Answer::Open => "pass".to_owned(),
                 Answer::Redirect(status, to) => format!("{status} {to}"),
                 Answer::Deny(status) => status.to_string(),
-                Answer::Password | Answer::TwoFactor | Answer::Passkey if strength.as_ref().is_some_and(|strength| *strength >= answer) => {
+                Answer::Password | Answer::TwoFactor | Answer::Passkey
+                    if strength.as_ref().is_some_and(|strength| *strength >= answer) =>
+                {
                     "pass".to_owned()
                 }
                 Answer::Password => "sign in with password".to_owned(),

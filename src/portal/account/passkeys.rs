@@ -116,7 +116,12 @@ fn replaces(passkey: &Passkey) -> bool {
     passkey.verifies && passkey.discoverable
 }
 
-async fn change(portal: &Portal, plan: &Plan, call: &Call<'_>, (back, body): (&'static str, Body)) -> Result<Response<Body>, Stop> {
+async fn change(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    (back, body): (&'static str, Body),
+) -> Result<Response<Body>, Stop> {
     let sent = guard::read(call, body).await?;
     let session = match fresh::proven(portal, plan, call, back) {
         Ok(session) => session,
@@ -190,12 +195,7 @@ async fn ask(
     Ok(page::render_asking(status, &page, asks))
 }
 
-async fn add(
-    portal: &Portal,
-    plan: &Plan,
-    call: &Call<'_>,
-    (session, sent): (&Session, &Form),
-) -> Result<Response<Body>, Stop> {
+async fn add(portal: &Portal, plan: &Plan, call: &Call<'_>, (session, sent): (&Session, &Form)) -> Result<Response<Body>, Stop> {
     let again = async |text: &str| {
         let alert = Some(Alert::new(BUTTON, text));
         ask(portal, plan, call, (session, StatusCode::UNPROCESSABLE_ENTITY, alert)).await

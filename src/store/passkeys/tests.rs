@@ -136,7 +136,10 @@ async fn what_is_asked_of_somebody_keeps_their_last_key() {
     assert!(matches!(kit.add(&session, made(1)).await, Added::Done(_)));
     assert!(matches!(kit.add(&session, Made { verified: false, ..made(2) }).await, Added::Done(_)));
     let [first, second] = <[Passkey; 2]>::try_from(kit.store.passkeys_of(alice.id).await.unwrap()).unwrap();
-    assert!(matches!(kit.remove(&session, first.id, Strength::Passkey).await, Removed::Needed), "the other only is a second step");
+    assert!(
+        matches!(kit.remove(&session, first.id, Strength::Passkey).await, Removed::Needed),
+        "the other only is a second step"
+    );
     kit.raw().execute("DELETE FROM totp", []).unwrap();
     assert!(matches!(kit.remove(&session, first.id, Strength::TwoFactor).await, Removed::Done(_)));
     assert!(matches!(kit.remove(&session, second.id, Strength::TwoFactor).await, Removed::Needed));

@@ -23,6 +23,14 @@ impl Form {
         Self { action, fields: fields.collect() }
     }
 
+    /// The form of a page that asks for a passkey, and what it asks for.
+    pub fn asking(page: &str) -> (Self, serde_json::Value) {
+        let start = page.find("data-passkey=").unwrap_or_else(|| panic!("no passkey is asked for in {page}"));
+        let start = page[..start].rfind("<form").expect("a form");
+        let options = attribute(page[start..].split('>').next().expect("split gives one"), "data-options").expect("options");
+        (Self::of(&page[start..]), serde_json::from_str(&options).expect("JSON"))
+    }
+
     /// With a field filled in.
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.fields.retain(|(field, _)| field != name);

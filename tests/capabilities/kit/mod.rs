@@ -8,6 +8,7 @@ pub mod flood;
 pub mod form;
 pub mod frames;
 pub mod gateway;
+pub mod key;
 pub mod line;
 pub mod visitor;
 pub mod wire;
