@@ -27,6 +27,8 @@ impl Kit {
     }
 
     async fn add(&self, session: &Session, made: Made) -> Added {
+        // So that each is younger than the one before.
+        self.clock.advance(Duration::from_millis(1));
         let held = (hash(), "a.example".into());
         self.store.add_passkey(session.id, (made, "a key".to_owned()), "a.example", held).await.unwrap()
     }

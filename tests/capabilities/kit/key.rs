@@ -104,7 +104,10 @@ impl Key {
     pub async fn register(&self, origin: &str, options: &Value) -> Value {
         let options: CredentialCreationOptions = serde_json::from_value(json!({ "publicKey": options })).expect("options");
         let origin = origin.parse().expect("an origin");
-        let made = Client::new(self.authenticator()).register(&origin, options, DefaultClientData).await;
+        let made = Client::new(self.authenticator())
+            .user_verification_when_preferred(self.verifies)
+            .register(&origin, options, DefaultClientData)
+            .await;
         serde_json::to_value(made.expect("made")).expect("JSON")
     }
 
@@ -112,7 +115,10 @@ impl Key {
     pub async fn prove(&self, origin: &str, options: &Value) -> Value {
         let options: CredentialRequestOptions = serde_json::from_value(json!({ "publicKey": options })).expect("options");
         let origin = origin.parse().expect("an origin");
-        let proof = Client::new(self.authenticator()).authenticate(&origin, options, DefaultClientData).await;
+        let proof = Client::new(self.authenticator())
+            .user_verification_when_preferred(self.verifies)
+            .authenticate(&origin, options, DefaultClientData)
+            .await;
         serde_json::to_value(proof.expect("proven")).expect("JSON")
     }
 
