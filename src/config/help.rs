@@ -158,9 +158,9 @@ host, and letter case no other path. Several apps share a host if each has a `pa
     ),
     entry(
         Code::E0503,
-        "Browsers use a passkey for the domain that it was made for and for names below it, and for no other. Passkeys of this
-gateway are made for the portal's host, or for `auth.webauthn.rp_id`, which is that host or a domain above it. Once there is one, the
-domain stays as it is: another would leave people with keys that open nothing.",
+        "Browsers use a passkey for the domain that it was made for and for names below it, and for no other. Here that is the
+portal's host, or `auth.webauthn.rp_id`: that host or a domain above it. Once there is a passkey the domain stays as it is,
+for another would leave people with keys that open nothing.",
         "portal = \"https://auth.example.com\"\n\n[auth.webauthn]\nrp_id = \"example.org\"",
         "portal = \"https://auth.example.com\"\n\n[auth.webauthn]\nrp_id = \"example.com\"",
     ),

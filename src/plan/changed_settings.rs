@@ -189,7 +189,7 @@ fn general(plan: &Plan) -> [String; 14] {
         auth.totp_issuer.clone(),
         text(&auth.totp.algorithm.name()),
         format!("({}, {})", auth.totp.digits, auth.totp.period),
-        plan.passkey_site().unwrap_or("none").to_owned(),
+        auth.passkeys.site.as_ref().map_or_else(|| "the portal's host".to_owned(), |site| text(site)),
         auth.passkeys.name.clone().unwrap_or_else(|| plan.name.clone()),
         auth.passkeys.verification.name().to_owned(),
         plan.log.level.clone(),

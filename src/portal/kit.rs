@@ -285,10 +285,11 @@ impl Answer {
         self.headers[LOCATION].to_str().expect("ASCII").to_owned()
     }
 
-    /// The hidden fields of the page's form, and `typed`.
+    /// The hidden fields of the page's first form, and `typed`.
     pub(super) fn filled(&self, typed: &[(&str, &str)]) -> Vec<(String, String)> {
         let hidden = regex::Regex::new(r#"<input type="hidden" name="(\w+)" value="([^"]*)">"#).expect("a pattern");
-        let hidden = hidden.captures_iter(&self.text).map(|found| (found[1].to_owned(), found[2].to_owned()));
+        let form = self.text.split("</form>").next().unwrap_or_default();
+        let hidden = hidden.captures_iter(form).map(|found| (found[1].to_owned(), found[2].to_owned()));
         hidden.chain(typed.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).collect()
     }
 

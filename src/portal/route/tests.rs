@@ -219,7 +219,7 @@ async fn unknown_names_cost_and_say_the_same_as_wrong_passwords() {
     site.ready("carol").await;
     assert!(site.portal.store.set_disabled(&"carol".parse().expect("a name"), true).await.expect("done"));
     let mut answers = vec![];
-    let values = regex::Regex::new(r#"value="[^"]*""#).expect("a pattern");
+    let values = regex::Regex::new(r#"(value|data-options)="[^"]*""#).expect("a pattern");
     let long = "x".repeat(300);
     let names = [
         ("alice", "wrong password 1"),
