@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tracing::info;
 
-use crate::admin::wish::{Answer, Credentials, Details, RefusedKind, SessionLine, UserAnswer, UserLine, Which, Wish};
+use crate::admin::wish::{Answer, Credentials, Details, RefusedKind, SessionLine, SiteLine, UserAnswer, UserLine, Which, Wish};
 use crate::auth::token::Token;
 use crate::auth::totp;
 use crate::base::chain::Chain;
@@ -89,7 +89,8 @@ impl Desk {
             Wish::SessionEnd { which } => self.end(which).await,
             Wish::Site => {
                 let site = self.store.site();
-                Ok(Answer::Site { id: site.id.as_deref().map(str::to_owned), passkeys: site.passkeys })
+                let line = SiteLine { id: site.id.as_deref().map(str::to_owned), passkeys: site.passkeys };
+                Ok(Answer::Site(Box::new(line)))
             }
             Wish::Keys { ask } => self.keys(ask).await,
             Wish::Trail { ask } => self.trail(ask).await,

@@ -148,6 +148,15 @@ pub enum Which {
     All,
 }
 
+/// What passkeys are made for.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SiteLine {
+    /// The domain; none while there is no passkey.
+    pub id: Option<String>,
+    /// How many there are.
+    pub passkeys: u64,
+}
+
 /// What became of a wish.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
@@ -177,12 +186,7 @@ pub enum Answer {
         ended: usize,
     },
     /// What passkeys are made for.
-    Site {
-        /// The domain; none while there is no passkey.
-        id: Option<String>,
-        /// How many there are.
-        passkeys: u64,
-    },
+    Site(Box<SiteLine>),
     /// The gateway is well.
     Well {
         /// Its version.
@@ -216,7 +220,7 @@ pub enum Answer {
         /// What would change.
         changes: Vec<Change>,
         /// Warnings about the text.
-        warnings: Option<Told>,
+        warnings: Option<Box<Told>>,
     },
     /// The configuration has errors; nothing was changed.
     Complaints(Told),
@@ -239,7 +243,7 @@ pub struct Reloaded {
     /// What changed.
     pub changes: Vec<Change>,
     /// Warnings about the file.
-    pub warnings: Option<Told>,
+    pub warnings: Option<Box<Told>>,
     /// Keys that differ from what the gateway was started with and take effect with a restart only.
     pub needs_restart: Vec<String>,
     /// Seconds within which it has to be confirmed; `None` if it stays anyway.

@@ -169,7 +169,7 @@ fn show(answer: Answer, output: Output) {
             1 => "1 session ended; its open connections close within 2 seconds".to_owned(),
             more => format!("{more} sessions ended; their open connections close within 2 seconds"),
         }),
-        Answer::Site { .. }
+        Answer::Site(_)
         | Answer::Well { .. }
         | Answer::Keys { .. }
         | Answer::Trail { .. }

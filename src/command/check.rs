@@ -40,8 +40,8 @@ pub fn check(named: &Named, deny_warnings: bool, output: Output) -> Result<(), F
 fn unless_orphaned(named: &Named, plan: &Plan, mut report: Report) -> Result<Report, Failure> {
     let asked = Installation::find(named).and_then(|installation| installation.ask_running(&Wish::Site));
     // One that is another user's, or does not answer, says nothing against the file.
-    let Ok(Some(Answer::Site { id: Some(id), passkeys })) = asked else { return Ok(report) };
-    match passkeys::orphaned(plan, (&id, passkeys)) {
+    let Ok(Some(Answer::Site(site))) = asked else { return Ok(report) };
+    match site.id.as_deref().and_then(|id| passkeys::orphaned(plan, (id, site.passkeys))) {
         None => Ok(report),
         Some(complaint) => {
             report.complaints.push(complaint);

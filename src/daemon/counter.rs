@@ -124,8 +124,8 @@ fn refuse(refused: Refused, colour: bool) -> Answer {
     }
 }
 
-fn warnings(report: &Report, colour: bool) -> Option<Told> {
-    (!report.complaints.is_empty()).then(|| told(report, colour))
+fn warnings(report: &Report, colour: bool) -> Option<Box<Told>> {
+    (!report.complaints.is_empty()).then(|| Box::new(told(report, colour)))
 }
 
 fn told(report: &Report, colour: bool) -> Told {

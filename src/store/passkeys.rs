@@ -226,7 +226,11 @@ impl Store {
     pub(super) async fn reread_site(&self) -> Result<(), Fault> {
         let site = Arc::clone(&self.site);
         // In the queue: of two that change something, what the later one wrote is what stays.
-        self.ask(move |database| Ok(site.replace(read_site(database)?))).await
+        self.ask(move |database| {
+            site.replace(read_site(database)?);
+            Ok(())
+        })
+        .await
     }
 }
 

@@ -91,16 +91,14 @@ async fn a_passkey_signs_in_without_name_and_password() {
     assert!(again.session_cookie().is_none());
 }
 
+/// The attack: a challenge that was answered, one of another browser, one that is too old.
 #[tokio::test]
-async fn answers_that_prove_nothing_are_refused_each_for_its_own_reason() {
+async fn a_challenge_counts_once_in_one_browser_for_two_minutes() {
     let app = App::start().await;
     let gateway = Gateway::before(&app.url());
     let key = Key::new(true);
     with_key(&gateway, "alice", &key).await;
     let mut stranger = gateway.stranger();
-    let at = origin(&stranger);
-
-    // The attack: a challenge that was answered, one of another browser, one that is too old.
     let form = answered(&mut stranger, &key).await;
     let empty = form.clone().with("answer", "{}");
     let answer = stranger.submit(LOGIN, &empty).await;
@@ -117,6 +115,16 @@ async fn answers_that_prove_nothing_are_refused_each_for_its_own_reason() {
     gateway.clock.advance(minutes(2));
     let answer = stranger.submit(LOGIN, &form).await;
     refused(&gateway, &stranger, &answer, "challenge unknown, used or too old").await;
+}
+
+#[tokio::test]
+async fn answers_that_prove_nothing_are_refused_each_for_its_own_reason() {
+    let app = App::start().await;
+    let gateway = Gateway::before(&app.url());
+    let key = Key::new(true);
+    with_key(&gateway, "alice", &key).await;
+    let mut stranger = gateway.stranger();
+    let at = origin(&stranger);
 
     // The attack: a look-alike passes on what it was given, on a name below ours; or the key is for another site.
     let (form, options) = Form::asking(&stranger.get(LOGIN).await.text());
