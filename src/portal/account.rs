@@ -1,5 +1,7 @@
 //! The pages on which people look after their own account, `/.doorward/security` and what is below it.
 
+pub mod factors;
+
 use http::Response;
 
 use crate::plan::whole::Plan;

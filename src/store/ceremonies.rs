@@ -95,6 +95,7 @@ impl Store {
             if !allowed || proof == Proof::Password || !proof.spend(database, begun.user)? {
                 return Ok(None);
             }
+            proof.note_use(database, now)?;
             database.execute("DELETE FROM ceremony WHERE id = ?1", params![ceremony.as_bytes()])?;
             told.tell_of(database, begun.user)?;
             sessions::write(database, session, now, entropy)

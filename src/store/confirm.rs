@@ -39,6 +39,7 @@ impl Store {
             if !lasts || !proof.spend(database, known.user)? {
                 return Ok(None);
             }
+            proof.note_use(database, now)?;
             let update = format!("UPDATE session SET {} = ?2 WHERE id = ?1", proof.column());
             database.execute(&update, params![session.as_str(), now.millis()])?;
             database.execute("DELETE FROM session_token WHERE session_id = ?1", params![session.as_str()])?;
@@ -49,7 +50,8 @@ impl Store {
     }
 }
 
-fn proofs(database: &Database, session: SessionId) -> Result<Option<Proofs>, Fault> {
+/// When the factors of a session were last proven; `None` if it has ended.
+pub(super) fn proofs(database: &Database, session: SessionId) -> Result<Option<Proofs>, Fault> {
     let select = "SELECT password_at, code_at FROM session WHERE id = ?1";
     database.one(select, params![session.as_str()], |row| read(row, 0))
 }

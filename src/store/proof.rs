@@ -2,6 +2,7 @@
 
 use rusqlite::params;
 
+use crate::base::clock::Timestamp;
 use crate::model::credential::TotpId;
 use crate::model::user::UserId;
 use crate::store::credentials;
@@ -31,6 +32,17 @@ impl Proof {
                 let owned = "SELECT id FROM totp WHERE id = ?1 AND account_id = ?2";
                 let owned = database.one(owned, params![totp.as_str(), user.as_str()], |_| Ok(()))?.is_some();
                 Ok(owned && credentials::burn(database, totp, step)?)
+            }
+        }
+    }
+
+    /// Notes when it was used, for its owner to see.
+    pub(super) fn note_use(self, database: &Database, now: Timestamp) -> Result<(), Fault> {
+        match self {
+            Self::Password => Ok(()),
+            Self::Code { totp, .. } => {
+                let update = "UPDATE totp SET used_at = ?2 WHERE id = ?1";
+                database.execute(update, params![totp.as_str(), now.millis()]).map(|_| ())
             }
         }
     }

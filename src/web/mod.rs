@@ -10,6 +10,7 @@ pub mod page;
 pub mod qr;
 pub mod refusal;
 pub mod return_to;
+pub mod security;
 pub mod text;
 pub mod told;
 pub mod worker;
