@@ -31,6 +31,7 @@ pub mod rules;
 pub mod settings;
 pub mod shadow;
 pub mod succession;
+pub mod totp;
 pub mod upstream;
 pub mod upstream_tls;
 pub mod websocket;

@@ -214,7 +214,7 @@ async fn tries(portal: &Portal, call: &Call<'_>, half_done: &HalfDone) -> Result
 /// # Errors
 /// [`Stop`] when the store does not answer.
 pub async fn judge(portal: &Portal, plan: &Plan, call: &Call<'_>, (totps, code): (&[Totp], &str)) -> Result<Outcome, Stop> {
-    let mut alert = Alert::new("code", text::wrong_code(&plan.auth.totp_issuer));
+    let mut alert = Alert::new("code", text::wrong_code(&plan.auth.totp_issuers()));
     for totp in totps {
         match totp::check(totp, code, call.now) {
             CodeCheck::Accepted { step } => return Ok(Outcome::Accepted { totp: totp.id, step }),

@@ -3,6 +3,7 @@
 //! Knows how an answer of ours looks and which headers it carries, not when it is given: flows belong to `portal`,
 //! decisions to `policy`. Nothing here touches the store.
 
+pub mod agent;
 pub mod asset;
 pub mod audience;
 pub mod form;

@@ -37,7 +37,7 @@ impl Destination {
     }
 
     /// A page of ours on the portal. Named by ourselves only: nothing that a browser sends becomes one.
-    pub fn ours(page: &'static str) -> Self {
+    pub fn ours(page: &str) -> Self {
         Self(Target::parse(page).expect("our own pages are targets"))
     }
 

@@ -46,9 +46,14 @@ impl Held {
 /// # Errors
 /// What needs it, if it is the last.
 pub fn may_remove(plan: &Plan, session: &Session, held: Held) -> Result<(), Needed> {
-    if held.second_factors() > 1 {
-        return Ok(());
-    }
+    if held.second_factors() > 1 { Ok(()) } else { may_have_none(plan, session) }
+}
+
+/// Whether nothing that somebody may open needs a second factor.
+///
+/// # Errors
+/// What needs it.
+pub fn may_have_none(plan: &Plan, session: &Session) -> Result<(), Needed> {
     if plan.auth.require > Strength::Password {
         return Err(Needed::Everywhere);
     }

@@ -1,0 +1,1 @@
+//! What people do on their security pages, and what attackers try there instead.
