@@ -217,7 +217,7 @@ fn form(
         alert,
         token: guard::token(portal, call, asked.session.id.as_str().as_bytes(), PURPOSE),
         go: portal.journeys.keep(journey, call.network(), call.now),
-        code: asked.facts.totps.first().map(|totp| text::code_label(totp.recipe.digits)),
+        code: (!asked.facts.totps.is_empty()).then(|| second_factor::label(&asked.facts.totps)),
     };
     page::render(status, &page)
 }

@@ -145,11 +145,10 @@ fn form(
     half_done: &HalfDone,
     (status, alert): (StatusCode, Option<Alert>),
 ) -> Response<Body> {
-    let digits = half_done.facts.totps.first().map_or(6, |totp| totp.recipe.digits);
     let page = CodePage {
         installation: &plan.name,
         user: half_done.facts.user.name.as_str(),
-        label: text::code_label(digits),
+        label: label(&half_done.facts.totps),
         alert,
         token: guard::token(portal, call, half_done.visitor.hash().as_bytes(), PURPOSE),
         ceremony: &half_done.text,
@@ -251,6 +250,18 @@ async fn finish(
     let Some(session) = store.finish_sign_in(ceremony.id, Proof::Code { totp, step }, session).await? else { return Ok(None) };
     portal.store.factor_succeeded(AttemptKey::of(&facts.user.name), Factor::Code).await?;
     Ok(Some(arrival::arrive(portal, plan, call, prepared, (&session, journey.as_ref())).await?))
+}
+
+/// The label of the field for a code of any of these authenticators.
+pub fn label(totps: &[Totp]) -> String {
+    let mut lengths: Vec<u32> = totps.iter().map(|totp| totp.recipe.digits).collect();
+    lengths.sort_unstable();
+    lengths.dedup();
+    match lengths.as_slice() {
+        [least, .., most] => text::code_label_of(*least, *most),
+        [digits] => text::code_label(*digits),
+        [] => text::code_label(6),
+    }
 }
 
 /// How long until an authenticator shows a new code.
