@@ -50,12 +50,7 @@ pub fn signed_in<'a>(
 ///
 /// # Errors
 /// The way to prove that, or to sign in, and back to `page`.
-pub fn proven<'a>(
-    portal: &Portal,
-    plan: &Plan,
-    call: &'a Call<'_>,
-    page: &str,
-) -> Result<&'a Arc<Session>, Box<Response<Body>>> {
+pub fn proven<'a>(portal: &Portal, plan: &Plan, call: &'a Call<'_>, page: &str) -> Result<&'a Arc<Session>, Box<Response<Body>>> {
     let session = signed_in(portal, plan, call, page)?;
     let needs = Needs { strength: session.strength, max_age: Some(plan.session.sudo_timeout) };
     match needs.lack(session, call.now) {

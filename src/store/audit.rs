@@ -163,9 +163,8 @@ impl Store {
         most: u32,
     ) -> Result<Vec<Written>, Fault> {
         self.ask(move |database| {
-            let select = format!(
-                "SELECT {COLUMNS} FROM audit WHERE account_id = ?1 AND seq < ?2 AND at >= ?3 ORDER BY seq DESC LIMIT ?4"
-            );
+            let select =
+                format!("SELECT {COLUMNS} FROM audit WHERE account_id = ?1 AND seq < ?2 AND at >= ?3 ORDER BY seq DESC LIMIT ?4");
             let before = before.map_or(i64::MAX, stored);
             database.all(&select, params![user.as_str(), before, since.millis(), most], read)
         })

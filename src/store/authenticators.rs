@@ -159,3 +159,90 @@ fn read(row: &Record<'_>) -> Result<Authenticator, Fault> {
         used_at: row.optional(6, Record::time)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::session::Session;
+    use crate::store::kit::{Kit, hash, password};
+
+    fn by(session: &Session) -> Changer {
+        Changer { session: session.id, token: hash(), host: "a.example".into() }
+    }
+
+    async fn signed_in(kit: &Kit, user: UserId) -> Arc<Session> {
+        kit.store.open_session(kit.session(user)).await.unwrap().unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_was_added_is_read_back_with_its_name_and_last_use() {
+        let kit = Kit::new();
+        let (alice, first) = kit.enrolled("alice").await;
+        let session = signed_in(&kit, alice.id).await;
+        let new = Totp { last_step: 7, ..kit.totp() };
+        let changer = by(&session);
+        let token = changer.token;
+        let after = kit.store.add_authenticator(changer, (new.clone(), "Tablet".into()), None).await.unwrap().unwrap();
+        assert_eq!((after.id, after.strength, after.proofs.code), (session.id, Strength::TwoFactor, Some(kit.clock.now())));
+        let kit = kit.reopened().await;
+        assert_eq!(kit.store.session(&token, "a.example").unwrap().unwrap().proofs, after.proofs, "by the new token alone");
+        assert_eq!(kit.count("session_token"), 1);
+        let held = kit.store.authenticators(alice.id).await.unwrap();
+        let read = held.iter().map(|one| (one.id, one.name.as_deref(), one.used_at));
+        let mut read: Vec<_> = read.collect();
+        read.sort_by_key(|(_, name, _)| name.is_some());
+        assert_eq!(read, [(first.id, None, None), (new.id, Some("Tablet"), Some(kit.clock.now()))]);
+        let totps = kit.store.sign_in_facts(&alice.name).await.unwrap().unwrap().totps;
+        let totp = totps.iter().find(|totp| totp.id == new.id).unwrap();
+        assert!(totp.seed.same_as(new.seed.expose()));
+        assert!(!kit.store.burn_step(new.id, 7).await.unwrap(), "the code that proved it is used up");
+    }
+
+    /// The attack: a change is under way while the session ends, or its user is disabled; or the authenticator is somebody else's.
+    #[tokio::test]
+    async fn only_a_session_that_counts_changes_anything_and_only_of_its_user() {
+        let kit = Kit::new();
+        let (alice, hers) = kit.enrolled("alice").await;
+        let (mallory, his) = kit.enrolled("mallory").await;
+        let session = signed_in(&kit, mallory.id).await;
+        let add = |changer, instead| kit.store.add_authenticator(changer, (kit.totp(), "x".into()), instead);
+        assert_eq!(add(by(&session), Some(hers.id)).await.unwrap().err(), Some(Refused::Gone));
+        let removed = kit.store.remove_authenticator(by(&session), hers.id, true).await.unwrap();
+        assert_eq!(removed.err(), Some(Refused::Gone));
+        let renamed = kit.store.rename_authenticator(mallory.id, hers.id, "x".into()).await.unwrap();
+        assert_eq!(renamed, Some(Refused::Gone));
+        let kept = kit.store.remove_authenticator(by(&session), his.id, false).await.unwrap();
+        assert_eq!(kept.err(), Some(Refused::LastFactor));
+        let (ended, added) = tokio::join!(kit.store.end_session(session.id), add(by(&session), None));
+        assert!(ended.unwrap());
+        assert_eq!(added.unwrap().err(), Some(Refused::Gone));
+        let session = signed_in(&kit, alice.id).await;
+        let (disabled, changed) = tokio::join!(
+            kit.store.set_disabled(&alice.name, true),
+            kit.store.change_password(by(&session), password("new"), true)
+        );
+        assert!(disabled.unwrap());
+        assert_eq!(changed.unwrap().err(), Some(Refused::Gone));
+        assert_eq!(kit.count("totp"), 2);
+        assert_eq!(kit.count("session_token"), 0);
+        assert!(!kit.store.sign_in_facts(&alice.name).await.unwrap().unwrap().password.unwrap().0.expose().contains("new"));
+    }
+
+    #[tokio::test]
+    async fn what_a_change_ends_is_ended_with_it() {
+        let kit = Kit::new();
+        let (alice, first) = kit.enrolled("alice").await;
+        let (bob, _) = kit.enrolled("bob").await;
+        let (session, other, theirs) =
+            (signed_in(&kit, alice.id).await, signed_in(&kit, alice.id).await, signed_in(&kit, bob.id).await);
+        kit.store.begin_ceremony(kit.ceremony(alice.id)).await.unwrap();
+        kit.store.issue_link(alice.id, hash(), kit.in_an_hour()).await.unwrap();
+        kit.store.change_password(by(&session), password("new"), false).await.unwrap().unwrap();
+        assert_eq!((kit.count("ceremony"), kit.count("link"), kit.count("session")), (0, 0, 3));
+        kit.store.add_authenticator(by(&session), (kit.totp(), "x".into()), Some(first.id)).await.unwrap().unwrap();
+        assert!(other.lifeline.is_cut() && !session.lifeline.is_cut() && !theirs.lifeline.is_cut());
+        assert_eq!((kit.count("session"), kit.count("totp")), (2, 2));
+        kit.store.end_other_sessions(alice.id, session.id).await.unwrap();
+        assert!(!session.lifeline.is_cut() && !theirs.lifeline.is_cut());
+    }
+}

@@ -92,7 +92,9 @@ impl Store {
     ) -> Result<Changed, Fault> {
         let (now, told) = (self.clock.now(), self.told());
         let Changer { session: id, token, host } = changer;
-        let Some(known) = self.live.of_id(&id).filter(|session| session.check(now).is_ok()) else { return Ok(Err(Refused::Gone)) };
+        let Some(known) = self.live.of_id(&id).filter(|session| session.check(now).is_ok()) else {
+            return Ok(Err(Refused::Gone));
+        };
         let (user, kept) = (known.user, host.clone());
         let work = move |database: &Database| {
             // It may have ended, or become another, while this waited.

@@ -57,7 +57,10 @@ mod tests {
             (format!("Mozilla/5.0 (X11; Linux x86_64) {webkit} HeadlessChrome/142.0 Safari/537.36"), "Chrome on Linux"),
             (format!("Mozilla/5.0 (Windows NT 10.0) {webkit} Chrome/142.0 Safari/537.36 Edg/142.0"), "Edge on Windows"),
             (format!("Mozilla/5.0 (Linux; Android 15) {webkit} Chrome/142.0 Mobile Safari/537.36"), "Chrome on Android"),
-            (format!("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) {webkit} Version/19.0 Safari/604.1"), "Safari on iPhone"),
+            (
+                format!("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) {webkit} Version/19.0 Safari/604.1"),
+                "Safari on iPhone",
+            ),
             ("curl/8.15.0".to_owned(), "curl"),
             (String::new(), "A browser that doesn't say which"),
             ("<script>alert(1)</script>".to_owned(), "<script>alert(1)<"),

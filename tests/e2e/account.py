@@ -8,6 +8,8 @@ import kit
 
 NAME = "alice"
 PASSWORD = "violet otter mends 7 kettles"
+# For so long a proof is enough.
+SUDO = 120
 OTHER = "amber badger counts 9 lanterns"
 ISSUER = "Example home"
 # What people choose from: each algorithm with each length.
@@ -34,7 +36,7 @@ def configuration(scene, upstream):
     file = scene.folder / "gateway.toml"
     file.write_text(
         f'name = "{ISSUER}"\ndata_dir = "{scene.folder / "data"}"\n[listen]\nhttps = ["127.0.0.1:0"]\nhttp = ["127.0.0.1:0"]\n'
-        f'[session]\nsudo_timeout = "1m"\n{kinds}\n[[app]]\nhost = "localhost"\nupstream = "http://127.0.0.1:{upstream}"\n'
+        f'[session]\nsudo_timeout = "{SUDO}s"\n{kinds}\n[[app]]\nhost = "localhost"\nupstream = "http://127.0.0.1:{upstream}"\n'
     )
     return file
 
@@ -66,11 +68,32 @@ class Person:
         page.wait_for_url(lambda url: "/.doorward/" not in url)
 
     def confirm(self, page):
-        """Only where it is asked for: a minute after the last proof."""
+        """Only where it is asked for."""
         if "/.doorward/confirm" in page.url:
             page.locator("input[name=code]").fill(self.authenticator.fresh())
             page.locator("input[name=code]").press("Enter")
             page.wait_for_url("**/.doorward/security**")
+
+    def enter(self, page, fields, done):
+        """Fills a form in and sends it; once more if its time ran out meanwhile, which leads back to the very form."""
+        for _ in range(2):
+            for name, value in fields.items():
+                page.locator(f"input[name={name}]").fill(value)
+            page.locator(f"input[name={name}]").press("Enter")
+            page.wait_for_url(re.compile(f"{done}|/confirm"))
+            if "/confirm" not in page.url:
+                return
+            self.confirm(page)
+        raise kit.Broken(f"asked for a proof twice on the way to {done}")
+
+    def remove(self, page):
+        for _ in range(2):
+            page.locator("button", has_text="Remove").click()
+            page.wait_for_url(re.compile("done=removed|/confirm"))
+            if "/confirm" not in page.url:
+                return
+            self.confirm(page)
+        raise kit.Broken("asked for a proof twice to remove one")
 
     def go(self, page, path):
         page.goto(self.base + "/.doorward/" + path)
@@ -83,7 +106,6 @@ def every_page(person, page):
                        ("security/password", "password"), ("security/activity", "activity")):
         person.go(page, path)
         kit.page_is_sound(page, name, person.scene.outdir)
-    kit.check("Security" in page.title() or "Activity" in page.title(), "pages have titles of their own")
 
 
 def enrol(person, page, number, algorithm, digits):
@@ -103,9 +125,7 @@ def enrol(person, page, number, algorithm, digits):
         page.locator("input[name=code]").press("Enter")
         page.locator("[role=alert]").wait_for()
         kit.page_is_sound(page, "authenticator-wrong-code", person.scene.outdir)
-    page.locator("input[name=code]").fill(new.fresh())
-    page.locator("input[name=code]").press("Enter")
-    page.wait_for_url("**/authenticators?done=added")
+    person.enter(page, {"code": new.fresh()}, "done=added")
     kit.check("Your authenticator app is on" in page.locator("[role=status]").inner_text(), f"{algorithm}, {digits}: added by oathtool's code")
     page.locator("section", has_text=f"{algorithm} {digits}").locator("a").click()
     person.confirm(page)
@@ -121,12 +141,7 @@ def all_kinds(person, page, browser):
         Person(person.scene, person.base, new).sign_in(beside)
         kit.check(beside.url == person.base + "/", f"{algorithm}, {digits} digits: signed in by oathtool's code")
         beside.context.close()
-        page.locator("button", has_text="Remove").click()
-        page.wait_for_url(re.compile("done=removed|/confirm"))
-        if "/confirm" in page.url:
-            person.confirm(page)
-            page.locator("button", has_text="Remove").click()
-            page.wait_for_url("**/authenticators?done=removed")
+        person.remove(page)
 
 
 def two_tabs(person, page):
@@ -140,9 +155,7 @@ def two_tabs(person, page):
     new = Oath(page.locator("a[href^='otpauth:']").get_attribute("href"))
     code = new.fresh()
     for tab in (page, second):
-        tab.locator("input[name=code]").fill(code)
-        tab.locator("input[name=code]").press("Enter")
-        tab.wait_for_url("**/authenticators?done=*")
+        person.enter(tab, {"code": code}, "done=")
     kit.check("done=late" in second.url and "done=added" in page.url, "of two tabs one adds it")
     kit.check(second.locator("section").count() == 2, "and only once")
     second.close()
@@ -154,9 +167,7 @@ def the_last_one_stays(person, page):
     while page.locator("section").count() > 1:
         page.locator("section a").last.click()
         person.confirm(page)
-        page.locator("button", has_text="Remove").click()
-        page.wait_for_load_state()
-        person.go(page, "security/authenticators")
+        person.remove(page)
     page.locator("section a").first.click()
     person.confirm(page)
     kit.check("this site asks everybody for one" in page.locator("#remove").inner_text(), "the last one stays, and the page says why")
@@ -164,9 +175,9 @@ def the_last_one_stays(person, page):
 
 
 def asked_anew(person, page):
-    """A minute later: the list offers nothing but the question, and the answer leads back to the very page."""
-    end = time.monotonic() + 61
-    kit.wait_for("the proof to be too old", lambda: time.monotonic() > end, 70, every=0.5)
+    """Later: the list offers nothing but the question, and the answer leads back to the very page."""
+    end = time.monotonic() + SUDO + 1
+    kit.wait_for("the proof to be too old", lambda: time.monotonic() > end, SUDO + 10, every=0.5)
     page.goto(person.base + "/.doorward/security/password")
     kit.check("/.doorward/confirm" in page.url, "an old proof is asked for anew")
     kit.page_is_sound(page, "confirm", person.scene.outdir)
@@ -210,8 +221,9 @@ def without_scripts(person, browser):
 
 
 def journey(scene):
-    upstream = kit.free_port()
-    scene.start("app", [kit.sys.executable, "-m", "http.server", "--bind", "127.0.0.1", upstream], cwd=scene.folder)
+    upstream, site = kit.free_port(), scene.folder / "site"
+    site.mkdir()
+    scene.start("app", [kit.sys.executable, "-m", "http.server", "--bind", "127.0.0.1", upstream], cwd=site)
     kit.wait_for("the app", lambda: kit.port_answers(upstream))
     gateway = Running(scene, configuration(scene, upstream))
     first = gateway.add_user(NAME, PASSWORD)
@@ -231,7 +243,11 @@ def journey(scene):
         person.confirm(page)
     kit.page_is_sound(page, "sessions-two", scene.outdir)
     page.locator("button", has_text="End all other sessions").click()
-    page.wait_for_url("**/sessions?done=others-ended")
+    page.wait_for_url(re.compile("done=others-ended|/confirm"))
+    if "/confirm" in page.url:
+        person.confirm(page)
+        page.locator("button", has_text="End all other sessions").click()
+        page.wait_for_url("**/sessions?done=others-ended")
     beside.goto(base + "/.doorward/security")
     kit.check("/.doorward/login" in beside.url, "the other browser is signed out")
     asked_anew(person, page)

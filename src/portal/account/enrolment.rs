@@ -19,8 +19,8 @@ use crate::model::audit::Deed;
 use crate::model::credential::{Totp, TotpId, TotpRecipe};
 use crate::model::session::{Session, SessionId};
 use crate::plan::whole::Plan;
-use crate::portal::account::authenticators::{self, LIST};
 use crate::portal::account;
+use crate::portal::account::authenticators::{self, LIST};
 use crate::portal::call::Call;
 use crate::portal::fresh::{self, Proven};
 use crate::portal::guard;
@@ -309,9 +309,8 @@ async fn verify(portal: &Portal, plan: &Plan, call: &Call<'_>, (name, sent): (&T
     let Some(enrolment) = portal.enrolments.find(&key, session.id, call.now) else {
         return Ok(call.redirect(&format!("{LIST}?done=late")));
     };
-    let again = |status, text: String| {
-        scan(portal, plan, call, (session, name, &enrolment), (status, Some(Alert::new("code", text))))
-    };
+    let again =
+        |status, text: String| scan(portal, plan, call, (session, name, &enrolment), (status, Some(Alert::new("code", text))));
     if !account::is_own_form(portal, call, session, (sent, PURPOSE)) {
         return Ok(again(StatusCode::FORBIDDEN, text::CODE_FORM_TOO_OLD.to_owned()));
     }
