@@ -6,7 +6,8 @@ use std::path::Path;
 
 use doorward::admin::wish::{Answer, Wish};
 use doorward::plan::compile::compile_text;
-use http::StatusCode;
+use doorward::wire::body::Body;
+use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use tokio::net::UnixListener;
 
@@ -198,7 +199,15 @@ async fn a_trial_that_goes_back_takes_the_authority_it_read_with_it() {
 /// The doctor asks the app as the gateway does: over TLS, with the same trust, and says so where there is none.
 #[tokio::test]
 async fn the_doctor_asks_an_upstream_over_tls() {
-    let (app, home, authority) = (App::start().await, tempfile::tempdir().expect("a folder"), Authority::new());
+    let app = App::answering(|seen| {
+        let mut response = Response::new(Body::from("Papers"));
+        if !seen.target.to_lowercase().starts_with("/admin") {
+            *response.status_mut() = StatusCode::NOT_FOUND;
+        }
+        response
+    })
+    .await;
+    let (home, authority) = (tempfile::tempdir().expect("a folder"), Authority::new());
     // The program goes by the real clock.
     let port = front(&app.url(), &authority.issue_for("localhost", (-3_650, 36_500)), Manner::default()).await;
     let probe = async |authority: &Authority| {
