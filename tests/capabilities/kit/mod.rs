@@ -10,5 +10,6 @@ pub mod frames;
 pub mod gateway;
 pub mod line;
 pub mod program;
+pub mod socket;
 pub mod visitor;
 pub mod wire;
