@@ -11,8 +11,9 @@ use http::StatusCode;
 use crate::kit::app::App;
 use crate::kit::form::{Form, unescape};
 use crate::kit::gateway::{Gateway, HOST, Person, one_app};
+use crate::kit::socket::{echo_app, open};
 use crate::kit::visitor::{Answer, Visitor, minutes};
-use crate::websockets::{AT_ONCE, echo_app, open};
+use crate::websockets::AT_ONCE;
 
 const SECURITY: &str = "/.doorward/security";
 const SESSIONS: &str = "/.doorward/security/sessions";
