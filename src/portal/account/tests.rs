@@ -61,7 +61,9 @@ fn scanned(page: &Answer) -> Totp {
 /// Goes through both steps of adding one, up to the page with the code.
 async fn scan(site: &Site, browser: &mut Browser, from: &str, fields: &[(&str, &str)]) -> (Answer, Totp) {
     let page = browser.get(site, from).await;
-    let next = browser.post(site, ADD, &page.filled(fields)).await;
+    let name = regex::Regex::new(r#"<input id="name"[^>]* value="([^"]*)""#).expect("a pattern");
+    let suggested = name.captures(&page.text).expect("a name is suggested")[1].to_owned();
+    let next = browser.post(site, ADD, &form(&page, &[fields, &[("name", &suggested)]].concat())).await;
     let page = browser.get(site, &next.location()).await;
     assert_eq!(page.status, StatusCode::OK);
     let totp = scanned(&page);
