@@ -60,9 +60,9 @@ pub fn compile(
     let faults = complaints.len();
     let mut sent = Sent::new();
     let set = RuleSet {
-        only: table.only.as_ref().map(|only| patterns(&only.value, "app.only", complaints)),
-        deny: patterns(&table.deny, "app.deny", complaints),
-        redirects: redirects_of(table, &mut sent, complaints),
+        only: table.only.as_ref().map(|only| patterns(&only.value, "app.only", complaints).into()),
+        deny: patterns(&table.deny, "app.deny", complaints).into(),
+        redirects: redirects_of(table, &mut sent, complaints).into(),
         rules: table.rules.iter().filter_map(|written| rule(written, (&requirement, bodies), &mut sent, complaints)).collect(),
         bypass: table.bypass.iter().filter_map(|entry| bypass(entry, bodies, complaints)).collect(),
         requirement,

@@ -10,6 +10,7 @@ pub mod allowance;
 pub mod decide;
 pub mod fold;
 pub mod host;
+pub mod index;
 pub mod international;
 pub mod layer;
 pub mod mount;

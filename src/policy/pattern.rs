@@ -6,6 +6,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use regex::{Regex, RegexBuilder};
 
 use crate::policy::fold::{fold, trim};
+use crate::policy::index::Speaks;
 use crate::policy::reading::{Form, Reading, without_junk};
 
 /// The longest pattern in bytes.
@@ -159,6 +160,18 @@ impl Pattern {
         true
     }
 
+    /// The names it begins with as far as each of them is written out: letter by letter, and folded.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pieces: &[Piece] = match &self.matcher {
+            Matcher::Pieces { pieces, .. } => pieces,
+            Matcher::Regex { .. } => &[],
+        };
+        pieces.iter().map_while(|piece| match piece {
+            Piece::Name { exact, folded } => Some((&**exact, &**folded)),
+            Piece::Wild { .. } | Piece::Deep => None,
+        })
+    }
+
     /// Whether the pattern names a folder with everything below it (`/admin/`), and not one place or a shape of places.
     pub fn is_folder(&self) -> bool {
         matches!(&self.matcher, Matcher::Pieces { pieces, below: true } if !pieces.is_empty())
@@ -172,6 +185,12 @@ impl PartialEq for Pattern {
     }
 }
 impl Eq for Pattern {}
+
+impl Speaks for Pattern {
+    fn patterns(&self) -> &[Pattern] {
+        std::slice::from_ref(self)
+    }
+}
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

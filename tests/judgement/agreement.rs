@@ -37,8 +37,8 @@ pub fn built(rules: &Rules) -> RuleSet {
         body_limit: None,
     };
     RuleSet {
-        only: rules.only.as_ref().map(patterns),
-        deny: patterns(&rules.deny),
+        only: rules.only.as_ref().map(patterns).map(Into::into),
+        deny: patterns(&rules.deny).into(),
         redirects: rules.redirects.iter().map(|from| (pattern(from), sent())).collect(),
         rules: rules.rules.iter().map(one).collect(),
         bypass: rules.bypass.iter().map(one).collect(),
