@@ -7,10 +7,12 @@ use std::ops::ControlFlow;
 use http::Method;
 use ipnet::IpNet;
 
+use crate::policy::charset::Charset;
 use crate::policy::index::{Indexed, Speaks};
 use crate::policy::pattern::{Pattern, Root};
 use crate::policy::reading::{Form, Reading, Visitor};
 use crate::policy::requirement::Requirement;
+use crate::policy::resolve::Dots;
 use crate::policy::target::Target;
 
 /// In a redirect's `to`, behind its last slash: what follows the folder that is sent elsewhere.
@@ -104,6 +106,10 @@ pub struct RuleSet {
     pub suffixes: Suffixes,
     /// What becomes of encoded slashes.
     pub encoded_slash: EncodedSlash,
+    /// What its paths are written in.
+    pub charset: Charset,
+    /// What becomes of paths with `.` and `..`.
+    pub dots: Dots,
     /// Largest body of a request that no rule speaks of, in bytes; `None` allows any.
     pub body_limit: Option<u64>,
 }

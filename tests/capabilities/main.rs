@@ -14,6 +14,7 @@ mod model;
 mod mounts;
 mod no_way_around;
 mod one_sign_in;
+mod path_keys;
 mod people;
 mod proofs;
 mod proxies;

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use doorward::model::strength::Strength;
+use doorward::policy::charset::Charset;
 use doorward::policy::pattern::Pattern;
 use doorward::policy::refusal::Unreadable;
 use doorward::policy::requirement::Requirement;
@@ -43,12 +44,13 @@ pub fn built(rules: &Rules) -> RuleSet {
         rules: rules.rules.iter().map(one).collect(),
         bypass: rules.bypass.iter().map(one).collect(),
         requirement: strength(rules.firm),
+        charset: if rules.bytes { Charset::Bytes } else { Charset::Utf8 },
         ..RuleSet::default()
     }
 }
 
 fn product(rules: &RuleSet, target: &str, method: &Method, client: IpAddr) -> Result<Verdict, Unreadable> {
-    let target = Target::parse(target)?;
+    let target = Target::parse_as(target, rules.charset)?;
     Ok(match target.own() {
         Own::Page(_) => Verdict::Ours,
         Own::Disguised => Verdict::Disguised,
@@ -117,6 +119,28 @@ fn they_agree_on_all_that_is_kept() {
         for target in &targets {
             for method in ["GET", "post"] {
                 all.extend(disagreement(&rules, &built, target, (method, "192.0.2.7")));
+            }
+        }
+    }
+    assert!(all.is_empty(), "{} disagreements, the first:\n{}", all.len(), all[0]);
+}
+
+/// The attack: bytes that are no UTF-8, and a judgement that reads them in fewer ways than it should. In names, and alone with them.
+#[test]
+fn they_agree_on_every_byte_for_apps_that_want_any() {
+    let mut all = Vec::new();
+    for text in ["/admin/", "/public/", "/adm*/", "/a/*/c", "/**/.git/"] {
+        let deny = Rules { deny: vec![text.to_owned()], bytes: true, ..Rules::default() };
+        let only = Rules { only: Some(vec![text.to_owned()]), bytes: true, ..Rules::default() };
+        for rules in [deny, only] {
+            let built = built(&rules);
+            for byte in 0x80..=0xff_u8 {
+                for shape in
+                    ["/%X", "/%Xdmin", "/adm%Xin", "/admin%X", "/admin%X/x", "/admi%Xn;x/", "/a/%25X/c", "/%X%Xadmin", "/public%XA/%X.git", "/%Xpublic/x", "/a/b%X%AE/c", "/%C3%A9%X/../", "/x%X%2e%2e", "/ADM%Xi/%C4%B1"]
+                {
+                    let target = shape.replace("%X", &format!("%{byte:02X}")).replace("%25X", &format!("%25{byte:02x}"));
+                    all.extend(disagreement(&rules, &built, &target, ("GET", "192.0.2.7")));
+                }
             }
         }
     }

@@ -198,7 +198,7 @@ fn rule_set() -> impl Strategy<Value = RuleSet> {
             deny_status,
             suffixes,
             encoded_slash,
-            body_limit: None,
+            ..RuleSet::default()
         },
     )
 }

@@ -589,7 +589,7 @@ proptest! {
         let call = Call { method: &Method::GET, client: CLIENT };
         let hear = |plain: bool| {
             let mut heard = Vec::new();
-            let texts = if plain { vec![] } else { layer::texts(target.path()).expect("readable") };
+            let texts = if plain { vec![] } else { layer::texts(target.path(), Charset::Utf8).expect("readable") };
             let _all = reading::each(target.path(), &texts, &mut |reading| {
                 heard.push(match rules.opinion(reading, call) {
                     Some(Opinion::Deny) => 3,
