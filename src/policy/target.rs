@@ -349,7 +349,7 @@ mod tests {
         assert_eq!(bytes("/a").and_then(|target| target.read_as(Charset::Utf8)), Target::parse("/a"));
         assert_eq!(bytes("/%E9").and_then(|target| target.read_as(Charset::Utf8)), Err(Unreadable::NotUtf8));
         assert_eq!(parse("/%C3%A9").read_as(Charset::Bytes), bytes("/%C3%A9"));
-        assert_eq!(bytes(&format!("/{}", "%E9".repeat(2_700))), Err(Unreadable::TooManyReadings));
+        assert!(matches!(bytes(&format!("/{}", "%E9%41;".repeat(1_100))), Err(Unreadable::TooManyReadings)));
     }
 
     #[test]

@@ -249,7 +249,11 @@ fn decoded(text: &str, manner: Manner) -> Option<String> {
     if out.iter().any(|(byte, _)| *byte < 0x20 || *byte == 0x7f) {
         return None;
     }
-    if matches!(manner, Manner::Strict) { String::from_utf8(out.into_iter().map(|(byte, _)| byte).collect()).ok() } else { read(&out, manner) }
+    if matches!(manner, Manner::Strict) {
+        String::from_utf8(out.into_iter().map(|(byte, _)| byte).collect()).ok()
+    } else {
+        read(&out, manner)
+    }
 }
 
 /// What bytes are in one of the other manners; nothing if any letter has more bytes than it needs, or is half a pair.
@@ -492,7 +496,8 @@ fn covers(pattern: &str, reading: &Reading, root_is_everything: bool) -> bool {
 fn begins(prefix: &str, reading: &Reading) -> bool {
     let path: String = reading.segments.iter().map(|segment| format!("/{segment}")).collect();
     let (above, last) = prefix.rsplit_once('/').unwrap_or_default();
-    let bare = || path.strip_prefix(above).and_then(|path| path.strip_prefix('/')).map(|path| path.trim_start_matches(['.', '~', '+']));
+    let bare =
+        || path.strip_prefix(above).and_then(|path| path.strip_prefix('/')).map(|path| path.trim_start_matches(['.', '~', '+']));
     path.starts_with(prefix) || (reading.form == Form::Loose && bare().is_some_and(|bare| bare.starts_with(last)))
 }
 
