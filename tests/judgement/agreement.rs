@@ -128,32 +128,33 @@ fn they_agree_on_all_that_is_kept() {
 /// The attack: bytes that are no UTF-8, and a judgement that reads them in fewer ways than it should. In names, and alone with them.
 #[test]
 fn they_agree_on_every_byte_for_apps_that_want_any() {
+    let shapes = [
+        "/%X",
+        "/%Xdmin",
+        "/adm%Xin",
+        "/admin%X",
+        "/admin%X/x",
+        "/admi%Xn;x/",
+        "/a/%25X/c",
+        "/%X%Xadmin",
+        "/public%XA/%X.git",
+        "/%Xpublic/x",
+        "/a/b%X%AE/c",
+        "/%C3%A9%X/../",
+        "/x%X%2e%2e",
+        "/ADM%Xi/%C4%B1",
+    ];
     let mut all = Vec::new();
-    for text in ["/admin/", "/public/", "/adm*/", "/a/*/c", "/**/.git/"] {
-        let deny = Rules { deny: vec![text.to_owned()], bytes: true, ..Rules::default() };
-        let only = Rules { only: Some(vec![text.to_owned()]), bytes: true, ..Rules::default() };
-        for rules in [deny, only] {
-            let built = built(&rules);
-            for byte in 0x80..=0xff_u8 {
-                for shape in [
-                    "/%X",
-                    "/%Xdmin",
-                    "/adm%Xin",
-                    "/admin%X",
-                    "/admin%X/x",
-                    "/admi%Xn;x/",
-                    "/a/%25X/c",
-                    "/%X%Xadmin",
-                    "/public%XA/%X.git",
-                    "/%Xpublic/x",
-                    "/a/b%X%AE/c",
-                    "/%C3%A9%X/../",
-                    "/x%X%2e%2e",
-                    "/ADM%Xi/%C4%B1",
-                ] {
-                    let target = shape.replace("%X", &format!("%{byte:02X}")).replace("%25X", &format!("%25{byte:02x}"));
-                    all.extend(disagreement(&rules, &built, &target, ("GET", "192.0.2.7")));
-                }
+    let denied = ["/admin/", "/adm*/", "/a/*/c", "/**/.git/"].map(str::to_owned);
+    let deny = Rules { deny: denied.to_vec(), bytes: true, ..Rules::default() };
+    let only = Rules { only: Some(vec!["/public/".to_owned(), "/adm*/".to_owned()]), bytes: true, ..Rules::default() };
+    // The reference is slow: each byte in some of the shapes, and each shape with many bytes.
+    for rules in [deny, only] {
+        let built = built(&rules);
+        for byte in 0x80..=0xff_u8 {
+            for shape in shapes.iter().cycle().skip(usize::from(byte)).step_by(3).take(5) {
+                let target = shape.replace("%X", &format!("%{byte:02X}")).replace("%25X", &format!("%25{byte:02x}"));
+                all.extend(disagreement(&rules, &built, &target, ("GET", "192.0.2.7")));
             }
         }
     }
