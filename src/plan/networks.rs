@@ -47,6 +47,23 @@ pub fn trusted(written: Option<&Placed<Vec<Placed<String>>>>, complaints: &mut V
     networks
 }
 
+/// Reads `auth.throttle.exempt`. One that holds every address would exempt everybody.
+pub fn exempt(written: Option<&Placed<Vec<Placed<String>>>>, complaints: &mut Vec<Complaint>) -> Vec<IpNet> {
+    let key = "auth.throttle.exempt";
+    let mut networks = Vec::new();
+    for item in written.into_iter().flat_map(|list| &list.value) {
+        match network(item, false) {
+            Ok(network) if network.prefix_len() == 0 => {
+                let message = format!("with network `{}` nobody is held to what they get wrong", item.value);
+                complaints.push(Complaint::new(Code::E0603, &item.place, message).label("name your own networks alone").key(key));
+            }
+            Ok(network) => networks.push(network),
+            Err(complaint) => complaints.push(complaint.key(key)),
+        }
+    }
+    networks
+}
+
 fn network(item: &Placed<String>, narrow: bool) -> Result<IpNet, Box<Complaint>> {
     let text = item.value.as_str();
     if let Ok(address) = text.parse::<IpAddr>() {

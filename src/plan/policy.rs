@@ -4,6 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
+use crate::auth::throttle::Settings;
 use crate::model::credential::TotpRecipe;
 use crate::model::strength::Strength;
 use crate::plan::app::CertificateFiles;
@@ -30,6 +33,10 @@ pub struct AuthPolicy {
     pub totp_issuer: String,
     /// How new authenticators make codes.
     pub totp: TotpRecipe,
+    /// How failures are held against people and networks.
+    pub throttle: Settings,
+    /// Networks that are not held to what they get wrong over all accounts, and never barred.
+    pub exempt: Vec<IpNet>,
 }
 
 /// TLS for every host.

@@ -6,10 +6,12 @@
 
 pub mod attempts;
 pub mod audit;
+pub mod bans;
 pub mod ceremonies;
 pub mod confirm;
 pub mod credentials;
 pub mod database;
+pub mod devices;
 pub mod fault;
 pub mod flood;
 pub mod key_file;
@@ -24,8 +26,10 @@ pub mod open;
 pub mod people;
 pub mod proof;
 pub mod recognise;
+pub mod remembered;
 pub mod sessions;
 pub mod snapshot;
+pub mod sources;
 pub mod sweep;
 pub mod untold;
 pub mod users;
