@@ -136,12 +136,7 @@ impl Store {
     }
 }
 
-fn try_factor(
-    database: &Database,
-    (keys, told): (&Keys, &Told),
-    attempt: &Attempt,
-    now: Timestamp,
-) -> Result<Judged, Fault> {
+fn try_factor(database: &Database, (keys, told): (&Keys, &Told), attempt: &Attempt, now: Timestamp) -> Result<Judged, Fault> {
     let user = attempt.name.as_ref().map(|name| users::find(database, name)).transpose()?.flatten().map(|user| user.id);
     if let Some(device) = devices::known(database, user, &attempt.devices, now)? {
         match try_device(database, keys, attempt, (device, user, now))? {
@@ -272,7 +267,7 @@ mod tests {
 
     use super::*;
     use crate::base::task;
-    use crate::store::kit::{Kit, name};
+    use crate::store::kit::{Kit, hash, name};
 
     fn from(network: u32, text: &str, factor: Factor) -> Attempt {
         Attempt::at(Some(&name(text)), factor, Network::V4(network.into()))
@@ -392,5 +387,187 @@ mod tests {
             let bytes = std::fs::read(file.unwrap().path()).unwrap();
             assert!(!bytes.windows(7).any(|part| part == b"hunter2"));
         }
+    }
+
+    /// Has strangers fail at a factor, each from a network of their own, until they may not any more.
+    async fn flood(kit: &Kit, text: &str, factor: Factor) -> u32 {
+        let mut guesses = 0;
+        for n in 0..10_000 {
+            match kit.store.try_factor(from(0x0a00_0000 + n, text, factor)).await.unwrap() {
+                Ok(()) => guesses += 1,
+                Err(Held::Wait(Wait::For(wait))) => kit.clock.advance(wait),
+                Err(Held::Wait(Wait::Closed)) => return guesses,
+                Err(held) => panic!("{held:?}"),
+            }
+        }
+        panic!("never closed")
+    }
+
+    async fn known(kit: &Kit, user: UserId) -> TokenHash {
+        let token = hash();
+        kit.store.remember_device(user, token, kit.clock.now().plus(Duration::from_secs(90 * 86_400))).await.unwrap();
+        token
+    }
+
+    /// The attack: failing at somebody's account until they cannot sign in either.
+    #[tokio::test]
+    async fn a_flood_of_strangers_closes_a_factor_to_strangers_only() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let device = known(&kit, alice.id).await;
+        for factor in Factor::ALL {
+            assert_eq!(flood(&kit, "alice", *factor).await, 100);
+            let hers = from(1, "alice", *factor).on(vec![hash(), device]);
+            assert_eq!(kit.store.try_factor(hers.clone()).await.unwrap(), Ok(()));
+            kit.store.factor_succeeded(hers).await.unwrap();
+            let closed = Err(Held::Wait(Wait::Closed));
+            assert_eq!(kit.store.try_factor(from(1, "alice", *factor)).await.unwrap(), closed, "her success reopens nothing");
+        }
+        let kit = kit.reopened().await;
+        assert_eq!(kit.store.try_factor(from(1, "alice", Factor::Code).on(vec![device])).await.unwrap(), Ok(()));
+        assert_eq!(kit.store.known_device(&[device], &alice.name), Some(device));
+        kit.store.issue_link(alice.id, hash(), kit.in_an_hour()).await.unwrap();
+        for factor in Factor::ALL {
+            assert_eq!(kit.store.try_factor(from(2, "alice", *factor)).await.unwrap(), Ok(()), "a link reopens");
+        }
+    }
+
+    /// The attack: with a stolen device cookie, or with that of one's own account.
+    #[tokio::test]
+    async fn a_device_is_worth_twenty_tries_at_its_own_account() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let (mallory, _) = kit.enrolled("mallory").await;
+        let (hers, his) = (known(&kit, alice.id).await, known(&kit, mallory.id).await);
+        for factor in Factor::ALL {
+            flood(&kit, "alice", *factor).await;
+            let foreign = from(3, "alice", *factor).on(vec![his]);
+            assert_eq!(kit.store.try_factor(foreign).await.unwrap(), Err(Held::Wait(Wait::Closed)));
+        }
+        let mut guesses = 0;
+        let refused = loop {
+            match kit.store.try_factor(from(3, "alice", Factor::Code).on(vec![hers])).await.unwrap() {
+                Ok(()) => guesses += 1,
+                Err(Held::Wait(Wait::For(wait))) => kit.clock.advance(wait),
+                Err(held) => break held,
+            }
+        };
+        assert_eq!((guesses, refused), (20, Held::Wait(Wait::Closed)), "then it is a stranger's");
+        assert_eq!(kit.count("device"), 1);
+    }
+
+    #[tokio::test]
+    async fn devices_are_bounded_end_by_themselves_and_with_new_credentials() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let mut devices = vec![];
+        for _ in 0..12 {
+            kit.clock.advance(Duration::from_secs(1));
+            devices.push(known(&kit, alice.id).await);
+        }
+        let knows = |kit: &Kit, device: TokenHash| kit.store.known_device(&[device], &alice.name).is_some();
+        assert_eq!(kit.count("device"), 10);
+        assert!(!knows(&kit, devices[1]) && knows(&kit, devices[2]) && knows(&kit, devices[11]));
+        assert_eq!(kit.store.known_device(&devices, &name("bob")), None);
+        kit.store.provision(alice.id, None, None).await.unwrap();
+        kit.store.sweep(kit.clock.now()).await.unwrap();
+        assert!(!knows(&kit, devices[11]));
+        let device = known(&kit, alice.id).await;
+        kit.clock.advance(Duration::from_secs(90 * 86_400));
+        assert!(!knows(&kit, device));
+        kit.store.sweep(kit.clock.now()).await.unwrap();
+        assert_eq!(kit.count("device"), 0);
+    }
+
+    /// The attack: one guess at each of many names, so that no account's count rises.
+    #[tokio::test]
+    async fn a_network_that_tries_many_names_waits_and_one_that_does_not_is_barred() {
+        let kit = Kit::new();
+        kit.enrolled("alice").await;
+        for n in 0..10 {
+            assert_eq!(kit.store.try_factor(from(7, &format!("name{n}"), Factor::Password)).await.unwrap(), Ok(()));
+        }
+        for n in 0..10 {
+            assert_eq!(kit.store.bans().len(), 0);
+            let refused = kit.store.try_factor(from(7, "alice", Factor::Password)).await.unwrap();
+            assert!(is_of_network(&refused), "{refused:?}");
+            let banned = matches!(&refused, Err(Held::Network { ban: Some(_), .. }));
+            assert_eq!(banned, n == 9);
+        }
+        assert_eq!(kit.store.try_factor(from(8, "alice", Factor::Password)).await.unwrap(), Ok(()), "another network");
+        let kit = kit.reopened().await;
+        let barred = |kit: &Kit| kit.store.ban_on("0.0.0.7".parse().unwrap()).is_some();
+        assert!(barred(&kit) && is_of_network(&kit.store.try_factor(from(7, "alice", Factor::Password)).await.unwrap()));
+        kit.clock.advance(Duration::from_secs(3_600));
+        assert!(!barred(&kit));
+        assert_eq!(kit.store.try_factor(from(7, "alice", Factor::Password)).await.unwrap(), Ok(()));
+        let records = kit.store.audit(crate::store::audit::Wanted { most: 100, ..Default::default() }).await.unwrap();
+        assert_eq!(records.iter().filter(|record| record.event == "ban.added").count(), 1);
+    }
+
+    #[tokio::test]
+    async fn twenty_failures_in_ten_minutes_and_successes_are_none() {
+        let kit = Kit::new();
+        for n in 0..60 {
+            let right = from(9, &format!("name{}", n % 5), Factor::Password);
+            assert_eq!(kit.store.try_factor(right.clone()).await.unwrap(), Ok(()), "{n}");
+            kit.store.factor_succeeded(right).await.unwrap();
+        }
+        for n in 0..20 {
+            assert_eq!(kit.store.try_factor(from(9, &format!("name{}", n % 5), Factor::Password)).await.unwrap(), Ok(()));
+        }
+        assert!(is_of_network(&kit.store.try_factor(from(9, "name9", Factor::Password)).await.unwrap()));
+        assert!(is_of_network(&kit.store.try_factor(from(9, "alice", Factor::Code)).await.unwrap()), "of all factors");
+        assert_eq!(tried(&kit, "alice", Factor::Code).await, Ok(()), "a spared network is not held to it");
+    }
+
+    /// The attack: having one's own failures forgotten by filling the store with others'.
+    #[tokio::test]
+    async fn what_is_forgotten_costs_more_tries_than_it_gives_back() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let device = known(&kit, alice.id).await;
+        flood(&kit, "alice", Factor::Code).await;
+        for n in 0..20 {
+            kit.store.try_factor(from(9, &format!("name{}", n % 5), Factor::Password)).await.unwrap().unwrap();
+        }
+        let mut raw = kit.raw();
+        let fill = raw.transaction().unwrap();
+        let at = kit.clock.now().millis() + 1;
+        let (guesses, networks) = (kit.count("guess") as u64, kit.count("network") as u64);
+        for n in 0..sources::MOST_GUESSES - guesses {
+            let (network, name) = (format!("x{n}"), [&n.to_be_bytes()[..], &[0; 24]].concat());
+            if n < sources::MOST_NETWORKS - networks {
+                let insert = "INSERT INTO network (network, failures, strikes, struck_at, last_at) VALUES (?1, x'', 0, 0, ?2)";
+                fill.execute(insert, params![network, at]).unwrap();
+            }
+            let insert = "INSERT INTO guess (network, name, consecutive, last_at) VALUES (?1, ?2, 1, ?3)";
+            fill.execute(insert, params![network, name, at]).unwrap();
+        }
+        fill.commit().unwrap();
+        assert!(is_of_network(&kit.store.try_factor(from(9, "name9", Factor::Password)).await.unwrap()), "all fit");
+        kit.clock.advance(Duration::from_secs(1));
+        for n in 0..3 {
+            kit.store.try_factor(from(0x0b00_0000 + n, "bob", Factor::Password)).await.unwrap().unwrap();
+        }
+        assert_eq!(kit.count("guess"), sources::MOST_GUESSES as usize);
+        assert_eq!(kit.count("network"), sources::MOST_NETWORKS as usize);
+        let closed = Err(Held::Wait(Wait::Closed));
+        assert_eq!(kit.store.try_factor(from(5, "alice", Factor::Code)).await.unwrap(), closed, "the account's count stays");
+        assert_eq!(kit.store.try_factor(from(5, "alice", Factor::Code).on(vec![device])).await.unwrap(), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn what_can_be_no_name_counts_against_its_network_alone() {
+        let kit = Kit::new();
+        for n in 0..60 {
+            let attempt = Attempt::at(None, Factor::Password, Network::V4(std::net::Ipv4Addr::from(n)));
+            assert_eq!(kit.store.try_factor(attempt).await.unwrap(), Ok(()));
+        }
+        let same = Attempt::at(None, Factor::Password, Network::V4(0.into()));
+        for _ in 0..4 {
+            assert_eq!(kit.store.try_factor(same.clone()).await.unwrap(), Ok(()));
+        }
+        assert_eq!(kit.store.try_factor(same).await.unwrap(), wait(2));
     }
 }

@@ -1,6 +1,7 @@
 //! What the gateway can do, and what it does not let happen, tried from the outside: a real gateway on a real port between a
 //! client that behaves and misbehaves and an app that records what reaches it. One file per capability.
 
+mod brute_force;
 mod decisions;
 mod each_anew;
 mod early_answers;
@@ -16,6 +17,7 @@ mod no_way_around;
 mod one_sign_in;
 mod people;
 mod proofs;
+mod protection;
 mod proxies;
 mod proxying;
 mod reload;
