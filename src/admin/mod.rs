@@ -4,6 +4,7 @@
 pub mod keys;
 pub mod metrics;
 pub mod perform;
+pub mod reset;
 pub mod status;
 pub mod trail;
 pub mod wish;

@@ -18,6 +18,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 const CODES_PER_WINDOW: u32 = 5;
 const WINDOW: Duration = Duration::from_secs(15 * 60);
 const CODES_PER_DAY: u32 = 20;
+const RECOVERIES_PER_WINDOW: u32 = 5;
+const RECOVERY_WINDOW: Duration = Duration::from_secs(3600);
+/// Recovery codes are closed after this many failures, until somebody signs in by another way.
+const RECOVERY_CLOSED_AT: u32 = 20;
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Why no try may be made now.
@@ -36,31 +40,47 @@ pub enum Wait {
 /// # Errors
 /// [`Wait`] when it may not.
 pub fn judge(tries: &Tries, factor: Factor, now: Timestamp) -> Result<(), Wait> {
-    if tries.consecutive >= CLOSED_AT {
+    if tries.consecutive >= closed_at(factor) {
         return Err(Wait::Closed);
     }
     let pause = match factor {
         Factor::Password => after_passwords(tries.consecutive),
         Factor::Code => after_codes(tries),
+        Factor::Recovery if tries.in_window >= RECOVERIES_PER_WINDOW => RECOVERY_WINDOW,
+        Factor::Recovery => Duration::ZERO,
     };
     let waited = now.since(tries.last);
     if waited >= pause { Ok(()) } else { Err(Wait::For(pause - waited)) }
 }
 
-/// The count with one more try at `now`. After a success the count is forgotten: it begins again at `Tries::default()`.
+/// The count with one more try at `factor` at `now`. After a success the count is forgotten: it begins again at `Tries::default()`.
 ///
 /// A window ends when it has been quiet for its whole length, not when its length has passed since its first try: so
 /// *no* quarter of an hour, wherever it begins, holds more than five tries. Windows of fixed length would let ten
 /// through around their border.
 #[must_use]
-pub fn counted(tries: Tries, now: Timestamp) -> Tries {
+pub fn counted(tries: Tries, factor: Factor, now: Timestamp) -> Tries {
     let quiet = now.since(tries.last);
     let still = |length, count: u32| if quiet < length { count.saturating_add(1) } else { 1 };
     Tries {
         consecutive: tries.consecutive.saturating_add(1),
-        in_window: still(WINDOW, tries.in_window),
+        in_window: still(window(factor), tries.in_window),
         in_day: still(DAY, tries.in_day),
         last: now,
+    }
+}
+
+fn closed_at(factor: Factor) -> u32 {
+    match factor {
+        Factor::Password | Factor::Code => CLOSED_AT,
+        Factor::Recovery => RECOVERY_CLOSED_AT,
+    }
+}
+
+fn window(factor: Factor) -> Duration {
+    match factor {
+        Factor::Password | Factor::Code => WINDOW,
+        Factor::Recovery => RECOVERY_WINDOW,
     }
 }
 
@@ -97,7 +117,7 @@ mod tests {
         for gap in gaps {
             now = now.plus(Duration::from_secs(*gap));
             if judge(&tries, factor, now).is_ok() {
-                tries = counted(tries, now);
+                tries = counted(tries, factor, now);
                 passed.push(now);
             }
         }
@@ -119,7 +139,7 @@ mod tests {
                 Err(Wait::For(pause)) => pause.as_secs(),
                 Err(Wait::Closed) => unreachable!("not before the hundredth"),
             });
-            tries = counted(tries, tries.last);
+            tries = counted(tries, Factor::Password, tries.last);
         }
         assert_eq!(pauses[..8], [0, 0, 0, 0, 0, 2, 4, 8]);
         assert_eq!(pauses[15..18], [2048, 3600, 3600]);
@@ -133,7 +153,7 @@ mod tests {
         for burst in 0..4 {
             for _ in 0..5 {
                 assert_eq!(judge(&tries, Factor::Code, now), Ok(()), "burst {burst}");
-                tries = counted(tries, now);
+                tries = counted(tries, Factor::Code, now);
             }
             if burst < 3 {
                 assert_eq!(judge(&tries, Factor::Code, now), Err(Wait::For(WINDOW)));
@@ -153,12 +173,22 @@ mod tests {
         assert_eq!(allowed(Factor::Password, &years).len(), 100);
     }
 
+    /// The attack: guessing recovery codes, hour after hour.
+    #[test]
+    fn five_recovery_codes_in_an_hour_twenty_in_all() {
+        let half_minutes = vec![30; 60 * 24 * 365];
+        let moments = allowed(Factor::Recovery, &half_minutes);
+        assert_eq!((most_within(&moments, RECOVERY_WINDOW), moments.len()), (5, 20));
+        let tries = Tries { consecutive: 20, ..Tries::default() };
+        assert_eq!(judge(&tries, Factor::Recovery, START.plus(Duration::MAX)), Err(Wait::Closed));
+    }
+
     /// The attack: setting the clock back (or a clock that jumps) to be let try again.
     #[test]
     fn a_clock_set_back_opens_nothing() {
         let mut tries = Tries::default();
         for _ in 0..5 {
-            tries = counted(tries, START);
+            tries = counted(tries, Factor::Code, START);
         }
         let earlier = Timestamp::from_secs(START.secs() - 86_400);
         assert_eq!(judge(&tries, Factor::Code, earlier), Err(Wait::For(WINDOW)));
@@ -175,6 +205,10 @@ mod tests {
             prop_assert!(most_within(&moments, WINDOW) <= 5);
             prop_assert!(most_within(&moments, DAY) <= 20);
             prop_assert!(moments.len() <= 100);
+
+            let moments = allowed(Factor::Recovery, &gaps);
+            prop_assert!(most_within(&moments, RECOVERY_WINDOW) <= 5);
+            prop_assert!(moments.len() <= 20);
 
             let moments = allowed(Factor::Password, &gaps);
             prop_assert!(moments.len() <= 100);

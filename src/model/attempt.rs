@@ -9,6 +9,8 @@ pub enum Factor {
     Password,
     /// The second factor: a code from an authenticator app.
     Code,
+    /// A recovery code in place of the second factor.
+    Recovery,
 }
 
 impl Factor {
@@ -17,6 +19,7 @@ impl Factor {
         match self {
             Self::Password => "password",
             Self::Code => "code",
+            Self::Recovery => "recovery",
         }
     }
 }
@@ -27,7 +30,7 @@ impl Factor {
 pub struct Tries {
     /// Failures in a row since the last success, ever.
     pub consecutive: u32,
-    /// Tries without a quarter of an hour of quiet between them.
+    /// Tries without a quarter of an hour of quiet between them; of recovery codes, an hour.
     pub in_window: u32,
     /// Tries without a day of quiet between them.
     pub in_day: u32,

@@ -155,7 +155,7 @@ fn sessions(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
 }
 
 /// What [`general`] gives, by key.
-const GENERAL: [&str; 11] = [
+const GENERAL: [&str; 12] = [
     "name",
     "listen.header_timeout",
     "listen.drain_timeout",
@@ -163,13 +163,14 @@ const GENERAL: [&str; 11] = [
     "listen.max_connections_per_network",
     "tls.certificate",
     "auth.password_min_length",
+    "auth.recovery_codes",
     "auth.totp.issuer",
     "auth.totp.algorithm",
     "auth.totp (digits, period)",
     "log.level",
 ];
 
-fn general(plan: &Plan) -> [String; 11] {
+fn general(plan: &Plan) -> [String; 12] {
     let text = |value: &dyn Display| value.to_string();
     let (listen, auth) = (&plan.listen, &plan.auth);
     [
@@ -183,6 +184,7 @@ fn general(plan: &Plan) -> [String; 11] {
             .as_ref()
             .map_or_else(|| "the local authority's".to_owned(), |files| text(&files.certificate.display())),
         text(&auth.password_min_length),
+        text(&auth.recovery_codes),
         auth.totp_issuer.clone(),
         text(&auth.totp.algorithm.name()),
         format!("({}, {})", auth.totp.digits, auth.totp.period),

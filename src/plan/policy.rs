@@ -30,6 +30,8 @@ pub struct AuthPolicy {
     pub totp_issuer: String,
     /// How new authenticators make codes.
     pub totp: TotpRecipe,
+    /// How many recovery codes people get with their first second factor; 0 for none.
+    pub recovery_codes: u8,
 }
 
 /// TLS for every host.

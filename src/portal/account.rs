@@ -1,5 +1,7 @@
 //! The pages on which people look after their own account, `/.doorward/security` and what is below it.
 
+pub mod recovery;
+
 use http::Response;
 
 use crate::plan::whole::Plan;
@@ -14,10 +16,13 @@ use crate::wire::body::Body;
 /// # Errors
 /// [`Stop`]: no such page, a foreign or unreadable form, or the store does not answer.
 pub async fn serve(
-    _portal: &Portal,
-    _plan: &Plan,
-    _call: &Call<'_>,
-    (_rest, _sent): (&str, Option<Body>),
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    (rest, sent): (&str, Option<Body>),
 ) -> Result<Response<Body>, Stop> {
-    Err(Refusal::NotFound.into())
+    match rest {
+        "recovery" => recovery::serve(portal, plan, call, sent).await,
+        _ => Err(Refusal::NotFound.into()),
+    }
 }

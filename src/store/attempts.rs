@@ -51,7 +51,7 @@ impl Store {
             if tries.is_none() {
                 make_room(database)?;
             }
-            let counted = throttle::counted(tries.unwrap_or_default(), now);
+            let counted = throttle::counted(tries.unwrap_or_default(), factor, now);
             keep(database, (hash, factor), user, counted).map(Ok)
         })
         .await
@@ -69,6 +69,18 @@ impl Store {
         })
         .await
     }
+}
+
+/// Takes the count of a user's recovery codes back after a sign-in: another way in forgives all, a code that was
+/// right only the try it was.
+pub(super) fn settle_recovery(database: &Database, user: UserId, was_recovery: bool) -> Result<(), Fault> {
+    let statement = if was_recovery {
+        "UPDATE attempt SET consecutive = max(consecutive - 1, 0), in_window = max(in_window - 1, 0), in_day = max(in_day - 1, 0)
+         WHERE account_id = ?1 AND factor = ?2"
+    } else {
+        "DELETE FROM attempt WHERE account_id = ?1 AND factor = ?2"
+    };
+    database.execute(statement, params![user.as_str(), Factor::Recovery.name()]).map(|_| ())
 }
 
 fn find(database: &Database, name: [u8; 32], factor: Factor) -> Result<Option<Tries>, Fault> {

@@ -36,7 +36,7 @@ impl Store {
         let work = move |database: &Database| {
             // It may have ended while this waited.
             let lasts = proofs(database, session)?.is_some() && users::enabled(database, known.user)?.is_some();
-            if !lasts || !proof.spend(database, known.user)? {
+            if !lasts || !proof.spend(database, known.user, now)? {
                 return Ok(None);
             }
             let update = format!("UPDATE session SET {} = ?2 WHERE id = ?1", proof.column());
@@ -49,7 +49,7 @@ impl Store {
     }
 }
 
-fn proofs(database: &Database, session: SessionId) -> Result<Option<Proofs>, Fault> {
+pub(super) fn proofs(database: &Database, session: SessionId) -> Result<Option<Proofs>, Fault> {
     let select = "SELECT password_at, code_at FROM session WHERE id = ?1";
     database.one(select, params![session.as_str()], |row| read(row, 0))
 }

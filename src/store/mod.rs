@@ -24,6 +24,8 @@ pub mod open;
 pub mod people;
 pub mod proof;
 pub mod recognise;
+pub mod recovery;
+pub mod reset;
 pub mod sessions;
 pub mod snapshot;
 pub mod sweep;

@@ -18,6 +18,7 @@ mod people;
 mod proofs;
 mod proxies;
 mod proxying;
+mod recovery;
 mod reload;
 mod seeing;
 mod shutdown;
