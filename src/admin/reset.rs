@@ -23,7 +23,8 @@ impl Desk {
             }
         };
         let entry = Entry::new(Deed::CredentialChanged, Actor::Owner).detailed(format!("{what} taken away"));
-        let reset = self.store.telling(entry).reset_factor(user.id, which, keep_sessions).await.map_err(|fault| failed(&fault))?;
+        let reset =
+            self.store.telling(entry).reset_factor(user.id, which, keep_sessions).await.map_err(|fault| failed(&fault))?;
         let Some(reset) = reset.filter(|reset| reset.removed > 0) else {
             let told = format!("{} has no {what} to take away; nothing was changed", user.name);
             return Err(refuse(RefusedKind::Unfit, told));
@@ -40,10 +41,11 @@ impl Desk {
             setup_link: None,
             expires_at: None,
         };
-        if reset.authenticators == 0 && factor != Resettable::Recovery {
-            if let Answer::User(link) = self.link(user).await? {
-                (answer.setup_link, answer.expires_at) = (link.setup_link, link.expires_at);
-            }
+        if reset.authenticators == 0
+            && factor != Resettable::Recovery
+            && let Answer::User(link) = self.link(user).await?
+        {
+            (answer.setup_link, answer.expires_at) = (link.setup_link, link.expires_at);
         }
         Ok(Answer::Reset(answer))
     }

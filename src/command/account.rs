@@ -14,7 +14,9 @@ use crate::base::entropy::Entropy;
 use crate::base::secret::Secret;
 use crate::base::units::in_words;
 use crate::command::exit::Failure;
-use crate::command::line::{GroupVerb, GroupWords, PasskeyVerb, RecoveryVerb, ResetWords, SessionVerb, TotpVerb, UserAdd, UserSet, UserVerb};
+use crate::command::line::{
+    GroupVerb, GroupWords, PasskeyVerb, RecoveryVerb, ResetWords, SessionVerb, TotpVerb, UserAdd, UserSet, UserVerb,
+};
 use crate::command::output::{Output, table, terminal_qr};
 use crate::command::place::Named;
 use crate::command::wish::{Installation, UNKNOWN_ORIGIN};
@@ -214,7 +216,9 @@ fn user_text(user: &UserAnswer) -> String {
 
 fn link_text(user: &str, link: &str) -> String {
     let picture = if leads_nowhere(link) { String::new() } else { terminal_qr(link) };
-    format!("Set-up link for {user}. It works once, for 24 hours; older links of this user no longer work.\n\n    {link}\n\n{picture}")
+    format!(
+        "Set-up link for {user}. It works once, for 24 hours; older links of this user no longer work.\n\n    {link}\n\n{picture}"
+    )
 }
 
 fn reset_text(reset: &ResetAnswer) -> String {

@@ -353,7 +353,9 @@ pub struct GroupWords {
 #[derive(Debug, Subcommand)]
 pub enum TotpVerb {
     /// Take all authenticators of an account away, end its sessions and make a set-up link
-    #[command(after_help = "Examples:\n  doorward user totp reset alice\n  doorward user totp reset alice --keep-sessions --json")]
+    #[command(
+        after_help = "Examples:\n  doorward user totp reset alice\n  doorward user totp reset alice --keep-sessions --json"
+    )]
     Reset(ResetWords),
 }
 

@@ -90,11 +90,11 @@ async fn restarting_the_flow_resets_nothing() {
     let mut statuses = vec![];
     let mut tried = 0;
     for hour in 0..6 {
-        for client in 0..6 {
+        for (client, code) in codes.iter().take(6).enumerate() {
             let mut browser = Browser::at(&format!("198.51.{hour}.{client}"));
             let page = site.at_recovery(&mut browser, "alice", "/").await;
             let before = site.portal.hasher.runs();
-            let answer = typed(&site, &mut browser, &page, &neighbour(&codes[client])).await;
+            let answer = typed(&site, &mut browser, &page, &neighbour(code)).await;
             tried += site.portal.hasher.runs() - before;
             statuses.push(answer.status.as_u16());
         }
@@ -170,7 +170,7 @@ async fn a_code_alone_opens_nothing() {
     assert_eq!(typed(&site, &mut stranger, &page, &codes[0]).await.status, StatusCode::FORBIDDEN);
     let mut forged = page.filled(&[("code", &codes[0])]);
     forged[0].1 = "x".to_owned();
-    assert_eq!(browser.post(&site, PAGE, &forged).await.alert(), rescue::FORM_TOO_OLD.replace('\'', "'"));
+    assert_eq!(browser.post(&site, PAGE, &forged).await.alert(), rescue::FORM_TOO_OLD);
     assert_eq!(browser.get(&site, PAGE).await.status, StatusCode::FORBIDDEN);
     site.clock.advance(HOUR);
     assert_eq!(typed(&site, &mut browser, &page, &codes[0]).await.status, StatusCode::FORBIDDEN, "the sign-in took too long");
