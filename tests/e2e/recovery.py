@@ -26,6 +26,7 @@ def set_up(scene, gateway, page, base):
     page.locator(".codes").wait_for()
     codes = kit.recovery_codes(page)
     kit.check(not set(first) & set(codes), "but new ones")
+    kit.page_is_sound(page, "recovery-codes", scene.outdir)
     with page.expect_download() as waiting:
         page.locator("button[value=download]").click()
     name = waiting.value.suggested_filename
@@ -40,7 +41,7 @@ def set_up(scene, gateway, page, base):
     kit.check(shown[1:] == codes and "localhost" in shown[0], f"printed is a card with nothing but the codes {shown[:1]}")
     page.screenshot(path=scene.outdir / "recovery-codes-print.png")
     page.emulate_media(media="screen")
-    kit.check(kit.save_recovery_codes(page, scene) == codes, "those are the ones to save")
+    kit.check(kit.save_recovery_codes(page) == codes, "those are the ones to save")
     page.wait_for_url(base + "/")
     return authenticator, codes
 
