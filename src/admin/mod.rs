@@ -5,6 +5,7 @@ pub mod bans;
 pub mod keys;
 pub mod metrics;
 pub mod perform;
+pub mod reset;
 pub mod status;
 pub mod trail;
 pub mod wish;

@@ -167,7 +167,7 @@ fn sessions(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
 }
 
 /// What [`general`] gives, by key.
-const GENERAL: [&str; 15] = [
+const GENERAL: [&str; 16] = [
     "name",
     "listen.header_timeout",
     "listen.drain_timeout",
@@ -175,6 +175,7 @@ const GENERAL: [&str; 15] = [
     "listen.max_connections_per_network",
     "tls.certificate",
     "auth.password_min_length",
+    "auth.recovery_codes",
     "auth.totp.issuer",
     "auth.totp.algorithm",
     "auth.totp (digits, period)",
@@ -185,7 +186,7 @@ const GENERAL: [&str; 15] = [
     "log.level",
 ];
 
-fn general(plan: &Plan) -> [String; 15] {
+fn general(plan: &Plan) -> [String; 16] {
     let text = |value: &dyn Display| value.to_string();
     let (listen, auth) = (&plan.listen, &plan.auth);
     [
@@ -199,6 +200,7 @@ fn general(plan: &Plan) -> [String; 15] {
             .as_ref()
             .map_or_else(|| "the local authority's".to_owned(), |files| text(&files.certificate.display())),
         text(&auth.password_min_length),
+        text(&auth.recovery_codes),
         auth.totp_issuer.clone(),
         text(&auth.totp.algorithm.name()),
         format!("({}, {})", auth.totp.digits, auth.totp.period),
