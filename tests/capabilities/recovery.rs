@@ -1,6 +1,7 @@
 //! Recovery codes: made on the security page, used when the phone is gone, taken away by the owner.
 
 use doorward::admin::wish::{Answer as Wished, ResetAnswer, Resettable, UserLine, Wish};
+use doorward::base::task;
 use http::StatusCode;
 
 use crate::kit::app::App;
@@ -92,7 +93,9 @@ async fn of_parallel_uses_of_one_code_one_gets_in() {
     }
     let tries: Vec<_> = ready
         .into_iter()
-        .map(|(mut visitor, form)| tokio::spawn(async move { visitor.submit("/.doorward/login/recovery", &form).await.status }))
+        .map(|(mut visitor, form)| {
+            task::start("use", async move { visitor.submit("/.doorward/login/recovery", &form).await.status })
+        })
         .collect();
     let mut statuses = vec![];
     for one in tries {
