@@ -7,6 +7,7 @@ pub mod asked;
 pub mod changed_requirement;
 pub mod changed_rules;
 pub mod changed_settings;
+pub mod charset;
 pub mod compile;
 pub mod difference;
 pub mod expect;

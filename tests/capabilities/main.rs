@@ -16,6 +16,7 @@ mod mounts;
 mod no_way_around;
 mod notices;
 mod one_sign_in;
+mod path_keys;
 mod people;
 mod proofs;
 mod proxies;
