@@ -96,8 +96,9 @@ impl Store {
         most: u32,
     ) -> Result<Vec<Written>, Fault> {
         self.ask(move |database| {
+            let columns = audit::COLUMNS;
             let select =
-                format!("SELECT {} FROM audit WHERE account_id = ?1 AND seq < ?2 AND at >= ?3 ORDER BY seq DESC LIMIT ?4");
+                format!("SELECT {columns} FROM audit WHERE account_id = ?1 AND seq < ?2 AND at >= ?3 ORDER BY seq DESC LIMIT ?4");
             let before = before.map_or(i64::MAX, stored);
             database.all(&select, params![user.as_str(), before, since.millis(), most], audit::read)
         })
