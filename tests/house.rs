@@ -43,7 +43,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hyper", &["wire", "proxy", "listen", "sample", "fetch"]),
     ("hyper_util", &["proxy", "listen", "sample", "fetch"]),
     ("idna", &["policy"]),
-    ("ipnet", &["policy", "plan"]),
+    ("ipnet", &["wire", "model", "policy", "plan", "store", "admin"]),
     ("memchr", &["listen"]),
     ("mimalloc", &["main"]),
     ("nix", &["config", "store", "daemon", "command"]),

@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::base::units;
 use crate::command::account;
 use crate::command::backup;
+use crate::command::ban::{self, BanVerb};
 use crate::command::check;
 use crate::command::complete;
 use crate::command::demo;
@@ -112,6 +113,9 @@ enum Verb {
     /// See and end sessions
     #[command(subcommand)]
     Session(SessionVerb),
+    /// See, make and lift bans on networks
+    #[command(subcommand)]
+    Ban(BanVerb),
     /// See, renew and forget the keys that everything secret is sealed with
     #[command(subcommand)]
     Key(KeyVerb),
@@ -430,6 +434,7 @@ fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {
         Verb::Trust { .. } => trust::trust(named, Way::Install, output),
         Verb::User(verb) => account::user(named, verb, output),
         Verb::Session(verb) => account::session(named, verb, output),
+        Verb::Ban(verb) => ban::ban(named, verb, output),
         Verb::Key(verb) => key::key(named, verb, output),
         Verb::Audit(verb) => trail::audit(named, verb, output),
         Verb::Backup(words) => backup::backup(named, &words, output),

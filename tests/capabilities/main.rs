@@ -2,6 +2,7 @@
 //! client that behaves and misbehaves and an app that records what reaches it. One file per capability.
 
 mod account;
+mod brute_force;
 mod decisions;
 mod each_anew;
 mod early_answers;
@@ -19,6 +20,7 @@ mod one_sign_in;
 mod path_keys;
 mod people;
 mod proofs;
+mod protection;
 mod proxies;
 mod proxying;
 mod reload;
