@@ -8,3 +8,4 @@ mod explained;
 mod grammar;
 mod hostile;
 mod reference;
+mod trials;

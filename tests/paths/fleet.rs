@@ -174,8 +174,13 @@ pub struct Server {
 
 impl Server {
     /// Where it is asked directly.
+    ///
+    /// Each time anew if it is Puma: from the second request on a connection its `Client#reset` swallows every `IOError`, and its
+    /// `HttpParserError` is one. What its parser refuses it then neither answers nor closes but awaits the rest of, for twenty
+    /// seconds. The gateway keeps its connections to Puma as to any other, since nothing of that kind comes through it.
     pub fn way(&self) -> Way {
-        Way { address: self.address, host: "site.example".to_owned(), tls: None }
+        let keeps = self.name != "puma-rack";
+        Way { address: self.address, host: "site.example".to_owned(), tls: None, keeps }
     }
 }
 
