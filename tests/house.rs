@@ -52,7 +52,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("regex", &["policy"]),
     ("rusqlite", &["store"]),
     ("rustls", &["wire", "tls", "proxy", "listen", "fetch"]),
-    ("rustls_native_certs", &["tls", "fetch"]),
+    ("rustls_native_certs", &["fetch"]),
     ("rustls_pki_types", &["plan", "tls", "fetch"]),
     ("socket2", &["daemon"]),
     ("subtle", &["base", "auth"]),
@@ -64,7 +64,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("totp_rs", &["auth"]),
     ("tracing_subscriber", &["observe"]),
     ("unicode_normalization", &["model", "auth", "policy"]),
-    ("webpki_roots", &["tls", "fetch"]),
+    ("webpki_roots", &["fetch"]),
     ("x509_parser", &["tls"]),
     ("zeroize", &["base", "tls"]),
 ];

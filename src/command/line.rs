@@ -307,14 +307,15 @@ pub struct UserAdd {
 
 /// Words of `user set`.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("details").required(true).multiple(true).args(["display_name", "email"]))]
 pub struct UserSet {
     /// The user name
     pub name: String,
     /// How they are called; '' takes it away
-    #[arg(long, value_name = "NAME", required_unless_present = "email")]
+    #[arg(long, value_name = "NAME")]
     pub display_name: Option<String>,
     /// Where they get mail; '' takes it away
-    #[arg(long, value_name = "ADDRESS", required_unless_present = "display_name")]
+    #[arg(long, value_name = "ADDRESS")]
     pub email: Option<String>,
 }
 

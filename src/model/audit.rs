@@ -125,6 +125,11 @@ impl Deed {
         Self::ALL.into_iter().find(|deed| deed.name() == name)
     }
 
+    /// Whether it is meant by `event`: its name, or what it begins with before a full stop.
+    pub fn is_of(self, event: &str) -> bool {
+        self.name().strip_prefix(event).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+
     /// What a webhook is told unless the configuration says otherwise.
     pub const TOLD: [Self; 5] =
         [Self::CredentialChanged, Self::NewDevice, Self::CertificateFailing, Self::BanAdded, Self::TrailBroken];

@@ -149,11 +149,11 @@ impl Site {
     }
 }
 
-pub(super) fn plan(strength: Strength) -> Plan {
-    let hosts = [HOST, "other.example.com"].map(|host| Host::parse(host).expect("a host"));
-    let app = Arc::new(App {
-        name: "Paperless".into(),
-        hosts: hosts.to_vec(),
+/// An app on these hosts, whose rules say nothing.
+pub(super) fn app(name: &str, hosts: Vec<Host>) -> App {
+    App {
+        name: name.into(),
+        hosts,
         wildcards: vec![],
         mount: Mount::root(),
         upstream: Upstream {
@@ -164,7 +164,7 @@ pub(super) fn plan(strength: Strength) -> Plan {
             response_timeout: None,
             idle_timeout: None,
         },
-        rules: RuleSet { requirement: Requirement::of(strength), ..RuleSet::default() },
+        rules: RuleSet::default(),
         certificate: None,
         request_headers: HeaderEdits::default(),
         response_headers: HeaderEdits::default(),
@@ -174,7 +174,14 @@ pub(super) fn plan(strength: Strength) -> Plan {
         listed: true,
         description: None,
         lifeline: Lifeline::new(),
-    });
+    }
+}
+
+pub(super) fn plan(strength: Strength) -> Plan {
+    let hosts = [HOST, "other.example.com"].map(|host| Host::parse(host).expect("a host"));
+    let mut app = app("Paperless", hosts.to_vec());
+    app.rules.requirement = Requirement::of(strength);
+    let app = Arc::new(app);
     Plan {
         version: 0,
         https_port: 443,

@@ -13,6 +13,7 @@ mod limits;
 mod model;
 mod mounts;
 mod no_way_around;
+mod notices;
 mod one_sign_in;
 mod people;
 mod proofs;

@@ -9,5 +9,7 @@ pub mod form;
 pub mod frames;
 pub mod gateway;
 pub mod line;
+pub mod program;
+pub mod socket;
 pub mod visitor;
 pub mod wire;
