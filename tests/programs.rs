@@ -35,6 +35,12 @@ fn chromium_signs_in_with_passkeys() {
 }
 
 #[test]
+#[ignore = "needs chromium, certutil, oathtool, python"]
+fn recovery_codes_open_the_door_without_the_phone() {
+    scenario("recovery");
+}
+
+#[test]
 #[ignore = "needs chromium, certutil, python with jupyterlab"]
 fn one_sign_in_serves_three_names() {
     scenario("three_apps");
@@ -62,4 +68,10 @@ fn nginx_answers_byte_for_byte() {
 #[ignore = "needs nginx, node, apache2, python with gunicorn"]
 fn no_server_gets_a_smuggled_request() {
     scenario("smuggling");
+}
+
+#[test]
+#[ignore = "needs chromium, certutil, oathtool, python"]
+fn people_look_after_their_account() {
+    scenario("account");
 }

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tracing::info;
 
 use crate::admin::wish::{Answer, Credentials, Details, RefusedKind, SessionLine, SiteLine, UserAnswer, UserLine, Which, Wish};
@@ -57,12 +58,15 @@ pub struct Enrolment {
     pub issuer: String,
     /// How new authenticators make codes.
     pub recipe: TotpRecipe,
+    /// Networks that are never barred.
+    pub spared: Vec<IpNet>,
 }
 
 impl Enrolment {
     /// As `plan` says.
     pub fn by(plan: &Plan) -> Self {
-        Self { origin: plan.origin(), issuer: plan.auth.totp_issuer.clone(), recipe: plan.auth.totp }
+        let (origin, issuer) = (plan.origin(), plan.auth.totp_issuer.clone());
+        Self { origin, issuer, recipe: plan.auth.totp, spared: plan.spared() }
     }
 }
 
@@ -82,6 +86,7 @@ impl Desk {
             Wish::UserSet { name, details } => self.set(&name, details).await,
             Wish::UserShow { name } => self.show(&parse_name(&name)?).await,
             Wish::UserGroup { name, group, member } => self.group(&name, &group, member).await,
+            Wish::UserReset { name, factor, keep_sessions } => self.reset(&name, factor, keep_sessions).await,
             Wish::UserList => self.list_users().await,
             Wish::UserDisable { name, disabled } => self.disable(&name, disabled).await,
             Wish::UserDelete { name } => self.delete(&name).await,
@@ -94,6 +99,7 @@ impl Desk {
             }
             Wish::Keys { ask } => self.keys(ask).await,
             Wish::Trail { ask } => self.trail(ask).await,
+            Wish::Bans { ask } => self.bans(ask).await,
             // The running gateway carries these out before anybody asks here.
             Wish::Status | Wish::Reload { .. } | Wish::Keep | Wish::Diff { .. } => {
                 Err(refuse(RefusedKind::Unfit, "no gateway runs, so there is nothing of it to see or change".to_owned()))
@@ -107,7 +113,7 @@ impl Desk {
     }
 
     /// The store, whose next change is written down as the owner's.
-    fn telling(&self, deed: Deed) -> Store {
+    pub(super) fn telling(&self, deed: Deed) -> Store {
         self.store.telling(Entry::new(deed, Actor::Owner))
     }
 
@@ -158,7 +164,7 @@ impl Desk {
         Ok((PasswordHash(Secret::new(credentials.password_hash)), totp))
     }
 
-    async fn link(&self, user: User) -> Result<Answer, Answer> {
+    pub(super) async fn link(&self, user: User) -> Result<Answer, Answer> {
         let token = Token::draw(self.entropy);
         let expires_at = self.clock.now().plus(LINK_LIFE);
         self.telling(Deed::LinkIssued).issue_link(user.id, token.hash(), expires_at).await.map_err(|fault| failed(&fault))?;
@@ -283,7 +289,7 @@ impl Desk {
         }
     }
 
-    async fn find(&self, name: &str) -> Result<User, Answer> {
+    pub(super) async fn find(&self, name: &str) -> Result<User, Answer> {
         let name = parse_name(name)?;
         let user = self.store.user(&name).await.map_err(|fault| failed(&fault))?;
         user.ok_or_else(|| no_such_user(&name))
@@ -291,7 +297,7 @@ impl Desk {
 }
 
 fn line(overview: UserOverview) -> UserLine {
-    let UserOverview { user, profile, has_password, authenticators, sessions } = overview;
+    let UserOverview { user, profile, has_password, authenticators, recovery_left, last_sign_in, sessions } = overview;
     UserLine {
         user: user.name.to_string(),
         display_name: profile.display_name.as_ref().map(|name| name.as_str().to_owned()),
@@ -300,8 +306,10 @@ fn line(overview: UserOverview) -> UserLine {
         disabled: user.disabled,
         password: has_password,
         authenticators,
+        recovery_codes: recovery_left,
         sessions,
         created_at: user.created_at.secs(),
+        last_sign_in: last_sign_in.map(Timestamp::secs),
     }
 }
 

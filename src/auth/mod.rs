@@ -1,4 +1,5 @@
-//! Proofs of identity without I/O: tokens, passwords, codes from authenticator apps, passkeys, how long to wait after failures, and
+//! Proofs of identity without I/O: tokens, passwords, codes from authenticator apps, passkeys, recovery codes, how long to wait after
+//! failures, and
 //! the tokens that tie a form to the browser it was shown in. Time and chance come in as arguments; nothing is stored here.
 
 pub mod form;
@@ -7,6 +8,8 @@ pub mod make;
 pub mod passkey;
 pub mod passphrase;
 pub mod password;
+pub mod recovery;
+pub mod source;
 pub mod throttle;
 pub mod token;
 pub mod totp;

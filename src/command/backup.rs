@@ -88,6 +88,8 @@ struct Gathered {
     keys: Keys,
     needs: Vec<crate::base::key_ring::KeyId>,
     copy: PathBuf,
+    /// Locked as long as the copy is being used, so that the next backup can tell it from one that a crash left behind.
+    _held: File,
 }
 
 impl Drop for Gathered {
@@ -101,9 +103,10 @@ fn gather(place: &Place, progress: &mut Progress) -> Result<Gathered, Failure> {
     // Looked at before and after: a key may come or go meanwhile, and the copy may need either.
     let before = ring(place)?;
     let copy = place.data.join(format!(".backup-{}.db", std::process::id()));
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&copy).map_err(|fault| cannot("write", &copy, &fault))?;
-    let mut gathered =
-        Gathered { files: Vec::new(), keys: Keys { ring: before, files: BTreeMap::new() }, needs: Vec::new(), copy };
+    sweep(&place.data);
+    let held = hold(&copy).map_err(|fault| cannot("write", &copy, &fault))?;
+    let keys = Keys { ring: before, files: BTreeMap::new() };
+    let mut gathered = Gathered { files: Vec::new(), keys, needs: Vec::new(), copy, _held: held };
     let size = fs::metadata(place.data.join(crate::store::open::DATABASE)).map_or(0, |file| file.len());
     progress.begin("copying the store", size);
     snapshot::take(&place.data, &gathered.copy, |done, of| progress.reach(size.saturating_mul(done) / of.max(1)))
@@ -114,6 +117,30 @@ fn gather(place: &Place, progress: &mut Progress) -> Result<Gathered, Failure> {
     gathered.files.push(Source { name: STORE.to_owned(), path: gathered.copy.clone() });
     certificates(&place.certs, CERTS, DEEPEST, &mut gathered)?;
     Ok(gathered)
+}
+
+/// Takes away copies of the database that were left behind by backups that were killed. Best effort: what stays is in nobody's
+/// way but the disk's.
+fn sweep(data: &Path) {
+    for entry in fs::read_dir(data).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(".backup-") && name.ends_with(".db") {
+            let Ok(file) = File::options().write(true).open(entry.path()) else { continue };
+            if file.try_lock().is_ok() {
+                // Under the lock, so that whoever just made it notices.
+                drop(fs::remove_file(entry.path()));
+            }
+        }
+    }
+}
+
+/// Makes the file for the copy, for the owner alone, and locks it. On file systems without locks nothing is swept either.
+fn hold(copy: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(copy)?;
+    drop(file.lock());
+    // Swept between the two.
+    fs::metadata(copy).map(|_| file)
 }
 
 fn ring(place: &Place) -> Result<KeyRing, Failure> {

@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::base::units;
 use crate::command::account;
 use crate::command::backup;
+use crate::command::ban::{self, BanVerb};
 use crate::command::check;
 use crate::command::complete;
 use crate::command::demo;
@@ -112,6 +113,9 @@ enum Verb {
     /// See and end sessions
     #[command(subcommand)]
     Session(SessionVerb),
+    /// See, make and lift bans on networks
+    #[command(subcommand)]
+    Ban(BanVerb),
     /// See, renew and forget the keys that everything secret is sealed with
     #[command(subcommand)]
     Key(KeyVerb),
@@ -257,6 +261,15 @@ pub enum UserVerb {
     /// Put people into groups; what they may open changes with their next request
     #[command(subcommand)]
     Group(GroupVerb),
+    /// Take authenticator apps away from somebody who lost their phone
+    #[command(subcommand)]
+    Totp(TotpVerb),
+    /// Take passkeys and security keys away from somebody who lost them
+    #[command(subcommand)]
+    Passkey(PasskeyVerb),
+    /// Take recovery codes away from somebody whose list was seen
+    #[command(subcommand)]
+    Recovery(RecoveryVerb),
     /// Show all accounts
     #[command(after_help = "Examples:\n  doorward user list\n  doorward user list --json")]
     List,
@@ -307,14 +320,15 @@ pub struct UserAdd {
 
 /// Words of `user set`.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("details").required(true).multiple(true).args(["display_name", "email"]))]
 pub struct UserSet {
     /// The user name
     pub name: String,
     /// How they are called; '' takes it away
-    #[arg(long, value_name = "NAME", required_unless_present = "email")]
+    #[arg(long, value_name = "NAME")]
     pub display_name: Option<String>,
     /// Where they get mail; '' takes it away
-    #[arg(long, value_name = "ADDRESS", required_unless_present = "display_name")]
+    #[arg(long, value_name = "ADDRESS")]
     pub email: Option<String>,
 }
 
@@ -338,6 +352,46 @@ pub struct GroupWords {
     pub name: String,
     /// The group; it exists as long as somebody is in it
     pub group: String,
+}
+
+/// Verbs of `user totp`.
+#[derive(Debug, Subcommand)]
+pub enum TotpVerb {
+    /// Take all authenticators of an account away, end its sessions and make a set-up link
+    #[command(
+        after_help = "Examples:\n  doorward user totp reset alice\n  doorward user totp reset alice --keep-sessions --json"
+    )]
+    Reset(ResetWords),
+}
+
+/// Verbs of `user passkey`.
+#[derive(Debug, Subcommand)]
+pub enum PasskeyVerb {
+    /// Take all passkeys of an account away and end its sessions
+    #[command(
+        after_help = "Examples:\n  doorward user passkey reset alice\n  doorward user passkey reset alice --keep-sessions --json"
+    )]
+    Reset(ResetWords),
+}
+
+/// Verbs of `user recovery`.
+#[derive(Debug, Subcommand)]
+pub enum RecoveryVerb {
+    /// Take all recovery codes of an account away and end its sessions; its holder makes new ones on the security page
+    #[command(
+        after_help = "Examples:\n  doorward user recovery reset alice\n  doorward user recovery reset alice --keep-sessions --json"
+    )]
+    Reset(ResetWords),
+}
+
+/// Words of the three resets.
+#[derive(Debug, Args)]
+pub struct ResetWords {
+    /// Whose
+    pub name: String,
+    /// Leave the account's sessions open
+    #[arg(long)]
+    pub keep_sessions: bool,
 }
 
 /// Verbs of `session`.
@@ -429,6 +483,7 @@ fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {
         Verb::Trust { .. } => trust::trust(named, Way::Install, output),
         Verb::User(verb) => account::user(named, verb, output),
         Verb::Session(verb) => account::session(named, verb, output),
+        Verb::Ban(verb) => ban::ban(named, verb, output),
         Verb::Key(verb) => key::key(named, verb, output),
         Verb::Audit(verb) => trail::audit(named, verb, output),
         Verb::Backup(words) => backup::backup(named, &words, output),

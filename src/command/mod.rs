@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod backup;
+pub mod ban;
 pub mod check;
 pub mod complete;
 pub mod demo;

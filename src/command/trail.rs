@@ -12,6 +12,7 @@ use crate::command::moment::{self, second};
 use crate::command::output::{Output, table};
 use crate::command::place::Named;
 use crate::command::wish::Installation;
+use crate::model::audit::Deed;
 use crate::model::user::UserName;
 
 /// Carries out `audit …`.
@@ -34,6 +35,10 @@ fn list(installation: &Installation, words: AuditList, output: Output) -> Result
     let since = since.transpose()?.map(Timestamp::secs);
     // In the spelling that the trail has.
     let user = words.user.map(|name| name.parse::<UserName>().map_or(name, |name| name.to_string()));
+    if let Some(event) = words.event.as_deref().filter(|event| !Deed::ALL.iter().any(|deed| deed.is_of(event))) {
+        let names = Deed::ALL.map(Deed::name).join(", ");
+        return Err(Failure::Usage(format!("there is no event {event:?}; there are {names}")));
+    }
     let ask = TrailWish::List { user, since, event: words.event, most: words.limit };
     let TrailAnswer::Records(records) = self::ask(installation, ask)? else { return Err(strange()) };
     output.result(&json!({ "records": records }), || {

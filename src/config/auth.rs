@@ -1,6 +1,8 @@
-//! `[auth]`, `[auth.totp]` and `[auth.webauthn]`
+//! `[auth]`, `[auth.totp]`, `[auth.throttle]` and `[auth.webauthn]`
 
-use crate::config::placed::Placed;
+use std::time::Duration;
+
+use crate::config::placed::{Place, Placed};
 use crate::config::reader::Reader;
 use crate::model::credential::TotpAlgorithm;
 use crate::model::strength::Strength;
@@ -12,10 +14,27 @@ pub struct AuthTable {
     pub require: Option<Placed<Strength>>,
     /// Shortest password.
     pub password_min_length: Option<Placed<u64>>,
+    /// How many recovery codes people get.
+    pub recovery_codes: Option<Placed<u64>>,
     /// `[auth.totp]`
     pub totp: TotpTable,
+    /// `[auth.throttle]`
+    pub throttle: ThrottleTable,
     /// `[auth.webauthn]`
     pub webauthn: WebauthnTable,
+}
+
+/// `[auth.throttle]`
+#[derive(Clone, Debug, Default)]
+pub struct ThrottleTable {
+    /// Wrong passwords until the wait is a minute long.
+    pub failures: Option<Placed<u64>>,
+    /// The quiet after which codes are counted anew.
+    pub window: Option<Placed<Duration>>,
+    /// How long a network is barred that does not wait; the inner `None` is `"off"`.
+    pub ban: Option<Placed<Option<Duration>>>,
+    /// Networks that are not held to what they get wrong, and never barred.
+    pub exempt: Option<Placed<Vec<Placed<String>>>>,
 }
 
 /// `[auth.webauthn]`
@@ -43,6 +62,28 @@ pub enum WrittenVerification {
 pub struct TotpTable {
     /// The name that authenticator apps show.
     pub issuer: Option<Placed<String>>,
+    /// How codes are made.
+    pub recipe: RecipeTable,
+    /// `[[auth.totp.configuration]]`
+    pub configurations: Vec<ConfigurationTable>,
+}
+
+/// `[[auth.totp.configuration]]`
+#[derive(Clone, Debug)]
+pub struct ConfigurationTable {
+    /// Where it is written.
+    pub place: Place,
+    /// What people who choose it see.
+    pub name: Option<Placed<String>>,
+    /// The name that authenticator apps show.
+    pub issuer: Option<Placed<String>>,
+    /// How codes are made.
+    pub recipe: RecipeTable,
+}
+
+/// How codes are made, in either of these tables.
+#[derive(Clone, Debug, Default)]
+pub struct RecipeTable {
     /// The hash below the HMAC.
     pub algorithm: Option<Placed<TotpAlgorithm>>,
     /// Length of a code.
@@ -58,17 +99,52 @@ impl AuthTable {
             require: strength(reader),
             // NIST SP 800-63B allows no fewer than 8; more than 64 would keep people from using pass phrases of their own.
             password_min_length: reader.integer("password_min_length", 8, 64),
+            recovery_codes: reader.integer("recovery_codes", 0, 20),
             totp: reader.table("totp", TotpTable::read),
             webauthn: reader.table("webauthn", WebauthnTable::read),
+            throttle: reader.table("throttle", ThrottleTable::read),
+        }
+    }
+}
+
+impl ThrottleTable {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            // Fewer would leave no free try for a slip of the finger, more would let a guesser on for too long.
+            failures: reader.integer("failures", 6, 20),
+            window: reader.duration("window"),
+            ban: reader.duration_or("ban", "off"),
+            exempt: reader.list("exempt"),
         }
     }
 }
 
 impl TotpTable {
     fn read(reader: &mut Reader<'_>) -> Self {
-        let algorithms = [TotpAlgorithm::Sha1, TotpAlgorithm::Sha256, TotpAlgorithm::Sha512].map(|one| (one.name(), one));
         Self {
             issuer: reader.string("issuer"),
+            recipe: RecipeTable::read(reader),
+            configurations: reader.tables("configuration", ConfigurationTable::read),
+        }
+    }
+}
+
+impl ConfigurationTable {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        reader.demand(&["name"], "people choose a configuration by its name", "name = \"Hardware token\"");
+        Self {
+            place: reader.place(),
+            name: reader.string("name"),
+            issuer: reader.string("issuer"),
+            recipe: RecipeTable::read(reader),
+        }
+    }
+}
+
+impl RecipeTable {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let algorithms = [TotpAlgorithm::Sha1, TotpAlgorithm::Sha256, TotpAlgorithm::Sha512].map(|one| (one.name(), one));
+        Self {
             algorithm: reader.choice("algorithm", &algorithms),
             digits: reader.choice("digits", &[("6", 6), ("8", 8)]),
             period: reader.integer("period", 15, 120),

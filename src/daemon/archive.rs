@@ -302,11 +302,6 @@ impl Unpacked {
         let proven = key.key.authenticator("backup manifest v1").verify(&self.text, &tag);
         if proven { Ok(()) } else { Err(Fault::Forged) }
     }
-
-    /// The key that marked the manifest.
-    pub fn marked_by(&self) -> &str {
-        &self.tag.key
-    }
 }
 
 fn read_manifest(text: &[u8]) -> Result<Manifest, Fault> {

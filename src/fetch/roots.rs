@@ -3,16 +3,28 @@
 use std::sync::{Arc, LazyLock};
 
 use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use tracing::warn;
+
+use crate::model::event::Event;
 
 /// Read once: the system's store has some hundred files.
-static USUAL: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| {
+static USUAL: LazyLock<Arc<ClientConfig>> = LazyLock::new(|| trusting(system().0));
+
+/// The system's authorities, as whoever administers this machine wants them, and the certificates they were made of; the
+/// usual ones where it has none, as in an empty container. Reads files.
+pub fn system() -> (RootCertStore, Vec<CertificateDer<'static>>) {
+    let found = rustls_native_certs::load_native_certs();
+    for fault in &found.errors {
+        warn!(event = Event::CertificateWarning.name(), %fault, "some of the system's authorities cannot be read");
+    }
     let mut roots = RootCertStore::empty();
-    let (_, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots.add_parsable_certificates(found.certs.iter().cloned());
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
-    trusting(roots)
-});
+    (roots, found.certs)
+}
 
 /// TLS settings that trust the usual authorities. The first call reads files.
 pub fn usual() -> Arc<ClientConfig> {

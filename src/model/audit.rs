@@ -27,6 +27,8 @@ pub enum Deed {
     SetUp,
     /// A password, authenticator or another factor was added, replaced or taken away.
     CredentialChanged,
+    /// Somebody signed in with a recovery code.
+    RecoveryUsed,
     /// An account was made.
     UserAdded,
     /// Details of an account changed.
@@ -63,7 +65,7 @@ pub enum Deed {
 
 impl Deed {
     /// Every deed.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::SignIn,
         Self::NewDevice,
         Self::SignInFailed,
@@ -72,6 +74,7 @@ impl Deed {
         Self::SessionEnded,
         Self::SetUp,
         Self::CredentialChanged,
+        Self::RecoveryUsed,
         Self::UserAdded,
         Self::UserChanged,
         Self::UserDisabled,
@@ -101,6 +104,7 @@ impl Deed {
             Self::SessionEnded => "session.ended",
             Self::SetUp => "user.set_up",
             Self::CredentialChanged => "credential.changed",
+            Self::RecoveryUsed => "recovery.used",
             Self::UserAdded => "user.added",
             Self::UserChanged => "user.changed",
             Self::UserDisabled => "user.disabled",
@@ -125,13 +129,24 @@ impl Deed {
         Self::ALL.into_iter().find(|deed| deed.name() == name)
     }
 
+    /// Whether it is meant by `event`: its name, or what it begins with before a full stop.
+    pub fn is_of(self, event: &str) -> bool {
+        self.name().strip_prefix(event).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    }
+
     /// What a webhook is told unless the configuration says otherwise.
-    pub const TOLD: [Self; 5] =
-        [Self::CredentialChanged, Self::NewDevice, Self::CertificateFailing, Self::BanAdded, Self::TrailBroken];
+    pub const TOLD: [Self; 6] = [
+        Self::CredentialChanged,
+        Self::RecoveryUsed,
+        Self::NewDevice,
+        Self::CertificateFailing,
+        Self::BanAdded,
+        Self::TrailBroken,
+    ];
 
     /// Whether the person concerned is told on their next visit.
     pub const fn is_told_to_its_person(self) -> bool {
-        matches!(self, Self::NewDevice | Self::CredentialChanged)
+        matches!(self, Self::NewDevice | Self::CredentialChanged | Self::RecoveryUsed)
     }
 
     /// Whether an attacker can have as many of these written as they like, so that they are bounded.

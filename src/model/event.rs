@@ -10,6 +10,10 @@ pub enum Event {
     SignInFailed,
     /// Tries came too fast or too often.
     Throttled,
+    /// A network was barred from signing in.
+    BanAdded,
+    /// A network may sign in again.
+    BanLifted,
     /// Somebody who is signed in proved once more that it is them.
     Confirmed,
     /// Somebody added a way to sign in, or took one away.
@@ -99,6 +103,8 @@ impl Event {
             Self::SignedIn => "auth.success",
             Self::SignInFailed => "auth.failure",
             Self::Throttled => "auth.throttled",
+            Self::BanAdded => "ban.added",
+            Self::BanLifted => "ban.lifted",
             Self::Confirmed => "auth.confirmed",
             Self::CredentialChanged => "credential.changed",
             Self::CredentialRefused => "credential.refused",

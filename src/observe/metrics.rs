@@ -44,6 +44,8 @@ labels! {
         Code = "code",
         /// With a passkey or security key.
         Passkey = "passkey",
+        /// With a recovery code.
+        Recovery = "recovery",
     }
 }
 
@@ -70,6 +72,8 @@ labels! {
         Replaced = "replaced",
         /// A command ended them.
         Command = "command",
+        /// Their owner ended them from another session.
+        Holder = "holder",
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::base::units::written;
 use crate::plan::app::{App, CertificateFiles};
 use crate::plan::difference::{Change, Effect};
-use crate::plan::policy::TlsVersion;
+use crate::plan::policy::{AuthPolicy, TlsVersion, TotpConfiguration};
 use crate::plan::whole::Plan;
 
 /// Keys that changed and take effect with a restart only: what they decide is decided once, at the start.
@@ -37,6 +37,13 @@ pub fn compare(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
         say(Effect::Alters, format!("people sign in at {} instead of {}", new.origin(), old.origin()));
     }
     proxies(old, new, &mut say);
+    let (exempt, exempted) = (&new.auth.exempt, &old.auth.exempt);
+    for network in exempt.iter().filter(|network| !exempted.contains(network)) {
+        say(Effect::Opens, format!("{network} is not held to what it gets wrong when signing in"));
+    }
+    for network in exempted.iter().filter(|network| !exempt.contains(network)) {
+        say(Effect::Closes, format!("{network} is held to what it gets wrong when signing in"));
+    }
     let [before, now] = [old, new].map(general);
     for (key, (before, now)) in GENERAL.iter().zip(before.into_iter().zip(now)) {
         if before != now {
@@ -152,10 +159,15 @@ fn sessions(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
             say(effect, format!("{key} is {} instead of {}, for sessions that begin from then on", shown(now), shown(before)));
         }
     }
+    let (before, now) = (old.session.sudo_timeout, new.session.sudo_timeout);
+    if before != now {
+        let effect = if now > before { Effect::Opens } else { Effect::Closes };
+        say(effect, format!("session.sudo_timeout is {} instead of {}", written(now), written(before)));
+    }
 }
 
 /// What [`general`] gives, by key.
-const GENERAL: [&str; 14] = [
+const GENERAL: [&str; 19] = [
     "name",
     "listen.header_timeout",
     "listen.drain_timeout",
@@ -163,16 +175,21 @@ const GENERAL: [&str; 14] = [
     "listen.max_connections_per_network",
     "tls.certificate",
     "auth.password_min_length",
+    "auth.recovery_codes",
     "auth.totp.issuer",
     "auth.totp.algorithm",
     "auth.totp (digits, period)",
+    "auth.totp.configuration",
+    "auth.throttle.failures",
+    "auth.throttle.window",
+    "auth.throttle.ban",
     "auth.webauthn.rp_id",
     "auth.webauthn.rp_name",
     "auth.webauthn.user_verification",
     "log.level",
 ];
 
-fn general(plan: &Plan) -> [String; 14] {
+fn general(plan: &Plan) -> [String; 19] {
     let text = |value: &dyn Display| value.to_string();
     let (listen, auth) = (&plan.listen, &plan.auth);
     [
@@ -186,12 +203,28 @@ fn general(plan: &Plan) -> [String; 14] {
             .as_ref()
             .map_or_else(|| "the local authority's".to_owned(), |files| text(&files.certificate.display())),
         text(&auth.password_min_length),
+        text(&auth.recovery_codes),
         auth.totp_issuer.clone(),
         text(&auth.totp.algorithm.name()),
         format!("({}, {})", auth.totp.digits, auth.totp.period),
+        configurations(auth),
+        text(&auth.throttle.failures),
+        written(auth.throttle.window),
+        auth.throttle.ban.map_or_else(|| "off".to_owned(), written),
         auth.passkeys.site.as_ref().map_or_else(|| "the portal's host".to_owned(), |site| text(site)),
         auth.passkeys.name.clone().unwrap_or_else(|| plan.name.clone()),
         auth.passkeys.verification.name().to_owned(),
         plan.log.level.clone(),
     ]
+}
+
+fn configurations(auth: &AuthPolicy) -> String {
+    let one = |one: &TotpConfiguration| {
+        let TotpConfiguration { name, issuer, recipe } = one;
+        format!("\"{name}\" ({issuer}, {}, {}, {})", recipe.algorithm.name(), recipe.digits, recipe.period)
+    };
+    match auth.totp_configurations.as_slice() {
+        [] => "empty".to_owned(),
+        all => all.iter().map(one).collect::<Vec<_>>().join(", "),
+    }
 }

@@ -4,7 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::auth::passkey::Verification;
+use crate::auth::throttle::Settings;
 use crate::model::credential::TotpRecipe;
 use crate::model::strength::Strength;
 use crate::plan::app::CertificateFiles;
@@ -19,6 +22,8 @@ pub struct SessionPolicy {
     pub absolute_timeout: Duration,
     /// "Keep me signed in on this device" lasts this long; `None` hides the box.
     pub remember: Option<Duration>,
+    /// For so long a proof is enough to change something about one's own account.
+    pub sudo_timeout: Duration,
 }
 
 /// How people sign in.
@@ -32,6 +37,14 @@ pub struct AuthPolicy {
     pub totp_issuer: String,
     /// How new authenticators make codes.
     pub totp: TotpRecipe,
+    /// How many recovery codes people get with their first second factor; 0 for none.
+    pub recovery_codes: u8,
+    /// Other ways of making codes that people may choose for an authenticator.
+    pub totp_configurations: Vec<TotpConfiguration>,
+    /// How failures are held against people and networks.
+    pub throttle: Settings,
+    /// Networks that are not held to what they get wrong over all accounts, and never barred.
+    pub exempt: Vec<IpNet>,
     /// How passkeys are asked for.
     pub passkeys: PasskeyPolicy,
 }
@@ -45,6 +58,30 @@ pub struct PasskeyPolicy {
     pub name: Option<String>,
     /// Whether they have to verify their user.
     pub verification: Verification,
+}
+
+/// A way of making codes that people may choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TotpConfiguration {
+    /// What it is called where it is chosen.
+    pub name: String,
+    /// The name that authenticator apps show.
+    pub issuer: String,
+    /// How codes are made.
+    pub recipe: TotpRecipe,
+}
+
+impl AuthPolicy {
+    /// Every name under which authenticator apps may show us, each once.
+    pub fn totp_issuers(&self) -> String {
+        let mut issuers = vec![self.totp_issuer.as_str()];
+        for configuration in &self.totp_configurations {
+            if !issuers.contains(&configuration.issuer.as_str()) {
+                issuers.push(&configuration.issuer);
+            }
+        }
+        issuers.join(" or ")
+    }
 }
 
 /// TLS for every host.

@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
+use crate::auth::throttle::Settings;
 use crate::base::units;
-use crate::config::auth::AuthTable;
+use crate::config::auth::{AuthTable, RecipeTable, ThrottleTable};
 use crate::config::complaint::{Code, Complaint};
 use crate::config::document::Document;
 use crate::config::listen::ListenTable;
@@ -20,9 +23,11 @@ use crate::plan::app::CertificateFiles;
 use crate::plan::listener;
 use crate::plan::listener::Listen;
 use crate::plan::metrics;
+use crate::plan::networks;
 use crate::plan::passkeys;
 use crate::plan::policy::{AccessFormat, AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
 use crate::plan::proxies;
+use crate::plan::totp;
 use crate::policy::host::Host;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -136,6 +141,7 @@ pub fn session(table: &SessionTable, complaints: &mut Vec<Complaint>) -> Session
     let written_absolute = within(table.absolute_timeout.as_ref(), "session.absolute_timeout", bounds, complaints);
     let lasting = table.remember.as_ref().and_then(|written| written.value.map(|span| Placed::new(span, written.place.clone())));
     within(lasting.as_ref(), "session.remember", bounds, complaints);
+    let sudo = within(table.sudo_timeout.as_ref(), "session.sudo_timeout", (60 * SECOND, DAY), complaints);
     if let (Some(idle), Some(absolute), Some(written)) = (written_idle, written_absolute, &table.idle_timeout)
         && idle > absolute
     {
@@ -149,26 +155,54 @@ pub fn session(table: &SessionTable, complaints: &mut Vec<Complaint>) -> Session
         idle_timeout: written_idle.unwrap_or(idle.min(absolute_timeout)),
         absolute_timeout,
         remember: placed::value(table.remember.as_ref()).unwrap_or(remember),
+        sudo_timeout: sudo.unwrap_or(15 * 60 * SECOND),
     }
 }
 
 /// `[auth]`
 pub fn auth(table: &AuthTable, name: &str, portal: &Host, complaints: &mut Vec<Complaint>) -> AuthPolicy {
     let issuer = table.totp.issuer.as_ref().and_then(|issuer| shown_name(issuer, "auth.totp.issuer", complaints));
-    let recipe = TotpRecipe::default();
+    let totp_issuer = issuer.unwrap_or_else(|| name.to_owned());
+    let totp = recipe(&table.totp.recipe, TotpRecipe::default());
+    let (throttle, exempt) = throttle(&table.throttle, complaints);
     AuthPolicy {
+        throttle,
+        exempt,
         require: placed::value(table.require.as_ref()).unwrap_or(Strength::TwoFactor),
         password_min_length: placed::value(table.password_min_length.as_ref())
             .and_then(|n| usize::try_from(n).ok())
             .unwrap_or(12),
-        totp_issuer: issuer.unwrap_or_else(|| name.to_owned()),
-        totp: TotpRecipe {
-            algorithm: placed::value(table.totp.algorithm.as_ref()).unwrap_or(recipe.algorithm),
-            digits: placed::value(table.totp.digits.as_ref()).unwrap_or(recipe.digits),
-            period: placed::value(table.totp.period.as_ref()).unwrap_or(recipe.period),
-        },
+        recovery_codes: placed::value(table.recovery_codes.as_ref()).and_then(|n| u8::try_from(n).ok()).unwrap_or(10),
+        totp_configurations: totp::configurations(table, (&totp_issuer, totp), complaints),
+        totp_issuer,
+        totp,
         passkeys: passkeys::compile(&table.webauthn, portal, complaints),
     }
+}
+
+/// How codes are made, by what is written and else as in `default`.
+pub fn recipe(table: &RecipeTable, default: TotpRecipe) -> TotpRecipe {
+    TotpRecipe {
+        algorithm: placed::value(table.algorithm.as_ref()).unwrap_or(default.algorithm),
+        digits: placed::value(table.digits.as_ref()).unwrap_or(default.digits),
+        period: placed::value(table.period.as_ref()).unwrap_or(default.period),
+    }
+}
+
+/// `[auth.throttle]`
+fn throttle(table: &ThrottleTable, complaints: &mut Vec<Complaint>) -> (Settings, Vec<IpNet>) {
+    let defaults = Settings::default();
+    let failures = placed::value(table.failures.as_ref()).and_then(|number| u32::try_from(number).ok());
+    // Shorter than it is by default would be more guesses a day than `docs/security.md` reckons with.
+    let window = within(table.window.as_ref(), "auth.throttle.window", (defaults.window, DAY), complaints);
+    let written = table.ban.as_ref().and_then(|written| written.value.map(|span| Placed::new(span, written.place.clone())));
+    within(written.as_ref(), "auth.throttle.ban", (60 * SECOND, 30 * DAY), complaints);
+    let settings = Settings {
+        failures: failures.unwrap_or(defaults.failures),
+        window: window.unwrap_or(defaults.window),
+        ban: placed::value(table.ban.as_ref()).unwrap_or(defaults.ban),
+    };
+    (settings, networks::exempt(table.exempt.as_ref(), complaints))
 }
 
 /// `[log]`

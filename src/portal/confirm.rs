@@ -31,8 +31,8 @@ use crate::portal::second_factor::{self, Outcome};
 use crate::portal::service::Portal;
 use crate::portal::sign_in::{self, Shown};
 use crate::portal::stop::Stop;
+use crate::portal::tries;
 use crate::portal::why::{SIGN_IN, Why, sign_in_path};
-use crate::store::attempts::AttemptKey;
 use crate::store::credentials::SignInFacts;
 use crate::store::proof::Proof;
 use crate::web::asset;
@@ -294,7 +294,7 @@ fn form(
         alert,
         token: guard::token(portal, call, asked.session.id.as_str().as_bytes(), PURPOSE),
         go: portal.journeys.keep(journey, call.network(), call.now),
-        code: asked.facts.totps.first().filter(|_| asked.takes_code()).map(|totp| text::code_label(totp.recipe.digits)),
+        code: asked.takes_code().then(|| second_factor::label(&asked.facts.totps)),
         password: asked.takes_password(),
         passkey: asked.ask(portal, plan, call),
     };
@@ -312,19 +312,20 @@ async fn attempt(portal: &Portal, plan: &Plan, call: &Call<'_>, (asked, sent): (
         };
         Tried::Wait(StatusCode::TOO_MANY_REQUESTS, wait, told)
     };
-    if let Err(left) = portal.budgets.sign_in.spend(call.network()) {
-        return Ok(wait(Wait::For(left)));
-    }
-    let (key, user) = (AttemptKey::of(&asked.facts.user.name), &asked.facts);
+    let user = &asked.facts;
     if !asked.takes_code() {
-        let hash = user.password.clone().filter(|_| asked.takes_password());
-        let Some(hash) = hash else { return Err(Refusal::BadRequest.into()) };
-        let Ok(slot) = portal.hasher.slot().await else {
+        let Some(hash) = user.password.clone().filter(|_| asked.takes_password()) else { return Err(Refusal::BadRequest.into()) };
+        let name = Some(&user.user.name);
+        if let Err(left) = tries::enter(portal, plan, call, name)? {
+            return Ok(wait(left));
+        }
+        let Ok(slot) = portal.hasher.slot_for(tries::is_known(portal, call, name)).await else {
             let busy = Alert::new(field, text::BUSY.1);
             return Ok(Tried::Wait(StatusCode::SERVICE_UNAVAILABLE, Wait::For(BUSY_WAIT), busy));
         };
-        if let Err(left) = portal.store.try_factor(key, Factor::Password).await? {
-            return Ok(wait(left));
+        if let Err(refused) = portal.store.try_factor(tries::attempt(plan, call, name, Factor::Password)).await? {
+            drop(slot);
+            return Ok(wait(tries::held(portal, plan, call, refused).await));
         }
         let right = slot.verify(hash, sent.secret("password")).await;
         let wrong = || Alert::new(field, text::WRONG_CONFIRM_PASSWORD);
@@ -334,7 +335,7 @@ async fn attempt(portal: &Portal, plan: &Plan, call: &Call<'_>, (asked, sent): (
             Tried::Refused(StatusCode::UNPROCESSABLE_ENTITY, wrong())
         });
     }
-    if let Err(left) = portal.store.try_factor(key, Factor::Code).await? {
+    if let Err(left) = tries::begin(portal, plan, call, (&user.user.name, Factor::Code)).await? {
         return Ok(wait(left));
     }
     Ok(match second_factor::judge(portal, plan, call, (&user.totps, sent.text("code"))).await? {
@@ -356,11 +357,11 @@ async fn finish(
     let Some(session) = portal.store.confirm(asked.session.id, proof, held).await? else { return Ok(None) };
     let (factor, method) = match proof {
         Proof::Password => (Some(Factor::Password), "password"),
-        Proof::Code { .. } => (Some(Factor::Code), "code"),
+        Proof::Code { .. } | Proof::Recovery { .. } => (Some(Factor::Code), "code"),
         Proof::Passkey { .. } => (None, METHOD),
     };
     if let Some(factor) = factor {
-        portal.store.factor_succeeded(AttemptKey::of(&asked.facts.user.name), factor).await?;
+        tries::succeeded(portal, plan, call, (&asked.facts.user.name, factor)).await?;
     }
     let (user, host, id) = (&session.user_name, call.host.as_str(), session.id);
     tracing::info!(event = Event::Confirmed.name(), %user, host, ip = %plan.log.shown(call.client), method, session = %id, request = call.request_id);
@@ -378,16 +379,20 @@ async fn by_passkey(
     (sent, asked): (&Form, &Asked<'_>),
 ) -> Result<Response<Body>, Stop> {
     let answer = |status, text: String| form(portal, plan, call, asked, (status, None, Some(Alert::new(BUTTON, text))));
-    if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
+    if let Err(wait) = tries::enter(portal, plan, call, Some(&asked.facts.user.name))? {
         portal.metrics.attempt(Method::Passkey, Attempt::Throttled);
-        return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, text::too_many_tries(&in_words(wait))), Wait::For(wait)));
+        let told = match wait {
+            Wait::For(wait) => text::too_many_tries(&in_words(wait)),
+            Wait::Closed => text::CODE_CLOSED.to_owned(),
+        };
+        return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, told), wait));
     }
     let wanted = (sent, Wanted::Confirm(asked.session.id));
     let whose = (Some(asked.session.user), asked.verification(plan));
     let refused = |reason| answer(StatusCode::UNPROCESSABLE_ENTITY, keys::refused(reason).to_owned());
     match passkey::judge(portal, plan, call, wanted, whose).await? {
         Err(wrong) => Ok(refused(wrong.reason)),
-        Ok(right) => match finish(portal, plan, call, asked, right.proof(call)).await? {
+        Ok(right) => match finish(portal, plan, call, asked, right.proof()).await? {
             Some(response) => {
                 portal.metrics.attempt(Method::Passkey, Attempt::Success);
                 Ok(response)

@@ -13,6 +13,8 @@ use tempfile::TempDir;
 
 use crate::auth::passkey::Verification;
 use crate::auth::password;
+use crate::auth::recovery;
+use crate::auth::throttle::Settings;
 use crate::auth::token::Token;
 use crate::auth::totp;
 use crate::base::clock::{Clock, Timestamp};
@@ -139,6 +141,27 @@ impl Site {
         challenge::answer(&self.portal, &self.plan, wanted, self.clock.now())
     }
 
+    /// Recovery codes of a user, as they were shown.
+    pub(super) async fn recovery_codes(&self, name: &str) -> Vec<String> {
+        let user = self.portal.store.user(&name.parse().expect("a name")).await.expect("stored").expect("a user");
+        let codes = recovery::draw(10, Entropy);
+        let hashes = codes.iter().map(|code| password::hash(code.secret(), [3; 16])).collect();
+        let set = Id::draw(Entropy);
+        assert!(self.portal.store.stage_recovery(user.id, set, hashes).await.expect("stored"));
+        self.portal.store.put_recovery_in_force(user.id, set).await.expect("stored");
+        codes.iter().map(|code| code.shown().expose().clone()).collect()
+    }
+
+    /// As far as the second step, on the page for recovery codes.
+    pub(super) async fn at_recovery(&self, browser: &mut Browser, name: &str, target: &str) -> Answer {
+        let page = browser.get(self, &self.way_to(target)).await;
+        let next = browser.post(self, "/.doorward/login", &page.filled(&[("name", name), ("password", PASSWORD)])).await;
+        let next = next.location().replace("/login/code?", "/login/recovery?");
+        let page = browser.get(self, &next).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+        page
+    }
+
     pub(super) async fn signed_in(&self, browser: &mut Browser, totp: &Totp) -> String {
         let page = browser.get(self, &self.way_to("/")).await;
         let next = browser.post(self, "/.doorward/login", &page.filled(&[("name", "alice"), ("password", PASSWORD)])).await;
@@ -150,11 +173,11 @@ impl Site {
     }
 }
 
-pub(super) fn plan(strength: Strength) -> Plan {
-    let hosts = [HOST, "other.example.com"].map(|host| Host::parse(host).expect("a host"));
-    let app = Arc::new(App {
-        name: "Paperless".into(),
-        hosts: hosts.to_vec(),
+/// An app on these hosts, whose rules say nothing.
+pub(super) fn app(name: &str, hosts: Vec<Host>) -> App {
+    App {
+        name: name.into(),
+        hosts,
         wildcards: vec![],
         mount: Mount::root(),
         upstream: Upstream {
@@ -165,7 +188,7 @@ pub(super) fn plan(strength: Strength) -> Plan {
             response_timeout: None,
             idle_timeout: None,
         },
-        rules: RuleSet { requirement: Requirement::of(strength), ..RuleSet::default() },
+        rules: RuleSet::default(),
         certificate: None,
         request_headers: HeaderEdits::default(),
         response_headers: HeaderEdits::default(),
@@ -175,7 +198,14 @@ pub(super) fn plan(strength: Strength) -> Plan {
         listed: true,
         description: None,
         lifeline: Lifeline::new(),
-    });
+    }
+}
+
+pub(super) fn plan(strength: Strength) -> Plan {
+    let hosts = [HOST, "other.example.com"].map(|host| Host::parse(host).expect("a host"));
+    let mut app = app("Paperless", hosts.to_vec());
+    app.rules.requirement = Requirement::of(strength);
+    let app = Arc::new(app);
     Plan {
         version: 0,
         https_port: 443,
@@ -186,13 +216,22 @@ pub(super) fn plan(strength: Strength) -> Plan {
         consulted: Default::default(),
         listen: Listen { https: vec![], http: vec![], ..Listen::default() },
         tls: TlsPolicy { min_version: TlsVersion::V1_2, certificate: None },
-        session: SessionPolicy { idle_timeout: 12 * HOUR, absolute_timeout: 168 * HOUR, remember: Some(720 * HOUR) },
+        session: SessionPolicy {
+            idle_timeout: 12 * HOUR,
+            absolute_timeout: 168 * HOUR,
+            remember: Some(720 * HOUR),
+            sudo_timeout: HOUR / 4,
+        },
         auth: AuthPolicy {
             require: strength,
             password_min_length: 12,
             totp_issuer: "Example home".into(),
             totp: TotpRecipe::default(),
             passkeys: PasskeyPolicy { site: None, name: None, verification: Verification::Preferred },
+            totp_configurations: vec![],
+            throttle: Settings::default(),
+            exempt: Vec::new(),
+            recovery_codes: 10,
         },
         log: LogPolicy {
             level: "info".into(),
@@ -264,6 +303,13 @@ impl Browser {
         Answer { status: head.status, headers: head.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
     }
 
+    /// Says to have saved the recovery codes of a page.
+    pub(super) async fn saved(&mut self, site: &Site, path: &str, page: &Answer) -> Answer {
+        let answer = self.post(site, path, &page.filled(&[("saved", "1"), ("act", "done")])).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+        answer
+    }
+
     pub(super) fn keep(&mut self, response: &Response<Body>) {
         for line in response.headers().get_all(SET_COOKIE) {
             let line = line.to_str().expect("ASCII");
@@ -296,6 +342,12 @@ impl Answer {
     pub(super) fn alert(&self) -> String {
         let alert = regex::Regex::new(r##"role="alert"[^>]*><a href="#\w+">([^<]*)"##).expect("a pattern");
         alert.captures(&self.text).map_or_else(String::new, |found| found[1].replace("&#39;", "'"))
+    }
+
+    /// The recovery codes on the page.
+    pub(super) fn codes(&self) -> Vec<String> {
+        let code = regex::Regex::new("<li>([0-9]{2}-[0-9A-Z-]{19})</li>").expect("a pattern");
+        code.captures_iter(&self.text).map(|found| found[1].to_owned()).collect()
     }
 
     /// Where the page that leads on leads.

@@ -20,6 +20,7 @@ use crate::portal::passkey::{self, BUTTON, METHOD, Right, Wanted, Wrong};
 use crate::portal::service::Portal;
 use crate::portal::sign_in::{self, Shown};
 use crate::portal::stop::Stop;
+use crate::portal::tries;
 use crate::web::form::Form;
 use crate::web::keys;
 use crate::web::page::Alert;
@@ -39,6 +40,8 @@ pub async fn submit(
     (sent, journey): (&Form, Option<Journey>),
 ) -> Result<Response<Body>, Stop> {
     let page = |shown| sign_in::form(portal, plan, call, journey.as_ref(), shown);
+    // Whose it will be is not known yet: a browser that anybody has signed in with is let through a ban.
+    tries::admit(portal, plan, call)?;
     if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
         portal.metrics.attempt(Method::Passkey, Attempt::Throttled);
         tracing::warn!(event = THROTTLED, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
@@ -76,7 +79,7 @@ async fn enter(
     let proven = Proven { user: right.user.id, strength: Strength::Passkey, proofs, remember };
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     let told = call.entry(Deed::SignIn).with(&call.agent()).by(METHOD).detailed(call.host.as_str());
-    let Some(session) = portal.store.telling(told).open_by(right.proof(call), session).await? else { return Ok(None) };
+    let Some(session) = portal.store.telling(told).open_by(right.proof(), session).await? else { return Ok(None) };
     portal.metrics.attempt(Method::Passkey, Attempt::Success);
     Ok(Some(arrival::arrive(portal, plan, call, prepared, (&session, journey)).await?))
 }

@@ -27,10 +27,11 @@ use crate::portal::call::Call;
 use crate::portal::guard;
 use crate::portal::journey::Journey;
 use crate::portal::passkey::{self, ANSWER, Ask, BUTTON, Wanted};
+use crate::portal::recovery;
 use crate::portal::service::Portal;
 use crate::portal::sign_in::{self, CEREMONY, Shown};
 use crate::portal::stop::Stop;
-use crate::store::attempts::AttemptKey;
+use crate::portal::tries;
 use crate::store::ceremonies::Ceremony;
 use crate::store::credentials::SignInFacts;
 use crate::store::proof::Proof;
@@ -39,6 +40,7 @@ use crate::web::form::Form;
 use crate::web::keys;
 use crate::web::page::{self, Alert};
 use crate::web::refusal::Refusal;
+use crate::web::rescue;
 use crate::web::return_to::Destination;
 use crate::web::text;
 use crate::wire::body::Body;
@@ -66,13 +68,37 @@ struct CodePage<'a> {
 }
 
 /// A sign-in that has its first step behind it, in the browser that took it.
-struct HalfDone {
+#[derive(Debug)]
+pub struct HalfDone {
     /// What the page carries; names the ceremony to the store.
-    text: String,
-    visitor: Token,
-    ceremony: Ceremony,
-    facts: SignInFacts,
-    journey: Option<Journey>,
+    pub text: String,
+    /// The browser.
+    pub visitor: Token,
+    /// What the first step left.
+    pub ceremony: Ceremony,
+    /// Who it is.
+    pub facts: SignInFacts,
+    /// Where they want to go.
+    pub journey: Option<Journey>,
+}
+
+impl HalfDone {
+    /// When the password was right.
+    pub fn begun(&self) -> Timestamp {
+        let length = i64::try_from(CEREMONY.as_millis()).unwrap_or(0);
+        Timestamp::from_millis(self.ceremony.expires_at.millis().saturating_sub(length))
+    }
+
+    /// What is asked for first.
+    fn field(&self) -> &'static str {
+        if self.facts.totps.is_empty() { BUTTON } else { "code" }
+    }
+
+    /// The path of a page on which it can go on.
+    pub fn path(&self, portal: &Portal, call: &Call<'_>, page: &str) -> String {
+        let go = portal.journeys.keep(self.journey.as_ref(), call.network(), call.now);
+        format!("{page}?c={}&go={go}", self.text)
+    }
 }
 
 /// What all authenticators of a user say of a code.
@@ -96,6 +122,10 @@ pub enum Outcome {
 pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Response<Body>, Stop> {
     let query = call.query();
     match half_done(portal, plan, call, &query).await? {
+        // The app is gone, the codes are not.
+        Some(half_done) if half_done.facts.totps.is_empty() && half_done.facts.passkeys.is_empty() => {
+            Ok(call.redirect(&half_done.path(portal, call, recovery::PAGE)))
+        }
         Some(half_done) => Ok(form(portal, plan, call, &half_done, (StatusCode::OK, None))),
         None => Ok(start_again(portal, plan, call, &query)),
     }
@@ -118,7 +148,8 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     if sent.get(ANSWER).is_some() {
         return by_passkey(portal, plan, call, (&sent, &half_done)).await;
     }
-    if let Err(wait) = tries(portal, call, &half_done).await? {
+    let whose = (&half_done.facts.user.name, Factor::Code);
+    if let Err(wait) = tries::begin(portal, plan, call, whose).await? {
         let user = &half_done.facts.user.name;
         portal.metrics.attempt(Method::Code, Attempt::Throttled);
         tracing::warn!(event = THROTTLED, %user, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
@@ -133,7 +164,7 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
         Outcome::Refused(alert) => alert,
         Outcome::Accepted { totp, step } => match finish(portal, plan, call, &half_done, Proof::Code { totp, step }).await? {
             Some(response) => {
-                portal.store.factor_succeeded(AttemptKey::of(&half_done.facts.user.name), Factor::Code).await?;
+                tries::succeeded(portal, plan, call, (&half_done.facts.user.name, Factor::Code)).await?;
                 portal.metrics.attempt(Method::Code, Attempt::Success);
                 return Ok(response);
             }
@@ -160,11 +191,10 @@ fn form(
     let ask = || passkey::ask(portal, plan, call, (half_done.visitor.hash(), step), (passkeys, verification));
     let passkey = if passkeys.is_empty() { None } else { ask() };
     let asks = passkey.is_some();
-    let digits = half_done.facts.totps.first().map_or(6, |totp| totp.recipe.digits);
     let page = CodePage {
         installation: &plan.name,
         user: half_done.facts.user.name.as_str(),
-        label: text::code_label(digits),
+        label: label(&half_done.facts.totps),
         alert,
         token: guard::token(portal, call, half_done.visitor.hash().as_bytes(), PURPOSE),
         ceremony: &half_done.text,
@@ -177,7 +207,10 @@ fn form(
 
 /// The sign-in that a form or link speaks of: begun in this browser, on this host, not long ago. The ceremony's token
 /// alone opens nothing, so it may stand in a URL.
-async fn half_done(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -> Result<Option<HalfDone>, Stop> {
+///
+/// # Errors
+/// [`Stop`] when the store does not answer, or is asked too much.
+pub async fn half_done(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -> Result<Option<HalfDone>, Stop> {
     let (Some(visitor), Some(token)) = (call.visitor(), Token::parse(sent.text("c"))) else { return Ok(None) };
     if let Err(wait) = portal.budgets.links.spend(call.network()) {
         return Err(Refusal::TooMany { wait }.into());
@@ -188,7 +221,7 @@ async fn half_done(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -
         return Ok(None);
     }
     let Some(facts) = portal.store.sign_in_facts_of(ceremony.user).await? else { return Ok(None) };
-    if facts.user.disabled || (facts.totps.is_empty() && facts.passkeys.is_empty()) {
+    if facts.user.disabled || !has_second_step(&facts) {
         return Ok(None);
     }
     let journey = portal.journeys.find(sent.text("go"), call.now).or_else(|| begun_for(portal, &ceremony));
@@ -209,7 +242,7 @@ fn begun_for(portal: &Portal, ceremony: &Ceremony) -> Option<Journey> {
 }
 
 /// Back to the first step with the target kept; or on, for somebody who signed in meanwhile in another tab.
-fn start_again(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -> Response<Body> {
+pub fn start_again(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -> Response<Body> {
     let journey = call.journey(portal, plan, sent.text("go"));
     if call.session_for(plan, journey.as_ref()).is_some() {
         return arrival::leave(portal, call, journey.as_ref());
@@ -218,20 +251,12 @@ fn start_again(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -> Re
     sign_in::form(portal, plan, call, journey.as_ref(), Shown { status: StatusCode::FORBIDDEN, alert, ..Shown::default() })
 }
 
-/// Counts a try before it is made: against the network, then against the account.
-async fn tries(portal: &Portal, call: &Call<'_>, half_done: &HalfDone) -> Result<Result<(), Wait>, Stop> {
-    if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
-        return Ok(Err(Wait::For(wait)));
-    }
-    Ok(portal.store.try_factor(AttemptKey::of(&half_done.facts.user.name), Factor::Code).await?)
-}
-
 /// Asks every authenticator of a user; the kindest answer counts.
 ///
 /// # Errors
 /// [`Stop`] when the store does not answer.
 pub async fn judge(portal: &Portal, plan: &Plan, call: &Call<'_>, (totps, code): (&[Totp], &str)) -> Result<Outcome, Stop> {
-    let mut alert = Alert::new("code", text::wrong_code(&plan.auth.totp_issuer));
+    let mut alert = Alert::new("code", text::wrong_code(&plan.auth.totp_issuers()));
     for totp in totps {
         match totp::check(totp, code, call.now) {
             CodeCheck::Accepted { step } => return Ok(Outcome::Accepted { totp: totp.id, step }),
@@ -258,12 +283,10 @@ async fn finish(
     proof: Proof,
 ) -> Result<Option<Response<Body>>, Stop> {
     let HalfDone { ceremony, facts, journey, .. } = half_done;
-    // The password was right when this began.
-    let begun = ceremony.expires_at.millis().saturating_sub(i64::try_from(CEREMONY.as_millis()).unwrap_or(0));
-    let password = Some(Timestamp::from_millis(begun));
+    let password = Some(half_done.begun());
     let (proofs, method) = match proof {
         Proof::Passkey { .. } => (Proofs { password, passkey: Some(call.now), ..Proofs::default() }, "password and passkey"),
-        Proof::Password | Proof::Code { .. } => {
+        Proof::Password | Proof::Code { .. } | Proof::Recovery { .. } => {
             (Proofs { password, code: Some(call.now), ..Proofs::default() }, "password and code")
         }
     };
@@ -285,16 +308,16 @@ async fn by_passkey(
     (sent, half_done): (&Form, &HalfDone),
 ) -> Result<Response<Body>, Stop> {
     let answer = |status, text: String| form(portal, plan, call, half_done, (status, Some(Alert::new(BUTTON, text))));
-    if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
+    if let Err(wait) = tries::enter(portal, plan, call, Some(&half_done.facts.user.name))? {
         portal.metrics.attempt(Method::Passkey, Attempt::Throttled);
-        return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, text::too_many_tries(&in_words(wait))), Wait::For(wait)));
+        return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(wait).text), wait));
     }
     let wanted = (sent, Wanted::Step(half_done.ceremony.id));
     let whose = (Some(half_done.ceremony.user), plan.auth.passkeys.verification);
     let refused = |reason| answer(StatusCode::UNPROCESSABLE_ENTITY, keys::refused(reason).to_owned());
     match passkey::judge(portal, plan, call, wanted, whose).await? {
         Err(wrong) => Ok(refused(wrong.reason)),
-        Ok(right) => match finish(portal, plan, call, half_done, right.proof(call)).await? {
+        Ok(right) => match finish(portal, plan, call, half_done, right.proof()).await? {
             Some(response) => {
                 portal.metrics.attempt(Method::Passkey, Attempt::Success);
                 Ok(response)
@@ -304,10 +327,20 @@ async fn by_passkey(
     }
 }
 
-impl HalfDone {
-    /// What is asked for first.
-    fn field(&self) -> &'static str {
-        if self.facts.totps.is_empty() { BUTTON } else { "code" }
+/// Whether somebody has anything for the second step.
+fn has_second_step(facts: &SignInFacts) -> bool {
+    !facts.totps.is_empty() || !facts.passkeys.is_empty() || facts.recovery_left > 0
+}
+
+/// The label of the field for a code of any of these authenticators.
+pub fn label(totps: &[Totp]) -> String {
+    let mut lengths: Vec<u32> = totps.iter().map(|totp| totp.recipe.digits).collect();
+    lengths.sort_unstable();
+    lengths.dedup();
+    match lengths.as_slice() {
+        [least, .., most] => text::code_label_of(*least, *most),
+        [digits] => text::code_label(*digits),
+        [] => text::code_label(6),
     }
 }
 

@@ -6,12 +6,14 @@ use crate::base::clock::Clock;
 use crate::base::entropy::Entropy;
 use crate::base::seal::{Authenticator, MasterKey};
 use crate::observe::metrics::Metrics;
+use crate::portal::account::enrolment::Enrolments;
 use crate::portal::budget::Budgets;
 use crate::portal::hashing::Hasher;
 use crate::portal::journey::Journeys;
 use crate::portal::passkey::Questions;
 use crate::portal::round::Rounds;
 use crate::portal::ticket::Tickets;
+use crate::portal::tries::Tarpit;
 use crate::store::open::Store;
 
 /// The portal: made once at the start, shared by all workers.
@@ -25,6 +27,8 @@ pub struct Portal {
     pub journeys: Journeys,
     /// Sessions on their way to another host.
     pub tickets: Tickets,
+    /// Authenticators that are being added.
+    pub enrolments: Enrolments,
     /// Who goes round in circles.
     pub rounds: Rounds,
     /// Browsers that were asked for a passkey.
@@ -33,6 +37,8 @@ pub struct Portal {
     pub hasher: Hasher,
     /// What one network may ask of us.
     pub budgets: Budgets,
+    /// Slows networks down that do not wait.
+    pub tarpit: Tarpit,
     /// What became of tries to sign in.
     pub metrics: Arc<Metrics>,
     /// For tokens, salts and seeds.
@@ -47,10 +53,12 @@ impl Portal {
             forms: master.authenticator("form token v1"),
             journeys: Journeys::new(),
             tickets: Tickets::new(),
+            enrolments: Enrolments::new(),
             rounds: Rounds::new(),
             questions: Questions::new(),
             hasher: Hasher::new(),
             budgets: Budgets::new(clock),
+            tarpit: Tarpit::default(),
             metrics: Arc::default(),
             entropy,
         }

@@ -36,9 +36,10 @@ impl Store {
         let work = move |database: &Database| {
             // It may have ended while this waited.
             let lasts = proofs(database, session)?.is_some() && users::enabled(database, known.user)?.is_some();
-            if !lasts || !proof.spend(database, known.user)? {
+            if !lasts || !proof.spend(database, known.user, now)? {
                 return Ok(None);
             }
+            proof.note_use(database, now)?;
             let update = format!("UPDATE session SET {} = ?2 WHERE id = ?1", proof.column());
             database.execute(&update, params![session.as_str(), now.millis()])?;
             if let Some(strength) = proof.lifts_to() {
@@ -67,7 +68,8 @@ pub(super) fn replace_tokens(
     sessions::insert_token(database, session, (token, host), now)
 }
 
-fn proofs(database: &Database, session: SessionId) -> Result<Option<Proofs>, Fault> {
+/// When the factors of a session were last proven; `None` if it has ended.
+pub(super) fn proofs(database: &Database, session: SessionId) -> Result<Option<Proofs>, Fault> {
     let select = "SELECT password_at, code_at, passkey_at FROM session WHERE id = ?1";
     database.one(select, params![session.as_str()], |row| read(row, 0))
 }

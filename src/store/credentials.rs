@@ -7,10 +7,12 @@ use rusqlite::params;
 use crate::model::credential::{Passkey, PasswordHash, Totp, TotpAlgorithm, TotpId, TotpRecipe};
 use crate::model::user::{User, UserId, UserName};
 use crate::store::database::{Database, Record, stored};
+use crate::store::devices;
 use crate::store::fault::Fault;
 use crate::store::live::Which;
 use crate::store::open::{Keys, Store};
 use crate::store::passkeys;
+use crate::store::recovery;
 use crate::store::users;
 use crate::store::vault;
 
@@ -25,6 +27,8 @@ pub struct SignInFacts {
     pub totps: Vec<Totp>,
     /// Their passkeys and security keys that were not set aside, oldest first.
     pub passkeys: Vec<Passkey>,
+    /// How many recovery codes they can still use.
+    pub recovery_left: usize,
 }
 
 impl Store {
@@ -74,9 +78,10 @@ impl Store {
             if let Some(totp) = totp {
                 replace_totps(database, &keys, user, &totp)?;
             }
-            for table in ["session", "link", "ceremony", "attempt"] {
+            for table in ["session", "link", "ceremony", "attempt", "guess"] {
                 database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
             }
+            devices::forget_all(database, user)?;
             told.tell_of(database, user)?;
             Ok(true)
         })
@@ -100,7 +105,8 @@ fn facts(database: &Database, keys: &Keys, user: User) -> Result<SignInFacts, Fa
     let totps = database.all(select, params![user.id.as_str()], |row| totp(row, keys, user.id))?;
     let mut passkeys = passkeys::all_of(database, keys, user.id)?;
     passkeys.retain(|passkey| passkey.set_aside.is_none());
-    Ok(SignInFacts { user, password, totps, passkeys })
+    let recovery_left = recovery::left(database, user.id)?;
+    Ok(SignInFacts { user, password, totps, passkeys, recovery_left })
 }
 
 /// Judges and burns in one statement: of two submissions of one code only one changes a row.
@@ -117,6 +123,10 @@ pub(super) fn set_password(database: &Database, user: UserId, password: &Passwor
 /// Puts `totp` in place of all authenticators of `user`.
 pub(super) fn replace_totps(database: &Database, keys: &Keys, user: UserId, totp: &Totp) -> Result<(), Fault> {
     database.execute("DELETE FROM totp WHERE account_id = ?1", params![user.as_str()])?;
+    insert_totp(database, keys, user, totp)
+}
+
+pub(super) fn insert_totp(database: &Database, keys: &Keys, user: UserId, totp: &Totp) -> Result<(), Fault> {
     let insert = "INSERT INTO totp (id, account_id, algorithm, digits, period, seed, last_step, created_at)
                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let (id, recipe) = (totp.id.as_str(), totp.recipe);

@@ -15,6 +15,7 @@ use crate::model::profile::Profile;
 use crate::model::session::{Proofs, Session, SessionId};
 use crate::model::strength::Strength;
 use crate::model::user::{UserId, UserName};
+use crate::store::remembered::Remembered;
 
 /// Which sessions are meant.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub(super) enum Which {
     These(Vec<SessionId>),
     /// Those of a user.
     Of(UserId),
+    /// Those of a user, but for one.
+    Others(UserId, SessionId),
     /// Those of the user of that name.
     Named(UserName),
 }
@@ -38,6 +41,7 @@ impl Which {
             Self::One(id) => session.id == *id,
             Self::These(ids) => ids.contains(&session.id),
             Self::Of(user) => session.user == *user,
+            Self::Others(user, stays) => session.user == *user && session.id != *stays,
             Self::Named(name) => session.user_name == *name,
         }
     }
@@ -69,6 +73,8 @@ pub(super) struct Live {
     by_id: HashMap<SessionId, Known>,
     /// Ended here, but still on disk because deleting failed; tried again at every sweep.
     owed: HashSet<SessionId>,
+    /// Bans and known devices.
+    pub(super) remembered: Remembered,
 }
 
 impl Live {
@@ -138,24 +144,26 @@ impl Live {
         held: (TokenHash, Box<str>),
         (lifted, proofs): (Option<Strength>, Proofs),
     ) -> Option<Arc<Session>> {
-        let known = self.by_id.pin().get(id).cloned()?;
-        let strength = lifted.map_or(known.session.strength, |strength| strength.max(known.session.strength));
-        self.put_under(&known, held, known.session.confirmed(strength, proofs))
+        self.renew(id, held, |session| {
+            let strength = lifted.map_or(session.strength, |strength| strength.max(session.strength));
+            session.of_strength(strength, proofs)
+        })
     }
 
-    /// Lets a session go on under `token` alone, as [`Live::confirm`] does, after something else was changed.
-    pub(super) fn renew(&self, id: &SessionId, held: (TokenHash, Box<str>)) -> Option<Arc<Session>> {
+    /// Lets a session go on in another state, with one new token in place of all it had. `None` if it has ended meanwhile.
+    pub(super) fn renew(
+        &self,
+        id: &SessionId,
+        (token, host): (TokenHash, Box<str>),
+        state: impl FnOnce(&Session) -> Session,
+    ) -> Option<Arc<Session>> {
         let known = self.by_id.pin().get(id).cloned()?;
-        self.put_under(&known, held, known.session.confirmed(known.session.strength, known.session.proofs))
-    }
-
-    fn put_under(&self, known: &Known, (token, host): (TokenHash, Box<str>), session: Session) -> Option<Arc<Session>> {
         // First of all: whoever holds an old token must not find what was proven with a new one.
         for token in &known.tokens {
             self.by_token.pin().remove(token);
         }
-        let session = self.replace(&Known { tokens: Vec::new(), ..known.clone() }, session);
-        self.give(&session.id, token, host, &[])?;
+        let session = self.replace(&Known { tokens: Vec::new(), ..known.clone() }, state(&known.session));
+        self.give(id, token, host, &[])?;
         Some(session)
     }
 
@@ -178,7 +186,7 @@ impl Live {
         let ended: Vec<Known> = match which {
             Which::One(id) => self.by_id.pin().get(id).cloned().into_iter().collect(),
             Which::These(ids) => ids.iter().filter_map(|id| self.by_id.pin().get(id).cloned()).collect(),
-            Which::All | Which::Of(_) | Which::Named(_) => self.known(|known| which.holds(&known.session)),
+            Which::All | Which::Of(_) | Which::Others(..) | Which::Named(_) => self.known(|known| which.holds(&known.session)),
         };
         for known in &ended {
             for token in &known.tokens {

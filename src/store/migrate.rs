@@ -14,6 +14,9 @@ const STEPS: &[(i64, &str)] = &[
     (3, include_str!("schema/0003_people.sql")),
     (5, include_str!("schema/0005_secrets.sql")),
     (6, include_str!("schema/0006_passkeys.sql")),
+    (7, include_str!("schema/0007_recovery.sql")),
+    (8, include_str!("schema/0008_protection.sql")),
+    (9, include_str!("schema/0009_authenticators.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (

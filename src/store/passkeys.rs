@@ -13,9 +13,10 @@ use crate::base::clock::Timestamp;
 use crate::base::id::Id;
 use crate::base::secret::Secret;
 use crate::model::credential::{Passkey, PasskeyId};
-use crate::model::session::{Session, SessionId};
+use crate::model::session::{Proofs, Session, SessionId};
 use crate::model::strength::Strength;
 use crate::model::user::{User, UserId};
+use crate::store::authenticators::second_factors;
 use crate::store::confirm;
 use crate::store::database::{Database, Record};
 use crate::store::fault::Fault;
@@ -130,7 +131,7 @@ impl Store {
                 Err(refused) => return Ok(refused),
             };
             live.end(&Which::These(ended), true);
-            Ok(live.renew(&session, (token, kept)).map_or(Added::Gone, Added::Done))
+            Ok(live.renew(&session, (token, kept), |session| session.confirmed(session.proofs)).map_or(Added::Gone, Added::Done))
         };
         let added = self.run(work, settle).await?;
         self.reread_site().await?;
@@ -161,16 +162,20 @@ impl Store {
             }
             database.execute("DELETE FROM passkey WHERE id = ?1", params![id.as_str()])?;
             let ended = begin_anew(database, (session, user), (token, &host), now)?;
+            let verifies = staying.iter().any(|passkey| passkey.verifies && passkey.set_aside.is_none());
+            let state = fallen(database, session, (second_factors(database, user)?, staying.is_empty(), verifies))?;
             told.tell_of(database, user)?;
-            Ok(Ok(ended))
+            Ok(Ok((ended, state)))
         };
-        let settle = move |live: &Live, outcome: Result<Result<Vec<SessionId>, Removed>, Fault>| {
-            let ended = match outcome? {
-                Ok(ended) => ended,
+        type Done = (Vec<SessionId>, (Strength, Proofs));
+        let settle = move |live: &Live, outcome: Result<Result<Done, Removed>, Fault>| {
+            let (ended, (strength, proofs)) = match outcome? {
+                Ok(done) => done,
                 Err(refused) => return Ok(refused),
             };
             live.end(&Which::These(ended), true);
-            Ok(live.renew(&session, (token, kept)).map_or(Removed::Gone, Removed::Done))
+            let renewed = live.renew(&session, (token, kept), |session| session.of_strength(strength, proofs));
+            Ok(renewed.map_or(Removed::Gone, Removed::Done))
         };
         let removed = self.run(work, settle).await?;
         self.reread_site().await?;
@@ -214,7 +219,7 @@ impl Store {
         let (entropy, now, told) = (self.entropy, self.clock.now(), self.told());
         let work = move |database: &Database| {
             let user = session.user;
-            if users::enabled(database, user)?.is_none() || !proof.spend(database, user)? {
+            if users::enabled(database, user)?.is_none() || !proof.spend(database, user, now)? {
                 return Ok(None);
             }
             told.tell_of(database, user)?;
@@ -294,6 +299,30 @@ fn is_needed(database: &Database, leaving: &Passkey, staying: &[Passkey], needs:
     let (has_password, totps) = database.one(select, params![leaving.user.as_str()], read)?.unwrap_or((false, 0));
     let is_last = totps == 0 && staying.iter().filter(works).count() == 0;
     Ok(is_last && (needs >= Strength::TwoFactor || !has_password))
+}
+
+/// What a session counts as once a key is gone: no firmer than what its user has left can prove.
+fn fallen(
+    database: &Database,
+    session: SessionId,
+    (factors, is_last, verifies): (u64, bool, bool),
+) -> Result<(Strength, Proofs), Fault> {
+    let select = "SELECT strength FROM session WHERE id = ?1";
+    let strength = database.one(select, params![session.as_str()], |row| row.integer(0))?.and_then(Strength::from_code);
+    let strength = strength.ok_or(Fault::Unreadable { column: "session.strength" })?;
+    let mut proofs = confirm::proofs(database, session)?.unwrap_or_default();
+    let most = match (factors, verifies) {
+        (_, true) => Strength::Passkey,
+        (0, false) => Strength::Password,
+        (_, false) => Strength::TwoFactor,
+    };
+    if is_last {
+        proofs.passkey = None;
+    }
+    let strength = strength.min(most);
+    let update = "UPDATE session SET strength = ?2, passkey_at = ?3 WHERE id = ?1";
+    database.execute(update, params![session.as_str(), strength.code(), proofs.passkey.map(Timestamp::millis)])?;
+    Ok((strength, proofs))
 }
 
 /// After a change of factors: ends every other session of the user and what is half-done, and replaces all tokens of this one.

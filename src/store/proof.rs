@@ -3,13 +3,14 @@
 use rusqlite::params;
 
 use crate::base::clock::Timestamp;
-use crate::model::credential::{PasskeyId, TotpId};
+use crate::model::credential::{PasskeyId, RecoverySetId, TotpId};
 use crate::model::strength::Strength;
 use crate::model::user::UserId;
 use crate::store::credentials;
 use crate::store::database::Database;
 use crate::store::fault::Fault;
 use crate::store::passkeys;
+use crate::store::recovery;
 
 /// What was proven. It counts once its use is written, in the transaction of what it opens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,14 +34,19 @@ pub enum Proof {
         verified: bool,
         /// Whether it is on several devices.
         backed_up: bool,
-        /// When.
-        at: Timestamp,
+    },
+    /// A recovery code.
+    Recovery {
+        /// The set it belongs to.
+        set: RecoverySetId,
+        /// The row it stands in.
+        row: u8,
     },
 }
 
 impl Proof {
-    /// Uses it up; a password is not used up. `false` if it is used already, or is not `user`'s.
-    pub(super) fn spend(self, database: &Database, user: UserId) -> Result<bool, Fault> {
+    /// Uses it up at `now`; a password is not used up. `false` if it is used already, or is not `user`'s.
+    pub(super) fn spend(self, database: &Database, user: UserId, now: Timestamp) -> Result<bool, Fault> {
         match self {
             Self::Password => Ok(true),
             Self::Code { totp, step } => {
@@ -48,8 +54,21 @@ impl Proof {
                 let owned = database.one(owned, params![totp.as_str(), user.as_str()], |_| Ok(()))?.is_some();
                 Ok(owned && credentials::burn(database, totp, step)?)
             }
-            Self::Passkey { id, counter, verified, backed_up, at } => {
-                passkeys::spend(database, (id, user), (counter, at), (verified, backed_up))
+            Self::Passkey { id, counter, verified, backed_up } => {
+                passkeys::spend(database, (id, user), (counter, now), (verified, backed_up))
+            }
+            Self::Recovery { set, row } => recovery::spend(database, user, (set, row), now),
+        }
+    }
+
+    /// Notes when it was used, for its owner to see.
+    pub(super) fn note_use(self, database: &Database, now: Timestamp) -> Result<(), Fault> {
+        match self {
+            // A recovery code and a passkey are marked where they are used up.
+            Self::Password | Self::Recovery { .. } | Self::Passkey { .. } => Ok(()),
+            Self::Code { totp, .. } => {
+                let update = "UPDATE totp SET used_at = ?2 WHERE id = ?1";
+                database.execute(update, params![totp.as_str(), now.millis()]).map(|_| ())
             }
         }
     }
@@ -58,7 +77,8 @@ impl Proof {
     pub(super) const fn column(self) -> &'static str {
         match self {
             Self::Password => "password_at",
-            Self::Code { .. } => "code_at",
+            // It stands for the authenticator that is gone.
+            Self::Code { .. } | Self::Recovery { .. } => "code_at",
             Self::Passkey { .. } => "passkey_at",
         }
     }
@@ -67,7 +87,7 @@ impl Proof {
     pub const fn lifts_to(self) -> Option<Strength> {
         match self {
             Self::Passkey { verified: true, .. } => Some(Strength::Passkey),
-            Self::Password | Self::Code { .. } | Self::Passkey { verified: false, .. } => None,
+            Self::Password | Self::Code { .. } | Self::Recovery { .. } | Self::Passkey { verified: false, .. } => None,
         }
     }
 }

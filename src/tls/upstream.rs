@@ -9,10 +9,9 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
-use tracing::warn;
 
 use crate::base::clock::Clock;
-use crate::model::event::Event;
+use crate::fetch::roots;
 use crate::plan::app::{App, CertificateFiles};
 use crate::plan::upstream::{Origin, Upstream};
 use crate::plan::whole::Plan;
@@ -115,21 +114,11 @@ impl Reading {
         Ok(Some(Arc::new(Proof { config: Arc::new(config), name, digest: content.digest() })))
     }
 
-    /// The system's authorities, as whoever administers this machine wants them; the usual ones where it has none, as in an
-    /// empty container.
     fn system(&mut self, content: &mut Content) -> Arc<RootCertStore> {
         let (roots, digest) = self.system.get_or_insert_with(|| {
-            let found = rustls_native_certs::load_native_certs();
-            for fault in &found.errors {
-                warn!(event = Event::CertificateWarning.name(), %fault, "some of the system's authorities cannot be read");
-            }
-            let mut roots = RootCertStore::empty();
+            let (roots, certificates) = roots::system();
             let mut content = Content(Context::new(&SHA256));
-            found.certs.iter().for_each(|certificate| content.add(certificate));
-            roots.add_parsable_certificates(found.certs);
-            if roots.is_empty() {
-                roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-            }
+            certificates.iter().for_each(|certificate| content.add(certificate));
             (Arc::new(roots), content.digest())
         });
         content.add(&*digest);

@@ -3,6 +3,7 @@
 //! Knows how an answer of ours looks and which headers it carries, not when it is given: flows belong to `portal`,
 //! decisions to `policy`. Nothing here touches the store.
 
+pub mod agent;
 pub mod asset;
 pub mod audience;
 pub mod form;
@@ -10,7 +11,9 @@ pub mod keys;
 pub mod page;
 pub mod qr;
 pub mod refusal;
+pub mod rescue;
 pub mod return_to;
+pub mod security;
 pub mod text;
 pub mod told;
 pub mod worker;

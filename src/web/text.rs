@@ -89,6 +89,11 @@ pub fn code_label(digits: u32) -> String {
     format!("{digits}-digit code from your authenticator app")
 }
 
+/// The same, for authenticators of different lengths.
+pub fn code_label_of(least: u32, most: u32) -> String {
+    format!("{least}- or {most}-digit code from your authenticator app")
+}
+
 /// The code is none of this authenticator's.
 pub fn wrong_code(issuer: &str) -> String {
     format!("That code didn't match. Check that you picked {issuer} in your app.")
@@ -227,10 +232,6 @@ pub fn in_circles(host: &str) -> String {
 
 /// Heading of step 1.
 pub const CHOOSE_PASSWORD: &str = "Choose a password";
-/// Which step this is.
-pub const STEP_1: &str = "Step 1 of 2";
-/// Which step this is.
-pub const STEP_2: &str = "Step 2 of 2";
 /// Label.
 pub const NEW_PASSWORD: &str = "New password";
 /// Heading of step 2.
@@ -265,8 +266,9 @@ pub const DIGITS: &str = "Digits";
 pub const PERIOD: &str = "Period";
 
 /// Greets the owner of a set-up link.
-pub fn welcome(user: &str) -> String {
-    format!("Welcome, {user}. Two steps and you're in.")
+pub fn welcome(user: &str, steps: u8) -> String {
+    let steps = if steps == 2 { "Two" } else { "Three" };
+    format!("Welcome, {user}. {steps} steps and you're in.")
 }
 
 /// What a password has to be.
@@ -337,6 +339,8 @@ pub const HEAD_TOO_LARGE: Notice =
 pub const MISDIRECTED: Notice = ("Nothing answers here", "No site under this name is served on this connection.");
 /// 429.
 pub const TOO_MANY: &str = "Too many tries from your network";
+/// 429 or 403, for a network from which nobody may sign in.
+pub const BANNED: &str = "Signing in is closed to your network";
 /// 502.
 pub const UPSTREAM_DOWN: &str = "The app isn't answering";
 /// 503.
@@ -364,6 +368,15 @@ pub fn not_allowed(app: &str, user: &str) -> String {
 /// How long to wait.
 pub fn wait(duration: &str) -> String {
     format!("Wait {duration}, then try again.")
+}
+
+/// Detail for a network from which nobody may sign in.
+pub fn banned(wait: Option<&str>) -> String {
+    let then = match wait {
+        Some(wait) => format!("Wait {wait}, then try again. If it was not you, use another network."),
+        None => "The owner of this server has closed it. Use another network.".to_owned(),
+    };
+    format!("{then} Whoever is signed in stays so. You can also sign in here with a browser that you have signed in with before.")
 }
 
 /// Detail of a 502.

@@ -12,8 +12,9 @@ use crate::kit::flood::flood;
 use crate::kit::form::Form;
 use crate::kit::gateway::{Gateway, HOST, one_app, within};
 use crate::kit::line::BOTH;
+use crate::kit::socket::{echo_app, open};
 use crate::kit::visitor::Visitor;
-use crate::websockets::{AT_ONCE, echo_app, open};
+use crate::websockets::AT_ONCE;
 
 const OTHER: &str = "other.example";
 

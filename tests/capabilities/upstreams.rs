@@ -6,15 +6,17 @@ use std::path::Path;
 
 use doorward::admin::wish::{Answer, Wish};
 use doorward::plan::compile::compile_text;
-use http::StatusCode;
+use doorward::wire::body::Body;
+use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use tokio::net::UnixListener;
 
 use crate::kit::app::App;
 use crate::kit::authority::{Authority, Issued, Manner, front};
 use crate::kit::flood::flood;
-use crate::kit::gateway::{Gateway, HOST, one_app};
+use crate::kit::gateway::{Gateway, HOST, one_app, until};
 use crate::kit::line::BOTH;
+use crate::kit::program::doorward;
 use crate::kit::wire::{Wire, statuses};
 
 const OPEN: &str = "bypass = [{ path = \"/\", reason = \"test\" }]";
@@ -173,6 +175,53 @@ async fn a_reload_reads_the_files_again_and_keeps_no_connection_that_proved_some
     fs::remove_file(&ca).expect("removed");
     assert!(matches!(reload().await, Answer::Complaints(_)));
     assert_eq!(status().await, StatusCode::OK);
+}
+
+/// What a trial read from the files goes with the trial: the authority of before is trusted again, though the file still
+/// holds the other one.
+#[tokio::test]
+async fn a_trial_that_goes_back_takes_the_authority_it_read_with_it() {
+    let (app, home, authority) = (App::start().await, tempfile::tempdir().expect("a folder"), Authority::new());
+    let port = front(&app.url(), &authority.issue("localhost"), Manner::default()).await;
+    let ca = authority.file(home.path(), "ca.pem");
+    let listen = "[listen]\nhttps = [\"127.0.0.1:0\"]\nhttp = []\n\n[log]\nfile = \"access.log\"\n\n";
+    let gateway = Gateway::from_file(&format!("{listen}{}", over_tls(port, &format!("ca = {}", quoted(&ca)))));
+    let mut stranger = gateway.stranger();
+    assert_eq!(stranger.fetch("GET", "/").await.status, StatusCode::OK);
+    Authority::new().file(home.path(), "ca.pem");
+    let trial = Wish::Reload { file: None, confirm_secs: Some(2), colour: false };
+    assert!(matches!(gateway.ask(&trial).await, Answer::Reloaded(_)));
+    assert_eq!(stranger.fetch("GET", "/").await.status, StatusCode::BAD_GATEWAY);
+    until("the former configuration", || gateway.running().services().plan.get().version == 3).await;
+    assert_eq!(stranger.fetch("GET", "/").await.status, StatusCode::OK);
+}
+
+/// The doctor asks the app as the gateway does: over TLS, with the same trust, and says so where there is none.
+#[tokio::test]
+async fn the_doctor_asks_an_upstream_over_tls() {
+    let app = App::answering(|seen| {
+        let mut response = Response::new(Body::from("Papers"));
+        if !seen.target.to_lowercase().starts_with("/admin") {
+            *response.status_mut() = StatusCode::NOT_FOUND;
+        }
+        response
+    })
+    .await;
+    let (home, authority) = (tempfile::tempdir().expect("a folder"), Authority::new());
+    // The program goes by the real clock.
+    let port = front(&app.url(), &authority.issue_for("localhost", (-3_650, 36_500)), Manner::default()).await;
+    let probe = async |authority: &Authority| {
+        let ca = quoted(&authority.file(home.path(), "ca.pem"));
+        let settings = format!("name = \"Papers\"\ndeny = [\"/admin/\"]\nupstream_tls = {{ ca = {ca} }}");
+        fs::write(home.path().join("gateway.toml"), one_app(&format!("https://localhost:{port}"), &settings)).expect("written");
+        doorward(home.path(), &["doctor", "Papers", "--probe"], &[]).await
+    };
+    let told = probe(&authority).await;
+    assert!(told.status.success(), "{told:?}");
+    let seen = app.take();
+    assert!(seen.len() > 20 && seen.iter().any(|seen| seen.target.to_lowercase().contains("admin")), "{}", seen.len());
+    let told = probe(&Authority::new()).await;
+    assert_eq!((told.status.code(), app.count()), (Some(1), 0), "{told:?}");
 }
 
 #[tokio::test]

@@ -5,81 +5,28 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use data_encoding::BASE64;
-use doorward::sample::echo;
 use doorward::wire::body::Body;
 use futures_util::{SinkExt, StreamExt};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
-use hyper::ext::Protocol as ConnectProtocol;
-use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::kit::app::{self, App, read_head};
 use crate::kit::authority::{Authority, Manner, front};
 use crate::kit::gateway::{Gateway, HOST, one_app, within};
-use crate::kit::line::{BOTH, Protocol};
+use crate::kit::line::BOTH;
+use crate::kit::socket::{Socket, echo_app, handshake, open, open_with};
 use crate::kit::visitor::{Visitor, minutes};
 use crate::kit::wire::{Wire, statuses};
-
-pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// Within this an open socket follows its session.
 pub const AT_ONCE: Duration = Duration::from_secs(2);
 
 const AGREED: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
      Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-
-/// A handshake as a browser makes it over the visitor's protocol.
-fn handshake(visitor: &Visitor, path: &str) -> Request<Body> {
-    let mut request = visitor.call("GET", path);
-    if visitor.protocol == Protocol::Http2 {
-        *request.method_mut() = Method::CONNECT;
-        request.extensions_mut().insert(ConnectProtocol::from_static("websocket"));
-    } else {
-        let headers = request.headers_mut();
-        headers.insert("connection", HeaderValue::from_static("Upgrade"));
-        headers.insert("upgrade", HeaderValue::from_static("websocket"));
-        headers.insert("sec-websocket-key", HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ=="));
-    }
-    let headers = request.headers_mut();
-    headers.insert("sec-websocket-version", HeaderValue::from_static("13"));
-    headers.insert("origin", format!("https://{}", visitor.authority()).parse().expect("a value"));
-    request
-}
-
-/// Opens a socket; the status if it was not agreed to.
-pub async fn open(visitor: &mut Visitor, path: &str) -> Result<Socket, StatusCode> {
-    let request = handshake(visitor, path);
-    open_with(visitor, request).await
-}
-
-async fn open_with(visitor: &mut Visitor, request: Request<Body>) -> Result<Socket, StatusCode> {
-    let mut line = visitor.line().await;
-    if visitor.protocol == Protocol::Http2 {
-        // The settings that allow an extended CONNECT come with the first answer at the latest.
-        let plain = visitor.call("GET", "/.doorward/session");
-        visitor.send_on(&mut line, plain).await;
-    }
-    let response = visitor.start_on(&mut line, request).await;
-    let agreed = if visitor.protocol == Protocol::Http2 { StatusCode::OK } else { StatusCode::SWITCHING_PROTOCOLS };
-    if response.status() != agreed {
-        return Err(response.status());
-    }
-    let stream = within("the upgrade", hyper::upgrade::on(response)).await.expect("upgraded");
-    Ok(WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Client, None).await)
-}
-
-pub async fn echo_app() -> App {
-    App::streaming(
-        |mut request| async move { echo::accept(&mut request).unwrap_or_else(|| Response::new(Body::from("no socket\n"))) },
-    )
-    .await
-}
 
 #[tokio::test]
 async fn messages_come_back_over_both_protocols() {

@@ -7,4 +7,6 @@ mod cost;
 mod explained;
 mod grammar;
 mod hostile;
+mod index;
 mod reference;
+mod trials;

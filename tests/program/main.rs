@@ -2,6 +2,7 @@
 //! when it is killed. Needs no other program.
 
 mod accounts;
+mod banning;
 mod bed;
 mod client;
 mod doctor;
@@ -9,6 +10,7 @@ mod footprint;
 mod kill;
 mod people;
 mod probing;
+mod recovering;
 mod rotating;
 mod secrets;
 mod signals;

@@ -65,7 +65,14 @@ fn a_backup_put_on_an_empty_machine_lets_the_same_authenticator_in() {
     enrol(old.path(), "alice");
     let gateway = Gateway::start(old.path(), UP);
     fs::write(old.path().join("phrase"), "correct horse battery staple\n").expect("written");
+    // As a backup that was killed leaves it, and as one under way has it.
+    let (killed, busy) = (old.path().join("data/.backup-1.db"), old.path().join("data/.backup-2.db"));
+    fs::write(&killed, "half").expect("written");
+    let held = fs::File::create(&busy).expect("made");
+    held.lock().expect("locked");
     on(old.path(), "backup backup.tar --passphrase-file phrase").ends_with(0);
+    let left = fs::read_dir(old.path().join("data")).expect("listed").filter_map(Result::ok).map(|entry| entry.path());
+    assert_eq!(left.filter(|path| path.to_string_lossy().contains(".backup-")).collect::<Vec<_>>(), [busy]);
     let again = on(old.path(), "backup backup.tar").ends_with(2);
     assert!(again.err.contains("nothing is overwritten"), "{again:?}");
     let authority = fs::read(gateway.ca()).expect("there");
@@ -253,6 +260,8 @@ fn every_flow_is_written_down_and_no_secret_with_it() {
     ] {
         assert!(events.contains(&event), "{event}: {events:?}");
     }
+    let said = on(home.path(), "audit list --event signin").ends_with(2);
+    assert!(said.err.contains("no event \"signin\"") && said.err.contains("sign_in.failed"), "{said:?}");
     let of_alice = on(home.path(), "audit list --user Alice --event sign_in --json").ends_with(0).json();
     assert!(of_alice["records"].as_array().expect("records").iter().all(|record| record["user"] == "alice"));
     gateway.stop();

@@ -23,12 +23,14 @@ use crate::model::strength::Strength;
 use crate::plan::app::App;
 use crate::plan::whole::Plan;
 use crate::policy::rule::Action;
+use crate::portal::account::Section;
 use crate::portal::call::Call;
-use crate::portal::fresh;
+use crate::portal::fresh::{self, Proven};
 use crate::portal::guard;
 use crate::portal::passkey::{self, Ask, BUTTON, METHOD};
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
+use crate::store::credentials::SignInFacts;
 use crate::store::passkeys::{Added, LONGEST_NAME, Removed};
 use crate::web::asset;
 use crate::web::form::Form;
@@ -95,8 +97,8 @@ pub async fn serve(
             Ok(session) => list(portal, plan, call, (session, StatusCode::OK, None)).await,
             Err(elsewhere) => Ok(*elsewhere),
         },
-        ("/add", None) => match fresh::proven(portal, plan, call, ADD) {
-            Ok(session) => ask(portal, plan, call, (session, StatusCode::OK, None)).await,
+        ("/add", None) => match fresh::changing(portal, plan, call, ADD).await? {
+            Ok(Proven { session, .. }) => ask(portal, plan, call, (session, StatusCode::OK, None)).await,
             Err(elsewhere) => Ok(*elsewhere),
         },
         ("/add", Some(body)) => change(portal, plan, call, (ADD, body)).await,
@@ -105,8 +107,13 @@ pub async fn serve(
     }
 }
 
-/// How many keys there are, for the overview.
-pub fn status(passkeys: &[Passkey]) -> String {
+/// The part of the overview.
+pub fn section(facts: &SignInFacts) -> Section {
+    Section { heading: keys::HEADING, status: status(&facts.passkeys), link: LIST }
+}
+
+/// How many keys there are.
+fn status(passkeys: &[Passkey]) -> String {
     let good: Vec<&Passkey> = passkeys.iter().filter(|passkey| passkey.set_aside.is_none()).collect();
     keys::count(good.len(), good.iter().filter(|passkey| replaces(passkey)).count())
 }
@@ -123,8 +130,8 @@ async fn change(
     (back, body): (&'static str, Body),
 ) -> Result<Response<Body>, Stop> {
     let sent = guard::read(call, body).await?;
-    let session = match fresh::proven(portal, plan, call, back) {
-        Ok(session) => session,
+    let session = match fresh::changing(portal, plan, call, back).await? {
+        Ok(proven) => proven.session,
         Err(elsewhere) => return Ok(*elsewhere),
     };
     if !FormToken::verify(&portal.forms, session.id.as_str().as_bytes(), PURPOSE, sent.text("t"), call.now) {

@@ -12,28 +12,21 @@ use super::*;
 use crate::auth::password;
 use crate::auth::totp;
 use crate::base::entropy::Entropy;
-use crate::base::lifeline::Lifeline;
 use crate::base::seal::MasterKey;
 use crate::base::secret::Secret;
 use crate::model::credential::Totp;
 use crate::model::identity::Identity;
 use crate::model::session::Proofs;
 use crate::model::strength::Strength;
-use crate::plan::app::App;
-use crate::plan::headers::HeaderEdits;
 use crate::plan::routes::Routes;
-use crate::plan::websocket::WebSockets;
 use crate::policy::decide::{Verdict, decide};
 use crate::policy::host::Host;
-use crate::policy::mount::Mount;
 use crate::policy::requirement::Requirement;
-use crate::policy::rule::RuleSet;
 use crate::policy::target::Target;
 use crate::portal::challenge::{self, Wanted};
-use crate::portal::kit::{Answer, Browser, HOUR, PASSWORD, Site, plan};
+use crate::portal::kit::{Answer, Browser, HOUR, PASSWORD, Site, app, plan};
 use crate::store::sessions::NewSession;
 use crate::wire::cookie::Found;
-use crate::wire::trust::Trust;
 
 const AUTH: &str = "auth.example.com";
 const WIKI: &str = "wiki.example.com";
@@ -60,27 +53,12 @@ struct Place {
 /// A gateway with three apps and people signing in on `portal`.
 fn many(portal: &str) -> Site {
     let mut plan = plan(Strength::TwoFactor);
-    let base = plan.apps.remove(0);
+    plan.apps.clear();
     for (name, host, strength) in
         [("Wiki", WIKI, Strength::TwoFactor), ("Photos", PHOTOS, Strength::TwoFactor), ("Notes", NOTES, Strength::Password)]
     {
-        let app = App {
-            name: name.to_owned(),
-            hosts: vec![host_of(host)],
-            wildcards: vec![],
-            mount: Mount::root(),
-            upstream: base.upstream.clone(),
-            rules: RuleSet { requirement: Requirement::of(strength), ..RuleSet::default() },
-            certificate: None,
-            request_headers: HeaderEdits::default(),
-            response_headers: HeaderEdits::default(),
-            websocket: WebSockets::default(),
-            maintenance: None,
-            trust: Trust::default(),
-            listed: true,
-            description: None,
-            lifeline: Lifeline::new(),
-        };
+        let mut app = app(name, vec![host_of(host)]);
+        app.rules.requirement = Requirement::of(strength);
         plan.apps.push(Arc::new(app));
     }
     plan.portal = host_of(portal);
@@ -642,10 +620,10 @@ async fn pages_of_the_portal_are_on_the_portal_only() {
         (place.status().as_u16(), next(&place).unwrap_or_default())
     };
     assert_eq!(asked(&mut person, &Method::GET, &link).await, (302, format!("https://{AUTH}{link}")));
-    assert!(person.go(&site, &format!("https://{WIKI}{link}")).await.text().contains("Step 1 of 2"));
+    assert!(person.go(&site, &format!("https://{WIKI}{link}")).await.text().contains("Step 1 of 3"));
     assert_eq!(asked(&mut person, &Method::GET, "/.doorward/setup/x").await.0, 404);
     assert_eq!(asked(&mut person, &Method::POST, &link).await.0, 404);
-    for path in ["/.doorward/login", "/.doorward/login/code"] {
+    for path in ["/.doorward/login", "/.doorward/login/code", "/.doorward/login/recovery"] {
         let (status, location) = asked(&mut person, &Method::GET, path).await;
         assert!(status == 302 && location.starts_with("https://auth.example.com/.doorward/login?go="), "{path}: {location}");
         assert_eq!(asked(&mut person, &Method::POST, path).await.0, 405);

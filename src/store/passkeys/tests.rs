@@ -21,6 +21,10 @@ fn made(id: u8) -> Made {
     }
 }
 
+fn proof(id: PasskeyId, counter: u32) -> Proof {
+    Proof::Passkey { id, counter, verified: true, backed_up: false }
+}
+
 impl Kit {
     async fn signed_in(&self, user: UserId) -> Arc<Session> {
         self.store.open_session(self.session(user)).await.unwrap().unwrap()
@@ -35,10 +39,6 @@ impl Kit {
 
     async fn remove(&self, session: &Session, id: PasskeyId, needs: Strength) -> Removed {
         self.store.remove_passkey(session.id, id, needs, (hash(), "a.example".into())).await.unwrap()
-    }
-
-    fn proof(&self, id: PasskeyId, counter: u32) -> Proof {
-        Proof::Passkey { id, counter, verified: true, backed_up: false, at: self.clock.now() }
     }
 }
 
@@ -78,7 +78,7 @@ async fn a_key_belongs_to_one_account_once() {
     let key = kit.store.passkeys_of(alice.id).await.unwrap().remove(0);
     assert!(matches!(kit.remove(&his, key.id, Strength::Password).await, Removed::Gone));
     assert!(!kit.store.rename_passkey(mallory.id, key.id, "mine".to_owned()).await.unwrap());
-    assert!(kit.store.open_by(kit.proof(key.id, 9), kit.session(mallory.id)).await.unwrap().is_none());
+    assert!(kit.store.open_by(proof(key.id, 9), kit.session(mallory.id)).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -107,7 +107,7 @@ async fn of_two_uses_with_one_count_one_wins_and_a_lower_count_never_does() {
     assert!(matches!(kit.add(&session, made(1)).await, Added::Done(_)));
     let key = kit.store.passkeys_of(alice.id).await.unwrap().remove(0);
     let uses = [(), ()].map(|()| {
-        let (store, proof, new) = (kit.store.clone(), kit.proof(key.id, 5), kit.session(alice.id));
+        let (store, proof, new) = (kit.store.clone(), proof(key.id, 5), kit.session(alice.id));
         task::start("use", async move { store.open_by(proof, new).await.unwrap().is_some() })
     });
     let mut won = 0;
@@ -116,16 +116,16 @@ async fn of_two_uses_with_one_count_one_wins_and_a_lower_count_never_does() {
     }
     assert_eq!(won, 1);
     for (counter, opens) in [(5, false), (4, false), (0, false), (6, true)] {
-        let opened = kit.store.open_by(kit.proof(key.id, counter), kit.session(alice.id)).await.unwrap();
+        let opened = kit.store.open_by(proof(key.id, counter), kit.session(alice.id)).await.unwrap();
         assert_eq!(opened.is_some(), opens, "{counter}");
     }
     assert!(matches!(kit.add(&session, Made { counter: 0, ..made(2) }).await, Added::Done(_)));
     let synced = kit.store.passkeys_of(alice.id).await.unwrap().remove(1);
     for _ in 0..2 {
-        assert!(kit.store.open_by(kit.proof(synced.id, 0), kit.session(alice.id)).await.unwrap().is_some());
+        assert!(kit.store.open_by(proof(synced.id, 0), kit.session(alice.id)).await.unwrap().is_some());
     }
     kit.store.set_passkey_aside(alice.id, synced.id).await.unwrap();
-    assert!(kit.store.open_by(kit.proof(synced.id, 0), kit.session(alice.id)).await.unwrap().is_none());
+    assert!(kit.store.open_by(proof(synced.id, 0), kit.session(alice.id)).await.unwrap().is_none());
     let facts = kit.store.sign_in_facts_of(alice.id).await.unwrap().unwrap();
     assert_eq!(facts.passkeys.iter().map(|passkey| passkey.id).collect::<Vec<_>>(), [key.id]);
 }
@@ -170,14 +170,14 @@ async fn a_session_that_proves_a_passkey_is_one_from_then_on() {
     assert!(matches!(kit.add(&session, made(1)).await, Added::Done(_)));
     let key = kit.store.passkeys_of(alice.id).await.unwrap().remove(0);
     kit.clock.advance(Duration::from_secs(60));
-    let (token, proof) = (hash(), kit.proof(key.id, 2));
-    let proven = kit.store.confirm(session.id, proof, (token, "a.example".into())).await.unwrap().unwrap();
+    let (token, proven) = (hash(), proof(key.id, 2));
+    let proven = kit.store.confirm(session.id, proven, (token, "a.example".into())).await.unwrap().unwrap();
     let expected = Proofs { passkey: Some(kit.clock.now()), ..session.proofs };
     assert_eq!((proven.strength, proven.proofs), (Strength::Passkey, expected));
     let kit = kit.reopened().await;
     let read = kit.store.session(&token, "a.example").unwrap().unwrap();
     assert_eq!((read.strength, read.proofs), (Strength::Passkey, expected));
-    let unverified = Proof::Passkey { id: key.id, counter: 3, verified: false, backed_up: false, at: kit.clock.now() };
+    let unverified = Proof::Passkey { id: key.id, counter: 3, verified: false, backed_up: false };
     let weak = kit.store.open_session(kit.session(alice.id)).await.unwrap().unwrap();
     let proven = kit.store.confirm(weak.id, unverified, (hash(), "a.example".into())).await.unwrap().unwrap();
     assert_eq!(proven.strength, Strength::TwoFactor);

@@ -10,5 +10,7 @@ pub mod frames;
 pub mod gateway;
 pub mod key;
 pub mod line;
+pub mod program;
+pub mod socket;
 pub mod visitor;
 pub mod wire;

@@ -9,8 +9,9 @@ use tokio::task::JoinHandle;
 
 use crate::kit::gateway::{Gateway, HOST};
 use crate::kit::line::BOTH;
+use crate::kit::socket::echo_app;
 use crate::kit::visitor::{Visitor, read};
-use crate::reload::sockets::{Socket, echo_app, guest_at_both};
+use crate::reload::sockets::{Socket, guest_at_both};
 use crate::reload::{app, listening, reload};
 
 const OTHER: &str = "other.example";

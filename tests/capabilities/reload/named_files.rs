@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 use std::time::{Duration, Instant};
 
 use doorward::admin::wish::{Answer, Wish};
@@ -13,6 +13,7 @@ use nix::unistd::mkfifo;
 
 use crate::kit::app::App;
 use crate::kit::gateway::{Gateway, HOST};
+use crate::kit::program::doorward;
 use crate::reload::program::Running;
 use crate::reload::{app, file, reload, rewrite, wish};
 
@@ -87,13 +88,6 @@ async fn nothing_that_is_shown_shows_a_secret() {
         }
         assert!(!said.contains(SECRET) && !said.contains("correct"), "{text}\n{said}");
     }
-}
-
-async fn doorward(home: &Path, words: &[&str], variables: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
-    command.args(words).current_dir(home).env_remove("RUNTIME_DIRECTORY").env_remove("STATE_DIRECTORY");
-    command.envs(variables.iter().copied());
-    tokio::task::spawn_blocking(move || command.output().expect("the program runs")).await.expect("no panic")
 }
 
 /// The attack: a pipe or an endless device, put where a file is expected, holds every command and every reload.

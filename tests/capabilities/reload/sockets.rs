@@ -3,41 +3,27 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use doorward::sample::echo;
 use doorward::wire::body::Body;
 use futures_util::{SinkExt, StreamExt};
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Channel};
-use hyper::ext::Protocol as ConnectProtocol;
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::Role;
 
 use crate::kit::app::App;
 use crate::kit::gateway::{Gateway, HOST, within};
-use crate::kit::line::{BOTH, Protocol};
+use crate::kit::line::BOTH;
+use crate::kit::socket::{self, echo_app};
 use crate::kit::visitor::Visitor;
 use crate::reload::{app, file, listening, pair, reload};
 
 /// An open WebSocket.
-pub struct Socket(WebSocketStream<TokioIo<Upgraded>>);
+pub struct Socket(socket::Socket);
 
 impl Socket {
     /// Opens one over the visitor's protocol.
     pub async fn open(visitor: &mut Visitor) -> Self {
-        let mut line = visitor.line().await;
-        if visitor.protocol == Protocol::Http2 {
-            // The settings that allow an extended CONNECT come with the first answer at the latest.
-            let plain = visitor.call("GET", "/.doorward/session");
-            visitor.send_on(&mut line, plain).await;
-        }
-        let response = visitor.start_on(&mut line, handshake(visitor)).await;
-        assert!(matches!(response.status(), StatusCode::OK | StatusCode::SWITCHING_PROTOCOLS), "{response:?}");
-        let stream = within("the upgrade", hyper::upgrade::on(response)).await.expect("upgraded");
-        Self(WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Client, None).await)
+        Self(socket::open(visitor, "/echo").await.expect("agreed"))
     }
 
     /// Whether a message still comes back.
@@ -53,31 +39,6 @@ impl Socket {
     pub async fn ended(&mut self) {
         within("the end of a socket", async { while let Some(Ok(_)) = self.0.next().await {} }).await;
     }
-}
-
-fn handshake(visitor: &Visitor) -> Request<Body> {
-    let mut request = visitor.call("GET", "/echo");
-    if visitor.protocol == Protocol::Http2 {
-        *request.method_mut() = Method::CONNECT;
-        request.extensions_mut().insert(ConnectProtocol::from_static("websocket"));
-    } else {
-        let headers = request.headers_mut();
-        headers.insert("connection", HeaderValue::from_static("Upgrade"));
-        headers.insert("upgrade", HeaderValue::from_static("websocket"));
-        headers.insert("sec-websocket-key", HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ=="));
-    }
-    let headers = request.headers_mut();
-    headers.insert("sec-websocket-version", HeaderValue::from_static("13"));
-    headers.insert("origin", format!("https://{}", visitor.authority()).parse().expect("a value"));
-    request
-}
-
-/// Echoes on WebSockets and says hello otherwise.
-pub async fn echo_app() -> App {
-    App::streaming(|mut request| async move {
-        echo::accept(&mut request).unwrap_or_else(|| Response::new(Body::from("hello from the app\n")))
-    })
-    .await
 }
 
 /// Two tabs of somebody signed in: at the first host and at `other`.

@@ -5,7 +5,8 @@ use http::StatusCode;
 
 use crate::kit::app::App;
 use crate::kit::gateway::{Gateway, HOST, until};
-use crate::reload::sockets::{Socket, echo_app};
+use crate::kit::socket::echo_app;
+use crate::reload::sockets::Socket;
 use crate::reload::{app, file, listening, rewrite, wish};
 
 async fn refused(gateway: &Gateway, wish: &Wish) -> String {
