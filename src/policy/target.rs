@@ -349,6 +349,9 @@ mod tests {
         assert_eq!(bytes("/a").and_then(|target| target.read_as(Charset::Utf8)), Target::parse("/a"));
         assert_eq!(bytes("/%E9").and_then(|target| target.read_as(Charset::Utf8)), Err(Unreadable::NotUtf8));
         assert_eq!(parse("/%C3%A9").read_as(Charset::Bytes), bytes("/%C3%A9"));
+        let names: Arc<[Box<str>]> = Arc::from(["old".into()]);
+        let below = |text: &str| bytes(text)?.below(&names, true).map(|target| target.forwarded().clone());
+        assert_eq!(below("/old/caf%E9"), bytes("/caf%E9"), "below a mount point too");
         assert!(matches!(bytes(&format!("/{}", "%E9%41;".repeat(1_100))), Err(Unreadable::TooManyReadings)));
     }
 
