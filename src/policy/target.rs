@@ -355,6 +355,18 @@ mod tests {
         assert!(matches!(bytes(&format!("/{}", "%E9%41;".repeat(1_100))), Err(Unreadable::TooManyReadings)));
     }
 
+    /// The attack: the same behind a mount point, for whose app the names would be read as UTF-8 alone.
+    #[test]
+    fn what_is_behind_a_mount_point_is_read_in_the_bytes_of_its_app() {
+        let bytes = |text: &str| Target::parse_as(text, Charset::Bytes).expect(text);
+        let names: Arc<[Box<str>]> = ["blog".into()].into();
+        for (whole, rest) in [("/blog/caf%E9", "/caf%E9"), ("/blog/caf%C3%A9/x", "/caf%C3%A9/x"), ("/blog?%E9", "/?%E9")] {
+            let entered = bytes(whole).below(&names, true).expect(whole);
+            assert_eq!(entered.forwarded(), &bytes(rest), "{whole}");
+            assert_eq!(entered.forwarded().readings(), bytes(rest).readings(), "{whole}");
+        }
+    }
+
     #[test]
     fn length_counts_the_whole_target_and_is_the_only_414() {
         let longest = format!("/{}", "a".repeat(MAX_TARGET - 1));

@@ -16,6 +16,7 @@ use crate::model::credential::{Passkey, PasskeyId};
 use crate::model::session::{Proofs, Session, SessionId};
 use crate::model::strength::Strength;
 use crate::model::user::{User, UserId};
+use crate::store::attempts;
 use crate::store::authenticators::second_factors;
 use crate::store::confirm;
 use crate::store::database::{Database, Record};
@@ -222,6 +223,7 @@ impl Store {
             if users::enabled(database, user)?.is_none() || !proof.spend(database, user, now)? {
                 return Ok(None);
             }
+            attempts::forgive_recovery(database, user)?;
             told.tell_of(database, user)?;
             sessions::write(database, session, now, entropy)
         };
