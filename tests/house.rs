@@ -43,6 +43,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hyper", &["wire", "proxy", "listen", "sample", "fetch"]),
     ("hyper_util", &["proxy", "listen", "sample", "fetch"]),
     ("idna", &["policy"]),
+    ("instant_acme", &["tls"]),
     ("ipnet", &["policy", "plan"]),
     ("memchr", &["listen"]),
     ("mimalloc", &["main"]),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::admin::certificates::{CertificateAnswer, CertificateWish};
 use crate::admin::keys::{KeyAnswer, KeyWish};
 use crate::admin::status::Status;
 use crate::admin::trail::{TrailAnswer, TrailWish};
@@ -81,6 +82,11 @@ pub enum Wish {
     Trail {
         /// What.
         ask: TrailWish,
+    },
+    /// Something about certificates.
+    Certificates {
+        /// What.
+        ask: CertificateWish,
     },
     /// Whether the gateway is well.
     Health,
@@ -190,6 +196,11 @@ pub enum Answer {
     Trail {
         /// What.
         said: TrailAnswer,
+    },
+    /// About certificates.
+    Certificates {
+        /// What.
+        said: CertificateAnswer,
     },
     /// Everything there is to see of the gateway.
     Status(Box<Status>),

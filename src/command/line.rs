@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::base::units;
 use crate::command::account;
 use crate::command::backup;
+use crate::command::cert::{self, CertVerb};
 use crate::command::check;
 use crate::command::complete;
 use crate::command::demo;
@@ -63,7 +64,7 @@ enum Verb {
     Demo(DemoWords),
     /// Run in front of real apps, without a file
     #[command(
-        after_help = "Examples:\n  doorward up jupyter.localhost=127.0.0.1:8888\n  doorward up docs.home.arpa=8000 --print-config > gateway.toml"
+        after_help = "Examples:\n  doorward up jupyter.localhost=127.0.0.1:8888\n  doorward up docs.home.arpa=8000 --print-config > gateway.toml\n  doorward up paperless.example.com=8000 --agree-tos"
     )]
     Up(UpWords),
     /// Run from a configuration file
@@ -106,6 +107,9 @@ enum Verb {
         #[arg(long)]
         qr: bool,
     },
+    /// See certificates and have them renewed
+    #[command(subcommand)]
+    Cert(CertVerb),
     /// Make and manage accounts
     #[command(subcommand)]
     User(UserVerb),
@@ -213,9 +217,29 @@ pub struct UpWords {
     /// Where to listen.
     #[command(flatten)]
     pub listen: Listen,
+    /// Where certificates for public names come from.
+    #[command(flatten)]
+    pub acme: AcmeWords,
     /// Print the gateway.toml this stands for, and run nothing
     #[arg(long)]
     pub print_config: bool,
+}
+
+/// Where certificates for public names come from.
+#[derive(Debug, Args)]
+pub struct AcmeWords {
+    /// Agree to the terms of the authority, so that public names get certificates everybody trusts
+    #[arg(long)]
+    pub agree_tos: bool,
+    /// An address that the authority may write to
+    #[arg(long, value_name = "ADDRESS", requires = "agree_tos")]
+    pub email: Option<String>,
+    /// The authority [default: Let's Encrypt]
+    #[arg(long, value_name = "URL", requires = "agree_tos")]
+    pub acme_directory: Option<String>,
+    /// The certificate (PEM) of a private authority
+    #[arg(long, value_name = "FILE", requires = "agree_tos")]
+    pub acme_ca: Option<PathBuf>,
 }
 
 /// Where to listen.
@@ -428,6 +452,7 @@ fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {
         Verb::Trust { print: true, .. } => trust::trust(named, Way::Print, output),
         Verb::Trust { qr: true, .. } => trust::trust(named, Way::Qr, output),
         Verb::Trust { .. } => trust::trust(named, Way::Install, output),
+        Verb::Cert(verb) => cert::cert(named, verb, output),
         Verb::User(verb) => account::user(named, verb, output),
         Verb::Session(verb) => account::session(named, verb, output),
         Verb::Key(verb) => key::key(named, verb, output),

@@ -157,6 +157,13 @@ host, and letter case no other path. Several apps share a host if each has a `pa
 [[app]]\nhost = \"b.example.com\"\nupstream = \"http://127.0.0.1:8001\"",
     ),
     entry(
+        Code::W0502,
+        "Authorities certify a wildcard only to whoever can change its DNS, and this version proves names over ports 80 and 443
+alone. Names under the wildcard show a certificate of the local authority, as they do without [acme].",
+        "[acme]\nagree_tos = true\n\n[[app]]\nhost = \"*.apps.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
+        "[acme]\nagree_tos = true\n\n[[app]]\nhost = [\"one.apps.example.com\", \"two.apps.example.com\"]\nupstream = \"http://127.0.0.1:8000\"",
+    ),
+    entry(
         Code::E0504,
         "`portal` is the one host on which people sign in. It is written as a host or as https://HOST, with a port if browsers
 need one; plain http, a path or a wildcard do not work there.",
@@ -175,6 +182,13 @@ need one; plain http, a path or a wildcard do not work there.",
 socket. Requests are forwarded to the very path that they name.",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"127.0.0.1:8000\"",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
+    ),
+    entry(
+        Code::W0506,
+        "No authority certifies addresses in closed networks, names without a dot, or names under localhost, local, internal and
+home.arpa, and hosts with certificate files show those. So [acme] does nothing here.",
+        "[acme]\nagree_tos = true\n\n[[app]]\nhost = \"nas.home.arpa\"\nupstream = \"http://127.0.0.1:8000\"",
+        "[acme]\nagree_tos = true\n\n[[app]]\nhost = \"nas.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
     ),
     entry(
         Code::E0507,

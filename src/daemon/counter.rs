@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
+use crate::admin::certificates::CertificateWish;
 use crate::admin::perform::Desk;
 use crate::admin::wish::{Answer, RefusedKind, Reloaded, Told, Wish};
 use crate::config::read;
@@ -38,6 +39,7 @@ impl Counter {
             }
             Wish::Keep => Box::new(move || keep(&reloader)),
             Wish::Diff { file, text, colour } => Box::new(move || diff(&reloader, &file, text, colour)),
+            Wish::Certificates { ask } => Box::new(move || certificates(&reloader, ask)),
             Wish::Status => return self.status().await,
             other => return self.desk.perform(other).await,
         };
@@ -64,6 +66,13 @@ impl Counter {
             active + idle
         });
         Answer::Status(Box::new(status))
+    }
+}
+
+fn certificates(reloader: &Reloader, ask: CertificateWish) -> Answer {
+    match reloader.certificates(ask) {
+        Ok(said) => Answer::Certificates { said },
+        Err(message) => Answer::Refused { kind: RefusedKind::NotFound, message },
     }
 }
 

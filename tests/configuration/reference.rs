@@ -44,6 +44,7 @@ fn in_words(plan: &Plan) -> String {
         data_dir,
         listen,
         tls,
+        acme,
         session,
         auth,
         log,
@@ -56,7 +57,7 @@ fn in_words(plan: &Plan) -> String {
     assert_eq!((*version, *https_port), (0, listen.https[0].port()));
     assert_eq!(hosts.count(), apps.iter().map(|app| app.hosts.len()).sum::<usize>());
     format!(
-        "{name:?}\n{portal:?} {public_port:?}\n{data_dir:?}\n{listen:#?}\n{tls:#?}\n{session:#?}\n{auth:#?}\n{log:#?}\n{telling:#?}\n{apps:#?}"
+        "{name:?}\n{portal:?} {public_port:?}\n{data_dir:?}\n{listen:#?}\n{tls:#?}\n{acme:#?}\n{session:#?}\n{auth:#?}\n{log:#?}\n{telling:#?}\n{apps:#?}"
     )
 }
 
@@ -107,7 +108,7 @@ fn the_manual_lists_every_key_and_every_code_and_no_other() {
     };
     let is_code = |cell: &str| cell.starts_with(['E', 'W']);
     // Tables have a heading instead of a row.
-    let tables = ["listen", "tls", "session", "auth", "auth.totp", "app", "app.rule", "expect", "log", "notify", "storage"];
+    let tables = ["listen", "tls", "acme", "session", "auth", "auth.totp", "app", "app.rule", "expect", "log", "notify", "storage"];
     let keys: BTreeSet<String> = document::known_keys().into_iter().filter(|key| !tables.contains(&key.as_str())).collect();
     // Forms of secrets and variables have tables of their own.
     assert_eq!(listed(|cell| cell.starts_with(|letter: char| letter.is_ascii_lowercase())), keys);
