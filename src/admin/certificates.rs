@@ -118,12 +118,7 @@ pub enum State {
 }
 
 /// All certificates of a running gateway.
-pub fn list(
-    shown: Vec<Certificate>,
-    names: &Names,
-    policy: Option<&AcmePolicy>,
-    now: Timestamp,
-) -> Vec<CertificateState> {
+pub fn list(shown: Vec<Certificate>, names: &Names, policy: Option<&AcmePolicy>, now: Timestamp) -> Vec<CertificateState> {
     shown.into_iter().map(|certificate| state(certificate, names, policy, now)).collect()
 }
 

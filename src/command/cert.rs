@@ -32,7 +32,9 @@ pub enum CertVerb {
     #[command(after_help = "Examples:\n  doorward cert list\n  doorward cert list --json")]
     List,
     /// Show all that is known of one name's certificate
-    #[command(after_help = "Examples:\n  doorward cert show paperless.example.com\n  doorward cert show paperless.example.com --json")]
+    #[command(
+        after_help = "Examples:\n  doorward cert show paperless.example.com\n  doorward cert show paperless.example.com --json"
+    )]
     Show {
         /// The name
         host: String,
@@ -84,7 +86,8 @@ fn look(named: &Named) -> Result<Vec<CertificateState>, Failure> {
         Some(Answer::Certificates { said: CertificateAnswer::List(all) }) => Ok(all),
         Some(other) => Err(unexpected(other)),
         None => {
-            let none = "no gateway runs, and without a configuration nothing says which names there are; name one with `--config FILE`";
+            let none =
+                "no gateway runs, and without a configuration nothing says which names there are; name one with `--config FILE`";
             let plan = installation.plan.as_ref().ok_or_else(|| Failure::Unreachable(none.to_owned()))?;
             let clock = Clock::system();
             let names = Names::new(Folder::within(&installation.place.certs), server::provider(), clock.clone());
@@ -150,7 +153,12 @@ fn outcome(renewing: &Renewing, ordered: &[&CertificateState], now: i64) -> Stri
     for one in ordered {
         match &one.trouble {
             Some(trouble) => lines.push(format!("failed  {}", plain(&trouble.sentence))),
-            None => lines.push(format!("done    {} has a certificate by {}, {}", plain(&one.host), plain(&one.issuer), ends(one, now))),
+            None => lines.push(format!(
+                "done    {} has a certificate by {}, {}",
+                plain(&one.host),
+                plain(&one.issuer),
+                ends(one, now)
+            )),
         }
     }
     for (host, until) in &renewing.held {
@@ -182,7 +190,11 @@ fn details(one: &CertificateState, now: i64) -> String {
         format!("issuer    {}", if one.issuer.is_empty() { "-".to_owned() } else { plain(&one.issuer) }),
     ];
     let moments = [("valid", one.from), ("ends", one.until)];
-    lines.extend(moments.into_iter().filter_map(|(what, at)| at.map(|at| format!("{what:<8}  {}", moment::second(Timestamp::from_secs(at))))));
+    lines.extend(
+        moments
+            .into_iter()
+            .filter_map(|(what, at)| at.map(|at| format!("{what:<8}  {}", moment::second(Timestamp::from_secs(at))))),
+    );
     lines.push(format!("state     {}", ends(one, now)));
     lines.push(format!("next      {}", next(one, now)));
     if let Some(file) = &one.file {
@@ -205,7 +217,9 @@ fn source(one: &CertificateState) -> String {
 }
 
 fn ends(one: &CertificateState, now: i64) -> String {
-    let when = one.until.map(|until| if until <= now { format!("ended {}", ago(until, now)) } else { format!("in {}", span(now, until)) });
+    let when = one
+        .until
+        .map(|until| if until <= now { format!("ended {}", ago(until, now)) } else { format!("in {}", span(now, until)) });
     match (one.state, when) {
         (State::Waiting, _) => "shows the local authority's".to_owned(),
         (State::Unreadable, _) => "CANNOT BE READ".to_owned(),

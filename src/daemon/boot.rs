@@ -18,7 +18,7 @@ use crate::base::current::Current;
 use crate::base::entropy::Entropy;
 use crate::base::lifeline::Lifeline;
 use crate::base::task;
-use crate::daemon::certificates;
+use crate::daemon::certificates::{self, Register};
 use crate::daemon::control;
 use crate::daemon::counter::Counter;
 use crate::daemon::fault::Fault;
@@ -176,7 +176,8 @@ impl Hall {
     fn keep(&self, reloader: Arc<Reloader>, control: UnixListener) -> Result<JoinHandle<()>, Fault> {
         let runtime = RuntimeBuilder::new_current_thread().enable_all().build().map_err(Fault::Thread)?;
         let (services, directory, stop) = (Arc::clone(&self.services), Arc::clone(&self.directory), self.stop.clone());
-        let counter = Counter::new(Arc::clone(&self.desk), Arc::clone(&reloader));
+        let register = Register { directory: Arc::clone(&directory), services: Arc::clone(&services) };
+        let counter = Counter::new(Arc::clone(&self.desk), Arc::clone(&reloader), register);
         let (clock, told) = (services.clock.clone(), Arc::clone(&services));
         let work = move || {
             runtime.block_on(async {

@@ -7,6 +7,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
 
+use crate::admin::certificates as register;
+use crate::admin::certificates::{CertificateAnswer, CertificateWish};
 use crate::base::chain::Chain;
 use crate::base::lifeline::Lifeline;
 use crate::base::task;
@@ -26,6 +28,37 @@ use crate::tls::directory::Directory;
 const MOST: usize = 8;
 /// How often it is looked whether something is due: clocks are set, and machines sleep.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// What there is to ask about certificates of the running gateway.
+#[derive(Clone, Debug)]
+pub struct Register {
+    /// Certificates.
+    pub directory: Arc<Directory>,
+    /// Holds the plan in force.
+    pub services: Arc<Services>,
+}
+
+impl Register {
+    /// Shows certificates, or has them ordered now. Reads files: for a thread that may wait.
+    ///
+    /// # Errors
+    /// What to tell the owner of a name that none is ordered for.
+    pub fn answer(&self, ask: CertificateWish) -> Result<CertificateAnswer, String> {
+        let (directory, plan, now) = (&self.directory, self.services.plan.get(), self.services.clock.now());
+        match ask {
+            CertificateWish::List => {
+                let all = register::list(directory.certificates(), directory.names(), plan.acme.as_ref(), now);
+                Ok(CertificateAnswer::List(all))
+            }
+            CertificateWish::Renew { host, force } => {
+                let policy = plan.acme.as_ref().ok_or("no certificate is ordered: the configuration has no [acme]")?;
+                let wanted = (host.as_deref(), force);
+                let renewing = register::renew(wanted, &directory.ordered(), directory.names(), policy, now)?;
+                Ok(CertificateAnswer::Renewing(renewing))
+            }
+        }
+    }
+}
 
 /// Orders what is due until `stop` is cut.
 pub async fn tend(directory: Arc<Directory>, services: Arc<Services>, stop: Lifeline) {

@@ -11,6 +11,7 @@ use crate::admin::perform::Desk;
 use crate::admin::wish::{Answer, RefusedKind, Reloaded, Told, Wish};
 use crate::config::read;
 use crate::config::report::Report;
+use crate::daemon::certificates::Register;
 use crate::daemon::reload::{self, Done, Refused, Reloader};
 
 /// The longest trial of a configuration.
@@ -21,12 +22,13 @@ const LONGEST_TRIAL: Duration = Duration::from_secs(24 * 3600);
 pub struct Counter {
     desk: Arc<Desk>,
     reloader: Arc<Reloader>,
+    register: Register,
 }
 
 impl Counter {
     /// For a running gateway.
-    pub fn new(desk: Arc<Desk>, reloader: Arc<Reloader>) -> Self {
-        Self { desk, reloader }
+    pub fn new(desk: Arc<Desk>, reloader: Arc<Reloader>, register: Register) -> Self {
+        Self { desk, reloader, register }
     }
 
     /// Carries out one wish. Everything that can go wrong is an answer too.
@@ -39,7 +41,10 @@ impl Counter {
             }
             Wish::Keep => Box::new(move || keep(&reloader)),
             Wish::Diff { file, text, colour } => Box::new(move || diff(&reloader, &file, text, colour)),
-            Wish::Certificates { ask } => Box::new(move || certificates(&reloader, ask)),
+            Wish::Certificates { ask } => {
+                let register = self.register.clone();
+                Box::new(move || certificates(&register, ask))
+            }
             Wish::Status => return self.status().await,
             other => return self.desk.perform(other).await,
         };
@@ -69,8 +74,8 @@ impl Counter {
     }
 }
 
-fn certificates(reloader: &Reloader, ask: CertificateWish) -> Answer {
-    match reloader.certificates(ask) {
+fn certificates(register: &Register, ask: CertificateWish) -> Answer {
+    match register.answer(ask) {
         Ok(said) => Answer::Certificates { said },
         Err(message) => Answer::Refused { kind: RefusedKind::NotFound, message },
     }

@@ -11,7 +11,6 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use tracing::{error, info, warn};
 
-use crate::admin::certificates::{self, CertificateAnswer, CertificateWish};
 use crate::admin::perform::{Desk, Enrolment};
 use crate::admin::status::{self, AccessLogState, Configuration, Listening, RefusedReload, Status};
 use crate::base::clock::Timestamp;
@@ -231,26 +230,6 @@ impl Reloader {
             memory_bytes: Process::look().resident,
             warnings: state.warnings.iter().cloned().chain(certificates).collect(),
             data_dir: self.place.data.clone(),
-        }
-    }
-
-    /// Shows certificates, or has them ordered now.
-    ///
-    /// # Errors
-    /// What to tell the owner of a name that none is ordered for.
-    pub fn certificates(&self, ask: CertificateWish) -> Result<CertificateAnswer, String> {
-        let (directory, plan, now) = (&self.reach.directory, self.plan(), self.reach.services.clock.now());
-        match ask {
-            CertificateWish::List => {
-                let all = certificates::list(directory.certificates(), directory.names(), plan.acme.as_ref(), now);
-                Ok(CertificateAnswer::List(all))
-            }
-            CertificateWish::Renew { host, force } => {
-                let policy = plan.acme.as_ref().ok_or("no certificate is ordered: the configuration has no [acme]")?;
-                let wanted = (host.as_deref(), force);
-                let renewing = certificates::renew(wanted, &directory.ordered(), directory.names(), policy, now)?;
-                Ok(CertificateAnswer::Renewing(renewing))
-            }
         }
     }
 

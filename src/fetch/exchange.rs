@@ -70,3 +70,68 @@ async fn whole(answer: Response<hyper::body::Incoming>) -> Result<Response<Bytes
     })?;
     Ok(Response::from_parts(parts, read.to_bytes()))
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertifiedKey, generate_simple_self_signed};
+    use rustls::{RootCertStore, ServerConfig};
+    use rustls_pki_types::PrivateKeyDer;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+    use crate::fetch::roots;
+
+    /// Answers one connection with a body of so many bytes.
+    async fn server(bytes: usize) -> (String, Arc<ClientConfig>) {
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key)
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}/a?b", listener.local_addr().unwrap().port());
+        task::start("server", async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut stream = TlsAcceptor::from(Arc::new(config)).accept(stream).await.unwrap();
+            let mut buffer = [0; 4096];
+            let count = stream.read(&mut buffer).await.unwrap();
+            assert!(buffer[..count].starts_with(b"POST /a?b HTTP/1.1\r\n"));
+            let head = format!("HTTP/1.1 404 Not Found\r\nContent-Length: {bytes}\r\n\r\n");
+            // A client that has had enough closes.
+            drop(stream.write_all(head.as_bytes()).await);
+            drop(stream.write_all(&vec![b'x'; bytes]).await);
+            drop(stream.flush().await);
+        });
+        let mut trusted = RootCertStore::empty();
+        trusted.add(cert.der().clone()).unwrap();
+        (url, roots::trusting(trusted))
+    }
+
+    fn request(url: &str) -> Request<Bytes> {
+        Request::post(url).body(Bytes::new()).unwrap()
+    }
+
+    /// The attack: an authority, or whoever has taken it over, whose answer fills the memory.
+    #[tokio::test]
+    async fn answers_are_whole_and_bounded() {
+        let (url, tls) = server(BODY).await;
+        let answer = exchange(request(&url), tls).await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.body().len()), (404, BODY));
+        let (url, tls) = server(BODY + 1).await;
+        assert!(matches!(exchange(request(&url), tls).await.unwrap_err(), Fault::TooLarge));
+    }
+
+    /// The attack: an answer that names an address without TLS to ask next, where everybody reads along.
+    #[tokio::test]
+    async fn nothing_is_asked_in_the_clear() {
+        for url in ["http://localhost:1/", "ftp://localhost:1/"] {
+            let fault = exchange(request(url), roots::trusting(RootCertStore::empty())).await.unwrap_err();
+            assert!(matches!(fault, Fault::NotSecure) && !fault.may_pass(), "{fault:?}");
+        }
+    }
+}

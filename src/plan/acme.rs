@@ -154,14 +154,18 @@ fn agreed(table: &AcmeTable, place: &Place, complaints: &mut Vec<Complaint>) {
     match &table.agree_tos {
         Some(written) if written.value => {}
         Some(written) => {
-            let complaint = Complaint::new(Code::E0206, &written.place, "an authority issues only to those who agree to its terms");
+            let complaint =
+                Complaint::new(Code::E0206, &written.place, "an authority issues only to those who agree to its terms");
             let complaint = complaint.label("must be true for [acme] to work").fix("true").key("acme.agree_tos");
-            complaints.push(complaint.help("read them at the authority, such as https://letsencrypt.org/repository/, or remove [acme]"));
+            complaints.push(
+                complaint.help("read them at the authority, such as https://letsencrypt.org/repository/, or remove [acme]"),
+            );
         }
         None => {
             let complaint = Complaint::new(Code::E0202, place, "[acme] has no `agree_tos`").key("acme.agree_tos");
             let complaint = complaint.label("do you agree to the authority's terms?");
-            complaints.push(complaint.help("add `agree_tos = true`; Let's Encrypt has them at https://letsencrypt.org/repository/"));
+            complaints
+                .push(complaint.help("add `agree_tos = true`; Let's Encrypt has them at https://letsencrypt.org/repository/"));
         }
     }
 }
@@ -187,7 +191,9 @@ fn email(written: &Placed<String>, complaints: &mut Vec<Complaint>) -> Option<St
     let is_host = |text: &str| Host::parse(text).is_ok_and(|host| host.as_str().contains('.'));
     let odd = |letter: char| letter.is_control() || letter.is_whitespace() || ",;:<>()[]\\\"?&%#".contains(letter);
     let fits = address.len() <= LONGEST_ADDRESS
-        && address.rsplit_once('@').is_some_and(|(name, host)| !name.is_empty() && !name.contains(odd) && !name.contains('@') && is_host(host));
+        && address
+            .rsplit_once('@')
+            .is_some_and(|(name, host)| !name.is_empty() && !name.contains(odd) && !name.contains('@') && is_host(host));
     if !fits {
         let complaint = Complaint::new(Code::E0206, &written.place, "`email` is no address").key("acme.email");
         complaints.push(complaint.label("such as \"ops@example.com\"; it may be left out"));
@@ -230,11 +236,14 @@ mod tests {
     #[test]
     fn two_lines_are_enough_and_lets_encrypt_has_its_staging() {
         assert_eq!(compiled("", "a.example"), Ok((None, vec![])));
-        let (policy, warnings) = compiled("[acme]\nagree_tos = true\nemail = \"ops@example.com\"", "a.example").expect("compiles");
+        let (policy, warnings) =
+            compiled("[acme]\nagree_tos = true\nemail = \"ops@example.com\"", "a.example").expect("compiles");
         let policy = policy.expect("on");
         assert_eq!((policy.directory.as_str(), policy.staging.as_deref()), (LETS_ENCRYPT, Some(LETS_ENCRYPT_STAGING)));
         assert_eq!((policy.challenge, policy.key_type, warnings), (Challenge::Auto, KeyType::P256, vec![]));
-        let (policy, _) = compiled("[acme]\nagree_tos = true\ndirectory = \"https://ca.internal:9000/acme/acme/directory\"", "a.example").expect("compiles");
+        let (policy, _) =
+            compiled("[acme]\nagree_tos = true\ndirectory = \"https://ca.internal:9000/acme/acme/directory\"", "a.example")
+                .expect("compiles");
         assert_eq!(policy.expect("on").staging, None, "another authority has no staging of Let's Encrypt's");
     }
 

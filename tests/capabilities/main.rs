@@ -1,6 +1,7 @@
 //! What the gateway can do, and what it does not let happen, tried from the outside: a real gateway on a real port between a
 //! client that behaves and misbehaves and an app that records what reaches it. One file per capability.
 
+mod certificates;
 mod decisions;
 mod each_anew;
 mod early_answers;

@@ -1,12 +1,15 @@
 //! Our account at an authority: a key, from which the authority knows us. It is made and kept before it is used, and shown each
 //! time, so an authority that has lost its memory gets to know us again by itself.
 
+use std::sync::PoisonError;
+
 use instant_acme::{Account, Error, Key};
 use rcgen::KeyPair;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use zeroize::Zeroizing;
 
+use crate::tls::acme::attempt::Ground;
 use crate::tls::acme::client::Client;
 use crate::tls::acme::folder::Folder;
 use crate::tls::acme::order::Patience;
@@ -20,13 +23,9 @@ const CONTACT: &str = "contact: ";
 ///
 /// # Errors
 /// [`Trouble`].
-pub async fn open(client: &Client, folder: &Folder, directory: &str, email: Option<&str>) -> Result<Account, Trouble> {
+pub async fn open(client: &Client, ground: &Ground, directory: &str, email: Option<&str>) -> Result<Account, Trouble> {
     let local = |fault: Fault| Trouble::local(&fault, directory);
-    let kept = read(folder, directory).map_err(local)?;
-    let (pem, known) = match kept {
-        Some(kept) => kept,
-        None => (create(folder, directory).map_err(local)?, None),
-    };
+    let (pem, known) = kept_or_made(ground, directory).map_err(local)?;
     let told = |error: Error| Trouble::of(&error, directory).after(client.peace());
     let mut patience = Patience::default();
     let account = loop {
@@ -44,13 +43,21 @@ pub async fn open(client: &Client, folder: &Folder, directory: &str, email: Opti
         while patience.with(account.update_contacts(&contact).await).transpose().map_err(told)?.is_none() {}
         let line = email.map(|email| format!("{CONTACT}{email}\n")).unwrap_or_default();
         let text = Zeroizing::new(format!("{line}{}", pem.as_str()));
-        folder.write_account(directory, &text).map_err(local)?;
+        ground.folder.write_account(directory, &text).map_err(local)?;
     }
     Ok(account)
 }
 
 /// The key and the address that the authority knows.
 type Kept = (Zeroizing<String>, Option<String>);
+
+fn kept_or_made(ground: &Ground, directory: &str) -> Result<Kept, Fault> {
+    let _one_at_a_time = ground.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+    match read(&ground.folder, directory)? {
+        Some(kept) => Ok(kept),
+        None => Ok((create(&ground.folder, directory)?, None)),
+    }
+}
 
 fn read(folder: &Folder, directory: &str) -> Result<Option<Kept>, Fault> {
     let Some(bytes) = folder.account(directory)? else { return Ok(None) };
@@ -73,4 +80,46 @@ fn create(folder: &Folder, directory: &str) -> Result<Zeroizing<String>, Fault> 
 fn key(pem: &str) -> Result<(Key, PrivateKeyDer<'static>), Error> {
     let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| Error::KeyRejected)?;
     Ok((Key::from_pkcs8_der(der.clone_key())?, PrivateKeyDer::Pkcs8(der)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::*;
+    use crate::base::clock::{Clock, Timestamp};
+    use crate::tls::server;
+
+    const DIRECTORY: &str = "https://ca.example/directory";
+
+    fn ground() -> (tempfile::TempDir, Ground) {
+        let dir = tempfile::tempdir().expect("a directory");
+        let folder = Folder::within(dir.path());
+        let clock = Clock::manual(Timestamp::from_secs(1_800_000_000));
+        (dir, Ground { folder, challenges: Arc::default(), provider: server::provider(), clock, accounts: Arc::default() })
+    }
+
+    #[test]
+    fn names_that_are_ordered_side_by_side_share_one_account() {
+        let (_dir, ground) = ground();
+        let keys: Vec<String> = thread::scope(|scope| {
+            let made: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| kept_or_made(&ground, DIRECTORY).expect("a key").0.to_string())).collect();
+            made.into_iter().map(|made| made.join().expect("no panic")).collect()
+        });
+        assert!(keys.iter().all(|key| *key == keys[0]));
+    }
+
+    #[test]
+    fn the_address_stands_above_the_key_and_a_damaged_key_is_not_replaced() {
+        let (_dir, ground) = ground();
+        let (pem, known) = kept_or_made(&ground, DIRECTORY).expect("made");
+        assert_eq!(known, None);
+        ground.folder.write_account(DIRECTORY, &format!("{CONTACT}ops@example.com\n{}", pem.as_str())).expect("written");
+        let (again, known) = kept_or_made(&ground, DIRECTORY).expect("read");
+        assert_eq!((again, known.as_deref()), (pem, Some("ops@example.com")));
+        ground.folder.write_account(DIRECTORY, "-----BEGIN PRIVATE KEY-----\nMIIB").expect("written");
+        assert!(matches!(kept_or_made(&ground, DIRECTORY), Err(Fault::BadKey { .. })));
+    }
 }

@@ -1,7 +1,7 @@
 //! One attempt at a certificate: account, order, proof, files. Whatever kills us on the way, the next attempt goes on from what is
 //! on disk: the key of an order is kept before the authority hears of it, and the order before it is proven.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use instant_acme::Order;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
@@ -32,6 +32,8 @@ pub struct Ground {
     pub provider: Arc<CryptoProvider>,
     /// Tells the time.
     pub clock: Clock,
+    /// Held while the key of an account is read or made, so that names that are ordered side by side share it.
+    pub accounts: Arc<Mutex<()>>,
 }
 
 /// What came of an attempt that worked.
@@ -71,7 +73,7 @@ impl Ground {
         let local = |fault: Fault| Trouble::local(&fault, directory);
         let client = Client::new(policy.ca_file.as_deref()).map_err(local)?;
         self.folder.make().map_err(local)?;
-        let account = account::open(&client, &self.folder, directory, policy.email.as_deref()).await?;
+        let account = account::open(&client, self, directory, policy.email.as_deref()).await?;
         let way = Way { host, directory, proof, challenges: &self.challenges, clock: &self.clock };
         if stage == Stage::Staging {
             let key = generate(host, policy.key_type).map_err(local)?;
@@ -81,7 +83,9 @@ impl Ground {
         }
         let (mut order, key) = match self.resumed(&way, &account, history).await {
             Some(resumed) => resumed,
-            None => self.begun(&way, &account, policy.key_type, history).await.map_err(|trouble| trouble.after(client.peace()))?,
+            None => {
+                self.begun(&way, &account, policy.key_type, history).await.map_err(|trouble| trouble.after(client.peace()))?
+            }
         };
         let chain = match way.finish(&mut order, &key).await {
             Ok(chain) => chain,

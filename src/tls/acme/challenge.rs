@@ -113,9 +113,11 @@ fn proving(host: &Host, digest: &[u8], clock: &Clock) -> Result<ServerConfig, Fa
     let key = KeyPair::generate().map_err(|fault| making(fault.to_string()))?;
     let made = params.self_signed(&key).map_err(|fault| making(fault.to_string()))?;
     let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let key = CertifiedKey::from_der(vec![made.der().clone()], der, &server::provider());
-    let only = Arc::new(Only(Arc::new(key.map_err(|fault| making(fault.to_string()))?)));
-    let mut config = server::config(server::provider(), TlsVersion::V1_2, only, clock);
+    let provider = server::provider();
+    let key = provider.key_provider.load_private_key(der).map_err(|fault| making(fault.to_string()))?;
+    // Not by `from_der`, which holds the two against each other and stumbles over the critical extension.
+    let only = Arc::new(Only(Arc::new(CertifiedKey::new(vec![made.der().clone()], key))));
+    let mut config = server::config(provider, TlsVersion::V1_2, only, clock);
     config.alpn_protocols = vec![ACME_TLS.to_vec()];
     config.send_tls13_tickets = 0;
     Ok(config)

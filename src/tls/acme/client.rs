@@ -70,7 +70,7 @@ impl Client {
     }
 }
 
-/// `Retry-After` in seconds. Its other form, a date, is what no authority in use sends with a refusal.
+/// `Retry-After` in seconds. Where it is a date, the usual pauses hold.
 fn peace(answer: &Response<Bytes>) -> Option<Duration> {
     let seconds: u64 = answer.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))

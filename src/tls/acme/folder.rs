@@ -102,9 +102,8 @@ impl Folder {
     pub fn load(&self, host: &Host, provider: &CryptoProvider) -> (Option<Loaded>, Vec<Fault>) {
         let mut faults = Vec::new();
         for path in [self.certificate(host), self.file(host, "_previous.pem")] {
-            match fs::exists(&path) {
-                Ok(false) => continue,
-                Ok(true) | Err(_) => {}
+            if matches!(fs::exists(&path), Ok(false)) {
+                continue;
             }
             match files::load(&CertificateFiles { certificate: path.clone(), private_key: path }, provider) {
                 Ok(loaded) => return (Some(loaded), faults),

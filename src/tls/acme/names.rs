@@ -71,7 +71,7 @@ pub struct Standing {
 impl Names {
     /// Those kept in `folder`.
     pub fn new(folder: Folder, provider: Arc<CryptoProvider>, clock: Clock) -> Self {
-        let ground = Ground { folder, challenges: Arc::default(), provider, clock };
+        let ground = Ground { folder, challenges: Arc::default(), provider, clock, accounts: Arc::default() };
         Self { ground, slots: Mutex::default(), due: Notify::new() }
     }
 

@@ -84,7 +84,8 @@ impl Trouble {
             Error::Timeout(_) => none(Kind::Slow),
             Error::Other(other) => match other.downcast_ref::<FetchFault>() {
                 Some(fault @ FetchFault::Tls(_)) => none(Kind::Untrusted(Chain(fault).to_string())),
-                Some(fault) => none(Kind::Away(Chain(fault).to_string())),
+                // The sentence says that much itself.
+                Some(fault) => none(Kind::Away(Chain(fault).to_string().trim_start_matches("it cannot be reached: ").to_owned())),
                 None => Self { words: Some(clean(&other.to_string())), ..none(Kind::Other) },
             },
             Error::Json(_) => none(Kind::Away("what answers there does not speak ACME".to_owned())),
@@ -98,8 +99,13 @@ impl Trouble {
         let part = problem.subproblems.first();
         let kind = part.and_then(|part| part.r#type.as_deref()).or(problem.r#type.as_deref()).unwrap_or_default();
         let words = part.and_then(|part| part.detail.as_deref()).or(problem.detail.as_deref());
+        // Some authorities call it unauthorized when nobody answered on port 443.
+        let unanswered = words.is_some_and(|words| words.starts_with("Failed to connect"));
         Self {
-            kind: by_type(kind.strip_prefix(URN).unwrap_or(kind)),
+            kind: match by_type(kind.strip_prefix(URN).unwrap_or(kind)) {
+                Kind::Unauthorized if unanswered => Kind::Connection,
+                other => other,
+            },
             words: words.map(clean),
             retry_after: None,
             authority: name(authority),
@@ -191,7 +197,9 @@ impl Trouble {
             Kind::Contact => format!("{ca} does not take the address in `acme.email`: write another, or remove it"),
             Kind::Terms => format!("{ca} has new terms: read them there; the gateway then asks again"),
             Kind::External => {
-                format!("{ca} serves known customers only (external account binding), which this version cannot be yet: choose another `acme.directory`")
+                format!(
+                    "{ca} serves known customers only (external account binding), which this version cannot be yet: choose another `acme.directory`"
+                )
             }
             Kind::Forgotten => format!("{ca} has forgotten our account or order: the gateway begins anew"),
             Kind::Nonce => format!("{ca} took none of many nonces: it is out of order, and the gateway tries again"),
@@ -204,7 +212,10 @@ impl Trouble {
                  certificate belongs into `acme.ca_file`"
             ),
             Kind::Slow => format!("{ca} did not finish the order for {host} in time: the gateway tries again"),
-            Kind::NoWay => format!("{ca} does not let {host} be proven by `acme.challenge`: set it to \"auto\""),
+            Kind::NoWay => format!(
+                "{ca} does not let {host} be proven over port {port}: set `acme.challenge` to \"auto\"; with that, it wants a proof \
+                 that this version cannot give"
+            ),
             Kind::Local(why) => format!("the certificate for {host} could not be kept or used: {why}"),
             Kind::Other => format!(
                 "{ca} did not issue a certificate for {host}{}",
@@ -298,10 +309,9 @@ mod tests {
     #[test]
     fn every_problem_says_what_happened_and_what_to_do() {
         let refused = "203.0.113.7: Fetching http://paperless.example.com/.well-known/acme-challenge/x: Connection refused";
-        assert!(
-            sentence("connection", refused)
-                .starts_with("Let's Encrypt could not reach port 80 of paperless.example.com at 203.0.113.7: connection refused: let"),
-        );
+        assert!(sentence("connection", refused).starts_with(
+            "Let's Encrypt could not reach port 80 of paperless.example.com at 203.0.113.7: connection refused: let"
+        ),);
         let pebble = "Get \"http://paperless.example.com:5002/.well-known/acme-challenge/x\": dial tcp 127.0.0.1:5002: connect: connection refused";
         assert!(sentence("connection", pebble).contains(" at 127.0.0.1: connection refused: let"));
         let slow = "2001:db8::1: Fetching http://paperless.example.com/x: Timeout during connect (likely firewall problem)";
@@ -322,6 +332,10 @@ mod tests {
         ] {
             assert!(sentence(kind, "the words").contains(said), "{kind}: {}", sentence(kind, "the words"));
         }
+        assert_eq!(
+            trouble("unauthorized", "Failed to connect to 127.0.0.2:443 for the tls-alpn-01 challenge").kind,
+            Kind::Connection
+        );
         let tls = trouble("connection", refused).proving(Proof::TlsAlpn01);
         assert!(tls.sentence(&Host::parse("a.example").expect("a host")).contains("port 443 of a.example"));
     }
