@@ -63,3 +63,9 @@ fn nginx_answers_byte_for_byte() {
 fn no_server_gets_a_smuggled_request() {
     scenario("smuggling");
 }
+
+#[test]
+#[ignore = "needs chromium, certutil, oathtool, python"]
+fn people_look_after_their_account() {
+    scenario("account");
+}

@@ -189,6 +189,7 @@ impl Probe<'_> {
                 },
                 Seen::UnknownHost
                 | Seen::Refused(_)
+                | Seen::Resolved { .. }
                 | Seen::NoSuchPath
                 | Seen::SeveralApps
                 | Seen::OwnPage(_)

@@ -209,6 +209,10 @@ fn answer(asked: &Asked<'_>, finding: &Finding) -> Answer {
             let told = format!("refused with {status} whatever the rules say: {reason} ({})", reason.name());
             answer(reason.name(), Some(status), &told)
         }
+        Finding::Resolved { to, .. } => {
+            let told = format!("sent to {to} with 308: `normalise` resolves dots; what is asked for then is judged anew");
+            Answer { name: "redirect", status: Some(308), location: Some(to.clone()), told }
+        }
         Finding::OwnPage(page) => {
             answer("own-page", None, &format!("a page of Doorward itself (`{page}`); no rule is asked and no app sees it"))
         }

@@ -21,6 +21,15 @@ pub enum EncodedSlash {
     Refuse,
 }
 
+/// `path_charset`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathCharset {
+    /// `"utf-8"`
+    Utf8,
+    /// `"bytes"`
+    Bytes,
+}
+
 /// `[[app]]`
 #[derive(Clone, Debug)]
 pub struct AppTable {
@@ -54,6 +63,10 @@ pub struct AppTable {
     pub suffixes: Option<Placed<bool>>,
     /// What becomes of paths with an encoded slash.
     pub encoded_slash: Option<Placed<EncodedSlash>>,
+    /// What its paths are written in.
+    pub path_charset: Option<Placed<PathCharset>>,
+    /// Whether paths with `.` and `..` are sent to what they come to.
+    pub normalise: Option<Placed<bool>>,
     /// If given, everything else is denied.
     pub only: Option<Placed<Vec<Placed<String>>>>,
     /// Sent elsewhere.
@@ -126,6 +139,8 @@ impl AppTable {
             deny_status: reader.choice("deny_status", &[("403", 403), ("404", 404)]),
             suffixes: reader.boolean("suffixes"),
             encoded_slash: reader.choice("encoded_slash", &[("judge", EncodedSlash::Judge), ("refuse", EncodedSlash::Refuse)]),
+            path_charset: reader.choice("path_charset", &[("utf-8", PathCharset::Utf8), ("bytes", PathCharset::Bytes)]),
+            normalise: reader.boolean("normalise"),
             only: reader.list("only"),
             redirects: reader.tables("redirect", RedirectTable::read),
             bypass: reader.entries(

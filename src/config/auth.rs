@@ -1,6 +1,6 @@
 //! `[auth]` and `[auth.totp]`
 
-use crate::config::placed::Placed;
+use crate::config::placed::{Place, Placed};
 use crate::config::reader::Reader;
 use crate::model::credential::TotpAlgorithm;
 use crate::model::strength::Strength;
@@ -21,6 +21,28 @@ pub struct AuthTable {
 pub struct TotpTable {
     /// The name that authenticator apps show.
     pub issuer: Option<Placed<String>>,
+    /// How codes are made.
+    pub recipe: RecipeTable,
+    /// `[[auth.totp.configuration]]`
+    pub configurations: Vec<ConfigurationTable>,
+}
+
+/// `[[auth.totp.configuration]]`
+#[derive(Clone, Debug)]
+pub struct ConfigurationTable {
+    /// Where it is written.
+    pub place: Place,
+    /// What people who choose it see.
+    pub name: Option<Placed<String>>,
+    /// The name that authenticator apps show.
+    pub issuer: Option<Placed<String>>,
+    /// How codes are made.
+    pub recipe: RecipeTable,
+}
+
+/// How codes are made, in either of these tables.
+#[derive(Clone, Debug, Default)]
+pub struct RecipeTable {
     /// The hash below the HMAC.
     pub algorithm: Option<Placed<TotpAlgorithm>>,
     /// Length of a code.
@@ -43,9 +65,30 @@ impl AuthTable {
 
 impl TotpTable {
     fn read(reader: &mut Reader<'_>) -> Self {
-        let algorithms = [TotpAlgorithm::Sha1, TotpAlgorithm::Sha256, TotpAlgorithm::Sha512].map(|one| (one.name(), one));
         Self {
             issuer: reader.string("issuer"),
+            recipe: RecipeTable::read(reader),
+            configurations: reader.tables("configuration", ConfigurationTable::read),
+        }
+    }
+}
+
+impl ConfigurationTable {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        reader.demand(&["name"], "people choose a configuration by its name", "name = \"Hardware token\"");
+        Self {
+            place: reader.place(),
+            name: reader.string("name"),
+            issuer: reader.string("issuer"),
+            recipe: RecipeTable::read(reader),
+        }
+    }
+}
+
+impl RecipeTable {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let algorithms = [TotpAlgorithm::Sha1, TotpAlgorithm::Sha256, TotpAlgorithm::Sha512].map(|one| (one.name(), one));
+        Self {
             algorithm: reader.choice("algorithm", &algorithms),
             digits: reader.choice("digits", &[("6", 6), ("8", 8)]),
             period: reader.integer("period", 15, 120),

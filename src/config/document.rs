@@ -141,7 +141,10 @@ pub fn known_keys() -> BTreeSet<String> {
 /// Every key, and those that a variable may speak for.
 pub fn known() -> Known {
     // Tables in lists are read only where there is one.
-    let source = Source::unnamed("", "[[app]]\nredirect = [{}]\nbypass = [{}]\n[[app.rule]]\n[[expect]]\n".to_owned());
+    let source = Source::unnamed(
+        "",
+        "[[app]]\nredirect = [{}]\nbypass = [{}]\n[[app.rule]]\n[[expect]]\n[[auth.totp.configuration]]\n".to_owned(),
+    );
     let findings = read(&source, Outside::default()).map(|(_, findings)| findings).unwrap_or_default();
     Known { scalars: findings.scalars, keys: findings.asked }
 }

@@ -5,21 +5,10 @@ const TOP: &[&str] = &["oidc", "admin", "ui", "forward_auth"];
 const LISTEN: &[&str] = &["http3", "admin", "proxy_protocol", "max_header_size", "forward_auth"];
 const TLS: &[&str] = &["hsts", "local_ca", "client_ca"];
 const ACME: &[&str] = &["dns", "eab", "fallback_directory", "profile", "resolvers", "staging"];
-const SESSION: &[&str] = &["sudo_timeout", "max_per_user", "bind", "park_post"];
+const SESSION: &[&str] = &["max_per_user", "bind", "park_post"];
 const AUTH: &[&str] = &["methods", "recovery_codes", "breach_check", "self_service", "enrol_deadline", "webauthn", "throttle"];
-const APP: &[&str] = &[
-    "recipe",
-    "identity",
-    "identity_header",
-    "logout_path",
-    "health",
-    "load_balance",
-    "passes",
-    "icon",
-    "mode",
-    "path_charset",
-    "normalise",
-];
+const APP: &[&str] =
+    &["recipe", "identity", "identity_header", "logout_path", "health", "load_balance", "passes", "icon", "mode"];
 const RULE: &[&str] = &["auth", "otp_header", "acknowledge"];
 
 /// Keys at the top of the file that are reserved for a later version.

@@ -257,7 +257,7 @@ impl<'a> Reader<'a> {
 
     /// Remembers that a variable may speak for a key. There is none for keys in lists.
     pub fn speaks(&mut self, key: &str, scalar: Scalar) {
-        if self.path != "app" && !self.path.starts_with("app.") {
+        if self.path != "app" && !self.path.starts_with("app.") && self.path != "auth.totp.configuration" {
             let full = self.full(key);
             self.findings.scalars.insert(full, scalar);
         }
@@ -409,7 +409,7 @@ fn unknown(path: &str, key: &Spanned<std::borrow::Cow<'_, str>>, asked: &[&'stat
 /// A table's name as people write it.
 fn header(path: &str) -> String {
     match path {
-        "app" | "app.rule" | "expect" => format!("[[{path}]]"),
+        "app" | "app.rule" | "expect" | "auth.totp.configuration" => format!("[[{path}]]"),
         "app.redirect" => "an entry of `redirect`".into(),
         "app.bypass" => "an entry of `bypass`".into(),
         path => format!("[{path}]"),

@@ -25,6 +25,8 @@ pub struct SessionTable {
     pub absolute_timeout: Option<Placed<Duration>>,
     /// For "keep me signed in"; the inner `None` is `"off"`.
     pub remember: Option<Placed<Option<Duration>>>,
+    /// How old a proof may be for a change of one's own account.
+    pub sudo_timeout: Option<Placed<Duration>>,
 }
 
 impl SessionTable {
@@ -35,6 +37,7 @@ impl SessionTable {
             idle_timeout: reader.duration("idle_timeout"),
             absolute_timeout: reader.duration("absolute_timeout"),
             remember: reader.duration_or("remember", "off"),
+            sudo_timeout: reader.duration("sudo_timeout"),
         }
     }
 }

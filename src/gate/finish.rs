@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, HOST, LOCATION, REFERER, USER_AGENT};
+use http::header::{ALLOW, CACHE_CONTROL, HOST, LOCATION, REFERER, USER_AGENT};
 use http::uri::Authority;
 use http::{HeaderValue, Request, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -30,6 +30,7 @@ use crate::plan::proxies::Unreadable;
 use crate::plan::whole::Plan;
 use crate::policy::decide::Forbidden;
 use crate::policy::rule::{DenyStatus, Redirect};
+use crate::policy::target::Target;
 use crate::web::audience::Audience;
 use crate::web::page;
 use crate::web::page::without_body;
@@ -206,6 +207,13 @@ pub fn redirected(redirect: &Redirect) -> Response<Body> {
     *response.status_mut() = status;
     let location = HeaderValue::from_str(&redirect.to).unwrap_or(HeaderValue::from_static("/"));
     response.headers_mut().insert(LOCATION, location);
+    response
+}
+
+/// To what a path with dots in it comes to. Nobody keeps this: the owner may turn it off again.
+pub fn resolved(target: &Target) -> Response<Body> {
+    let mut response = redirected(&Redirect { to: target.as_str().to_owned(), status: 308 });
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 

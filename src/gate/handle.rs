@@ -19,6 +19,7 @@ use crate::plan::whole::Plan;
 use crate::policy::allowance;
 use crate::policy::decide::{Verdict, decide};
 use crate::policy::host::Host;
+use crate::policy::refusal::Unreadable;
 use crate::policy::rule::DenyStatus;
 use crate::policy::target::Own;
 use crate::portal::call::Visit;
@@ -60,8 +61,9 @@ pub async fn handle(services: &Services, pool: &Pool, connection: &Arc<Connectio
     let mut request = request;
     // Read already, and nobody's word any more.
     request.headers_mut().remove(&plan.listen.proxies.header);
-    let outcome = match facts.client().and_then(|client| intake(request, connection, client)) {
+    let outcome = match facts.client().and_then(|client| intake(request, connection, (&plan, client))) {
         Ok(Intake::Call(call)) => journey(scene, connection, *call).await,
+        Ok(Intake::Dots(authority, origin_form)) => resolved(scene, connection, &authority.host, &origin_form),
         Ok(Intake::ServerOptions) => Outcome::anonymous(Ok(finish::server_options())),
         Err(refusal) => Outcome::anonymous(Err(refusal)),
     };
@@ -102,6 +104,18 @@ async fn journey(scene: Scene<'_>, connection: &Connection, call: Call) -> Outco
         (Own::No, Some(Entry::Nobody(_)) | None) => Err(Refusal::Blocked(DenyStatus::NotFound)),
     };
     Outcome { app, identity, open: Some(open), result }
+}
+
+/// A path with dots in it: sent to what it comes to, where the owner of the app says so, and else refused. The method makes no
+/// difference: 308 keeps it, and a rule of its own for some of them would be one more judgement.
+fn resolved(scene: Scene<'_>, connection: &Connection, host: &Host, origin_form: &str) -> Outcome {
+    let refused = || Outcome::anonymous(Err(Refusal::Unreadable(Unreadable::DotSegment)));
+    let Ok(site) = route(scene.plan, connection, host) else { return refused() };
+    let Some((app, target)) = site.resolve(origin_form) else { return refused() };
+    let open = scene.services.metrics.begin(Some(&app.name));
+    open.tally().decided(Decision::Redirect);
+    let result = Ok(finish::resolved(&target));
+    Outcome { app: Some(Arc::clone(app)), identity: Identity::Anonymous, open: Some(open), result }
 }
 
 /// What stands on a host. A connection whose handshake named a host of other apps is the wrong way to it: browsers reuse

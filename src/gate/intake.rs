@@ -6,7 +6,9 @@ use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method, Request};
 
 use crate::gate::refusal::{Malformed, Refusal};
+use crate::plan::whole::Plan;
 use crate::policy::host::Authority;
+use crate::policy::refusal::Unreadable;
 use crate::policy::target::Target;
 use crate::wire::body::Body;
 use crate::wire::connection::Connection;
@@ -35,6 +37,8 @@ pub struct Call {
 pub enum Intake {
     /// A request for something on a host.
     Call(Box<Call>),
+    /// A request for a path with `.` and `..`, as it stands: of whom, and what.
+    Dots(Authority, String),
     /// `OPTIONS *`: asked of the server as a whole (RFC 9110 section 9.3.7).
     ServerOptions,
 }
@@ -43,7 +47,7 @@ pub enum Intake {
 ///
 /// # Errors
 /// [`Refusal`] for whatever could mean two things to two readers.
-pub fn intake(request: Request<Body>, connection: &Connection, client: IpAddr) -> Result<Intake, Refusal> {
+pub fn intake(request: Request<Body>, connection: &Connection, (plan, client): (&Plan, IpAddr)) -> Result<Intake, Refusal> {
     if request.headers().len() > MOST_FIELDS {
         return Err(Refusal::HeadTooLarge);
     }
@@ -55,7 +59,11 @@ pub fn intake(request: Request<Body>, connection: &Connection, client: IpAddr) -
     }
     let (authority, host_header) = authority(&request, connection)?;
     let origin_form = request.uri().path_and_query().ok_or(Refusal::Malformed(Malformed::Target))?;
-    let target = Target::parse(origin_form.as_str()).map_err(Refusal::Unreadable)?;
+    let charset = plan.site(&authority.host).map(|site| site.charset()).unwrap_or_default();
+    let target = match Target::parse_as(origin_form.as_str(), charset) {
+        Err(Unreadable::DotSegment) => return Ok(Intake::Dots(authority, origin_form.as_str().to_owned())),
+        read => read.map_err(Refusal::Unreadable)?,
+    };
     Ok(Intake::Call(Box::new(Call { target, authority, host_header, client, request })))
 }
 
@@ -100,6 +108,7 @@ fn parse(text: &str) -> Result<Authority, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::compile::compile_text;
     use crate::wire::connection::Protocol;
 
     fn read(protocol: Protocol, uri: &str, hosts: &[&str]) -> Result<String, Refusal> {
@@ -108,8 +117,10 @@ mod tests {
         for host in hosts {
             request = request.header(HOST, *host);
         }
-        match intake(request.body(Body::Empty).expect("a request"), &connection, connection.client())? {
+        let plan = compile_text("[[app]]\nhost = \"a.example\"\nupstream = \"http://127.0.0.1:1\"\n").expect("a plan").plan;
+        match intake(request.body(Body::Empty).expect("a request"), &connection, (&plan, connection.client()))? {
             Intake::Call(call) => Ok(format!("{} {}", call.authority, call.target.as_str())),
+            Intake::Dots(authority, origin_form) => Ok(format!("{authority} {origin_form}, with dots")),
             Intake::ServerOptions => unreachable!("these are not OPTIONS"),
         }
     }

@@ -13,6 +13,7 @@ use crate::gate::intake::{Intake, intake};
 use crate::gate::refusal::Refusal;
 use crate::gate::services::Services;
 use crate::plan::whole::Plan;
+use crate::policy::refusal::Unreadable;
 use crate::policy::rule::DenyStatus;
 use crate::policy::target::Own;
 use crate::tls::acme::challenge::WELL_KNOWN;
@@ -33,8 +34,10 @@ fn answer(
     (connection, client): (&Connection, IpAddr),
     request: Request<Body>,
 ) -> Result<Response<Body>, Refusal> {
-    let call = match intake(request, connection, client)? {
+    let call = match intake(request, connection, (plan, client))? {
         Intake::Call(call) => call,
+        // An app may want these resolved, and apps are not here.
+        Intake::Dots(..) => return Err(Refusal::Unreadable(Unreadable::DotSegment)),
         Intake::ServerOptions => return Ok(finish::server_options()),
     };
     let host = &call.authority.host;

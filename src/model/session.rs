@@ -1,7 +1,7 @@
 //! A session: somebody proved who they are, for every host that holds a token of it, until it ends.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::base::clock::Timestamp;
@@ -45,7 +45,12 @@ pub struct Session {
     /// Cut when the session ends by any way; streams opened under it hold on to this.
     pub lifeline: Lifeline,
     last_seen: Arc<AtomicI64>,
+    streams: Arc<AtomicUsize>,
 }
+
+/// Something that is under way under a session: a WebSocket, a download. Counted while it is held.
+#[derive(Debug)]
+pub struct Stream(Arc<AtomicUsize>);
 
 /// When each factor was last proven. Kept apart, because what proves one says nothing of the other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -101,7 +106,14 @@ impl From<SessionRecord> for Session {
             agent: record.agent,
             lifeline: Lifeline::new(),
             last_seen: Arc::new(AtomicI64::new(record.last_seen.millis())),
+            streams: Arc::default(),
         }
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -136,6 +148,23 @@ impl Session {
         Self { proofs, ..self.again() }
     }
 
+    /// The same session at another strength, because a factor was added or taken away.
+    #[must_use]
+    pub fn of_strength(&self, strength: Strength, proofs: Proofs) -> Self {
+        Self { strength, ..self.confirmed(proofs) }
+    }
+
+    /// Counts something that is under way under this session, for as long as the answer is held.
+    pub fn begin_stream(&self) -> Stream {
+        self.streams.fetch_add(1, Ordering::Relaxed);
+        Stream(Arc::clone(&self.streams))
+    }
+
+    /// How much is under way.
+    pub fn streams(&self) -> usize {
+        self.streams.load(Ordering::Relaxed)
+    }
+
     fn again(&self) -> Self {
         Self {
             user_name: self.user_name.clone(),
@@ -144,6 +173,7 @@ impl Session {
             agent: self.agent.clone(),
             lifeline: self.lifeline.clone(),
             last_seen: Arc::clone(&self.last_seen),
+            streams: Arc::clone(&self.streams),
             ..*self
         }
     }

@@ -68,6 +68,8 @@ labels! {
         Replaced = "replaced",
         /// A command ended them.
         Command = "command",
+        /// Their owner ended them from another session.
+        Holder = "holder",
     }
 }
 

@@ -8,7 +8,9 @@ use ipnet::IpNet;
 use crate::plan::app::App;
 use crate::plan::changed_requirement;
 use crate::plan::difference::{Change, Effect, asks};
+use crate::policy::charset::Charset;
 use crate::policy::pattern::Pattern;
+use crate::policy::resolve::Dots;
 use crate::policy::rule::{Action, DenyStatus, EncodedSlash, Redirect, Rule, Suffixes};
 
 /// Says in which rules `app` differs from what it was before.
@@ -39,6 +41,20 @@ pub fn compare(before: &App, app: &App, changes: &mut Vec<Change>) {
             EncodedSlash::Refuse => (Effect::Closes, "denied"),
         };
         say(effect, format!("paths with an encoded slash are {judged}"));
+    }
+    if old.charset != new.charset {
+        let (effect, judged) = match new.charset {
+            Charset::Bytes => (Effect::Opens, "judged, no longer refused"),
+            Charset::Utf8 => (Effect::Closes, "refused"),
+        };
+        say(effect, format!("paths that are not UTF-8 are {judged}"));
+    }
+    if old.dots != new.dots {
+        let become_of = match new.dots {
+            Dots::Resolve => "sent to what they come to, no longer refused",
+            Dots::Refuse => "refused, no longer sent to what they come to",
+        };
+        say(Effect::Alters, format!("paths with `.` and `..` are {become_of}"));
     }
     if old.deny_status != new.deny_status {
         let status = |status| if status == DenyStatus::Forbidden { 403 } else { 404 };

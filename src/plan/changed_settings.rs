@@ -8,7 +8,7 @@ use crate::base::units::written;
 use crate::plan::acme::AcmePolicy;
 use crate::plan::app::{App, CertificateFiles};
 use crate::plan::difference::{Change, Effect};
-use crate::plan::policy::TlsVersion;
+use crate::plan::policy::{AuthPolicy, TlsVersion, TotpConfiguration};
 use crate::plan::whole::Plan;
 
 /// Keys that changed and take effect with a restart only: what they decide is decided once, at the start.
@@ -153,10 +153,15 @@ fn sessions(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
             say(effect, format!("{key} is {} instead of {}, for sessions that begin from then on", shown(now), shown(before)));
         }
     }
+    let (before, now) = (old.session.sudo_timeout, new.session.sudo_timeout);
+    if before != now {
+        let effect = if now > before { Effect::Opens } else { Effect::Closes };
+        say(effect, format!("session.sudo_timeout is {} instead of {}", written(now), written(before)));
+    }
 }
 
 /// What [`general`] gives, by key.
-const GENERAL: [&str; 12] = [
+const GENERAL: [&str; 13] = [
     "name",
     "listen.header_timeout",
     "listen.drain_timeout",
@@ -168,10 +173,11 @@ const GENERAL: [&str; 12] = [
     "auth.totp.issuer",
     "auth.totp.algorithm",
     "auth.totp (digits, period)",
+    "auth.totp.configuration",
     "log.level",
 ];
 
-fn general(plan: &Plan) -> [String; 12] {
+fn general(plan: &Plan) -> [String; 13] {
     let text = |value: &dyn Display| value.to_string();
     let (listen, auth) = (&plan.listen, &plan.auth);
     [
@@ -189,6 +195,18 @@ fn general(plan: &Plan) -> [String; 12] {
         auth.totp_issuer.clone(),
         text(&auth.totp.algorithm.name()),
         format!("({}, {})", auth.totp.digits, auth.totp.period),
+        configurations(auth),
         plan.log.level.clone(),
     ]
+}
+
+fn configurations(auth: &AuthPolicy) -> String {
+    let one = |one: &TotpConfiguration| {
+        let TotpConfiguration { name, issuer, recipe } = one;
+        format!("\"{name}\" ({issuer}, {}, {}, {})", recipe.algorithm.name(), recipe.digits, recipe.period)
+    };
+    match auth.totp_configurations.as_slice() {
+        [] => "empty".to_owned(),
+        all => all.iter().map(one).collect::<Vec<_>>().join(", "),
+    }
 }

@@ -83,7 +83,7 @@ fn result(finding: &Finding) -> Option<Expected> {
         Finding::Refused(_) | Finding::SeveralApps => Expected::Refuse,
         Finding::OwnPage(_) => Expected::Pass,
         Finding::Disguised | Finding::NoSuchPath | Finding::Portal { root: false } => Expected::Deny,
-        Finding::Portal { root: true } => Expected::Redirect,
+        Finding::Resolved { .. } | Finding::Portal { root: true } => Expected::Redirect,
         Finding::App(explained) => match &explained.verdict {
             Verdict::Grant(_) => Expected::Pass,
             Verdict::Redirect(_) => Expected::Redirect,
@@ -98,6 +98,7 @@ fn because(finding: &Finding) -> String {
     match finding {
         Finding::UnknownHost => "no app answers for this host".to_owned(),
         Finding::Refused(reason) => format!("refused: {reason}"),
+        Finding::Resolved { to, .. } => format!("`normalise` sends it to {to}"),
         Finding::NoSuchPath => "no app is mounted there".to_owned(),
         Finding::SeveralApps => "servers would take this for paths of different apps".to_owned(),
         Finding::OwnPage(_) => "this is a page of Doorward's own".to_owned(),

@@ -53,6 +53,13 @@ pub enum Finding {
     UnknownHost,
     /// The target is refused whatever the rules say.
     Refused(Unreadable),
+    /// The client is sent to what the target comes to without `.` and `..`.
+    Resolved {
+        /// The app whose owner wants it so.
+        app: Arc<App>,
+        /// Where to.
+        to: String,
+    },
     /// One of our own pages; the text behind the prefix.
     OwnPage(String),
     /// Our prefix in another spelling.
@@ -162,8 +169,15 @@ enum Test<'a> {
 /// Explains a request; `document` is what `plan` was compiled from.
 pub fn explain(plan: &Plan, document: &Document, question: Question<'_>) -> Finding {
     let Some(site) = plan.site(question.host) else { return Finding::UnknownHost };
-    let target = match Target::parse(question.target) {
+    let target = match Target::parse_as(question.target, site.charset()) {
         Ok(target) => target,
+        Err(reason @ Unreadable::DotSegment) => {
+            let resolved = site.resolve(question.target);
+            return resolved.map_or(Finding::Refused(reason), |(app, target)| Finding::Resolved {
+                app: Arc::clone(app),
+                to: target.as_str().to_owned(),
+            });
+        }
         Err(reason) => return Finding::Refused(reason),
     };
     match target.own() {

@@ -17,6 +17,8 @@ pub struct SessionPolicy {
     pub absolute_timeout: Duration,
     /// "Keep me signed in on this device" lasts this long; `None` hides the box.
     pub remember: Option<Duration>,
+    /// For so long a proof is enough to change something about one's own account.
+    pub sudo_timeout: Duration,
 }
 
 /// How people sign in.
@@ -30,6 +32,32 @@ pub struct AuthPolicy {
     pub totp_issuer: String,
     /// How new authenticators make codes.
     pub totp: TotpRecipe,
+    /// Other ways of making codes that people may choose for an authenticator.
+    pub totp_configurations: Vec<TotpConfiguration>,
+}
+
+/// A way of making codes that people may choose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TotpConfiguration {
+    /// What it is called where it is chosen.
+    pub name: String,
+    /// The name that authenticator apps show.
+    pub issuer: String,
+    /// How codes are made.
+    pub recipe: TotpRecipe,
+}
+
+impl AuthPolicy {
+    /// Every name under which authenticator apps may show us, each once.
+    pub fn totp_issuers(&self) -> String {
+        let mut issuers = vec![self.totp_issuer.as_str()];
+        for configuration in &self.totp_configurations {
+            if !issuers.contains(&configuration.issuer.as_str()) {
+                issuers.push(&configuration.issuer);
+            }
+        }
+        issuers.join(" or ")
+    }
 }
 
 /// TLS for every host.

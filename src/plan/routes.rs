@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::plan::app::App;
+use crate::policy::charset::Charset;
 use crate::policy::host::Host;
 use crate::policy::mount::{self, Choice, Mount};
 use crate::policy::refusal::Unreadable;
-use crate::policy::target::Target;
+use crate::policy::resolve::{self, Dots};
+use crate::policy::target::{Own, Target};
 use crate::policy::wildcard::Wildcard;
 
 /// The hosts and what stands on each.
@@ -23,6 +25,8 @@ pub struct Routes {
 pub struct Site {
     /// The deepest mount point first.
     apps: Vec<Arc<App>>,
+    /// What the paths of any of them are written in, at the widest.
+    charset: Charset,
 }
 
 /// Which app a request is for.
@@ -89,7 +93,13 @@ impl Site {
     fn of(apps: Vec<&Arc<App>>) -> Self {
         let mut apps: Vec<Arc<App>> = apps.into_iter().cloned().collect();
         apps.sort_by_key(|app| std::cmp::Reverse(app.mount.depth()));
-        Self { apps }
+        let bytes = apps.iter().any(|app| app.rules.charset == Charset::Bytes);
+        Self { apps, charset: if bytes { Charset::Bytes } else { Charset::Utf8 } }
+    }
+
+    /// What targets have to be read in to find the app that they are for.
+    pub fn charset(&self) -> Charset {
+        self.charset
     }
 
     /// Its apps.
@@ -103,24 +113,44 @@ impl Site {
         !one.is_empty() && one.len() == two.len() && one.iter().all(|app| two.iter().any(|other| Arc::ptr_eq(app, other)))
     }
 
-    /// The app a target is for.
+    /// The app a target is for, and the target as that app's paths are read.
     pub fn enter(&self, target: Target) -> Entry<'_> {
         if let [only] = self.apps.as_slice()
             && only.mount.is_root()
         {
-            return Entry::App(only, target);
+            return Self::arrive(only, target);
         }
+        let Some(first) = self.apps.first() else { return Entry::Nobody(target) };
+        let target = match target.read_as(self.charset) {
+            Ok(target) => target,
+            Err(reason) => return Entry::Unreadable(first, reason),
+        };
         let mounts: Vec<&Mount> = self.apps.iter().map(|app| &app.mount).collect();
         match mount::choose(&mounts, &target) {
             Choice::Nobody => Entry::Nobody(target),
             Choice::Several => Entry::Several,
-            Choice::One(at) => {
-                let app = &self.apps[at];
-                match app.mount.enter(target) {
-                    Ok(target) => Entry::App(app, target),
-                    Err(reason) => Entry::Unreadable(app, reason),
-                }
-            }
+            Choice::One(at) => Self::arrive(&self.apps[at], target),
+        }
+    }
+
+    /// Whoever reads in one charset only has no more readings than whoever reads in any, so these agree on the app as those did.
+    fn arrive(app: &Arc<App>, target: Target) -> Entry<'_> {
+        match target.read_as(app.rules.charset).and_then(|target| app.mount.enter(target)) {
+            Ok(target) => Entry::App(app, target),
+            Err(reason) => Entry::Unreadable(app, reason),
+        }
+    }
+
+    /// Where a client is sent that asks for a path with `.` and `..`: the app, and what the path comes to. `None` where such a
+    /// request is refused; nothing else is judged here, as the client has to come back anyway.
+    pub fn resolve(&self, origin_form: &str) -> Option<(&Arc<App>, Target)> {
+        if self.apps.iter().all(|app| app.rules.dots == Dots::Refuse) {
+            return None;
+        }
+        let target = resolve::resolve(origin_form, self.charset)?;
+        match self.enter(target.clone()) {
+            Entry::App(app, entered) if app.rules.dots == Dots::Resolve && entered.own() == Own::No => Some((app, target)),
+            Entry::App(..) | Entry::Nobody(_) | Entry::Several | Entry::Unreadable(..) => None,
         }
     }
 

@@ -3,23 +3,26 @@
 use http::Method;
 use ipnet::IpNet;
 
-use crate::config::app::{AppTable, EncodedSlash as WrittenSlash};
+use crate::config::app::{AppTable, EncodedSlash as WrittenSlash, PathCharset};
 use crate::config::complaint::{Code, Complaint};
 use crate::config::document::Document;
 use crate::config::placed;
 use crate::config::placed::{Place, Placed};
 use crate::config::rule::{BypassEntry, RuleTable, WrittenAction};
 use crate::plan::asked;
+use crate::plan::charset;
 use crate::plan::idle;
 use crate::plan::mounts;
 use crate::plan::networks;
 use crate::plan::public;
 use crate::plan::redirects;
 use crate::plan::shadow;
+use crate::policy::charset::Charset;
 use crate::policy::host::Host;
 use crate::policy::mount::Mount;
 use crate::policy::pattern::Pattern;
 use crate::policy::requirement::Requirement;
+use crate::policy::resolve::Dots;
 use crate::policy::rule::{Action, DenyStatus, EncodedSlash, Redirect, Rule, RuleSet, Suffixes};
 
 /// Redirects and where they were written.
@@ -60,9 +63,9 @@ pub fn compile(
     let faults = complaints.len();
     let mut sent = Sent::new();
     let set = RuleSet {
-        only: table.only.as_ref().map(|only| patterns(&only.value, "app.only", complaints)),
-        deny: patterns(&table.deny, "app.deny", complaints),
-        redirects: redirects_of(table, &mut sent, complaints),
+        only: table.only.as_ref().map(|only| patterns(&only.value, "app.only", complaints).into()),
+        deny: patterns(&table.deny, "app.deny", complaints).into(),
+        redirects: redirects_of(table, &mut sent, complaints).into(),
         rules: table.rules.iter().filter_map(|written| rule(written, (&requirement, bodies), &mut sent, complaints)).collect(),
         bypass: table.bypass.iter().filter_map(|entry| bypass(entry, bodies, complaints)).collect(),
         requirement,
@@ -78,8 +81,17 @@ pub fn compile(
             Some(WrittenSlash::Refuse) => EncodedSlash::Refuse,
             Some(WrittenSlash::Judge) | None => EncodedSlash::Judge,
         },
+        charset: match placed::value(table.path_charset.as_ref()) {
+            Some(PathCharset::Bytes) => Charset::Bytes,
+            Some(PathCharset::Utf8) | None => Charset::Utf8,
+        },
+        dots: match placed::value(table.normalise.as_ref()) {
+            Some(true) => Dots::Resolve,
+            Some(false) | None => Dots::Refuse,
+        },
         body_limit: placed::value(table.body_limit.as_ref()).flatten(),
     };
+    charset::check(table, complaints);
     if let Some(only) = table.only.as_ref().filter(|only| only.value.is_empty()) {
         let complaint = Complaint::new(Code::E0206, &only.place, "`only` is empty").label("this denies everything");
         complaints.push(complaint.help("leave the key out to allow every path").key("app.only"));

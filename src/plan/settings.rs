@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::base::units;
-use crate::config::auth::AuthTable;
+use crate::config::auth::{AuthTable, RecipeTable};
 use crate::config::complaint::{Code, Complaint};
 use crate::config::document::Document;
 use crate::config::listen::ListenTable;
@@ -22,6 +22,7 @@ use crate::plan::listener::Listen;
 use crate::plan::metrics;
 use crate::plan::policy::{AccessFormat, AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
 use crate::plan::proxies;
+use crate::plan::totp;
 use crate::policy::host::Host;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -135,6 +136,7 @@ pub fn session(table: &SessionTable, complaints: &mut Vec<Complaint>) -> Session
     let written_absolute = within(table.absolute_timeout.as_ref(), "session.absolute_timeout", bounds, complaints);
     let lasting = table.remember.as_ref().and_then(|written| written.value.map(|span| Placed::new(span, written.place.clone())));
     within(lasting.as_ref(), "session.remember", bounds, complaints);
+    let sudo = within(table.sudo_timeout.as_ref(), "session.sudo_timeout", (60 * SECOND, DAY), complaints);
     if let (Some(idle), Some(absolute), Some(written)) = (written_idle, written_absolute, &table.idle_timeout)
         && idle > absolute
     {
@@ -148,24 +150,32 @@ pub fn session(table: &SessionTable, complaints: &mut Vec<Complaint>) -> Session
         idle_timeout: written_idle.unwrap_or(idle.min(absolute_timeout)),
         absolute_timeout,
         remember: placed::value(table.remember.as_ref()).unwrap_or(remember),
+        sudo_timeout: sudo.unwrap_or(15 * 60 * SECOND),
     }
 }
 
 /// `[auth]`
 pub fn auth(table: &AuthTable, name: &str, complaints: &mut Vec<Complaint>) -> AuthPolicy {
     let issuer = table.totp.issuer.as_ref().and_then(|issuer| shown_name(issuer, "auth.totp.issuer", complaints));
-    let recipe = TotpRecipe::default();
+    let totp_issuer = issuer.unwrap_or_else(|| name.to_owned());
+    let totp = recipe(&table.totp.recipe, TotpRecipe::default());
     AuthPolicy {
         require: placed::value(table.require.as_ref()).unwrap_or(Strength::TwoFactor),
         password_min_length: placed::value(table.password_min_length.as_ref())
             .and_then(|n| usize::try_from(n).ok())
             .unwrap_or(12),
-        totp_issuer: issuer.unwrap_or_else(|| name.to_owned()),
-        totp: TotpRecipe {
-            algorithm: placed::value(table.totp.algorithm.as_ref()).unwrap_or(recipe.algorithm),
-            digits: placed::value(table.totp.digits.as_ref()).unwrap_or(recipe.digits),
-            period: placed::value(table.totp.period.as_ref()).unwrap_or(recipe.period),
-        },
+        totp_configurations: totp::configurations(table, (&totp_issuer, totp), complaints),
+        totp_issuer,
+        totp,
+    }
+}
+
+/// How codes are made, by what is written and else as in `default`.
+pub fn recipe(table: &RecipeTable, default: TotpRecipe) -> TotpRecipe {
+    TotpRecipe {
+        algorithm: placed::value(table.algorithm.as_ref()).unwrap_or(default.algorithm),
+        digits: placed::value(table.digits.as_ref()).unwrap_or(default.digits),
+        period: placed::value(table.period.as_ref()).unwrap_or(default.period),
     }
 }
 
@@ -225,7 +235,7 @@ pub fn path(
 }
 
 /// A name that people read on pages and in authenticator apps.
-fn shown_name(written: &Placed<String>, key: &str, complaints: &mut Vec<Complaint>) -> Option<String> {
+pub fn shown_name(written: &Placed<String>, key: &str, complaints: &mut Vec<Complaint>) -> Option<String> {
     let name = written.value.trim();
     let label = match name {
         "" => "it is empty".to_owned(),

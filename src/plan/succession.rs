@@ -118,6 +118,8 @@ mod tests {
             "body_limit = \"1KiB\"",
             "preserve_host = false",
             "maintenance = true",
+            "path_charset = \"bytes\"",
+            "normalise = true",
             "[[app.rule]]\npath = \"/x/\"\nbody_limit = \"1KiB\"",
             "[[app.rule]]\npath = \"/x/\"\nmethods = [\"GET\"]",
         ];

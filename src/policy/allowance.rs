@@ -81,8 +81,9 @@ mod tests {
                 rule("/hook", Action::Bypass, Some(10)),
                 rule("/upload/", Action::Require(Requirement::default()), None),
                 rule("/small/", Action::Require(Requirement::default()), Some(5)),
-            ],
-            bypass: vec![rule("/open/", Action::Bypass, Some(20))],
+            ]
+            .into(),
+            bypass: vec![rule("/open/", Action::Bypass, Some(20))].into(),
             body_limit: Some(100),
             ..RuleSet::default()
         }
@@ -117,7 +118,7 @@ mod tests {
     }
     /// The rules, with no limit where nothing else is said.
     fn unlimited(rules: Vec<Rule>) -> RuleSet {
-        RuleSet { rules, ..RuleSet::default() }
+        RuleSet { rules: rules.into(), ..RuleSet::default() }
     }
 
     fn strict(path: &str) -> Rule {
@@ -157,7 +158,7 @@ mod tests {
         assert_eq!(stripped(&rules, "/files/upload/x"), (false, None));
         // Nor is it the limit of one that was passed over which counts.
         let listed = rule("/**/upload/", Action::Bypass, Some(1));
-        let rules = RuleSet { bypass: vec![listed], ..unlimited(vec![open("/files/public/")]) };
+        let rules = RuleSet { bypass: vec![listed].into(), ..unlimited(vec![open("/files/public/")]) };
         assert_eq!(stripped(&rules, "/files/public/upload/x"), (true, PUBLIC));
         assert_eq!(stripped(&rules, "/files/upload/x"), (true, Some(1)));
     }
@@ -171,7 +172,7 @@ mod tests {
             {
                 for listed in [true, false] {
                     let rules = match listed {
-                        true => RuleSet { bypass: vec![open(one)], ..unlimited(vec![strict(other)]) },
+                        true => RuleSet { bypass: vec![open(one)].into(), ..unlimited(vec![strict(other)]) },
                         false => unlimited(vec![open(one), strict(other)]),
                     };
                     let rules = RuleSet { suffixes, ..rules };

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
-
+use crate::policy::charset::{Charset, Decoder, Unit};
 use crate::policy::fold::{fold, fold_names, is_blank};
 use crate::policy::refusal::Unreadable;
 
@@ -63,38 +62,62 @@ impl Text {
     }
 }
 
-/// Every text a path may stand for, the one as written first; no two are equal, and at most twenty.
+/// Every text a path may stand for, the one as written first; no two are equal, and at most twenty for each way to decode it.
 ///
 /// # Errors
 /// [`Unreadable`] if any of them holds something no honest client sends, or they are too much to judge.
-pub fn texts(path: &str) -> Result<Vec<Text>, Unreadable> {
-    let layers = layers(path)?;
-    let mut texts = vec![decoded_where(path, has_no_other_spelling)?];
-    // Many routers decode names but leave `%2F` alone, so that it is part of a name.
-    let whole_names =
-        layers.iter().filter(|layer| layer.contains('%')).map(|layer| decoded_where(layer, |byte| !is_separator(byte)));
-    // Tomcat and Jetty drop parameters before they decode `%2f`, so "drop, then decode" is a text of its own.
-    let stripped = layers.iter().filter(|layer| layer.contains(';')).map(|layer| decoded_fully(&without_parameters(layer)));
-    // Folding makes a separator of everything that looks like one; to URL parsers `\` alone is.
-    let bent = layers.iter().filter(|layer| layer.contains('\\') && !layer.is_ascii()).map(|layer| Ok(layer.replace('\\', "/")));
-    let decoded = layers.iter().skip(1).map(|layer| Ok(layer.clone()));
-    for text in decoded.chain(whole_names).chain(stripped).chain(bent).chain(widened(&layers)) {
-        let text = text?;
-        if !texts.contains(&text) {
-            texts.push(text);
+pub fn texts(path: &str, charset: Charset) -> Result<Vec<Text>, Unreadable> {
+    let mut texts = Vec::new();
+    let strictly = add_texts(path, Decoder::Strict, &mut texts);
+    match (charset, strictly) {
+        (Charset::Utf8, strictly) => strictly?,
+        // To one who takes each byte for a letter, UTF-8 is such bytes as well.
+        (Charset::Bytes, Ok(())) if texts.iter().all(|text| text.is_ascii()) => {}
+        (Charset::Bytes, Ok(()) | Err(Unreadable::NotUtf8)) => {
+            texts.clear();
+            for decoder in Decoder::OF_BYTES {
+                add_texts(path, decoder, &mut texts)?;
+                if texts.iter().map(String::len).sum::<usize>() > MAX_FOLDED {
+                    return Err(Unreadable::TooManyReadings);
+                }
+            }
         }
+        (Charset::Bytes, Err(unreadable)) => return Err(unreadable),
     }
     let mut left = MAX_FOLDED;
     texts.into_iter().map(|text| Text::new(text, &mut left)).collect()
 }
 
+/// Adds the texts of a path for those who decode it in this way.
+fn add_texts(path: &str, decoder: Decoder, texts: &mut Vec<String>) -> Result<(), Unreadable> {
+    let layers = layers(path, decoder)?;
+    let first = decoded_where(path, has_no_other_spelling, decoder);
+    // Many routers decode names but leave `%2F` alone, so that it is part of a name.
+    let whole_names =
+        layers.iter().filter(|layer| layer.contains('%')).map(|layer| decoded_where(layer, |byte| !is_separator(byte), decoder));
+    // Tomcat and Jetty drop parameters before they decode `%2f`, so "drop, then decode" is a text of its own.
+    let stripped =
+        layers.iter().filter(|layer| layer.contains(';')).map(|layer| decoded_fully(&without_parameters(layer), decoder));
+    // Folding makes a separator of everything that looks like one; to URL parsers `\` alone is.
+    let bent = layers.iter().filter(|layer| layer.contains('\\') && !layer.is_ascii()).map(|layer| Ok(layer.replace('\\', "/")));
+    let decoded = layers.iter().skip(1).map(|layer| Ok(layer.clone()));
+    let all = std::iter::once(first).chain(decoded).chain(whole_names).chain(stripped).chain(bent);
+    for text in all.chain(widened(&layers, decoder)) {
+        let text = text?;
+        if !texts.contains(&text) {
+            texts.push(text);
+        }
+    }
+    Ok(())
+}
+
 /// The path, then the path decoded once, twice … until nothing changes.
-fn layers(path: &str) -> Result<Vec<String>, Unreadable> {
+fn layers(path: &str, decoder: Decoder) -> Result<Vec<String>, Unreadable> {
     check_escapes(path)?;
     let mut layers = vec![path.to_owned()];
     loop {
         let last = layers.last().expect("there is always the path itself");
-        let next = decoded(last)?;
+        let next = decoded(last, decoder)?;
         if next == *last {
             return Ok(layers);
         }
@@ -115,23 +138,17 @@ fn is_separator(byte: u8) -> bool {
 }
 
 /// One round of decoding of those bytes only that `chosen` picks.
-fn decoded_where(path: &str, chosen: impl Fn(u8) -> bool) -> Result<String, Unreadable> {
-    let mut text = Vec::with_capacity(path.len());
+fn decoded_where(path: &str, chosen: impl Fn(u8) -> bool, decoder: Decoder) -> Result<String, Unreadable> {
+    let mut units = Vec::with_capacity(path.len());
     let mut rest = path.as_bytes();
     while let Some((first, behind)) = rest.split_first() {
         let escaped = if *first == b'%' { behind.get(..2).and_then(hex_byte) } else { None };
-        match escaped.filter(|byte| chosen(*byte)) {
-            Some(byte) => {
-                text.push(byte);
-                rest = &behind[2..];
-            }
-            None => {
-                text.push(*first);
-                rest = behind;
-            }
-        }
+        let (byte, length) = escaped.filter(|byte| chosen(*byte)).map_or((*first, 1), |byte| (byte, 3));
+        let (written, behind) = rest.split_at(length);
+        units.push(Unit { byte, written });
+        rest = behind;
     }
-    String::from_utf8(text).map_err(|_| Unreadable::NotUtf8)
+    decoder.text(&units)
 }
 
 fn hex_byte(digits: &[u8]) -> Option<u8> {
@@ -146,12 +163,14 @@ fn check_escapes(path: &str) -> Result<(), Unreadable> {
 }
 
 /// One round of decoding. Escapes that are broken by now stay as they are: `100%25` is an honest name.
-fn decoded(text: &str) -> Result<String, Unreadable> {
-    let bytes: Cow<'_, [u8]> = percent_decode_str(text).into();
-    if bytes.iter().any(u8::is_ascii_control) {
+fn decoded(text: &str, decoder: Decoder) -> Result<String, Unreadable> {
+    let text = match text.contains('%') {
+        true => decoded_where(text, |_| true, decoder)?,
+        false => text.to_owned(),
+    };
+    if text.bytes().any(|byte| byte.is_ascii_control()) {
         return Err(Unreadable::EncodedControl);
     }
-    let text = String::from_utf8(bytes.into_owned()).map_err(|_| Unreadable::NotUtf8)?;
     if has_wide_escape(&text) { Err(Unreadable::BadEscape) } else { Ok(text) }
 }
 
@@ -161,10 +180,10 @@ fn has_wide_escape(text: &str) -> bool {
     text.match_indices("%u").chain(text.match_indices("%U")).any(|(at, _)| text.as_bytes().get(at + 2..at + 6).is_some_and(wide))
 }
 
-fn decoded_fully(text: &str) -> Result<String, Unreadable> {
+fn decoded_fully(text: &str, decoder: Decoder) -> Result<String, Unreadable> {
     let mut text = text.to_owned();
     for _ in 0..=MAX_ROUNDS {
-        let next = decoded(&text)?;
+        let next = decoded(&text, decoder)?;
         if next == text {
             return Ok(text);
         }
@@ -174,9 +193,9 @@ fn decoded_fully(text: &str) -> Result<String, Unreadable> {
 }
 
 /// Fullwidth `％２ｆ` is an escape for whoever folds and then decodes.
-fn widened(layers: &[String]) -> Option<Result<String, Unreadable>> {
+fn widened(layers: &[String], decoder: Decoder) -> Option<Result<String, Unreadable>> {
     let folded = fold(layers.last()?);
-    let decoded = decoded_fully(&folded);
+    let decoded = decoded_fully(&folded, decoder);
     if decoded.as_deref() == Ok(&*folded) { None } else { Some(decoded) }
 }
 
@@ -216,6 +235,10 @@ fn has_dot_segment(folded: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn texts(path: &str) -> Result<Vec<Text>, Unreadable> {
+        super::texts(path, Charset::Utf8)
+    }
 
     fn exact(path: &str) -> Result<Vec<String>, Unreadable> {
         Ok(texts(path)?.into_iter().map(|text| text.exact).collect())

@@ -7,9 +7,11 @@
 //! redirect, a stricter requirement) needs one that matches, what gives (bypass, a weaker requirement) needs all.
 
 pub mod allowance;
+pub mod charset;
 pub mod decide;
 pub mod fold;
 pub mod host;
+pub mod index;
 pub mod international;
 pub mod layer;
 pub mod mount;
@@ -18,6 +20,7 @@ pub mod people;
 pub mod reading;
 pub mod refusal;
 pub mod requirement;
+pub mod resolve;
 pub mod rule;
 pub mod spelling;
 pub mod target;

@@ -6,6 +6,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use regex::{Regex, RegexBuilder};
 
 use crate::policy::fold::{fold, trim};
+use crate::policy::index::Speaks;
 use crate::policy::reading::{Form, Reading, without_junk};
 
 /// The longest pattern in bytes.
@@ -159,6 +160,18 @@ impl Pattern {
         true
     }
 
+    /// The names it begins with as far as each of them is written out: letter by letter, and folded.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        let pieces: &[Piece] = match &self.matcher {
+            Matcher::Pieces { pieces, .. } => pieces,
+            Matcher::Regex { .. } => &[],
+        };
+        pieces.iter().map_while(|piece| match piece {
+            Piece::Name { exact, folded } => Some((&**exact, &**folded)),
+            Piece::Wild { .. } | Piece::Deep => None,
+        })
+    }
+
     /// Whether the pattern names a folder with everything below it (`/admin/`), and not one place or a shape of places.
     pub fn is_folder(&self) -> bool {
         matches!(&self.matcher, Matcher::Pieces { pieces, below: true } if !pieces.is_empty())
@@ -172,6 +185,12 @@ impl PartialEq for Pattern {
     }
 }
 impl Eq for Pattern {}
+
+impl Speaks for Pattern {
+    fn patterns(&self) -> &[Pattern] {
+        std::slice::from_ref(self)
+    }
+}
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -343,6 +362,7 @@ mod tests {
     use std::ops::ControlFlow;
 
     use super::*;
+    use crate::policy::charset::Charset;
     use crate::policy::layer::{is_plain, texts};
     use crate::policy::reading::each;
 
@@ -354,7 +374,7 @@ mod tests {
                 && pattern.covers(reading, Root::Everything);
             if found { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        let texts = if is_plain(path) { vec![] } else { texts(path).expect(path) };
+        let texts = if is_plain(path) { vec![] } else { texts(path, Charset::Utf8).expect(path) };
         each(path, &texts, &mut seek).is_break()
     }
 
@@ -406,6 +426,31 @@ mod tests {
         );
         check("/v1.0/*.d", Form::Loose, &["/v1.0/x.d", "/v1.0/x.d.json"], &["/v1/x.d"]);
         check("/a/**", Form::Loose, &["/a", "/a.x/y"], &["/b"]);
+    }
+
+    /// The attack: a router without segment boundaries, to which `/administrator` is `/admin`.
+    #[test]
+    fn a_star_at_the_end_of_a_folder_is_a_string_prefix() {
+        let inside = [
+            "/admin",
+            "/admin/",
+            "/administrator",
+            "/admin.json",
+            "/admin-x/y",
+            "/admin_",
+            "/admin%2fx",
+            "/admin/x/y",
+            "/admin*",
+        ];
+        check("/admin*/", Form::Exact, &inside, &["/adm", "/Admin", "/x/admin", "/"]);
+        check(
+            "/Admin*/",
+            Form::Folded,
+            &["/ADMIN%2Fx", "/Admin.json", "/%61dminx/y", "/ADMIN%C3%89", "/admin%E2%88%95"],
+            &["/xadmin"],
+        );
+        check("/admin*/", Form::Loose, &["/~administrator", "/.adminx/y", "/+adminx"], &["/x-admin"]);
+        check("/a/b*/", Form::Folded, &["/A/Bc/d", "/a/b"], &["/a", "/a/", "/ab/bc"]);
     }
 
     #[test]

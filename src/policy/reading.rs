@@ -289,11 +289,12 @@ fn before(text: &str, stop: char) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::charset::Charset;
     use crate::policy::layer;
 
     fn readings(path: &str, form: Form) -> Vec<String> {
         let mut readings = Vec::new();
-        let texts = if layer::is_plain(path) { vec![] } else { layer::texts(path).expect(path) };
+        let texts = if layer::is_plain(path) { vec![] } else { layer::texts(path, Charset::Utf8).expect(path) };
         let _all = each(path, &texts, &mut |reading| {
             let text = reading.joined();
             if reading.form() == form && !readings.contains(&text) {
@@ -348,7 +349,7 @@ mod tests {
     #[test]
     fn the_walk_stops_when_told() {
         let mut count = 0;
-        let stopped = each("//a;b/%2F", &layer::texts("//a;b/%2F").expect("readable"), &mut |_| {
+        let stopped = each("//a;b/%2F", &layer::texts("//a;b/%2F", Charset::Utf8).expect("readable"), &mut |_| {
             count += 1;
             ControlFlow::Break(())
         });

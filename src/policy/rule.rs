@@ -7,9 +7,12 @@ use std::ops::ControlFlow;
 use http::Method;
 use ipnet::IpNet;
 
+use crate::policy::charset::Charset;
+use crate::policy::index::{Indexed, Speaks};
 use crate::policy::pattern::{Pattern, Root};
 use crate::policy::reading::{Form, Reading, Visitor};
 use crate::policy::requirement::Requirement;
+use crate::policy::resolve::Dots;
 use crate::policy::target::Target;
 
 /// In a redirect's `to`, behind its last slash: what follows the folder that is sent elsewhere.
@@ -86,15 +89,15 @@ pub enum EncodedSlash {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleSet {
     /// If given, everything else is denied.
-    pub only: Option<Vec<Pattern>>,
+    pub only: Option<Indexed<Pattern>>,
     /// Denied for everybody.
-    pub deny: Vec<Pattern>,
+    pub deny: Indexed<Pattern>,
     /// Sent elsewhere.
-    pub redirects: Vec<(Pattern, Redirect)>,
+    pub redirects: Indexed<(Pattern, Redirect)>,
     /// In written order; the first that matches speaks, except that a deny among them always does.
-    pub rules: Vec<Rule>,
+    pub rules: Indexed<Rule>,
     /// Open without a session.
-    pub bypass: Vec<Rule>,
+    pub bypass: Indexed<Rule>,
     /// What everything else asks for.
     pub requirement: Requirement,
     /// How denied paths are answered.
@@ -103,6 +106,10 @@ pub struct RuleSet {
     pub suffixes: Suffixes,
     /// What becomes of encoded slashes.
     pub encoded_slash: EncodedSlash,
+    /// What its paths are written in.
+    pub charset: Charset,
+    /// What becomes of paths with `.` and `..`.
+    pub dots: Dots,
     /// Largest body of a request that no rule speaks of, in bytes; `None` allows any.
     pub body_limit: Option<u64>,
 }
@@ -225,31 +232,40 @@ impl RuleSet {
     /// Which of the rules speaks of one reading. Whatever else hangs on a rule than who passes is asked of this one too, lest it be
     /// of another than the one that let the request pass.
     pub fn voice(&self, reading: &Reading<'_>, call: Call<'_>) -> Option<Voice<'_>> {
-        let listed = |patterns: &[Pattern], root| patterns.iter().any(|pattern| pattern.covers(reading, root));
-        let outside = |only: &Vec<Pattern>| !reading.is_aside() && !listed(only, Root::Alone);
+        let listed = |patterns: &Indexed<Pattern>, root| patterns.any(reading, |pattern| pattern.covers(reading, root));
+        let outside = |only: &Indexed<Pattern>| !reading.is_aside() && !listed(only, Root::Alone);
         if listed(&self.deny, Root::Everything) || self.only.as_ref().is_some_and(outside) {
+            return Some(Voice::Deny);
+        }
+        if self.rules.any(reading, |rule| rule.action == Action::Deny && rule.speaks_of(reading, call)) {
             return Some(Voice::Deny);
         }
         // What an app sees of a path is denied like any path. Of all else, what spoke of the whole path has been heard already.
         let whole = reading.whole();
-        let is_new = |rule: &&Rule| !whole.as_ref().is_some_and(|whole| rule.speaks_of(whole, call));
-        let mut first = None;
-        for rule in self.rules.iter().filter(|rule| rule.speaks_of(reading, call)) {
-            if rule.action == Action::Deny {
-                return Some(Voice::Deny);
-            }
-            first = first.or_else(|| Some(rule).filter(is_new));
-        }
-        let sent = |from: &Pattern| {
+        let speaks =
+            |rule: &Rule| rule.speaks_of(reading, call) && !whole.as_ref().is_some_and(|whole| rule.speaks_of(whole, call));
+        let sent = |(from, _): &(Pattern, Redirect)| {
             let heard = whole.as_ref().is_some_and(|whole| sends(from, whole, Root::Alone));
             !heard && sends(from, reading, Root::Alone)
         };
-        if let Some((_, redirect)) = self.redirects.iter().find(|(from, _)| sent(from)) {
+        if let Some((_, redirect)) = self.redirects.first(reading, sent) {
             return Some(Voice::Redirect(redirect));
         }
-        let bypass = || self.bypass.iter().filter(|rule| rule.speaks_of(reading, call)).find(is_new);
+        let spoken = self.rules.first(reading, speaks).or_else(|| self.bypass.first(reading, speaks));
         let otherwise = || (!reading.is_aside()).then_some(Voice::Otherwise);
-        first.or_else(bypass).map(Voice::Rule).or_else(otherwise)
+        spoken.map(Voice::Rule).or_else(otherwise)
+    }
+}
+
+impl Speaks for Rule {
+    fn patterns(&self) -> &[Pattern] {
+        &self.paths
+    }
+}
+
+impl Speaks for (Pattern, Redirect) {
+    fn patterns(&self) -> &[Pattern] {
+        std::slice::from_ref(&self.0)
     }
 }
 

@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn every_spelling_of_a_denied_path_is_refused_or_denied() {
         for path in ["/admin/", "/metrics/", "/api/internal/keys/"] {
-            let rules = RuleSet { deny: vec![Pattern::parse(path).expect(path)], ..RuleSet::default() };
+            let rules = RuleSet { deny: vec![Pattern::parse(path).expect(path)].into(), ..RuleSet::default() };
             let all = spellings(path);
             assert!((150..600).contains(&all.len()), "{}", all.len());
             for spelling in all {

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use crate::policy::charset::Charset;
 use crate::policy::host::Authority;
 use crate::policy::layer;
 use crate::policy::layer::Text;
@@ -26,6 +27,8 @@ pub struct Target {
     /// What the path may stand for; empty for a plain one, which is just itself.
     texts: Arc<[Text]>,
     whose: Whose,
+    /// What it was read in.
+    charset: Charset,
     /// What is left of it behind the mount point of the app that it was found to be for.
     below: Option<Arc<Below>>,
 }
@@ -63,10 +66,18 @@ impl Target {
     /// # Errors
     /// [`Unreadable`].
     pub fn parse(origin_form: &str) -> Result<Self, Unreadable> {
+        Self::parse_as(origin_form, Charset::Utf8)
+    }
+
+    /// The same for an app whose paths are written in `charset`.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn parse_as(origin_form: &str, charset: Charset) -> Result<Self, Unreadable> {
         check_bytes(origin_form.as_bytes())?;
         let path_length = origin_form.find('?').unwrap_or(origin_form.len());
         let path = &origin_form[..path_length];
-        let texts = texts(path)?;
+        let texts = texts(path, charset)?;
         let disguised = if texts.is_empty() {
             reading::any_begins_with(path, OWN_SEGMENT)
         } else {
@@ -83,7 +94,7 @@ impl Target {
         };
         // A plain path, which most are, shares the one empty list.
         let texts = if texts.is_empty() { Arc::default() } else { texts.into() };
-        Ok(Self { text: origin_form.into(), path_length, texts, whose, below: None })
+        Ok(Self { text: origin_form.into(), path_length, texts, whose, charset, below: None })
     }
 
     /// Parses a target from raw bytes; bytes beyond ASCII are refused like in [`Target::parse`].
@@ -112,6 +123,25 @@ impl Target {
         if path.starts_with('/') { Self::parse(path) } else { Self::parse(&format!("/{path}")) }
     }
 
+    /// What it was read in.
+    pub fn charset(&self) -> Charset {
+        self.charset
+    }
+
+    /// The same target for an app whose paths are written in `charset`.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub fn read_as(self, charset: Charset) -> Result<Self, Unreadable> {
+        // Where every text is ASCII, there is nothing to disagree about.
+        let same = self.below.is_none() && self.texts.iter().all(|text| text.exact.is_ascii());
+        match charset == self.charset {
+            true => Ok(self),
+            false if same => Ok(Self { charset, ..self }),
+            false => Self::parse_as(&self.text, charset),
+        }
+    }
+
     /// The same target as one for an app that is mounted at these names. What is left behind them is parsed and judged as if it
     /// had been sent by itself, and with `strips` it is what is forwarded.
     ///
@@ -123,8 +153,8 @@ impl Target {
             rest = rest.strip_prefix('/').and_then(|rest| rest.strip_prefix(&**name)).ok_or(Unreadable::NotOriginForm)?;
         }
         let rest = match rest.as_bytes().first() {
-            Some(b'/') => Self::parse(rest)?,
-            None | Some(b'?') => Self::parse(&format!("/{rest}"))?,
+            Some(b'/') => Self::parse_as(rest, self.charset)?,
+            None | Some(b'?') => Self::parse_as(&format!("/{rest}"), self.charset)?,
             Some(_) => return Err(Unreadable::NotOriginForm),
         };
         // Nobody behind us is asked for our pages, neither in our spelling nor in another.
@@ -200,14 +230,14 @@ impl Target {
 }
 
 /// What a path may stand for; nothing for a plain one.
-fn texts(path: &str) -> Result<Vec<Text>, Unreadable> {
+fn texts(path: &str, charset: Charset) -> Result<Vec<Text>, Unreadable> {
     if layer::is_plain(path) {
         return Ok(Vec::new());
     }
     if path.contains('\\') {
         return Err(Unreadable::Backslash);
     }
-    let texts = layer::texts(path)?;
+    let texts = layer::texts(path, charset)?;
     if reading::are_too_many(path, &texts) { Err(Unreadable::TooManyReadings) } else { Ok(texts) }
 }
 
@@ -283,6 +313,43 @@ mod tests {
         }
         assert_eq!(Target::parse_bytes(b"/a\xe9"), Err(Unreadable::RawByte));
         assert_eq!(Target::parse_bytes(b"/a"), Ok(parse("/a")));
+    }
+
+    /// The attack: bytes that are no UTF-8, to have a name read otherwise than the app reads it.
+    #[test]
+    fn any_bytes_are_read_in_every_way_where_an_app_wants_them() {
+        let bytes = |text: &str| Target::parse_as(text, Charset::Bytes);
+        let readings = bytes("/caf%E9").expect("readable").readings();
+        assert_eq!(readings, ["/caf%E9", "/café", "/caf", "/caf?", "/cafi", "/caf\u{fffd}"]);
+        for (text, why) in [
+            ("/%c0%af", Unreadable::NotUtf8),
+            ("/%25e0%2580%25af", Unreadable::NotUtf8),
+            ("/\u{e9}", Unreadable::RawByte),
+            ("/%E9%00", Unreadable::EncodedControl),
+            ("/%E9/..", Unreadable::DotSegment),
+            ("/%AE", Unreadable::DotSegment),
+            ("/..%E9", Unreadable::DotSegment),
+            ("/%E9%2525252561", Unreadable::TooManyLayers),
+        ] {
+            assert_eq!(bytes(text), Err(why), "{text}");
+        }
+        assert!(
+            (0x80..=0xff_u8)
+                .filter(|byte| ![0x85, 0xae, 0xaf].contains(byte))
+                .all(|byte| bytes(&format!("/x%{byte:02x}y/")).is_ok())
+        );
+        // What has no such bytes is read as ever.
+        for text in ["/a%2Fb;c//d", "/plain", "/%41?%E9"] {
+            assert_eq!(
+                bytes(text).map(|target| target.readings()),
+                Target::parse(text).map(|target| target.readings()),
+                "{text}"
+            );
+        }
+        assert_eq!(bytes("/a").and_then(|target| target.read_as(Charset::Utf8)), Target::parse("/a"));
+        assert_eq!(bytes("/%E9").and_then(|target| target.read_as(Charset::Utf8)), Err(Unreadable::NotUtf8));
+        assert_eq!(parse("/%C3%A9").read_as(Charset::Bytes), bytes("/%C3%A9"));
+        assert!(matches!(bytes(&format!("/{}", "%E9%41;".repeat(1_100))), Err(Unreadable::TooManyReadings)));
     }
 
     #[test]

@@ -139,6 +139,10 @@ impl Call<'_> {
     /// Asked before a sign-in is called enough and before a signed-in visitor is sent on: otherwise a session too weak for
     /// its target would be sent to and fro for ever.
     pub fn needs(&self, plan: &Plan, host: &Host, to: &Destination) -> Needs {
+        if to.is_ours() {
+            // Whoever has only a password must get at the page on which they add more.
+            return Needs::of(Strength::Password);
+        }
         let Some((app, target)) = plan.app_for(host, to.target()) else { return provable(Needs::of(plan.auth.require)) };
         provable(match app.rules.judge(&target, &Method::GET, self.client) {
             Judgement::Required(requirement) => requirement.needs(),
@@ -165,7 +169,7 @@ impl Call<'_> {
 
     /// The journey of that name; for want of one, where somebody goes who came for nothing in particular.
     pub fn journey(&self, portal: &Portal, plan: &Plan, name: &str) -> Option<Journey> {
-        let found = portal.journeys.find(name, self.now).filter(|journey| plan.has_apps(&journey.host));
+        let found = portal.journeys.find(name, self.now).filter(|journey| journey.leads_somewhere(plan));
         found.or_else(|| Journey::of_no_wish(plan, &self.host))
     }
 }

@@ -30,8 +30,8 @@ use crate::portal::sign_in::{self, Shown};
 use crate::portal::stop::Stop;
 use crate::portal::why::{SIGN_IN, Why, sign_in_path};
 use crate::store::attempts::AttemptKey;
-use crate::store::confirm::Proof;
 use crate::store::credentials::SignInFacts;
+use crate::store::proof::Proof;
 use crate::web::asset;
 use crate::web::form::Form;
 use crate::web::page::{self, Alert};
@@ -217,7 +217,7 @@ fn form(
         alert,
         token: guard::token(portal, call, asked.session.id.as_str().as_bytes(), PURPOSE),
         go: portal.journeys.keep(journey, call.network(), call.now),
-        code: asked.facts.totps.first().map(|totp| text::code_label(totp.recipe.digits)),
+        code: (!asked.facts.totps.is_empty()).then(|| second_factor::label(&asked.facts.totps)),
     };
     page::render(status, &page)
 }

@@ -23,6 +23,7 @@ use crate::web::asset;
 use crate::web::audience::Audience;
 use crate::web::page;
 use crate::web::refusal::Refusal;
+use crate::web::security;
 use crate::web::text;
 use crate::web::told;
 use crate::wire::body::Body;

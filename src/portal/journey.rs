@@ -56,9 +56,17 @@ impl Journey {
         Self { visitor: Some(visitor), ..self }
     }
 
-    /// The app it leads to.
+    /// The app it leads to, unless that is a page of ours.
     pub fn app<'a>(&self, plan: &'a Plan) -> Option<&'a Arc<App>> {
+        if self.to.is_ours() {
+            return None;
+        }
         plan.app_for(&self.host, self.to.target()).map(|(app, _)| app)
+    }
+
+    /// Whether what it leads to is still there after a reload.
+    pub fn leads_somewhere(&self, plan: &Plan) -> bool {
+        plan.has_apps(&self.host) || (self.to.is_ours() && plan.is_portal(&self.host))
     }
 
     /// Where somebody goes who came for nothing in particular: to the app where there is only one (`None`: to our own page

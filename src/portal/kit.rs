@@ -193,12 +193,18 @@ pub(super) fn plan(strength: Strength) -> Plan {
         listen: Listen { https: vec![], http: vec![], ..Listen::default() },
         tls: TlsPolicy { min_version: TlsVersion::V1_2, certificate: None },
         acme: None,
-        session: SessionPolicy { idle_timeout: 12 * HOUR, absolute_timeout: 168 * HOUR, remember: Some(720 * HOUR) },
+        session: SessionPolicy {
+            idle_timeout: 12 * HOUR,
+            absolute_timeout: 168 * HOUR,
+            remember: Some(720 * HOUR),
+            sudo_timeout: HOUR / 4,
+        },
         auth: AuthPolicy {
             require: strength,
             password_min_length: 12,
             totp_issuer: "Example home".into(),
             totp: TotpRecipe::default(),
+            totp_configurations: vec![],
         },
         log: LogPolicy {
             level: "info".into(),

@@ -5,12 +5,14 @@
 //! strangers make the first and nobody misses the others after a restart. It decides nothing about apps; that a visitor may
 //! pass is for `policy` to say when they come back.
 
+pub mod account;
 pub mod arrival;
 pub mod budget;
 pub mod call;
 pub mod challenge;
 pub mod confirm;
 pub mod elsewhere;
+pub mod fresh;
 pub mod guard;
 pub mod hand_off;
 pub mod hashing;

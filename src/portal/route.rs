@@ -3,6 +3,7 @@
 use http::{Method, Response};
 
 use crate::plan::whole::Plan;
+use crate::portal::account;
 use crate::portal::arrival;
 use crate::portal::call::{Call, Visit};
 use crate::portal::confirm;
@@ -31,6 +32,8 @@ enum Page<'a> {
     Enter,
     SignOut,
     SetUp(&'a str),
+    /// The account's pages, by what follows `security/`.
+    Security(&'a str),
     Session,
     Asset(&'a str),
 }
@@ -85,6 +88,8 @@ async fn sign_in_page(
         (Page::Confirm, Act::Submit) => confirm::submit(portal, plan, call, body).await,
         (Page::SetUp(token), Act::Show) => set_up::show(portal, plan, call, token).await,
         (Page::SetUp(token), Act::Submit) => set_up::submit(portal, plan, call, (token, body)).await,
+        (Page::Security(rest), Act::Show) => account::serve(portal, plan, call, (rest, None)).await,
+        (Page::Security(rest), Act::Submit) => account::serve(portal, plan, call, (rest, Some(body))).await,
         // Nobody is handed off to the portal, and the rest is answered on every host alike.
         (Page::Enter | Page::Session | Page::Asset(_) | Page::SignOut, _) => Err(Refusal::NotFound.into()),
     }
@@ -99,6 +104,7 @@ async fn other_page(portal: &Portal, plan: &Plan, call: &Call<'_>, page: Page<'_
         Page::Confirm => Ok(elsewhere::confirm(portal, plan, call)),
         Page::Continue => Ok(elsewhere::leave(plan, call)),
         Page::SetUp(token) => Ok(elsewhere::set_up(plan, call, token)?),
+        Page::Security(_) => Ok(elsewhere::home(plan, call)),
         Page::Session | Page::Asset(_) | Page::SignOut => Err(Refusal::NotFound.into()),
     }
 }
@@ -114,17 +120,19 @@ impl<'a> Page<'a> {
             "enter" => Self::Enter,
             "logout" => Self::SignOut,
             "session" => Self::Session,
-            _ => match path.strip_prefix("setup/") {
-                Some(token) => Self::SetUp(token),
-                None => Self::Asset(path.strip_prefix(asset::FOLDER)?),
+            "security" => Self::Security(""),
+            _ => match (path.strip_prefix("setup/"), path.strip_prefix("security/")) {
+                (Some(token), _) => Self::SetUp(token),
+                (None, Some(rest)) => Self::Security(rest),
+                (None, None) => Self::Asset(path.strip_prefix(asset::FOLDER)?),
             },
         })
     }
 
     fn act(&self, method: &Method, at_portal: bool) -> Result<Act, Refusal<'static>> {
-        let signs_in =
-            at_portal && matches!(self, Self::Home | Self::SignIn | Self::SecondFactor | Self::Confirm | Self::SetUp(_));
-        let takes_forms = signs_in || matches!(self, Self::SignOut);
+        let on_portal =
+            matches!(self, Self::Home | Self::SignIn | Self::SecondFactor | Self::Confirm | Self::SetUp(_) | Self::Security(_));
+        let takes_forms = (at_portal && on_portal) || matches!(self, Self::SignOut);
         match *method {
             // It would use the ticket up.
             Method::HEAD if matches!(self, Self::Enter) => Err(Refusal::MethodNotAllowed { allow: "GET" }),

@@ -31,6 +31,7 @@ use crate::portal::stop::Stop;
 use crate::store::attempts::AttemptKey;
 use crate::store::ceremonies::Ceremony;
 use crate::store::credentials::SignInFacts;
+use crate::store::proof::Proof;
 use crate::web::asset;
 use crate::web::form::Form;
 use crate::web::page::{self, Alert};
@@ -144,11 +145,10 @@ fn form(
     half_done: &HalfDone,
     (status, alert): (StatusCode, Option<Alert>),
 ) -> Response<Body> {
-    let digits = half_done.facts.totps.first().map_or(6, |totp| totp.recipe.digits);
     let page = CodePage {
         installation: &plan.name,
         user: half_done.facts.user.name.as_str(),
-        label: text::code_label(digits),
+        label: label(&half_done.facts.totps),
         alert,
         token: guard::token(portal, call, half_done.visitor.hash().as_bytes(), PURPOSE),
         ceremony: &half_done.text,
@@ -174,7 +174,7 @@ async fn half_done(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -
         return Ok(None);
     }
     let journey = portal.journeys.find(sent.text("go"), call.now).or_else(|| begun_for(portal, &ceremony));
-    let journey = journey.filter(|journey| plan.has_apps(&journey.host));
+    let journey = journey.filter(|journey| journey.leads_somewhere(plan));
     let journey = journey.or_else(|| Journey::of_no_wish(plan, &call.host));
     Ok(Some(HalfDone { text: token.to_text().expose().clone(), visitor, ceremony, facts, journey }))
 }
@@ -213,7 +213,7 @@ async fn tries(portal: &Portal, call: &Call<'_>, half_done: &HalfDone) -> Result
 /// # Errors
 /// [`Stop`] when the store does not answer.
 pub async fn judge(portal: &Portal, plan: &Plan, call: &Call<'_>, (totps, code): (&[Totp], &str)) -> Result<Outcome, Stop> {
-    let mut alert = Alert::new("code", text::wrong_code(&plan.auth.totp_issuer));
+    let mut alert = Alert::new("code", text::wrong_code(&plan.auth.totp_issuers()));
     for totp in totps {
         match totp::check(totp, code, call.now) {
             CodeCheck::Accepted { step } => return Ok(Outcome::Accepted { totp: totp.id, step }),
@@ -247,9 +247,21 @@ async fn finish(
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     let told = call.entry(Deed::SignIn).with(&call.agent()).by("password and code").detailed(call.host.as_str());
     let store = portal.store.telling(told);
-    let Some(session) = store.finish_sign_in(ceremony.id, totp, step, session).await? else { return Ok(None) };
+    let Some(session) = store.finish_sign_in(ceremony.id, Proof::Code { totp, step }, session).await? else { return Ok(None) };
     portal.store.factor_succeeded(AttemptKey::of(&facts.user.name), Factor::Code).await?;
     Ok(Some(arrival::arrive(portal, plan, call, prepared, (&session, journey.as_ref())).await?))
+}
+
+/// The label of the field for a code of any of these authenticators.
+pub fn label(totps: &[Totp]) -> String {
+    let mut lengths: Vec<u32> = totps.iter().map(|totp| totp.recipe.digits).collect();
+    lengths.sort_unstable();
+    lengths.dedup();
+    match lengths.as_slice() {
+        [least, .., most] => text::code_label_of(*least, *most),
+        [digits] => text::code_label(*digits),
+        [] => text::code_label(6),
+    }
 }
 
 /// How long until an authenticator shows a new code.

@@ -6,6 +6,7 @@ use crate::base::clock::Clock;
 use crate::base::entropy::Entropy;
 use crate::base::seal::{Authenticator, MasterKey};
 use crate::observe::metrics::Metrics;
+use crate::portal::account::enrolment::Enrolments;
 use crate::portal::budget::Budgets;
 use crate::portal::hashing::Hasher;
 use crate::portal::journey::Journeys;
@@ -24,6 +25,8 @@ pub struct Portal {
     pub journeys: Journeys,
     /// Sessions on their way to another host.
     pub tickets: Tickets,
+    /// Authenticators that are being added.
+    pub enrolments: Enrolments,
     /// Who goes round in circles.
     pub rounds: Rounds,
     /// Runs argon2 within bounds.
@@ -44,6 +47,7 @@ impl Portal {
             forms: master.authenticator("form token v1"),
             journeys: Journeys::new(),
             tickets: Tickets::new(),
+            enrolments: Enrolments::new(),
             rounds: Rounds::new(),
             hasher: Hasher::new(),
             budgets: Budgets::new(clock),

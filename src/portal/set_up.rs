@@ -271,7 +271,8 @@ async fn complete(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp,
     arrival::arrive(portal, plan, call, prepared, (&session, journey.as_ref())).await
 }
 
-fn weakness(weak: WeakPassword) -> String {
+/// What is wrong with a new password.
+pub fn weakness(weak: WeakPassword) -> String {
     match weak {
         WeakPassword::TooShort { min } => text::password_too_short(min),
         WeakPassword::TooLong => text::PASSWORD_TOO_LONG.to_owned(),

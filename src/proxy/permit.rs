@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::base::clock::Clock;
 use crate::base::lifeline::Lifeline;
-use crate::model::session::Session;
+use crate::model::session::{Session, Stream};
 use crate::plan::app::App;
 use crate::policy::decide::Grant;
 use crate::proxy::fault::Fault;
@@ -18,9 +18,16 @@ pub const TICK: Duration = Duration::from_secs(1);
 /// The session a stream lives by, or none for a public rule; and the app as it was configured then.
 #[derive(Clone, Debug)]
 pub struct Permit {
-    session: Option<Arc<Session>>,
+    session: Option<Arc<Held>>,
     app: Lifeline,
     clock: Clock,
+}
+
+/// A session, and that there is one more stream under it: clones of a permit are one stream.
+#[derive(Debug)]
+struct Held {
+    session: Arc<Session>,
+    _counted: Stream,
 }
 
 /// Why a stream has to end.
@@ -35,13 +42,14 @@ pub enum Over {
 impl Permit {
     /// The permit a grant gives. A public rule lets the stream live on whatever becomes of the visitor's session.
     pub fn of(grant: &Grant, app: &App, clock: Clock) -> Self {
-        let session = if grant.is_public() { None } else { grant.identity().session().cloned() };
-        Self { session, app: app.lifeline.clone(), clock }
+        let session = if grant.is_public() { None } else { grant.identity().session() };
+        let held = session.map(|session| Arc::new(Held { session: Arc::clone(session), _counted: session.begin_stream() }));
+        Self { session: held, app: app.lifeline.clone(), clock }
     }
 
     /// Why the stream has to end, if it has to.
     pub fn over(&self) -> Option<Over> {
-        if self.session.as_ref().is_some_and(|session| session.check(self.clock.now()).is_err()) {
+        if self.session.as_ref().is_some_and(|held| held.session.check(self.clock.now()).is_err()) {
             return Some(Over::Session);
         }
         self.app.is_cut().then_some(Over::App)
@@ -49,7 +57,7 @@ impl Permit {
 
     /// Notes that the client sent something: a stream in use keeps its session from idling.
     pub fn seen(&self) {
-        if let Some(session) = &self.session {
+        if let Some(Held { session, .. }) = self.session.as_deref() {
             session.seen(self.clock.now());
         }
     }
@@ -64,7 +72,7 @@ impl Permit {
     }
 
     async fn session_ended(&self) {
-        let Some(session) = &self.session else { return pending().await };
+        let Some(Held { session, .. }) = self.session.as_deref() else { return pending().await };
         while session.check(self.clock.now()).is_ok() {
             let _: Result<(), _> = tokio::time::timeout(TICK, session.lifeline.severed()).await;
         }

@@ -6,13 +6,12 @@ use rusqlite::params;
 
 use crate::auth::token::TokenHash;
 use crate::base::clock::Timestamp;
-use crate::model::credential::TotpId;
 use crate::model::session::Session;
 use crate::model::user::UserId;
-use crate::store::credentials;
 use crate::store::database::{Database, Record};
 use crate::store::fault::Fault;
 use crate::store::open::Store;
+use crate::store::proof::Proof;
 use crate::store::sessions::{self, NewSession};
 use crate::store::users;
 
@@ -76,28 +75,27 @@ impl Store {
         self.ask(move |database| find(database, id, now)).await
     }
 
-    /// Ends a sign-in whose code was accepted at `step`, all at once: burns the step, deletes the ceremony and opens
-    /// `session`. `None`, and nothing of all this, if somebody was faster (with the step or with the ceremony), the
-    /// ceremony has ended, the authenticator or the session is not its user's, or the user is gone or disabled.
+    /// Ends a sign-in whose second step was proven, all at once: uses the proof up, deletes the ceremony and opens
+    /// `session`. `None`, and nothing of all this, if somebody was faster (with the proof or with the ceremony), the
+    /// ceremony has ended, the proof or the session is not its user's, or the user is gone or disabled.
     ///
     /// # Errors
     /// Any [`Fault`]; nothing has changed then.
     pub async fn finish_sign_in(
         &self,
         ceremony: TokenHash,
-        totp: TotpId,
-        step: u64,
+        proof: Proof,
         session: NewSession,
     ) -> Result<Option<Arc<Session>>, Fault> {
         let (entropy, now, told) = (self.entropy, self.clock.now(), self.told());
         let work = move |database: &Database| {
             let Some(begun) = find(database, ceremony, now)? else { return Ok(None) };
-            let owned = "SELECT id FROM totp WHERE id = ?1 AND account_id = ?2";
-            let owned = database.one(owned, params![totp.as_str(), begun.user.as_str()], |_| Ok(()))?.is_some();
-            let allowed = owned && session.user == begun.user && users::enabled(database, begun.user)?.is_some();
-            if !allowed || !credentials::burn(database, totp, step)? {
+            let allowed = session.user == begun.user && users::enabled(database, begun.user)?.is_some();
+            // The password was the first step: it is no second one.
+            if !allowed || proof == Proof::Password || !proof.spend(database, begun.user)? {
                 return Ok(None);
             }
+            proof.note_use(database, now)?;
             database.execute("DELETE FROM ceremony WHERE id = ?1", params![ceremony.as_bytes()])?;
             told.tell_of(database, begun.user)?;
             sessions::write(database, session, now, entropy)
@@ -140,7 +138,12 @@ mod tests {
 
     use super::*;
     use crate::base::task;
+    use crate::model::credential::TotpId;
     use crate::store::kit::{Kit, hash};
+
+    fn code(totp: TotpId, step: u64) -> Proof {
+        Proof::Code { totp, step }
+    }
 
     #[tokio::test]
     async fn a_half_done_sign_in_survives_a_restart_and_is_finished_once() {
@@ -151,11 +154,11 @@ mod tests {
         let kit = kit.reopened().await;
         assert_eq!(kit.store.ceremony(begun.id).await.unwrap(), Some(begun.clone()));
         let new = kit.session(alice.id);
-        let session = kit.store.finish_sign_in(begun.id, totp.id, 7, new.clone()).await.unwrap().unwrap();
+        let session = kit.store.finish_sign_in(begun.id, code(totp.id, 7), new.clone()).await.unwrap().unwrap();
         assert_eq!((session.user, &session.user_name), (alice.id, &alice.name));
         assert_eq!(kit.store.hosts_of(session.id), ["a.example".into()]);
         assert!(kit.store.ceremony(begun.id).await.unwrap().is_none());
-        assert!(kit.store.finish_sign_in(begun.id, totp.id, 8, kit.session(alice.id)).await.unwrap().is_none());
+        assert!(kit.store.finish_sign_in(begun.id, code(totp.id, 8), kit.session(alice.id)).await.unwrap().is_none());
         let kit = kit.reopened().await;
         assert_eq!(kit.store.session(&new.token, "a.example").unwrap().unwrap().id, session.id);
         assert!(!kit.store.burn_step(totp.id, 7).await.unwrap());
@@ -171,7 +174,7 @@ mod tests {
             let ceremony = kit.ceremony(alice.id);
             kit.store.begin_ceremony(ceremony.clone()).await.unwrap();
             let (store, session, totp) = (kit.store.clone(), kit.session(alice.id), totp.id);
-            let finish = async move { store.finish_sign_in(ceremony.id, totp, 7, session).await.unwrap().is_some() };
+            let finish = async move { store.finish_sign_in(ceremony.id, code(totp, 7), session).await.unwrap().is_some() };
             finished.push(task::start("finish", finish));
         }
         let mut won = 0;
@@ -189,11 +192,11 @@ mod tests {
         let (mallory, his) = kit.enrolled("mallory").await;
         let begun = kit.ceremony(alice.id);
         kit.store.begin_ceremony(begun.clone()).await.unwrap();
-        assert!(kit.store.finish_sign_in(begun.id, his.id, 7, kit.session(alice.id)).await.unwrap().is_none());
-        assert!(kit.store.finish_sign_in(begun.id, hers.id, 7, kit.session(mallory.id)).await.unwrap().is_none());
-        assert!(kit.store.finish_sign_in(hash(), hers.id, 7, kit.session(alice.id)).await.unwrap().is_none());
+        assert!(kit.store.finish_sign_in(begun.id, code(his.id, 7), kit.session(alice.id)).await.unwrap().is_none());
+        assert!(kit.store.finish_sign_in(begun.id, code(hers.id, 7), kit.session(mallory.id)).await.unwrap().is_none());
+        assert!(kit.store.finish_sign_in(hash(), code(hers.id, 7), kit.session(alice.id)).await.unwrap().is_none());
         assert!(kit.store.burn_step(his.id, 7).await.unwrap(), "a refusal burns nothing");
-        assert!(kit.store.finish_sign_in(begun.id, hers.id, 7, kit.session(alice.id)).await.unwrap().is_some());
+        assert!(kit.store.finish_sign_in(begun.id, code(hers.id, 7), kit.session(alice.id)).await.unwrap().is_some());
     }
 
     #[tokio::test]
@@ -204,7 +207,7 @@ mod tests {
         kit.store.begin_ceremony(begun.clone()).await.unwrap();
         kit.clock.advance(Duration::from_secs(3600));
         assert!(kit.store.ceremony(begun.id).await.unwrap().is_none());
-        assert!(kit.store.finish_sign_in(begun.id, totp.id, 7, kit.session(alice.id)).await.unwrap().is_none());
+        assert!(kit.store.finish_sign_in(begun.id, code(totp.id, 7), kit.session(alice.id)).await.unwrap().is_none());
     }
 
     /// The attack: filling the store with sign-ins that are never finished.

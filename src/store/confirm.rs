@@ -6,28 +6,13 @@ use rusqlite::params;
 
 use crate::auth::token::TokenHash;
 use crate::base::clock::Timestamp;
-use crate::model::credential::TotpId;
 use crate::model::session::{Proofs, Session, SessionId};
-use crate::store::credentials;
 use crate::store::database::{Database, Record};
 use crate::store::fault::Fault;
 use crate::store::open::Store;
+use crate::store::proof::Proof;
 use crate::store::sessions;
 use crate::store::users;
-
-/// What was proven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Proof {
-    /// The password.
-    Password,
-    /// A code that the authenticator showed at this step.
-    Code {
-        /// The authenticator.
-        totp: TotpId,
-        /// The step.
-        step: u64,
-    },
-}
 
 impl Store {
     /// Notes that the holder of a session proved a factor at this moment, all at once: burns the code's step, and gives
@@ -51,11 +36,11 @@ impl Store {
         let work = move |database: &Database| {
             // It may have ended while this waited.
             let lasts = proofs(database, session)?.is_some() && users::enabled(database, known.user)?.is_some();
-            if !lasts || !burn(database, &known, proof)? {
+            if !lasts || !proof.spend(database, known.user)? {
                 return Ok(None);
             }
-            let column = if proof == Proof::Password { "password_at" } else { "code_at" };
-            let update = format!("UPDATE session SET {column} = ?2 WHERE id = ?1");
+            proof.note_use(database, now)?;
+            let update = format!("UPDATE session SET {} = ?2 WHERE id = ?1", proof.column());
             database.execute(&update, params![session.as_str(), now.millis()])?;
             database.execute("DELETE FROM session_token WHERE session_id = ?1", params![session.as_str()])?;
             sessions::insert_token(database, session, (token, &host), now)?;
@@ -65,15 +50,8 @@ impl Store {
     }
 }
 
-/// Uses a code up; a password is not used up.
-fn burn(database: &Database, session: &Session, proof: Proof) -> Result<bool, Fault> {
-    let Proof::Code { totp, step } = proof else { return Ok(true) };
-    let owned = "SELECT id FROM totp WHERE id = ?1 AND account_id = ?2";
-    let owned = database.one(owned, params![totp.as_str(), session.user.as_str()], |_| Ok(()))?.is_some();
-    Ok(owned && credentials::burn(database, totp, step)?)
-}
-
-fn proofs(database: &Database, session: SessionId) -> Result<Option<Proofs>, Fault> {
+/// When the factors of a session were last proven; `None` if it has ended.
+pub(super) fn proofs(database: &Database, session: SessionId) -> Result<Option<Proofs>, Fault> {
     let select = "SELECT password_at, code_at FROM session WHERE id = ?1";
     database.one(select, params![session.as_str()], |row| read(row, 0))
 }

@@ -112,6 +112,10 @@ pub(super) fn set_password(database: &Database, user: UserId, password: &Passwor
 /// Puts `totp` in place of all authenticators of `user`.
 pub(super) fn replace_totps(database: &Database, keys: &Keys, user: UserId, totp: &Totp) -> Result<(), Fault> {
     database.execute("DELETE FROM totp WHERE account_id = ?1", params![user.as_str()])?;
+    insert_totp(database, keys, user, totp)
+}
+
+pub(super) fn insert_totp(database: &Database, keys: &Keys, user: UserId, totp: &Totp) -> Result<(), Fault> {
     let insert = "INSERT INTO totp (id, account_id, algorithm, digits, period, seed, last_step, created_at)
                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let (id, recipe) = (totp.id.as_str(), totp.recipe);

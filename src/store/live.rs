@@ -26,6 +26,8 @@ pub(super) enum Which {
     These(Vec<SessionId>),
     /// Those of a user.
     Of(UserId),
+    /// Those of a user, but for one.
+    Others(UserId, SessionId),
     /// Those of the user of that name.
     Named(UserName),
 }
@@ -37,6 +39,7 @@ impl Which {
             Self::One(id) => session.id == *id,
             Self::These(ids) => ids.contains(&session.id),
             Self::Of(user) => session.user == *user,
+            Self::Others(user, stays) => session.user == *user && session.id != *stays,
             Self::Named(name) => session.user_name == *name,
         }
     }
@@ -131,13 +134,23 @@ impl Live {
 
     /// Lets a session go on after a factor was proven once more: `token`, which is on disk, opens it on `host`, and no other
     /// token does any longer. `None` if the session has ended meanwhile.
-    pub(super) fn confirm(&self, id: &SessionId, (token, host): (TokenHash, Box<str>), proofs: Proofs) -> Option<Arc<Session>> {
+    pub(super) fn confirm(&self, id: &SessionId, held: (TokenHash, Box<str>), proofs: Proofs) -> Option<Arc<Session>> {
+        self.renew(id, held, |session| session.confirmed(proofs))
+    }
+
+    /// Lets a session go on in another state, with one new token in place of all it had. `None` if it has ended meanwhile.
+    pub(super) fn renew(
+        &self,
+        id: &SessionId,
+        (token, host): (TokenHash, Box<str>),
+        state: impl FnOnce(&Session) -> Session,
+    ) -> Option<Arc<Session>> {
         let known = self.by_id.pin().get(id).cloned()?;
         // First of all: whoever holds an old token must not find what was proven with a new one.
         for token in &known.tokens {
             self.by_token.pin().remove(token);
         }
-        let session = self.replace(&Known { tokens: Vec::new(), ..known.clone() }, known.session.confirmed(proofs));
+        let session = self.replace(&Known { tokens: Vec::new(), ..known.clone() }, state(&known.session));
         self.give(id, token, host, &[])?;
         Some(session)
     }
@@ -161,7 +174,7 @@ impl Live {
         let ended: Vec<Known> = match which {
             Which::One(id) => self.by_id.pin().get(id).cloned().into_iter().collect(),
             Which::These(ids) => ids.iter().filter_map(|id| self.by_id.pin().get(id).cloned()).collect(),
-            Which::All | Which::Of(_) | Which::Named(_) => self.known(|known| which.holds(&known.session)),
+            Which::All | Which::Of(_) | Which::Others(..) | Which::Named(_) => self.known(|known| which.holds(&known.session)),
         };
         for known in &ended {
             for token in &known.tokens {

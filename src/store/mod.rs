@@ -6,6 +6,7 @@
 
 pub mod attempts;
 pub mod audit;
+pub mod authenticators;
 pub mod ceremonies;
 pub mod confirm;
 pub mod credentials;
@@ -21,7 +22,9 @@ pub mod lock;
 pub mod migrate;
 pub mod notices;
 pub mod open;
+pub mod own_account;
 pub mod people;
+pub mod proof;
 pub mod recognise;
 pub mod sessions;
 pub mod snapshot;

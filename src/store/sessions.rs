@@ -158,6 +158,19 @@ impl Store {
         self.ending(Which::Of(user), work).await
     }
 
+    /// Ends all sessions of a user but one and returns how many there were.
+    ///
+    /// # Errors
+    /// Any [`Fault`]; they have ended in memory even then.
+    pub async fn end_other_sessions(&self, user: UserId, stays: SessionId) -> Result<usize, Fault> {
+        let told = self.told();
+        let work = move |database: &Database| {
+            told.tell_of(database, user)?;
+            delete_others(database, user, stays)
+        };
+        self.ending(Which::Others(user, stays), work).await
+    }
+
     /// Ends everybody's sessions and returns how many there were.
     ///
     /// # Errors
@@ -180,6 +193,14 @@ impl Store {
         let count = move |session: &Arc<Session>| session.check(now).is_ok();
         // Asked in the queue, so that whatever was acknowledged or asked for before is in the list.
         self.run(|_| Ok(()), move |live, asked| asked.map(|()| live.list().into_iter().filter(count).collect())).await
+    }
+
+    /// Those of one user.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub async fn sessions_of(&self, user: UserId) -> Result<Vec<Arc<Session>>, Fault> {
+        Ok(self.list_sessions().await?.into_iter().filter(|session| session.user == user).collect())
     }
 
     /// Notes on disk the last use of every session that was used a minute or more after what is noted there.
@@ -318,6 +339,12 @@ fn make_room(database: &Database, user: UserId) -> Result<Vec<SessionId>, Fault>
     let evicted: Vec<SessionId> = held.into_iter().rev().skip(MOST_PER_USER - 1).collect();
     delete(database, &evicted)?;
     Ok(evicted)
+}
+
+/// Deletes all sessions of a user but one from disk.
+pub(super) fn delete_others(database: &Database, user: UserId, stays: SessionId) -> Result<usize, Fault> {
+    let delete = "DELETE FROM session WHERE account_id = ?1 AND id <> ?2";
+    database.execute(delete, params![user.as_str(), stays.as_str()])
 }
 
 /// Deletes these sessions from disk.

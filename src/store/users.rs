@@ -177,6 +177,7 @@ pub(super) fn name(row: &Record<'_>, column: usize) -> Result<UserName, Fault> {
 mod tests {
     use super::*;
     use crate::store::kit::{Kit, hash, name};
+    use crate::store::proof::Proof;
 
     #[tokio::test]
     async fn a_name_is_one_account_and_survives_a_restart() {
@@ -227,7 +228,13 @@ mod tests {
         assert!(kit.store.set_disabled(&alice.name, false).await.unwrap());
         assert!(kit.store.session(&new.token, "a.example").unwrap().is_none(), "enabling revives nothing");
         assert!(kit.store.begin_ceremony(ceremony.clone()).await.unwrap());
-        assert!(kit.store.finish_sign_in(ceremony.id, totp.id, 1, kit.session(alice.id)).await.unwrap().is_some());
+        assert!(
+            kit.store
+                .finish_sign_in(ceremony.id, Proof::Code { totp: totp.id, step: 1 }, kit.session(alice.id))
+                .await
+                .unwrap()
+                .is_some()
+        );
         assert!(!kit.store.set_disabled(&name("nobody"), true).await.unwrap());
     }
 

@@ -1,11 +1,13 @@
 //! Where a visitor wanted to go before we asked who they are: a path that may be sent to a browser.
 
+use crate::policy::charset::Charset;
+use crate::policy::refusal::Unreadable;
 use crate::policy::target::{Own, Target};
 
 /// Longer targets are cut to their path: many of them are kept at a time.
 const MAX_BYTES: usize = 2048;
 
-/// A path that may be sent to a browser as the place to go on to on a host.
+/// A path that may be sent to a browser as the place to go on to on a host: a page of an app, or one of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination(Target);
 
@@ -32,8 +34,23 @@ impl Destination {
         if !begins || !plain {
             return None;
         }
-        let target = Target::parse(text).ok()?;
+        // Whether the app takes such bytes is asked of the request that comes back with them.
+        let target = match Target::parse(text) {
+            Err(Unreadable::NotUtf8) => Target::parse_as(text, Charset::Bytes),
+            read => read,
+        };
+        let target = target.ok()?;
         if target.own() == Own::No { Some(Self(target)) } else { None }
+    }
+
+    /// A page of ours on the portal. Named by ourselves only: nothing that a browser sends becomes one.
+    pub fn ours(page: &str) -> Self {
+        Self(Target::parse(page).expect("our own pages are targets"))
+    }
+
+    /// Whether it is a page of ours.
+    pub fn is_ours(&self) -> bool {
+        self.0.own() != Own::No
     }
 
     /// The path and query.
@@ -60,6 +77,13 @@ mod tests {
         assert_eq!(of("/documents?page=2&q=a%20b"), "/documents?page=2&q=a%20b");
         assert_eq!(of(&format!("/list?q={}", "x".repeat(3_000))), "/list");
         assert_eq!(of(&format!("/{}", "x".repeat(3_000))), "/");
+    }
+
+    #[test]
+    fn bytes_that_an_app_takes_are_a_place_to_go_on_to() {
+        let target = Target::parse_as("/caf%E9?x", Charset::Bytes).expect("a target");
+        assert_eq!(Destination::of(&target).as_str(), "/caf%E9?x");
+        assert_eq!(Destination::parse("/%c0%af"), None);
     }
 
     /// The attack: a sign-in link that leads to another site, into our own pages (signing out, say) or to a script.

@@ -89,6 +89,11 @@ pub fn code_label(digits: u32) -> String {
     format!("{digits}-digit code from your authenticator app")
 }
 
+/// The same, for authenticators of different lengths.
+pub fn code_label_of(least: u32, most: u32) -> String {
+    format!("{least}- or {most}-digit code from your authenticator app")
+}
+
 /// The code is none of this authenticator's.
 pub fn wrong_code(issuer: &str) -> String {
     format!("That code didn't match. Check that you picked {issuer} in your app.")

@@ -1,6 +1,7 @@
 //! What the gateway can do, and what it does not let happen, tried from the outside: a real gateway on a real port between a
 //! client that behaves and misbehaves and an app that records what reaches it. One file per capability.
 
+mod account;
 mod certificates;
 mod decisions;
 mod each_anew;
@@ -16,6 +17,7 @@ mod mounts;
 mod no_way_around;
 mod notices;
 mod one_sign_in;
+mod path_keys;
 mod people;
 mod proofs;
 mod proxies;

@@ -212,6 +212,7 @@ pub fn rules() -> impl Strategy<Value = Rules> {
     const ACTIONS: &[Action] = &[Action::Deny, Action::Redirect, Action::Require(true), Action::Require(false), Action::Bypass];
     let only = prop_oneof![4 => Just(None), 1 => patterns(4).prop_map(Some)];
     let lists = (only, patterns(3), patterns(2), prop::collection::vec(rule(ACTIONS), 0..4));
-    (lists, prop::collection::vec(rule(&[Action::Bypass]), 0..3), any::<bool>())
-        .prop_map(|((only, deny, redirects, rules), bypass, firm)| Rules { only, deny, redirects, rules, bypass, firm })
+    (lists, prop::collection::vec(rule(&[Action::Bypass]), 0..3), any::<bool>()).prop_map(
+        |((only, deny, redirects, rules), bypass, firm)| Rules { only, deny, redirects, rules, bypass, firm, bytes: false },
+    )
 }

@@ -7,4 +7,5 @@ mod cost;
 mod explained;
 mod grammar;
 mod hostile;
+mod index;
 mod reference;

@@ -19,6 +19,49 @@ pub struct Rules {
     pub bypass: Vec<Rule>,
     /// What the app itself asks for.
     pub firm: bool,
+    /// `path_charset = "bytes"`
+    pub bytes: bool,
+}
+
+/// What servers make of escaped bytes.
+#[derive(Clone, Copy, Debug)]
+enum Manner {
+    /// UTF-8 or nothing.
+    Strict,
+    /// What is not UTF-8 stays an escape, or becomes this.
+    Lenient(Option<&'static str>),
+    /// Each byte beyond ASCII is a letter of its own: what it is.
+    Single(fn(u8) -> Option<char>),
+    /// UTF-8 of which only the first bytes are looked at.
+    Sloppy,
+}
+
+/// The ways to read the paths of an app.
+fn manners(bytes: bool) -> Vec<Manner> {
+    if !bytes {
+        return vec![Manner::Strict];
+    }
+    vec![
+        Manner::Lenient(None),
+        Manner::Lenient(Some("")),
+        Manner::Lenient(Some("?")),
+        Manner::Single(|byte| Some(char::from(byte))),
+        Manner::Single(|byte| Some(western(byte))),
+        Manner::Single(|_| None),
+        Manner::Single(|_| Some('?')),
+        Manner::Single(|byte| Some(seen(char::from(byte - 0x80)))),
+        Manner::Sloppy,
+    ]
+}
+
+/// Windows-1252, of which these are folded to something else than they are, or end a name.
+fn western(byte: u8) -> char {
+    let table = "€\u{81}‚ƒ„…†‡ˆ‰Š‹Œ\u{8d}Ž\u{8f}\u{90}‘’“”•–—˜™š›œ\u{9d}žŸ";
+    table.chars().nth(usize::from(byte) - 0x80).unwrap_or(char::from(byte))
+}
+
+fn seen(letter: char) -> char {
+    if letter < ' ' || letter == '\u{7f}' { '\u{fffd}' } else { letter }
 }
 
 /// One rule.
@@ -78,11 +121,10 @@ enum Form {
 }
 
 pub fn judge(rules: &Rules, target: &str, method: &str, client: IpAddr) -> Verdict {
-    let Some(layers) = accepted(target) else { return Verdict::Refused };
-    if layers[0].starts_with("/.doorward/") {
+    let Some(readings) = all_readings(rules, target) else { return Verdict::Refused };
+    if target.starts_with("/.doorward/") {
         return Verdict::Ours;
     }
-    let readings = readings(&layers);
     let own = |reading: &Reading| matches(&["/.doorward/".to_owned()], reading, true);
     if readings.iter().any(|reading| reading.form != Form::Loose && own(reading)) {
         return Verdict::Disguised;
@@ -93,10 +135,20 @@ pub fn judge(rules: &Rules, target: &str, method: &str, client: IpAddr) -> Verdi
     readings.iter().filter_map(heard).max().unwrap_or(Verdict::Deny)
 }
 
+/// Every reading in every manner; nothing if any of them is refused.
+fn all_readings(rules: &Rules, target: &str) -> Option<BTreeSet<Reading>> {
+    let mut all = BTreeSet::new();
+    for manner in manners(rules.bytes) {
+        let layers = accepted(target, manner)?;
+        all.extend(readings(&layers, manner));
+    }
+    Some(all)
+}
+
 /// The readings for which the strictest is said, to be read by people.
 pub fn reasons(rules: &Rules, target: &str, method: &str, client: IpAddr) -> Vec<String> {
     let verdict = judge(rules, target, method, client);
-    let readings = accepted(target).map(|layers| readings(&layers)).unwrap_or_default();
+    let readings = all_readings(rules, target).unwrap_or_default();
     let says = |reading: &&Reading| {
         let spoken = methods(method).iter().filter_map(|method| speak(rules, reading, method, client.to_canonical())).max();
         let own = verdict == Verdict::Disguised && matches(&["/.doorward/".to_owned()], reading, true);
@@ -115,7 +167,7 @@ fn methods(method: &str) -> BTreeSet<String> {
 }
 
 /// The layers of a target's path, if nothing is wrong with it (2.2).
-fn accepted(target: &str) -> Option<Vec<String>> {
+fn accepted(target: &str, manner: Manner) -> Option<Vec<String>> {
     let fine = |byte: u8| byte > b' ' && byte < 0x7f && !b"#<>".contains(&byte);
     if target.split_once('?').is_some_and(|(_, query)| query.contains('"')) {
         return None;
@@ -130,7 +182,7 @@ fn accepted(target: &str) -> Option<Vec<String>> {
     }
     let mut layers = vec![path.to_owned()];
     loop {
-        let next = decoded(layers.last()?)?;
+        let next = decoded(layers.last()?, manner)?;
         if Some(&next) == layers.last() {
             break;
         }
@@ -139,7 +191,7 @@ fn accepted(target: &str) -> Option<Vec<String>> {
     if layers.len() > 5 {
         return None;
     }
-    let mut texts: Vec<String> = texts(&layers)?.into_iter().collect();
+    let mut texts: Vec<String> = texts(&layers, manner)?.into_iter().collect();
     let cut: Vec<String> = texts.iter().map(|text| head(&folded(text)).to_owned()).collect();
     texts.extend(cut);
     if texts.iter().any(|text| has_dots(text) || has_dots(&folded(text))) { None } else { Some(layers) }
@@ -147,25 +199,25 @@ fn accepted(target: &str) -> Option<Vec<String>> {
 
 /// What a path may stand for: each layer; each with its names decoded and its separators left alone, or without parameters and then
 /// decoded; and the last one decoded again after folding, for `％` is a `%` then.
-fn texts(layers: &[String]) -> Option<BTreeSet<String>> {
+fn texts(layers: &[String], manner: Manner) -> Option<BTreeSet<String>> {
     let mut texts: BTreeSet<String> = layers.iter().cloned().collect();
     for layer in layers {
-        texts.insert(with_separators_kept(layer)?);
-        texts.insert(fixpoint(&without_parameters(layer))?);
+        texts.insert(with_separators_kept(layer, manner)?);
+        texts.insert(fixpoint(&without_parameters(layer), manner)?);
     }
-    texts.insert(fixpoint(&folded(layers.last()?))?);
+    texts.insert(fixpoint(&folded(layers.last()?), manner)?);
     Some(texts)
 }
 
 /// Decoded, but for escaped slashes and backslashes.
-fn with_separators_kept(text: &str) -> Option<String> {
+fn with_separators_kept(text: &str, manner: Manner) -> Option<String> {
     let mark = |text: &str| {
         ["%2f", "%2F", "%5c", "%5C"]
             .iter()
             .fold(text.to_owned(), |text, escape| text.replace(escape, &escape.replace('%', "\u{1}")))
     };
     let bytes = mark(text).replace('\u{1}', "%25");
-    decoded(&bytes)
+    decoded(&bytes, manner)
 }
 
 /// Whether a text has a segment that means "here" or "above".
@@ -177,29 +229,91 @@ fn has_dots(text: &str) -> bool {
     })
 }
 
-fn decoded(text: &str) -> Option<String> {
+fn decoded(text: &str, manner: Manner) -> Option<String> {
     let bytes = text.as_bytes();
-    let (mut out, mut at) = (Vec::new(), 0);
+    // Each byte, and the escape that it was written as.
+    let (mut out, mut at): (Vec<(u8, Option<&str>)>, usize) = (Vec::new(), 0);
     while at < bytes.len() {
         let pair = text.get(at + 1..at + 3).filter(|two| bytes[at] == b'%' && two.bytes().all(|byte| byte.is_ascii_hexdigit()));
         match pair {
             Some(two) => {
-                out.push(u8::from_str_radix(two, 16).ok()?);
+                out.push((u8::from_str_radix(two, 16).ok()?, text.get(at..at + 3)));
                 at += 3;
             }
             None => {
-                out.push(bytes[at]);
+                out.push((bytes[at], None));
                 at += 1;
             }
         }
     }
-    if out.iter().any(|byte| *byte < 0x20 || *byte == 0x7f) { None } else { String::from_utf8(out).ok() }
+    if out.iter().any(|(byte, _)| *byte < 0x20 || *byte == 0x7f) {
+        return None;
+    }
+    if matches!(manner, Manner::Strict) {
+        String::from_utf8(out.into_iter().map(|(byte, _)| byte).collect()).ok()
+    } else {
+        read(&out, manner)
+    }
 }
 
-fn fixpoint(text: &str) -> Option<String> {
+/// What bytes are in one of the other manners; nothing if any letter has more bytes than it needs, or is half a pair.
+fn read(units: &[(u8, Option<&str>)], manner: Manner) -> Option<String> {
+    let (mut text, mut at) = (Vec::new(), 0);
+    while let Some((byte, escape)) = units.get(at) {
+        let length = match byte {
+            _ if escape.is_none() => 0,
+            0xc0..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf7 => 4,
+            0xf8..=0xfb => 5,
+            0xfc..=0xfd => 6,
+            _ => 0,
+        };
+        let behind = |unit: &(u8, Option<&str>)| unit.1.is_some() && (0x80..0xc0).contains(&unit.0);
+        let whole = units.get(at..at + length).filter(|_| length > 0);
+        if whole.is_some_and(|whole| whole[1..].iter().all(behind)) {
+            let code = code(whole?);
+            let needed = [0, 0, 0x80, 0x800, 0x1_0000, 0x20_0000, 0x400_0000][length];
+            if code < needed || (0xd800..=0xdfff).contains(&code) {
+                return None;
+            }
+        }
+        let valid = (1..=4).rev().find(|count| {
+            let found: Vec<u8> = units[at..].iter().take(*count).filter(|unit| unit.1.is_some()).map(|unit| unit.0).collect();
+            found.len() == *count && std::str::from_utf8(&found).is_ok_and(|found| found.chars().count() == 1)
+        });
+        let mut taken = 1;
+        match manner {
+            _ if escape.is_none() || byte.is_ascii() => text.push(*byte),
+            Manner::Single(letter) => text.extend(letter(*byte).map(String::from).unwrap_or_default().bytes()),
+            Manner::Sloppy => {
+                let known = whole.filter(|whole| whole.iter().all(|unit| unit.1.is_some() || unit.0.is_ascii()));
+                taken = known.map_or(1, <[_]>::len);
+                let letter = known.and_then(|known| char::from_u32(code(known))).map_or('\u{fffd}', seen);
+                text.extend(letter.to_string().bytes());
+            }
+            Manner::Strict | Manner::Lenient(_) if valid.is_some() => {
+                taken = valid?;
+                text.extend(units[at..at + taken].iter().map(|unit| unit.0));
+            }
+            Manner::Lenient(instead) => text.extend(instead.or(*escape)?.bytes()),
+            Manner::Strict => return None,
+        }
+        at += taken;
+    }
+    String::from_utf8(text).ok()
+}
+
+/// The number of a letter, by the first byte and whatever follows it.
+fn code(units: &[(u8, Option<&str>)]) -> u32 {
+    let own = [0, 0x7f, 0x1f, 0x0f, 0x07, 0x03, 0x01][units.len()];
+    units[1..].iter().fold(u32::from(units[0].0) & own, |code, (byte, _)| code * 64 + u32::from(byte % 64))
+}
+
+fn fixpoint(text: &str, manner: Manner) -> Option<String> {
     let mut text = text.to_owned();
     loop {
-        let next = decoded(&text)?;
+        let next = decoded(&text, manner)?;
         if next == text {
             return Some(text);
         }
@@ -243,8 +357,8 @@ fn tidy(segment: &str) -> &str {
 }
 
 /// 2.4.
-fn readings(layers: &[String]) -> BTreeSet<Reading> {
-    let texts = texts(layers).unwrap_or_default();
+fn readings(layers: &[String], manner: Manner) -> BTreeSet<Reading> {
+    let texts = texts(layers, manner).unwrap_or_default();
     // Backslashes may separate without anything else being folded, and what merely looks like a slash need not be one.
     let bent = texts.iter().map(|text| text.replace('\\', "/")).collect();
     let mut readings = BTreeSet::new();
@@ -365,6 +479,10 @@ fn covers(pattern: &str, reading: &Reading, root_is_everything: bool) -> bool {
         return root_is_everything || reading.segments.is_empty();
     }
     let written = if reading.form == Form::Exact { pattern.to_owned() } else { folded(pattern) };
+    // `/admin*/` is a string prefix, and no more than that.
+    if let Some(prefix) = written.strip_suffix("*/").filter(|prefix| !prefix.contains(['*', '?'])) {
+        return begins(prefix, reading);
+    }
     let folder = written.ends_with('/');
     let mut names: Vec<&str> = written.split('/').skip(1).collect();
     if folder {
@@ -372,6 +490,15 @@ fn covers(pattern: &str, reading: &Reading, root_is_everything: bool) -> bool {
     }
     let segments: Vec<&str> = reading.segments.iter().map(String::as_str).collect();
     fits(&names, &segments, folder, reading.form)
+}
+
+/// Whether a path begins with these letters; what a router skips in front of a name is forgiven where the last of them are.
+fn begins(prefix: &str, reading: &Reading) -> bool {
+    let path: String = reading.segments.iter().map(|segment| format!("/{segment}")).collect();
+    let (above, last) = prefix.rsplit_once('/').unwrap_or_default();
+    let bare =
+        || path.strip_prefix(above).and_then(|path| path.strip_prefix('/')).map(|path| path.trim_start_matches(['.', '~', '+']));
+    path.starts_with(prefix) || (reading.form == Form::Loose && bare().is_some_and(|bare| bare.starts_with(last)))
 }
 
 /// Names of a pattern against segments of a path.

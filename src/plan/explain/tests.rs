@@ -189,16 +189,16 @@ fn rule_set() -> impl Strategy<Value = RuleSet> {
     let status = (status, suffixes, encoded_slash);
     (only, patterns(2), redirects, rules, bypass, requirement(), status).prop_map(
         |(only, deny, redirects, rules, bypass, requirement, (deny_status, suffixes, encoded_slash))| RuleSet {
-            only,
-            deny,
-            redirects,
-            rules,
-            bypass,
+            only: only.map(Into::into),
+            deny: deny.into(),
+            redirects: redirects.into(),
+            rules: rules.into(),
+            bypass: bypass.into(),
             requirement,
             deny_status,
             suffixes,
             encoded_slash,
-            body_limit: None,
+            ..RuleSet::default()
         },
     )
 }

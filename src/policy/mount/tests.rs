@@ -202,25 +202,25 @@ fn what_an_app_sees_of_a_path_opens_nothing_and_closes_nothing_twice() {
     assert_eq!(judged(&wiki, &open(&["/wiki/open/"]), "/wiki//evil.example/open/x"), Some(usual.clone()));
     // A rule for everything behind one that opens has been passed over once, and is not asked again.
     let first = RuleSet {
-        rules: vec![rule("/wiki/open/", Action::Bypass), rule("/**", Action::Require(Requirement::default()))],
+        rules: vec![rule("/wiki/open/", Action::Bypass), rule("/**", Action::Require(Requirement::default()))].into(),
         ..RuleSet::default()
     };
     assert_eq!(judged(&wiki, &first, "/wiki/open/x"), Some(Judgement::Open));
     assert_eq!(judged(&wiki, &first, "/wiki/x"), Some(usual.clone()));
     // One that can only mean what the app sees still takes away.
     let strict = |paths| RuleSet {
-        rules: vec![Rule { paths, ..rule("/", Action::Require(Requirement::default())) }],
+        rules: vec![Rule { paths, ..rule("/", Action::Require(Requirement::default())) }].into(),
         ..open(&["/wiki/"])
     };
     let regex = || vec![Pattern::regex("/settings/.*").expect("a pattern")];
     assert_eq!(judged(&wiki, &strict(regex()), "/wiki/settings/x"), Some(usual));
     assert_eq!(judged(&wiki, &strict(regex()), "/wiki/x"), Some(Judgement::Open));
-    let only = RuleSet { only: Some(vec![pattern("/wiki/a/")]), ..RuleSet::default() };
+    let only = RuleSet { only: Some(vec![pattern("/wiki/a/")].into()), ..RuleSet::default() };
     assert!(
         !is_denied(&wiki, &only, "/wiki/a/x") && is_denied(&wiki, &only, "/wiki/b") && is_denied(&wiki, &only, "/wiki//x/a/")
     );
     let to = Redirect { to: "/wiki/lab".to_owned(), status: 302 };
-    let sent = RuleSet { redirects: vec![(pattern("/wiki"), to)], ..RuleSet::default() };
+    let sent = RuleSet { redirects: vec![(pattern("/wiki"), to)].into(), ..RuleSet::default() };
     assert!(matches!(judged(&wiki, &sent, "/wiki"), Some(Judgement::Redirected(_))));
     assert!(matches!(judged(&wiki, &sent, "/wiki/lab"), Some(Judgement::Required(_))));
 }

@@ -1,0 +1,108 @@
+//! Who may look after their account here, and who has to sign in, or prove once more who they are, first.
+
+use std::sync::Arc;
+
+use http::Response;
+
+use crate::model::session::Session;
+use crate::model::strength::Strength;
+use crate::plan::whole::Plan;
+use crate::policy::requirement::{Lack, Needs};
+use crate::portal::account::factors::Held;
+use crate::portal::call::Call;
+use crate::portal::confirm;
+use crate::portal::journey::Journey;
+use crate::portal::service::Portal;
+use crate::portal::stop::Stop;
+use crate::portal::why::sign_in_path;
+use crate::store::credentials::SignInFacts;
+use crate::web::refusal::Refusal;
+use crate::web::return_to::Destination;
+use crate::wire::body::Body;
+
+/// Somebody who may change something about their account, and what they prove themselves with.
+#[derive(Debug)]
+pub struct Proven<'a> {
+    /// Their session.
+    pub session: &'a Arc<Session>,
+    /// What signing in knows of them.
+    pub facts: SignInFacts,
+}
+
+/// The session of a visitor who may see `page`, one of ours.
+///
+/// # Errors
+/// The way to sign in and back to `page`.
+pub fn signed_in<'a>(
+    portal: &Portal,
+    plan: &Plan,
+    call: &'a Call<'_>,
+    page: &str,
+) -> Result<&'a Arc<Session>, Box<Response<Body>>> {
+    call.session().ok_or_else(|| {
+        let go = way_back(portal, plan, call, (page, Needs::of(plan.auth.require)));
+        Box::new(call.redirect(&sign_in_path(&go, None)))
+    })
+}
+
+/// The session of a visitor who may change something: its strongest factor was proven within `session.sudo_timeout`, so that
+/// neither an unlocked screen nor a stolen cookie is enough to take an account over.
+///
+/// # Errors
+/// The way to prove that, or to sign in, and back to `page`.
+pub fn proven<'a>(portal: &Portal, plan: &Plan, call: &'a Call<'_>, page: &str) -> Result<&'a Arc<Session>, Box<Response<Body>>> {
+    let session = signed_in(portal, plan, call, page)?;
+    let needs = Needs { strength: session.strength, max_age: Some(plan.session.sudo_timeout) };
+    match needs.lack(session, call.now) {
+        None => Ok(session),
+        Some(_) => {
+            let go = way_back(portal, plan, call, (page, needs));
+            Err(Box::new(call.redirect(&confirm::path(&go, None))))
+        }
+    }
+}
+
+/// As [`proven`], by the strongest factor of the *account*: a session that a password opened, of somebody who has more than
+/// that by now, must not be enough to take the rest away.
+///
+/// # Errors
+/// [`Stop`] if the store does not answer, or the account is gone or disabled; inside, as [`proven`].
+pub async fn changing<'a>(
+    portal: &Portal,
+    plan: &Plan,
+    call: &'a Call<'_>,
+    page: &str,
+) -> Result<Result<Proven<'a>, Box<Response<Body>>>, Stop> {
+    let session = match signed_in(portal, plan, call, page) {
+        Ok(session) => session,
+        Err(way) => return Ok(Err(way)),
+    };
+    let facts = facts(portal, session).await?;
+    let needs = needs(plan, session, &facts);
+    let Some(lack) = needs.lack(session, call.now) else { return Ok(Ok(Proven { session, facts })) };
+    let go = way_back(portal, plan, call, (page, needs));
+    Ok(Err(Box::new(call.redirect(&match lack {
+        Lack::Freshness => confirm::path(&go, None),
+        Lack::Strength => sign_in_path(&go, None),
+    }))))
+}
+
+/// What somebody who is signed in proves themselves with.
+///
+/// # Errors
+/// [`Stop`] if the store does not answer, or the account is gone or disabled.
+pub async fn facts(portal: &Portal, session: &Session) -> Result<SignInFacts, Stop> {
+    let facts = portal.store.sign_in_facts_of(session.user).await?;
+    Ok(facts.filter(|facts| !facts.user.disabled).ok_or(Refusal::Forbidden)?)
+}
+
+/// What has to be proven, and how lately, for somebody to change something.
+pub fn needs(plan: &Plan, session: &Session, facts: &SignInFacts) -> Needs {
+    let firmest = if Held::of(facts).second_factors() > 0 { Strength::TwoFactor } else { Strength::Password };
+    Needs { strength: session.strength.max(firmest), max_age: Some(plan.session.sudo_timeout) }
+}
+
+fn way_back(portal: &Portal, plan: &Plan, call: &Call<'_>, (page, needs): (&str, Needs)) -> String {
+    let journey = Journey::new(portal.entropy, plan.portal.clone(), Destination::ours(page), needs);
+    portal.journeys.keep(Some(&journey), call.network(), call.now)
+}
