@@ -70,6 +70,10 @@ pub struct CertificateState {
     pub next: Option<i64>,
     /// Since when an order runs.
     pub ordering_since: Option<i64>,
+    /// Its SHA-256, in hexadecimal digits.
+    pub fingerprint: Option<String>,
+    /// Orders in a row that failed.
+    pub failures: u32,
     /// Why the last order failed; nothing after a success.
     pub trouble: Option<Trouble>,
     /// Its file.
@@ -204,6 +208,8 @@ fn ordered(host: &Host, issuer: String, names: &Names, policy: Option<&AcmePolic
         until: validity.map(|validity| validity.until.secs()),
         next,
         ordering_since: standing.running.map(Timestamp::secs),
+        fingerprint: slot.fingerprint(),
+        failures: standing.history.record.failures,
         trouble: told.map(|told| Trouble { at: told.at, sentence: told.sentence, words: told.words }),
         ..bare(host.to_string(), Origin::Acme, issuer, validity.map(|_| names.ground().folder.certificate(host)))
     }
@@ -243,6 +249,8 @@ fn bare(host: String, source: Origin, issuer: String, file: Option<std::path::Pa
         until: None,
         next: None,
         ordering_since: None,
+        fingerprint: None,
+        failures: 0,
         trouble: None,
         file,
     }

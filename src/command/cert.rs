@@ -125,7 +125,7 @@ fn wait(
     let (began, clears) = (Instant::now(), io::stderr().is_terminal() && !output.json);
     let stamp = |all: &[CertificateState], host: &String| {
         let one = all.iter().find(|one| one.host == *host);
-        one.map(|one| (one.from, one.until, one.trouble.as_ref().map(|trouble| trouble.at), one.ordering_since))
+        one.map(|one| (one.fingerprint.clone(), one.failures))
     };
     loop {
         let all = look(named)?;
@@ -197,6 +197,7 @@ fn details(one: &CertificateState, now: i64) -> String {
     );
     lines.push(format!("state     {}", ends(one, now)));
     lines.push(format!("next      {}", next(one, now)));
+    lines.extend(one.fingerprint.as_ref().map(|print| format!("sha-256   {print}")));
     if let Some(file) = &one.file {
         lines.push(format!("file      {}", plain(&file.display().to_string())));
     }
@@ -271,6 +272,8 @@ mod tests {
             until,
             next: until.map(|until| until - 30 * 86_400),
             ordering_since: None,
+            fingerprint: None,
+            failures: 0,
             trouble: None,
             file: None,
         }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use data_encoding::HEXLOWER;
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -12,6 +13,7 @@ use tracing::error;
 use crate::base::chain::Chain;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::current::Current;
+use crate::base::seal;
 use crate::model::event::Event;
 use crate::plan::acme::AcmePolicy;
 use crate::policy::host::Host;
@@ -152,6 +154,12 @@ impl Slot {
         let shown = self.shown.read(|shown| shown.as_ref().map(|loaded| (loaded.facts.issuer.clone(), validity(loaded))));
         let state = self.state();
         Standing { shown, history: state.history.clone(), running: state.running }
+    }
+
+    /// SHA-256 of the certificate it shows, in hexadecimal digits.
+    pub fn fingerprint(&self) -> Option<String> {
+        let leaf = self.key()?.cert.first().map(|leaf| seal::sha256(leaf));
+        leaf.map(|hash| HEXLOWER.encode(&hash))
     }
 
     /// The certificate it shows.
