@@ -160,8 +160,8 @@ host, and letter case no other path. Several apps share a host if each has a `pa
         Code::W0502,
         "Authorities certify a wildcard only to whoever can change its DNS, and this version proves names over ports 80 and 443
 alone. Names under the wildcard show a certificate of the local authority, as they do without [acme].",
-        "[acme]\nagree_tos = true\n\n[[app]]\nhost = \"*.apps.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
-        "[acme]\nagree_tos = true\n\n[[app]]\nhost = [\"one.apps.example.com\", \"two.apps.example.com\"]\nupstream = \"http://127.0.0.1:8000\"",
+        "[acme]\nagree_tos = true\n\n[[app]]\nhost = [\"apps.example.com\", \"*.apps.example.com\"]\nupstream = \"http://127.0.0.1:8000\"",
+        "[acme]\nagree_tos = true\n\n[[app]]\nhost = [\"apps.example.com\", \"one.apps.example.com\"]\nupstream = \"http://127.0.0.1:8000\"",
     ),
     entry(
         Code::E0504,

@@ -470,7 +470,11 @@ fn public_names_without_files_are_ordered_where_the_owner_agreed() {
     let ordered = |acme: &str| {
         let plan = crate::plan::compile::compile_text(&text(acme)).expect("compiles").plan;
         let wanted = Wanted::by(&plan);
-        wanted.into_iter().filter(|wanted| wanted.source == Source::Acme).map(|wanted| wanted.host.to_string()).collect::<Vec<_>>()
+        wanted
+            .into_iter()
+            .filter(|wanted| wanted.source == Source::Acme)
+            .map(|wanted| wanted.host.to_string())
+            .collect::<Vec<_>>()
     };
     assert_eq!(ordered("[acme]\nagree_tos = true"), ["a.example"]);
     assert_eq!(ordered(""), Vec::<String>::new());

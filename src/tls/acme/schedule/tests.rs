@@ -1,3 +1,5 @@
+//! Years of authorities that issue, refuse and are away, and what the schedule makes of them.
+
 use proptest::prelude::*;
 
 use super::*;
