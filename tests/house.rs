@@ -44,7 +44,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hyper_util", &["proxy", "listen", "sample", "fetch"]),
     ("idna", &["policy"]),
     ("instant_acme", &["tls"]),
-    ("ipnet", &["policy", "plan"]),
+    ("ipnet", &["wire", "model", "policy", "plan", "store", "admin"]),
     ("memchr", &["listen"]),
     ("mimalloc", &["main"]),
     ("nix", &["config", "store", "daemon", "command"]),

@@ -111,6 +111,8 @@ fn sign_in(text: &mut Exposition, sources: &Sources<'_>) {
     family.sample(&[("state", "idle")], idle);
     let mut family = text.family("doorward_sessions_revoked_total", Kind::Counter, "Sessions that were ended before their time.");
     metrics.endings().for_each(|(ending, count)| family.sample(&[("reason", ending.name())], count));
+    let help = "Networks from which nobody may sign in.";
+    text.single("doorward_bans", Kind::Gauge, help, sources.store.bans().len());
     let help = "Whether the store can be read and written.";
     text.single("doorward_store_up", Kind::Gauge, help, u8::from(!sources.store.is_broken()));
 }

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tracing::info;
 
 use crate::admin::wish::{Answer, Credentials, Details, RefusedKind, SessionLine, UserAnswer, UserLine, Which, Wish};
@@ -57,12 +58,15 @@ pub struct Enrolment {
     pub issuer: String,
     /// How new authenticators make codes.
     pub recipe: TotpRecipe,
+    /// Networks that are never barred.
+    pub spared: Vec<IpNet>,
 }
 
 impl Enrolment {
     /// As `plan` says.
     pub fn by(plan: &Plan) -> Self {
-        Self { origin: plan.origin(), issuer: plan.auth.totp_issuer.clone(), recipe: plan.auth.totp }
+        let (origin, issuer) = (plan.origin(), plan.auth.totp_issuer.clone());
+        Self { origin, issuer, recipe: plan.auth.totp, spared: plan.spared() }
     }
 }
 
@@ -89,6 +93,7 @@ impl Desk {
             Wish::SessionEnd { which } => self.end(which).await,
             Wish::Keys { ask } => self.keys(ask).await,
             Wish::Trail { ask } => self.trail(ask).await,
+            Wish::Bans { ask } => self.bans(ask).await,
             // The running gateway carries these out before anybody asks here.
             Wish::Status | Wish::Certificates { .. } | Wish::Reload { .. } | Wish::Keep | Wish::Diff { .. } => {
                 Err(refuse(RefusedKind::Unfit, "no gateway runs, so there is nothing of it to see or change".to_owned()))

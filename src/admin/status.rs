@@ -38,6 +38,9 @@ pub struct Status {
     pub sessions: Option<usize>,
     /// Accounts.
     pub users: Option<usize>,
+    /// Networks from which nobody may sign in.
+    #[serde(default)]
+    pub bans: usize,
     /// Whether the store can be read and written.
     pub store_ok: bool,
     /// Whether access lines can be written, and how many could not.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::admin::bans::{BanAnswer, BanWish};
 use crate::admin::certificates::{CertificateAnswer, CertificateWish};
 use crate::admin::keys::{KeyAnswer, KeyWish};
 use crate::admin::status::Status;
@@ -82,6 +83,11 @@ pub enum Wish {
     Trail {
         /// What.
         ask: TrailWish,
+    },
+    /// Something about bans on networks.
+    Bans {
+        /// What.
+        ask: BanWish,
     },
     /// Something about certificates.
     Certificates {
@@ -196,6 +202,11 @@ pub enum Answer {
     Trail {
         /// What.
         said: TrailAnswer,
+    },
+    /// About bans on networks.
+    Bans {
+        /// What.
+        said: BanAnswer,
     },
     /// About certificates.
     Certificates {

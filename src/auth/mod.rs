@@ -5,6 +5,7 @@ pub mod form;
 pub mod guessable;
 pub mod passphrase;
 pub mod password;
+pub mod source;
 pub mod throttle;
 pub mod token;
 pub mod totp;

@@ -172,6 +172,7 @@ fn show(answer: Answer, output: Output) {
         Answer::Well { .. }
         | Answer::Keys { .. }
         | Answer::Trail { .. }
+        | Answer::Bans { .. }
         | Answer::Certificates { .. }
         | Answer::Status(_)
         | Answer::Reloaded(_)

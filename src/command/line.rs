@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::base::units;
 use crate::command::account;
 use crate::command::backup;
+use crate::command::ban::{self, BanVerb};
 use crate::command::cert::{self, CertVerb};
 use crate::command::check;
 use crate::command::complete;
@@ -116,6 +117,9 @@ enum Verb {
     /// See and end sessions
     #[command(subcommand)]
     Session(SessionVerb),
+    /// See, make and lift bans on networks
+    #[command(subcommand)]
+    Ban(BanVerb),
     /// See, renew and forget the keys that everything secret is sealed with
     #[command(subcommand)]
     Key(KeyVerb),
@@ -455,6 +459,7 @@ fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {
         Verb::Cert(verb) => cert::cert(named, verb, output),
         Verb::User(verb) => account::user(named, verb, output),
         Verb::Session(verb) => account::session(named, verb, output),
+        Verb::Ban(verb) => ban::ban(named, verb, output),
         Verb::Key(verb) => key::key(named, verb, output),
         Verb::Audit(verb) => trail::audit(named, verb, output),
         Verb::Backup(words) => backup::backup(named, &words, output),

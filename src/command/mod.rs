@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod backup;
+pub mod ban;
 pub mod cert;
 pub mod check;
 pub mod complete;

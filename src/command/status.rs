@@ -101,6 +101,9 @@ fn head(status: &Status) -> Vec<String> {
     let (connections, sessions) = (count(Some(status.connections), "connection"), count(status.sessions, "session"));
     let users = count(status.users, "user");
     lines.push(format!("{connections}, {sessions}, {users}; {store}; access log {}{trouble}{lost}", log.format));
+    if status.bans > 0 {
+        lines.push(format!("{} barred from signing in: `doorward ban list` says which", count(Some(status.bans), "network")));
+    }
     lines.push(format!("data in {}", plain(&status.data_dir.display().to_string())));
     lines
 }

@@ -1,4 +1,6 @@
-//! `[auth]` and `[auth.totp]`
+//! `[auth]`, `[auth.totp]` and `[auth.throttle]`
+
+use std::time::Duration;
 
 use crate::config::placed::{Place, Placed};
 use crate::config::reader::Reader;
@@ -14,6 +16,21 @@ pub struct AuthTable {
     pub password_min_length: Option<Placed<u64>>,
     /// `[auth.totp]`
     pub totp: TotpTable,
+    /// `[auth.throttle]`
+    pub throttle: ThrottleTable,
+}
+
+/// `[auth.throttle]`
+#[derive(Clone, Debug, Default)]
+pub struct ThrottleTable {
+    /// Wrong passwords until the wait is a minute long.
+    pub failures: Option<Placed<u64>>,
+    /// The quiet after which codes are counted anew.
+    pub window: Option<Placed<Duration>>,
+    /// How long a network is barred that does not wait; the inner `None` is `"off"`.
+    pub ban: Option<Placed<Option<Duration>>>,
+    /// Networks that are not held to what they get wrong, and never barred.
+    pub exempt: Option<Placed<Vec<Placed<String>>>>,
 }
 
 /// `[auth.totp]`
@@ -59,6 +76,19 @@ impl AuthTable {
             // NIST SP 800-63B allows no fewer than 8; more than 64 would keep people from using pass phrases of their own.
             password_min_length: reader.integer("password_min_length", 8, 64),
             totp: reader.table("totp", TotpTable::read),
+            throttle: reader.table("throttle", ThrottleTable::read),
+        }
+    }
+}
+
+impl ThrottleTable {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            // Fewer would leave no free try for a slip of the finger, more would let a guesser on for too long.
+            failures: reader.integer("failures", 6, 20),
+            window: reader.duration("window"),
+            ban: reader.duration_or("ban", "off"),
+            exempt: reader.list("exempt"),
         }
     }
 }

@@ -220,6 +220,7 @@ impl Reloader {
             certificates: status::certificates(&reach.directory),
             sessions: None,
             users: None,
+            bans: services.store.bans().len(),
             store_ok: !services.store.is_broken(),
             access_log: AccessLogState {
                 format: self.started.log.access.name().to_owned(),

@@ -12,6 +12,9 @@ pub enum Factor {
 }
 
 impl Factor {
+    /// Every factor whose tries are counted.
+    pub const ALL: &[Self] = &[Self::Password, Self::Code];
+
     /// The stored form.
     pub const fn name(self) -> &'static str {
         match self {
@@ -21,15 +24,15 @@ impl Factor {
     }
 }
 
-/// The count of one account and factor. A try is counted before it is verified, so that tries made at the same moment
+/// The count of one factor of an account: over all unknown devices together, or of one known device. A try is counted before it is verified, so that tries made at the same moment
 /// cannot slip past each other; a success takes the count back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tries {
     /// Failures in a row since the last success, ever.
     pub consecutive: u32,
-    /// Tries without a quarter of an hour of quiet between them.
+    /// Tries without the factor's short time of quiet between them.
     pub in_window: u32,
-    /// Tries without a day of quiet between them.
+    /// Tries without its long time of quiet between them.
     pub in_day: u32,
     /// The last try counted.
     pub last: Timestamp,

@@ -10,6 +10,10 @@ pub enum Event {
     SignInFailed,
     /// Tries came too fast or too often.
     Throttled,
+    /// A network was barred from signing in.
+    BanAdded,
+    /// A network may sign in again.
+    BanLifted,
     /// Somebody who is signed in proved once more that it is them.
     Confirmed,
     /// A session was opened on one more host.
@@ -99,6 +103,8 @@ impl Event {
             Self::SignedIn => "auth.success",
             Self::SignInFailed => "auth.failure",
             Self::Throttled => "auth.throttled",
+            Self::BanAdded => "ban.added",
+            Self::BanLifted => "ban.lifted",
             Self::Confirmed => "auth.confirmed",
             Self::HandedOff => "session.hand_off",
             Self::InCircles => "session.circles",

@@ -2,6 +2,7 @@
 
 pub mod attempt;
 pub mod audit;
+pub mod ban;
 pub mod credential;
 pub mod event;
 pub mod identity;

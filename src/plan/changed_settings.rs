@@ -38,6 +38,13 @@ pub fn compare(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
         say(Effect::Alters, format!("people sign in at {} instead of {}", new.origin(), old.origin()));
     }
     proxies(old, new, &mut say);
+    let (exempt, exempted) = (&new.auth.exempt, &old.auth.exempt);
+    for network in exempt.iter().filter(|network| !exempted.contains(network)) {
+        say(Effect::Opens, format!("{network} is not held to what it gets wrong when signing in"));
+    }
+    for network in exempted.iter().filter(|network| !exempt.contains(network)) {
+        say(Effect::Closes, format!("{network} is held to what it gets wrong when signing in"));
+    }
     let [before, now] = [old, new].map(general);
     for (key, (before, now)) in GENERAL.iter().zip(before.into_iter().zip(now)) {
         if before != now {
@@ -161,7 +168,7 @@ fn sessions(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
 }
 
 /// What [`general`] gives, by key.
-const GENERAL: [&str; 13] = [
+const GENERAL: [&str; 16] = [
     "name",
     "listen.header_timeout",
     "listen.drain_timeout",
@@ -174,10 +181,13 @@ const GENERAL: [&str; 13] = [
     "auth.totp.algorithm",
     "auth.totp (digits, period)",
     "auth.totp.configuration",
+    "auth.throttle.failures",
+    "auth.throttle.window",
+    "auth.throttle.ban",
     "log.level",
 ];
 
-fn general(plan: &Plan) -> [String; 13] {
+fn general(plan: &Plan) -> [String; 16] {
     let text = |value: &dyn Display| value.to_string();
     let (listen, auth) = (&plan.listen, &plan.auth);
     [
@@ -196,6 +206,9 @@ fn general(plan: &Plan) -> [String; 13] {
         text(&auth.totp.algorithm.name()),
         format!("({}, {})", auth.totp.digits, auth.totp.period),
         configurations(auth),
+        text(&auth.throttle.failures),
+        written(auth.throttle.window),
+        auth.throttle.ban.map_or_else(|| "off".to_owned(), written),
         plan.log.level.clone(),
     ]
 }

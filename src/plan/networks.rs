@@ -1,8 +1,8 @@
 //! Client networks of rules.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::config::complaint::{Code, Complaint};
 use crate::config::placed::Placed;
@@ -47,6 +47,23 @@ pub fn trusted(written: Option<&Placed<Vec<Placed<String>>>>, complaints: &mut V
     networks
 }
 
+/// Reads `auth.throttle.exempt`. One that holds every address would exempt everybody.
+pub fn exempt(written: Option<&Placed<Vec<Placed<String>>>>, complaints: &mut Vec<Complaint>) -> Vec<IpNet> {
+    let key = "auth.throttle.exempt";
+    let mut networks = Vec::new();
+    for item in written.into_iter().flat_map(|list| &list.value) {
+        match network(item, false) {
+            Ok(network) if network.prefix_len() == 0 => {
+                let message = format!("with network `{}` nobody is held to what they get wrong", item.value);
+                complaints.push(Complaint::new(Code::E0603, &item.place, message).label("name your own networks alone").key(key));
+            }
+            Ok(network) => networks.push(network),
+            Err(complaint) => complaints.push(complaint.key(key)),
+        }
+    }
+    networks
+}
+
 fn network(item: &Placed<String>, narrow: bool) -> Result<IpNet, Box<Complaint>> {
     let text = item.value.as_str();
     if let Ok(address) = text.parse::<IpAddr>() {
@@ -72,6 +89,23 @@ fn network(item: &Placed<String>, narrow: bool) -> Result<IpNet, Box<Complaint>>
         return Err(Box::new(complaint.label(label).fix(format!("\"{meant}\""))));
     }
     Ok(network)
+}
+
+/// A network, or an address as a network of one; `None` for anything else, an address inside a network included. What is IPv4
+/// written as IPv6 is IPv4.
+pub fn read(text: &str) -> Option<IpNet> {
+    let network = text.parse::<IpAddr>().map(IpNet::from).ok().or_else(|| parsed(text))?;
+    match (network, network.addr().to_canonical()) {
+        _ if network.addr() != network.network() => None,
+        (IpNet::V6(mapped), IpAddr::V4(address)) => IpNet::new(address.into(), mapped.prefix_len().checked_sub(96)?).ok(),
+        (network, _) => Some(network),
+    }
+}
+
+/// This machine.
+pub fn loopback() -> [IpNet; 2] {
+    let v4 = Ipv4Net::new(Ipv4Addr::new(127, 0, 0, 0), 8).expect("an IPv4 prefix may be 8 bits long");
+    [v4.into(), IpAddr::from(Ipv6Addr::LOCALHOST).into()]
 }
 
 /// An address and a length. Not ipnet's own reader: it takes `010.0.0.0/8`, which other programs read as octal.
@@ -113,6 +147,22 @@ mod tests {
         assert_eq!(read("lan"), Err((Code::E0606, None)));
         for text in ["192.168.1.0/33", "010.0.0.0/8", "10.0.0.0/08", "10.0.0.0/+8", "10.0.0.0/"] {
             assert_eq!(read(text), Err((Code::E0606, None)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_network_is_read_in_one_spelling() {
+        for (text, network) in [
+            ("192.0.2.7", Some("192.0.2.7/32")),
+            ("192.0.2.0/24", Some("192.0.2.0/24")),
+            ("::ffff:192.0.2.7", Some("192.0.2.7/32")),
+            ("::ffff:192.0.2.0/120", Some("192.0.2.0/24")),
+            ("::ffff:0:0/80", None),
+            ("2001:db8::/32", Some("2001:db8::/32")),
+            ("192.0.2.7/24", None),
+            ("lan", None),
+        ] {
+            assert_eq!(super::read(text).map(|network| network.to_string()).as_deref(), network, "{text}");
         }
     }
 

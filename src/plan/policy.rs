@@ -4,6 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
+use crate::auth::throttle::Settings;
 use crate::model::credential::TotpRecipe;
 use crate::model::strength::Strength;
 use crate::plan::app::CertificateFiles;
@@ -34,6 +37,10 @@ pub struct AuthPolicy {
     pub totp: TotpRecipe,
     /// Other ways of making codes that people may choose for an authenticator.
     pub totp_configurations: Vec<TotpConfiguration>,
+    /// How failures are held against people and networks.
+    pub throttle: Settings,
+    /// Networks that are not held to what they get wrong over all accounts, and never barred.
+    pub exempt: Vec<IpNet>,
 }
 
 /// A way of making codes that people may choose.

@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
+use crate::auth::throttle::Settings;
 use crate::base::units;
-use crate::config::auth::{AuthTable, RecipeTable};
+use crate::config::auth::{AuthTable, RecipeTable, ThrottleTable};
 use crate::config::complaint::{Code, Complaint};
 use crate::config::document::Document;
 use crate::config::listen::ListenTable;
@@ -20,6 +23,7 @@ use crate::plan::app::CertificateFiles;
 use crate::plan::listener;
 use crate::plan::listener::Listen;
 use crate::plan::metrics;
+use crate::plan::networks;
 use crate::plan::policy::{AccessFormat, AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
 use crate::plan::proxies;
 use crate::plan::totp;
@@ -159,7 +163,10 @@ pub fn auth(table: &AuthTable, name: &str, complaints: &mut Vec<Complaint>) -> A
     let issuer = table.totp.issuer.as_ref().and_then(|issuer| shown_name(issuer, "auth.totp.issuer", complaints));
     let totp_issuer = issuer.unwrap_or_else(|| name.to_owned());
     let totp = recipe(&table.totp.recipe, TotpRecipe::default());
+    let (throttle, exempt) = throttle(&table.throttle, complaints);
     AuthPolicy {
+        throttle,
+        exempt,
         require: placed::value(table.require.as_ref()).unwrap_or(Strength::TwoFactor),
         password_min_length: placed::value(table.password_min_length.as_ref())
             .and_then(|n| usize::try_from(n).ok())
@@ -177,6 +184,22 @@ pub fn recipe(table: &RecipeTable, default: TotpRecipe) -> TotpRecipe {
         digits: placed::value(table.digits.as_ref()).unwrap_or(default.digits),
         period: placed::value(table.period.as_ref()).unwrap_or(default.period),
     }
+}
+
+/// `[auth.throttle]`
+fn throttle(table: &ThrottleTable, complaints: &mut Vec<Complaint>) -> (Settings, Vec<IpNet>) {
+    let defaults = Settings::default();
+    let failures = placed::value(table.failures.as_ref()).and_then(|number| u32::try_from(number).ok());
+    // Shorter than it is by default would be more guesses a day than `docs/security.md` reckons with.
+    let window = within(table.window.as_ref(), "auth.throttle.window", (defaults.window, DAY), complaints);
+    let written = table.ban.as_ref().and_then(|written| written.value.map(|span| Placed::new(span, written.place.clone())));
+    within(written.as_ref(), "auth.throttle.ban", (60 * SECOND, 30 * DAY), complaints);
+    let settings = Settings {
+        failures: failures.unwrap_or(defaults.failures),
+        window: window.unwrap_or(defaults.window),
+        ban: placed::value(table.ban.as_ref()).unwrap_or(defaults.ban),
+    };
+    (settings, networks::exempt(table.exempt.as_ref(), complaints))
 }
 
 /// `[log]`

@@ -4,14 +4,18 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ipnet::IpNet;
+
 use crate::config::source::Consulted;
 use crate::plan::acme::AcmePolicy;
 use crate::plan::app::App;
 use crate::plan::listener::Listen;
+use crate::plan::networks;
 use crate::plan::notify::Telling;
 use crate::plan::policy::{AuthPolicy, LogPolicy, SessionPolicy, TlsPolicy};
 use crate::plan::routes::{Entry, Routes, Site};
 use crate::policy::host::Host;
+use crate::policy::rule::within;
 use crate::policy::target::Target;
 
 /// The compiled configuration.
@@ -95,6 +99,19 @@ impl Plan {
     /// Where browsers find an app; `None` for one that has wildcards only.
     pub fn url_of(&self, app: &App) -> Option<String> {
         app.hosts.first().map(|host| format!("{}{}", self.origin_of(host), app.mount))
+    }
+
+    /// Whether `address` stands for more than one visitor, or for one whom the owner trusts: this machine, proxies in front of
+    /// us, and networks that the owner exempts. None of them is barred or held to what it gets wrong over all accounts.
+    pub fn spares(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let exempt = self.auth.exempt.iter().any(|network| within(network, address));
+        exempt || address.is_loopback() || self.listen.proxies.trust(address)
+    }
+
+    /// The networks whose addresses [`Plan::spares`].
+    pub fn spared(&self) -> Vec<IpNet> {
+        [&networks::loopback()[..], &self.listen.proxies.networks, &self.auth.exempt].concat()
     }
 
     /// Scheme, host and port of the portal; begins set-up links.

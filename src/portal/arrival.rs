@@ -15,6 +15,7 @@ use crate::observe::metrics::Ending;
 use crate::plan::whole::Plan;
 use crate::portal::call::Call;
 use crate::portal::confirm;
+use crate::portal::device;
 use crate::portal::hand_off;
 use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
@@ -92,8 +93,10 @@ pub async fn arrive(
     let (user, method, id) = (&session.user_name, session.strength.name(), session.id);
     let (host, request) = (call.host.as_str(), call.request_id);
     tracing::info!(event = Event::SignedIn.name(), %user, host, ip = %plan.log.shown(call.client), method, session = %id, request);
+    let device = device::remember(portal, call, (session.user, user)).await?;
     let mut response = leave(portal, call, journey);
     let headers = response.headers_mut();
+    cookie::attach(headers, device);
     cookie::attach(headers, cookie::set(cookie::SESSION, prepared.token.to_text().expose(), prepared.max_age));
     let visitor = Token::draw(portal.entropy);
     cookie::attach(headers, cookie::set(cookie::VISITOR, visitor.to_text().expose(), None));

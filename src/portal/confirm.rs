@@ -28,8 +28,8 @@ use crate::portal::second_factor::{self, Outcome};
 use crate::portal::service::Portal;
 use crate::portal::sign_in::{self, Shown};
 use crate::portal::stop::Stop;
+use crate::portal::tries;
 use crate::portal::why::{SIGN_IN, Why, sign_in_path};
-use crate::store::attempts::AttemptKey;
 use crate::store::credentials::SignInFacts;
 use crate::store::proof::Proof;
 use crate::web::asset;
@@ -232,18 +232,20 @@ async fn attempt(portal: &Portal, plan: &Plan, call: &Call<'_>, (asked, sent): (
         };
         Tried::Wait(StatusCode::TOO_MANY_REQUESTS, wait, told)
     };
-    if let Err(left) = portal.budgets.sign_in.spend(call.network()) {
-        return Ok(wait(Wait::For(left)));
-    }
-    let (key, user) = (AttemptKey::of(&asked.facts.user.name), &asked.facts);
+    let user = &asked.facts;
     if user.totps.is_empty() {
         let Some(hash) = user.password.clone() else { return Err(Refusal::BadRequest.into()) };
-        let Ok(slot) = portal.hasher.slot().await else {
+        let name = Some(&user.user.name);
+        if let Err(left) = tries::enter(portal, plan, call, name)? {
+            return Ok(wait(left));
+        }
+        let Ok(slot) = portal.hasher.slot_for(tries::is_known(portal, call, name)).await else {
             let busy = Alert::new(field, text::BUSY.1);
             return Ok(Tried::Wait(StatusCode::SERVICE_UNAVAILABLE, Wait::For(BUSY_WAIT), busy));
         };
-        if let Err(left) = portal.store.try_factor(key, Factor::Password).await? {
-            return Ok(wait(left));
+        if let Err(refused) = portal.store.try_factor(tries::attempt(plan, call, name, Factor::Password)).await? {
+            drop(slot);
+            return Ok(wait(tries::held(portal, plan, call, refused).await));
         }
         let right = slot.verify(hash, sent.secret("password")).await;
         let wrong = || Alert::new(field, text::WRONG_CONFIRM_PASSWORD);
@@ -253,7 +255,7 @@ async fn attempt(portal: &Portal, plan: &Plan, call: &Call<'_>, (asked, sent): (
             Tried::Refused(StatusCode::UNPROCESSABLE_ENTITY, wrong())
         });
     }
-    if let Err(left) = portal.store.try_factor(key, Factor::Code).await? {
+    if let Err(left) = tries::begin(portal, plan, call, (&user.user.name, Factor::Code)).await? {
         return Ok(wait(left));
     }
     Ok(match second_factor::judge(portal, plan, call, (&user.totps, sent.text("code"))).await? {
@@ -274,7 +276,7 @@ async fn finish(
     let held = (token.hash(), call.host.as_str().into());
     let Some(session) = portal.store.confirm(asked.session.id, proof, held).await? else { return Ok(None) };
     let factor = if proof == Proof::Password { Factor::Password } else { Factor::Code };
-    portal.store.factor_succeeded(AttemptKey::of(&asked.facts.user.name), factor).await?;
+    tries::succeeded(portal, plan, call, (&asked.facts.user.name, factor)).await?;
     let (user, host, method, id) = (&session.user_name, call.host.as_str(), asked.field(), session.id);
     tracing::info!(event = Event::Confirmed.name(), %user, host, ip = %plan.log.shown(call.client), method, session = %id, request = call.request_id);
     let mut response = arrival::leave(portal, call, asked.journey.as_ref());

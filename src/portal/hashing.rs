@@ -17,6 +17,8 @@ use crate::base::secret::Secret;
 use crate::model::credential::PasswordHash;
 
 const QUEUE: usize = 32;
+/// Known devices that may wait besides.
+const KNOWN_QUEUE: usize = 8;
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// Hashes and verifies passwords. Clones share the bounds.
@@ -24,6 +26,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 pub struct Hasher {
     cores: Arc<Semaphore>,
     queue: Arc<Semaphore>,
+    /// One run more, and places to wait for it, that strangers cannot take.
+    reserved: Arc<Semaphore>,
+    known: Arc<Semaphore>,
     runs: Arc<AtomicU64>,
 }
 
@@ -50,6 +55,8 @@ impl Hasher {
         Self {
             cores: Arc::new(Semaphore::new(cores)),
             queue: Arc::new(Semaphore::new(cores + QUEUE)),
+            reserved: Arc::new(Semaphore::new(1)),
+            known: Arc::new(Semaphore::new(KNOWN_QUEUE)),
             runs: Arc::new(AtomicU64::new(0)),
         }
     }
@@ -59,8 +66,21 @@ impl Hasher {
     /// # Errors
     /// [`Busy`] when 32 wait already, or after a second.
     pub async fn slot(&self) -> Result<Slot, Busy> {
-        let _waiting = self.queue.try_acquire().map_err(|_| Busy)?;
-        let permit = timeout(LONGEST_WAIT, Arc::clone(&self.cores).acquire_owned()).await.map_err(|_| Busy)?;
+        self.slot_for(false).await
+    }
+
+    /// The same. A known device has a run of its own to wait for when strangers have taken all others.
+    ///
+    /// # Errors
+    /// As [`Self::slot`].
+    pub async fn slot_for(&self, is_known: bool) -> Result<Slot, Busy> {
+        let (cores, queue) = match Arc::clone(&self.cores).try_acquire_owned() {
+            Ok(permit) => return Ok(Slot { permit, runs: Arc::clone(&self.runs) }),
+            Err(_) if is_known => (&self.reserved, &self.known),
+            Err(_) => (&self.cores, &self.queue),
+        };
+        let _waiting = queue.try_acquire().map_err(|_| Busy)?;
+        let permit = timeout(LONGEST_WAIT, Arc::clone(cores).acquire_owned()).await.map_err(|_| Busy)?;
         Ok(Slot { permit: permit.expect("the semaphore is never closed"), runs: Arc::clone(&self.runs) })
     }
 
@@ -131,6 +151,21 @@ mod tests {
             assert!(is_pending(one).await);
         }
         assert_eq!(hasher.slot().await.map(|_| ()), Err(Busy), "at once: the queue is full");
+    }
+
+    /// The attack: taking all runs, so that nobody gets to sign in.
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_leaves_a_run_for_known_devices() {
+        let hasher = Hasher::with_cores(1);
+        let _held = hasher.slot().await.expect("the first gets the core");
+        let mut waiting: Vec<_> = (0..=QUEUE).map(|_| Box::pin(hasher.slot())).collect();
+        for one in &mut waiting {
+            assert!(is_pending(one).await);
+        }
+        let known = hasher.slot_for(true).await.expect("its own");
+        assert_eq!(hasher.slot_for(true).await.map(|_| ()), Err(Busy), "after a second of waiting");
+        drop(known);
+        assert!(hasher.slot_for(true).await.is_ok());
     }
 
     async fn is_pending<F: Future + Unpin>(future: &mut F) -> bool {

@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use tempfile::TempDir;
 
 use crate::auth::password;
+use crate::auth::throttle::Settings;
 use crate::auth::token::Token;
 use crate::auth::totp;
 use crate::base::clock::{Clock, Timestamp};
@@ -205,6 +206,8 @@ pub(super) fn plan(strength: Strength) -> Plan {
             totp_issuer: "Example home".into(),
             totp: TotpRecipe::default(),
             totp_configurations: vec![],
+            throttle: Settings::default(),
+            exempt: Vec::new(),
         },
         log: LogPolicy {
             level: "info".into(),

@@ -17,6 +17,7 @@ use crate::portal::set_up;
 use crate::portal::sign_in;
 use crate::portal::sign_out;
 use crate::portal::stop::Stop;
+use crate::portal::tries;
 use crate::web::asset;
 use crate::web::page;
 use crate::web::refusal::Refusal;
@@ -57,6 +58,9 @@ async fn answer(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -> Re
     let act = page.act(&call.head().method, at_portal)?;
     if page.is_for_tabs() && !guard::is_tab(call.headers()) {
         return Err(Refusal::NotATab.into());
+    }
+    if at_portal && page.is_for_signing_in() {
+        tries::admit(portal, plan, call)?;
     }
     match (page, act) {
         // On every host.
@@ -142,6 +146,11 @@ impl<'a> Page<'a> {
             _ if matches!(self, Self::SetUp(_)) => Err(Refusal::NotFound),
             _ => Err(Refusal::MethodNotAllowed { allow: if takes_forms { "GET, HEAD, POST" } else { "GET, HEAD" } }),
         }
+    }
+
+    /// Pages that are shut to barred networks. Who is signed in, or holds a set-up link, is somebody already.
+    fn is_for_signing_in(&self) -> bool {
+        matches!(self, Self::SignIn | Self::SecondFactor)
     }
 
     /// Assets are asked for by our pages, the session by scripts of the app; everything else only by a tab.

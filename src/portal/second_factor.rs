@@ -28,7 +28,7 @@ use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
 use crate::portal::sign_in::{self, CEREMONY, Shown};
 use crate::portal::stop::Stop;
-use crate::store::attempts::AttemptKey;
+use crate::portal::tries;
 use crate::store::ceremonies::Ceremony;
 use crate::store::credentials::SignInFacts;
 use crate::store::proof::Proof;
@@ -109,7 +109,8 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     if guard::prove(portal, call, &sent, PURPOSE).is_err() {
         return Ok(answer(StatusCode::FORBIDDEN, Alert::new("code", text::CODE_FORM_TOO_OLD)));
     }
-    if let Err(wait) = tries(portal, call, &half_done).await? {
+    let whose = (&half_done.facts.user.name, Factor::Code);
+    if let Err(wait) = tries::begin(portal, plan, call, whose).await? {
         let user = &half_done.facts.user.name;
         portal.metrics.attempt(Method::Code, Attempt::Throttled);
         tracing::warn!(event = THROTTLED, %user, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
@@ -200,14 +201,6 @@ fn start_again(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -> Re
     sign_in::form(portal, plan, call, journey.as_ref(), Shown { status: StatusCode::FORBIDDEN, alert, ..Shown::default() })
 }
 
-/// Counts a try before it is made: against the network, then against the account.
-async fn tries(portal: &Portal, call: &Call<'_>, half_done: &HalfDone) -> Result<Result<(), Wait>, Stop> {
-    if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
-        return Ok(Err(Wait::For(wait)));
-    }
-    Ok(portal.store.try_factor(AttemptKey::of(&half_done.facts.user.name), Factor::Code).await?)
-}
-
 /// Asks every authenticator of a user; the kindest answer counts.
 ///
 /// # Errors
@@ -248,7 +241,7 @@ async fn finish(
     let told = call.entry(Deed::SignIn).with(&call.agent()).by("password and code").detailed(call.host.as_str());
     let store = portal.store.telling(told);
     let Some(session) = store.finish_sign_in(ceremony.id, Proof::Code { totp, step }, session).await? else { return Ok(None) };
-    portal.store.factor_succeeded(AttemptKey::of(&facts.user.name), Factor::Code).await?;
+    tries::succeeded(portal, plan, call, (&facts.user.name, Factor::Code)).await?;
     Ok(Some(arrival::arrive(portal, plan, call, prepared, (&session, journey.as_ref())).await?))
 }
 

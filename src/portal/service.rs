@@ -12,6 +12,7 @@ use crate::portal::hashing::Hasher;
 use crate::portal::journey::Journeys;
 use crate::portal::round::Rounds;
 use crate::portal::ticket::Tickets;
+use crate::portal::tries::Tarpit;
 use crate::store::open::Store;
 
 /// The portal: made once at the start, shared by all workers.
@@ -33,6 +34,8 @@ pub struct Portal {
     pub hasher: Hasher,
     /// What one network may ask of us.
     pub budgets: Budgets,
+    /// Slows networks down that do not wait.
+    pub tarpit: Tarpit,
     /// What became of tries to sign in.
     pub metrics: Arc<Metrics>,
     /// For tokens, salts and seeds.
@@ -51,6 +54,7 @@ impl Portal {
             rounds: Rounds::new(),
             hasher: Hasher::new(),
             budgets: Budgets::new(clock),
+            tarpit: Tarpit::default(),
             metrics: Arc::default(),
             entropy,
         }

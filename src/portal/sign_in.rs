@@ -28,8 +28,9 @@ use crate::portal::hand_off;
 use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
+use crate::portal::tries;
 use crate::portal::why::Why;
-use crate::store::attempts::AttemptKey;
+use crate::store::attempts::Held;
 use crate::store::ceremonies::Ceremony;
 use crate::store::credentials::SignInFacts;
 use crate::web::asset;
@@ -94,7 +95,7 @@ enum Checked {
     Right(Box<SignInFacts>),
     /// With the name if there is such an account. Other names stay out of the log: people mistype passwords into that field.
     Wrong(Option<UserName>),
-    Wait(Wait),
+    Held(Held),
     Busy,
 }
 
@@ -104,7 +105,7 @@ impl Checked {
         match self {
             Self::Right(_) => Some(Attempt::Success),
             Self::Wrong(_) => Some(Attempt::BadCredentials),
-            Self::Wait(_) => Some(Attempt::Throttled),
+            Self::Held(_) => Some(Attempt::Throttled),
             Self::Busy => None,
         }
     }
@@ -142,15 +143,15 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     if let Err(unproven) = guard::prove(portal, call, &sent, PURPOSE) {
         return Ok(unproven_form(portal, plan, call, journey.as_ref(), (unproven, typed(&sent))));
     }
-    if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
-        portal.metrics.attempt(Method::Password, Attempt::Throttled);
-        tracing::warn!(event = THROTTLED, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
-        throttled(portal, call, &sent).await?;
-        return Ok(later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(Wait::For(wait))), Wait::For(wait)));
-    }
     let began = Instant::now();
-    let checked = check(portal, &sent).await?;
-    portal.metrics.attempt_took(Method::Password, began.elapsed());
+    let name = sent.text("name").parse::<UserName>().ok();
+    let checked = match tries::enter(portal, plan, call, name.as_ref())? {
+        Ok(()) => check(portal, plan, call, (name.as_ref(), sent.secret("password"))).await?,
+        Err(wait) => Checked::Held(Held::Wait(wait)),
+    };
+    if !matches!(checked, Checked::Held(_)) {
+        portal.metrics.attempt_took(Method::Password, began.elapsed());
+    }
     if let Some(attempt) = checked.attempt() {
         portal.metrics.attempt(Method::Password, attempt);
     }
@@ -163,9 +164,11 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
             tracing::warn!(event = FAILED, user, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
             Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, Alert::new("password", text::WRONG_PASSWORD)))
         }
-        Checked::Wait(wait) => {
+        Checked::Held(refused) => {
+            let wait = tries::held(portal, plan, call, refused).await;
             tracing::warn!(event = THROTTLED, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
-            throttled(portal, call, &sent).await?;
+            let refusal = call.entry(Deed::Throttled).named(name.as_ref()).by(METHOD).came_to(Outcome::Refused);
+            portal.store.record(refusal.because("too many tries")).await?;
             Ok(later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(wait)), wait))
         }
         Checked::Busy => {
@@ -218,23 +221,26 @@ fn unproven_form(
 /// One run of the hash for every name that is not being held off, whether it exists or not: same work, same answer.
 ///
 /// The try is counted before it is verified, so tries made at the same moment cannot slip past each other.
-async fn check(portal: &Portal, sent: &Form) -> Result<Checked, Stop> {
-    let Ok(slot) = portal.hasher.slot().await else { return Ok(Checked::Busy) };
-    let password: Secret<String> = sent.secret("password");
-    let Ok(name) = sent.text("name").parse::<UserName>() else {
-        slot.verify(password::decoy().clone(), password).await;
-        return Ok(Checked::Wrong(None));
-    };
-    let key = AttemptKey::of(&name);
-    if let Err(wait) = portal.store.try_factor(key.clone(), Factor::Password).await? {
-        return Ok(Checked::Wait(wait));
+async fn check(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    (name, password): (Option<&UserName>, Secret<String>),
+) -> Result<Checked, Stop> {
+    let Ok(slot) = portal.hasher.slot_for(tries::is_known(portal, call, name)).await else { return Ok(Checked::Busy) };
+    let attempt = tries::attempt(plan, call, name, Factor::Password);
+    if let Err(refused) = portal.store.try_factor(attempt.clone()).await? {
+        return Ok(Checked::Held(refused));
     }
-    let facts = portal.store.sign_in_facts(&name).await?;
+    let facts = match name {
+        Some(name) => portal.store.sign_in_facts(name).await?,
+        None => None,
+    };
     let hash = facts.as_ref().and_then(|facts| facts.password.clone());
     let matches = slot.verify(hash.clone().unwrap_or_else(|| password::decoy().clone()), password).await;
     match facts {
         Some(facts) if matches && hash.is_some() && !facts.user.disabled => {
-            portal.store.factor_succeeded(key, Factor::Password).await?;
+            portal.store.factor_succeeded(attempt).await?;
             Ok(Checked::Right(Box::new(facts)))
         }
         Some(facts) => Ok(Checked::Wrong(Some(facts.user.name))),
@@ -283,12 +289,6 @@ async fn proceed(
     let told = call.entry(Deed::SignIn).with(&call.agent()).by(METHOD).detailed(call.host.as_str());
     let session = portal.store.telling(told).open_session(session).await?.ok_or(Refusal::Forbidden)?;
     arrival::arrive(portal, plan, call, prepared, (&session, journey.as_ref())).await
-}
-
-async fn throttled(portal: &Portal, call: &Call<'_>, sent: &Form) -> Result<(), Stop> {
-    let name = sent.text("name").parse::<UserName>().ok();
-    let refusal = call.entry(Deed::Throttled).named(name.as_ref()).by(METHOD).came_to(Outcome::Refused);
-    Ok(portal.store.record(refusal.because("too many tries")).await?)
 }
 
 fn typed(sent: &Form) -> Shown<'_> {

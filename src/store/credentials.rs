@@ -7,6 +7,7 @@ use rusqlite::params;
 use crate::model::credential::{PasswordHash, Totp, TotpAlgorithm, TotpId, TotpRecipe};
 use crate::model::user::{User, UserId, UserName};
 use crate::store::database::{Database, Record, stored};
+use crate::store::devices;
 use crate::store::fault::Fault;
 use crate::store::live::Which;
 use crate::store::open::{Keys, Store};
@@ -71,9 +72,10 @@ impl Store {
             if let Some(totp) = totp {
                 replace_totps(database, &keys, user, &totp)?;
             }
-            for table in ["session", "link", "ceremony", "attempt"] {
+            for table in ["session", "link", "ceremony", "attempt", "guess"] {
                 database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
             }
+            devices::forget_all(database, user)?;
             told.tell_of(database, user)?;
             Ok(true)
         })

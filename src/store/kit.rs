@@ -5,20 +5,24 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use crate::auth::throttle::Settings;
 use crate::auth::token::{Token, TokenHash};
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::entropy::Entropy;
 use crate::base::id::Id;
 use crate::base::seal::MasterKey;
 use crate::base::secret::Secret;
+use crate::model::attempt::Factor;
 use crate::model::credential::{PasswordHash, Totp, TotpRecipe};
 use crate::model::session::Proofs;
 use crate::model::strength::Strength;
 use crate::model::user::{User, UserId, UserName};
+use crate::store::attempts::Attempt;
 use crate::store::ceremonies::Ceremony;
 use crate::store::fault::Fault;
 use crate::store::open::{DATABASE, Store};
 use crate::store::sessions::NewSession;
+use crate::wire::client::Network;
 
 /// A store and what it stands on.
 pub(super) struct Kit {
@@ -54,6 +58,11 @@ impl Kit {
 
     pub(super) fn in_an_hour(&self) -> Timestamp {
         self.clock.now().plus(Duration::from_secs(3600))
+    }
+
+    /// A try from this machine.
+    pub(super) fn attempt(&self, name: &UserName, factor: Factor) -> Attempt {
+        Attempt::at(Some(name), factor, Network::V4([127, 0, 0, 1].into())).under(Settings::default(), true)
     }
 
     pub(super) fn totp(&self) -> Totp {

@@ -11,6 +11,7 @@ use crate::model::session::Session;
 use crate::model::user::{FIRST_USER, User, UserId};
 use crate::store::credentials;
 use crate::store::database::{Database, Record, stored};
+use crate::store::devices;
 use crate::store::fault::Fault;
 use crate::store::live::Which;
 use crate::store::open::{Keys, Store};
@@ -55,7 +56,7 @@ impl Store {
             if database.one(select, params![user.as_str()], |_| Ok(()))?.is_none() {
                 return Ok(false);
             }
-            for table in ["link", "attempt"] {
+            for table in ["link", "attempt", "guess"] {
                 database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
             }
             let insert = "INSERT INTO link (token, account_id, expires_at) VALUES (?1, ?2, ?3)";
@@ -113,9 +114,10 @@ impl Store {
             let Some(pending) = link.and_then(|link| link.pending) else { return Ok(None) };
             credentials::set_password(database, user, &pending.password)?;
             credentials::replace_totps(database, &keys, user, &Totp { last_step: step, ..pending.totp })?;
-            for table in ["link", "session", "ceremony", "attempt"] {
+            for table in ["link", "session", "ceremony", "attempt", "guess"] {
                 database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
             }
+            devices::forget_all(database, user)?;
             told.tell_of(database, user)?;
             sessions::write(database, session, now, entropy)
         };
@@ -161,7 +163,6 @@ mod tests {
     use super::*;
     use crate::base::task;
     use crate::model::attempt::Factor;
-    use crate::store::attempts::AttemptKey;
     use crate::store::kit::{Kit, hash, name, password};
 
     async fn issued(kit: &Kit, user: UserId) -> TokenHash {
@@ -262,21 +263,21 @@ mod tests {
         let (bob, _) = kit.enrolled("bob").await;
         let before = kit.store.open_session(kit.session(alice.id)).await.unwrap().unwrap();
         let others = kit.store.open_session(kit.session(bob.id)).await.unwrap().unwrap();
-        let key = AttemptKey::of(&alice.name);
+        let attempt = kit.attempt(&alice.name, Factor::Code);
         let closed = "UPDATE attempt SET consecutive = 100";
         for reopens in ["issue", "complete"] {
             let token = if reopens == "complete" { issued(&kit, alice.id).await } else { hash() };
-            kit.store.try_factor(key.clone(), Factor::Code).await.unwrap().unwrap();
+            kit.store.try_factor(attempt.clone()).await.unwrap().unwrap();
             kit.raw().execute(closed, []).unwrap();
-            assert!(kit.store.try_factor(key.clone(), Factor::Code).await.unwrap().is_err());
+            assert!(kit.store.try_factor(attempt.clone()).await.unwrap().is_err());
             if reopens == "issue" {
                 kit.store.issue_link(alice.id, token, kit.in_an_hour()).await.unwrap();
             } else {
                 kit.store.stage_password(token, password("x"), kit.totp()).await.unwrap();
                 kit.store.complete_link(token, 1, kit.session(alice.id)).await.unwrap().unwrap();
             }
-            assert!(kit.store.try_factor(key.clone(), Factor::Code).await.unwrap().is_ok(), "{reopens}");
-            kit.store.factor_succeeded(key.clone(), Factor::Code).await.unwrap();
+            assert!(kit.store.try_factor(attempt.clone()).await.unwrap().is_ok(), "{reopens}");
+            kit.store.factor_succeeded(attempt.clone()).await.unwrap();
         }
         assert!(before.lifeline.is_cut() && !others.lifeline.is_cut());
         assert!(!kit.store.burn_step(old.id, 99).await.unwrap(), "the old authenticator is gone");

@@ -14,6 +14,7 @@ use crate::base::clock::Timestamp;
 use crate::model::profile::Profile;
 use crate::model::session::{Proofs, Session, SessionId};
 use crate::model::user::{UserId, UserName};
+use crate::store::remembered::Remembered;
 
 /// Which sessions are meant.
 #[derive(Clone, Debug)]
@@ -71,6 +72,8 @@ pub(super) struct Live {
     by_id: HashMap<SessionId, Known>,
     /// Ended here, but still on disk because deleting failed; tried again at every sweep.
     owed: HashSet<SessionId>,
+    /// Bans and known devices.
+    pub(super) remembered: Remembered,
 }
 
 impl Live {

@@ -14,7 +14,9 @@ use crate::base::clock::Clock;
 use crate::base::entropy::Entropy;
 use crate::base::seal::Authenticator;
 use crate::model::audit::Entry;
+use crate::store::bans;
 use crate::store::database::Database;
+use crate::store::devices;
 use crate::store::fault::Fault;
 use crate::store::flood::Flood;
 use crate::store::key_file::KeyHolder;
@@ -92,6 +94,8 @@ impl Store {
         tell_restored(&database, &keys, now)?;
         let live = Arc::new(Live::default());
         sessions::load(&database, &live, now)?;
+        devices::load(&database, &live)?;
+        bans::load(&database, &live)?;
         let writer = Writer::start(database).map_err(Fault::at(&path))?;
         let (entries, flood) = (Arc::default(), Arc::default());
         Ok(Self { live, keys, clock, entropy, entries, flood, writer })

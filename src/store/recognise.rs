@@ -145,8 +145,8 @@ mod tests {
         let store = open(&kit.dir, &kit.clock).unwrap();
         let facts = store.sign_in_facts(&alice.name).await.unwrap().unwrap();
         assert!(facts.totps[0].seed.same_as(totp.seed.expose()));
-        let key = crate::store::attempts::AttemptKey::of(&name("alice"));
-        assert!(store.try_factor(key, crate::model::attempt::Factor::Code).await.unwrap().is_err());
+        let attempt = kit.attempt(&name("alice"), crate::model::attempt::Factor::Code);
+        assert!(store.try_factor(attempt).await.unwrap().is_err());
     }
 
     /// The attack: a seed out of an old copy of the database, sealed as the first version did, is put into another's row. For

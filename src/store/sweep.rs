@@ -1,5 +1,6 @@
 //! Clears away what has run out. Called every now and then; does a bounded amount of work each time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::params;
@@ -7,11 +8,14 @@ use rusqlite::params;
 use crate::base::clock::Timestamp;
 use crate::model::audit::{Actor, Deed, Entry};
 use crate::store::attempts;
+use crate::store::bans;
 use crate::store::database::{Database, stored_span};
+use crate::store::devices;
 use crate::store::fault::Fault;
 use crate::store::live::Which;
 use crate::store::open::Store;
 use crate::store::sessions;
+use crate::store::sources;
 use crate::store::users;
 
 /// How much of each kind is cleared per call.
@@ -44,11 +48,29 @@ impl Store {
             sessions::delete(database, &owed)?;
             clear(database, "ceremony", "id", now)?;
             clear(database, "link", "token", now)?;
-            attempts::forget(database, unknown, MOST)
+            attempts::forget(database, unknown, MOST)?;
+            sources::forget(database, unknown, MOST)
         })
         .await?;
         self.live.paid(&paid);
+        self.sweep_protection(now).await?;
         Ok(count)
+    }
+
+    /// Takes away bans and known devices that are over, and brings memory in step with what became of them otherwise.
+    async fn sweep_protection(&self, now: Timestamp) -> Result<(), Fault> {
+        let keys = Arc::clone(&self.keys);
+        let work = move |database: &Database| {
+            devices::clear(database, &keys, (now, MOST))?;
+            Ok((bans::clear(database, now, MOST)?, devices::all(database)?))
+        };
+        self.run(work, |live, outcome| {
+            let (over, devices) = outcome?;
+            over.iter().for_each(|network| live.remembered.lift(network));
+            live.remembered.keep_devices(&devices);
+            Ok(())
+        })
+        .await
     }
 }
 

@@ -43,7 +43,9 @@ impl Store {
             }
             let insert = "INSERT INTO account (id, name, disabled, created_at) VALUES (?1, ?2, 0, ?3)";
             database.execute(insert, params![user.id.as_str(), user.name.as_str(), user.created_at.millis()])?;
-            database.execute("DELETE FROM attempt WHERE name = ?1", params![key])?;
+            for table in ["attempt", "guess"] {
+                database.execute(&format!("DELETE FROM {table} WHERE name = ?1"), params![key])?;
+            }
             told.tell(database, Some(&user))?;
             Ok(user)
         })
@@ -67,7 +69,10 @@ impl Store {
                           AND NOT EXISTS (SELECT 1 FROM account AS other WHERE other.id <> ?1)";
             let renamed = database.execute(update, params![user.as_str(), name.as_str(), FIRST_USER])? == 1;
             if renamed {
-                database.execute("DELETE FROM attempt WHERE name = ?1 AND account_id IS NULL", params![key])?;
+                for table in ["attempt", "guess"] {
+                    let delete = format!("DELETE FROM {table} WHERE name = ?1 AND account_id IS NULL");
+                    database.execute(&delete, params![key])?;
+                }
                 told.tell_of(database, user)?;
             }
             Ok(renamed)
@@ -123,7 +128,7 @@ impl Store {
             let update = "UPDATE account SET disabled = ?2 WHERE name = ?1";
             let found = database.execute(update, params![wanted.as_str(), disabled])? > 0;
             if disabled {
-                for table in ["session", "link", "ceremony"] {
+                for table in ["session", "link", "ceremony", "device"] {
                     let delete = format!("DELETE FROM {table} WHERE account_id = (SELECT id FROM account WHERE name = ?1)");
                     database.execute(&delete, params![wanted.as_str()])?;
                 }
@@ -258,7 +263,7 @@ mod tests {
         assert!(kit.store.delete_user(&alice.name).await.unwrap());
         assert!(!kit.store.delete_user(&alice.name).await.unwrap());
         assert!(session.lifeline.is_cut());
-        for table in ["account", "totp", "session", "link", "ceremony", "attempt"] {
+        for table in ["account", "totp", "session", "link", "ceremony", "attempt", "guess", "device"] {
             assert_eq!(kit.count(table), 0, "{table}");
         }
         let again = kit.store.add_user(&alice.name).await.unwrap();

@@ -72,6 +72,11 @@ pub enum Refusal<'a> {
         /// How long to wait.
         wait: Duration,
     },
+    /// 429, or 403 where waiting does not help: nobody may sign in from this network.
+    Banned {
+        /// For how long; `None`: until the owner lifts it.
+        wait: Option<Duration>,
+    },
     /// 502: the app's server cannot be reached or answers nonsense.
     UpstreamDown {
         /// The app's name.
@@ -145,7 +150,8 @@ impl Refusal<'_> {
             Self::AddressTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
-            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany { .. } | Self::Banned { wait: Some(_) } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Banned { wait: None } => StatusCode::FORBIDDEN,
             Self::UpstreamDown { .. } => StatusCode::BAD_GATEWAY,
             Self::Maintenance { .. } | Self::Unavailable | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamSlow { .. } => StatusCode::GATEWAY_TIMEOUT,
@@ -225,6 +231,7 @@ impl Refusal<'_> {
             Self::HeadTooLarge => text::HEAD_TOO_LARGE,
             Self::Misdirected => text::MISDIRECTED,
             Self::TooMany { wait } => return (text::TOO_MANY, text::wait(&in_words(*wait))),
+            Self::Banned { wait } => return (text::BANNED, text::banned(wait.map(in_words).as_deref())),
             Self::UpstreamDown { app } => return (text::UPSTREAM_DOWN, text::upstream_down(app)),
             Self::Maintenance { app, text } => return (text::MAINTENANCE, text::maintenance(app, *text)),
             Self::Unavailable => text::UNAVAILABLE,
@@ -249,7 +256,7 @@ impl Refusal<'_> {
     }
 
     fn wait(&self) -> Option<Duration> {
-        if let Self::TooMany { wait } = self {
+        if let Self::TooMany { wait } | Self::Banned { wait: Some(wait) } = self {
             Some((*wait).max(Duration::from_secs(1)))
         } else if matches!(self, Self::Busy | Self::Unavailable) {
             Some(Duration::from_secs(2))

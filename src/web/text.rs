@@ -344,6 +344,8 @@ pub const HEAD_TOO_LARGE: Notice =
 pub const MISDIRECTED: Notice = ("Nothing answers here", "No site under this name is served on this connection.");
 /// 429.
 pub const TOO_MANY: &str = "Too many tries from your network";
+/// 429 or 403, for a network from which nobody may sign in.
+pub const BANNED: &str = "Signing in is closed to your network";
 /// 502.
 pub const UPSTREAM_DOWN: &str = "The app isn't answering";
 /// 503.
@@ -378,6 +380,15 @@ pub fn unprovable(app: &str) -> String {
 /// How long to wait.
 pub fn wait(duration: &str) -> String {
     format!("Wait {duration}, then try again.")
+}
+
+/// Detail for a network from which nobody may sign in.
+pub fn banned(wait: Option<&str>) -> String {
+    let then = match wait {
+        Some(wait) => format!("Wait {wait}, then try again. If it was not you, use another network."),
+        None => "The owner of this server has closed it. Use another network.".to_owned(),
+    };
+    format!("{then} Whoever is signed in stays so. You can also sign in here with a browser that you have signed in with before.")
 }
 
 /// Detail of a 502.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
 /// The network a client counts for in budgets: an IPv4 address itself, of an IPv6 address its /64, since one household
 /// is handed a whole /64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,6 +21,17 @@ impl Network {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address),
             IpAddr::V6(address) => Self::V6((address.to_bits() >> 64) as u64),
+        }
+    }
+
+    /// All of its addresses.
+    pub fn range(self) -> IpNet {
+        match self {
+            Self::V4(address) => Ipv4Net::from(address).into(),
+            Self::V6(prefix) => {
+                let first = Ipv6Addr::from_bits(u128::from(prefix) << 64);
+                Ipv6Net::new(first, 64).expect("an IPv6 prefix may be 64 bits long").into()
+            }
         }
     }
 }
@@ -43,5 +56,7 @@ mod tests {
         assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
         assert_eq!(of("2001:db8:1:2::1").to_string(), "2001:db8:1:2::/64");
+        assert_eq!(of("2001:db8:1:2::1").range().to_string(), "2001:db8:1:2::/64");
+        assert_eq!(of("192.0.2.1").range().to_string(), "192.0.2.1/32");
     }
 }

@@ -10,6 +10,8 @@ use http::{HeaderMap, HeaderValue};
 pub const SESSION: &str = "__Host-doorward";
 /// Binds half-done sign-ins to a browser. Never becomes a session.
 pub const VISITOR: &str = "__Host-doorward-pre";
+/// Says that somebody has signed in with this browser before. Opens nothing.
+pub const DEVICE: &str = "__Host-doorward-device";
 
 /// What a request says under one cookie name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,7 +160,11 @@ mod tests {
 
     #[test]
     fn our_cookies_never_pass_to_the_app_and_the_apps_own_do() {
-        let mut all = headers(&["a=1; __Host-doorward=x; b=\"2; __Host-Doorward-Pre=y\"", "__Host-doorward=z", "c=3"]);
+        let mut all = headers(&[
+            "a=1; __Host-doorward=x; b=\"2; __Host-Doorward-Pre=y\"",
+            "__Host-doorward=z; __Host-doorward-device=d",
+            "c=3",
+        ]);
         strip(&mut all);
         let left: Vec<_> = all.get_all(COOKIE).iter().map(|line| line.to_str().expect("ASCII")).collect();
         assert_eq!(left, ["a=1; b=\"2", "c=3"]);

@@ -2,6 +2,7 @@
 //! client that behaves and misbehaves and an app that records what reaches it. One file per capability.
 
 mod account;
+mod brute_force;
 mod certificates;
 mod decisions;
 mod each_anew;
@@ -20,6 +21,7 @@ mod one_sign_in;
 mod path_keys;
 mod people;
 mod proofs;
+mod protection;
 mod proxies;
 mod proxying;
 mod reload;

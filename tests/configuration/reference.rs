@@ -116,6 +116,7 @@ fn the_manual_lists_every_key_and_every_code_and_no_other() {
         "auth",
         "auth.totp",
         "auth.totp.configuration",
+        "auth.throttle",
         "app",
         "app.rule",
         "expect",

@@ -2,6 +2,7 @@
 //! when it is killed. Needs no other program.
 
 mod accounts;
+mod banning;
 mod bed;
 mod client;
 mod doctor;

@@ -23,7 +23,7 @@ use crate::portal::service::Portal;
 use crate::portal::set_up;
 use crate::portal::sign_in;
 use crate::portal::stop::Stop;
-use crate::store::attempts::AttemptKey;
+use crate::portal::tries;
 use crate::store::credentials::SignInFacts;
 use crate::web::asset;
 use crate::web::form::Form;
@@ -119,7 +119,7 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     if let Some(weak) = weakness(plan, call, (&proven, &sent)) {
         return Ok(again(StatusCode::UNPROCESSABLE_ENTITY, Alert::new("new", weak)));
     }
-    match known(portal, call, (&proven.facts, &sent)).await? {
+    match known(portal, plan, call, (&proven.facts, &sent)).await? {
         Known::Right => {}
         Known::Wrong => {
             failed(portal, plan, call, &proven).await?;
@@ -146,7 +146,7 @@ fn weakness(plan: &Plan, call: &Call<'_>, (proven, sent): (&Proven<'_>, &Form)) 
 
 /// Counts a try, then makes it: against the network and the account, as when signing in. Who has no password has proven a
 /// stronger factor to get here.
-async fn known(portal: &Portal, call: &Call<'_>, (facts, sent): (&SignInFacts, &Form)) -> Result<Known, Stop> {
+async fn known(portal: &Portal, plan: &Plan, call: &Call<'_>, (facts, sent): (&SignInFacts, &Form)) -> Result<Known, Stop> {
     let Some(hash) = facts.password.clone() else { return Ok(Known::Right) };
     let wait = |wait: Wait| {
         let text = match wait {
@@ -155,20 +155,21 @@ async fn known(portal: &Portal, call: &Call<'_>, (facts, sent): (&SignInFacts, &
         };
         Known::Wait(StatusCode::TOO_MANY_REQUESTS, wait, text)
     };
-    if let Err(left) = portal.budgets.sign_in.spend(call.network()) {
-        return Ok(wait(Wait::For(left)));
+    let name = &facts.user.name;
+    if let Err(left) = tries::enter(portal, plan, call, Some(name))? {
+        return Ok(wait(left));
     }
-    let Ok(slot) = portal.hasher.slot().await else {
+    let Ok(slot) = portal.hasher.slot_for(tries::is_known(portal, call, Some(name))).await else {
         return Ok(Known::Wait(StatusCode::SERVICE_UNAVAILABLE, Wait::For(BUSY_WAIT), text::BUSY.1.to_owned()));
     };
-    let key = AttemptKey::of(&facts.user.name);
-    if let Err(left) = portal.store.try_factor(key.clone(), Factor::Password).await? {
-        return Ok(wait(left));
+    if let Err(refused) = portal.store.try_factor(tries::attempt(plan, call, Some(name), Factor::Password)).await? {
+        drop(slot);
+        return Ok(wait(tries::held(portal, plan, call, refused).await));
     }
     if !slot.verify(hash, sent.secret("current")).await {
         return Ok(Known::Wrong);
     }
-    portal.store.factor_succeeded(key, Factor::Password).await?;
+    tries::succeeded(portal, plan, call, (name, Factor::Password)).await?;
     Ok(Known::Right)
 }
 

@@ -250,10 +250,10 @@ async fn unknown_names_cost_and_say_the_same_as_wrong_passwords() {
 async fn tries_at_one_name_are_slowed_whether_it_exists_or_not() {
     let site = Site::new();
     site.ready("alice").await;
-    for name in ["alice", "nobody"] {
+    for (name, client) in [("alice", "192.0.2.1"), ("nobody", "192.0.2.2")] {
         let mut statuses = vec![];
-        for client in 1..=7 {
-            let mut browser = Browser::at(&format!("192.0.2.{client}"));
+        for _ in 1..=7 {
+            let mut browser = Browser::at(client);
             let page = browser.get(&site, "/.doorward/login").await;
             let typed = [("name", name), ("password", "wrong password 1")];
             let answer = browser.post(&site, "/.doorward/login", &page.filled(&typed)).await;
@@ -274,13 +274,13 @@ async fn one_network_gets_a_budget_over_all_names() {
     let site = Site::new();
     let mut browser = Browser::new();
     let mut last = StatusCode::OK;
-    for number in 0..21 {
+    for number in 0..11 {
         let page = browser.get(&site, "/.doorward/login").await;
         let typed = [("name", &*format!("user{number}")), ("password", "wrong password 1")];
         last = browser.post(&site, "/.doorward/login", &page.filled(&typed)).await.status;
     }
     assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(site.portal.hasher.runs(), 20);
+    assert_eq!(site.portal.hasher.runs(), 10);
 }
 
 /// The attack: another site, a script, or a forged form signs the visitor in as somebody else, or out.
@@ -504,7 +504,8 @@ async fn signing_out_ends_the_session_and_says_so() {
     assert!(!held.lifeline.is_cut(), "a link or a foreign form ends nothing");
     let out = browser.post(&site, "/.doorward/logout", &page.filled(&[])).await;
     assert_eq!(out.headers["clear-site-data"], "\"cache\", \"storage\"");
-    assert!(held.lifeline.is_cut() && browser.cookies.is_empty());
+    assert!(held.lifeline.is_cut());
+    assert_eq!(browser.cookies.keys().collect::<Vec<_>>(), [cookie::DEVICE], "all that is left opens nothing");
     assert!(browser.get(&site, &out.location()).await.text.contains("You are signed out."));
     browser.cookies.insert(cookie::SESSION.into(), token);
     assert_eq!(browser.get(&site, "/.doorward/session").await.status, StatusCode::UNAUTHORIZED);

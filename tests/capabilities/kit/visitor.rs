@@ -30,12 +30,20 @@ pub struct Visitor {
     pub host: String,
     pub protocol: Protocol,
     jar: Vec<(String, String)>,
+    /// What a proxy says of where they are.
+    address: Option<String>,
 }
 
 impl Visitor {
     /// A fresh browser at `host`.
     pub fn new(reach: Reach, host: &str) -> Self {
-        Self { reach, host: host.to_owned(), protocol: Protocol::Http1, jar: Vec::new() }
+        Self { reach, host: host.to_owned(), protocol: Protocol::Http1, jar: Vec::new(), address: None }
+    }
+
+    /// The same at another address, as a trusted proxy says.
+    pub fn at(mut self, address: &str) -> Self {
+        self.address = Some(address.to_owned());
+        self
     }
 
     /// The same, over the other protocol.
@@ -116,6 +124,9 @@ impl Visitor {
         if !self.jar.is_empty() && !request.headers().contains_key(COOKIE) {
             let cookies = self.jar.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
             request.headers_mut().insert(COOKIE, cookies.parse().expect("a value"));
+        }
+        if let Some(address) = &self.address {
+            request.headers_mut().insert("x-forwarded-for", address.parse().expect("a value"));
         }
         if self.protocol == Protocol::Http1 {
             let host = request.uri().authority().expect("made with one").as_str().parse().expect("a value");
