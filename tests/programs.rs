@@ -29,6 +29,12 @@ fn chromium_walks_through_the_demo() {
 }
 
 #[test]
+#[ignore = "needs chromium, certutil, oathtool, python"]
+fn recovery_codes_open_the_door_without_the_phone() {
+    scenario("recovery");
+}
+
+#[test]
 #[ignore = "needs chromium, certutil, python with jupyterlab"]
 fn one_sign_in_serves_three_names() {
     scenario("three_apps");

@@ -6,6 +6,7 @@ pub mod certificates;
 pub mod keys;
 pub mod metrics;
 pub mod perform;
+pub mod reset;
 pub mod status;
 pub mod trail;
 pub mod wish;

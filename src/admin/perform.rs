@@ -86,6 +86,7 @@ impl Desk {
             Wish::UserSet { name, details } => self.set(&name, details).await,
             Wish::UserShow { name } => self.show(&parse_name(&name)?).await,
             Wish::UserGroup { name, group, member } => self.group(&name, &group, member).await,
+            Wish::UserReset { name, factor, keep_sessions } => self.reset(&name, factor, keep_sessions).await,
             Wish::UserList => self.list_users().await,
             Wish::UserDisable { name, disabled } => self.disable(&name, disabled).await,
             Wish::UserDelete { name } => self.delete(&name).await,
@@ -107,7 +108,7 @@ impl Desk {
     }
 
     /// The store, whose next change is written down as the owner's.
-    fn telling(&self, deed: Deed) -> Store {
+    pub(super) fn telling(&self, deed: Deed) -> Store {
         self.store.telling(Entry::new(deed, Actor::Owner))
     }
 
@@ -158,7 +159,7 @@ impl Desk {
         Ok((PasswordHash(Secret::new(credentials.password_hash)), totp))
     }
 
-    async fn link(&self, user: User) -> Result<Answer, Answer> {
+    pub(super) async fn link(&self, user: User) -> Result<Answer, Answer> {
         let token = Token::draw(self.entropy);
         let expires_at = self.clock.now().plus(LINK_LIFE);
         self.telling(Deed::LinkIssued).issue_link(user.id, token.hash(), expires_at).await.map_err(|fault| failed(&fault))?;
@@ -283,7 +284,7 @@ impl Desk {
         }
     }
 
-    async fn find(&self, name: &str) -> Result<User, Answer> {
+    pub(super) async fn find(&self, name: &str) -> Result<User, Answer> {
         let name = parse_name(name)?;
         let user = self.store.user(&name).await.map_err(|fault| failed(&fault))?;
         user.ok_or_else(|| no_such_user(&name))
@@ -291,7 +292,7 @@ impl Desk {
 }
 
 fn line(overview: UserOverview) -> UserLine {
-    let UserOverview { user, profile, has_password, authenticators, sessions } = overview;
+    let UserOverview { user, profile, has_password, authenticators, recovery_left, last_sign_in, sessions } = overview;
     UserLine {
         user: user.name.to_string(),
         display_name: profile.display_name.as_ref().map(|name| name.as_str().to_owned()),
@@ -300,8 +301,10 @@ fn line(overview: UserOverview) -> UserLine {
         disabled: user.disabled,
         password: has_password,
         authenticators,
+        recovery_codes: recovery_left,
         sessions,
         created_at: user.created_at.secs(),
+        last_sign_in: last_sign_in.map(Timestamp::secs),
     }
 }
 

@@ -53,6 +53,15 @@ pub enum Wish {
         /// As typed.
         name: String,
     },
+    /// Take a factor of somebody away.
+    UserReset {
+        /// As typed.
+        name: String,
+        /// Which.
+        factor: Resettable,
+        /// `false` ends their sessions.
+        keep_sessions: bool,
+    },
     /// All accounts.
     UserList,
     /// Let nobody sign in as this user, and end their sessions; or allow it again.
@@ -146,6 +155,18 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
+/// Which factor is taken away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resettable {
+    /// Authenticator apps.
+    Totp,
+    /// Passkeys and security keys.
+    Passkey,
+    /// Recovery codes.
+    Recovery,
+}
+
 /// Which sessions.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -164,6 +185,8 @@ pub enum Which {
 pub enum Answer {
     /// An account and how to get into it.
     User(UserAnswer),
+    /// A factor was taken away.
+    Reset(ResetAnswer),
     /// One account.
     Person(Box<UserLine>),
     /// Accounts.
@@ -285,6 +308,27 @@ pub struct UserAnswer {
     pub otpauth: Option<String>,
 }
 
+/// What became of a factor that was taken away.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ResetAnswer {
+    /// The canonical name.
+    pub user: String,
+    /// Which.
+    pub factor: Resettable,
+    /// How many were taken away.
+    pub removed: usize,
+    /// Sessions ended by it.
+    pub ended: usize,
+    /// Authenticators left.
+    pub authenticators: usize,
+    /// Recovery codes left.
+    pub recovery_codes: usize,
+    /// Where nothing but a password is left: how its holder gets a second factor again. Shown this once.
+    pub setup_link: Option<String>,
+    /// When the link dies, seconds since the Unix epoch.
+    pub expires_at: Option<i64>,
+}
+
 /// One account in a list.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct UserLine {
@@ -305,10 +349,16 @@ pub struct UserLine {
     pub password: bool,
     /// Authenticators enrolled.
     pub authenticators: usize,
+    /// Recovery codes that can still be used.
+    #[serde(default)]
+    pub recovery_codes: usize,
     /// Live sessions.
     pub sessions: usize,
     /// Seconds since the Unix epoch.
     pub created_at: i64,
+    /// Seconds since the Unix epoch; `None` if never, as far as the audit trail goes back.
+    #[serde(default)]
+    pub last_sign_in: Option<i64>,
 }
 
 /// One session in a list.

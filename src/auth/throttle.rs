@@ -24,6 +24,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(HOUR);
 const DOUBLINGS_TO_A_MINUTE: u32 = 5;
 const CODES_PER_WINDOW: u32 = 5;
 const CODES_PER_DAY: u32 = 20;
+const RECOVERIES_PER_WINDOW: u32 = 5;
+/// Recovery codes are closed after this many failures, until somebody signs in by another way.
+const RECOVERY_CLOSED_AT: u32 = 20;
 const HOUR: u64 = 3_600;
 const DAY: Duration = Duration::from_secs(24 * HOUR);
 
@@ -94,7 +97,10 @@ impl Limits {
             (Factor::Password, Whose::Device) => curve(own, DEVICE_CLOSED_AT),
             (Factor::Code, Whose::Strangers) => rates(codes, a_day, CLOSED_AT),
             (Factor::Code, Whose::Device) => rates(codes, a_day, DEVICE_CLOSED_AT),
-            (Factor::Code, Whose::Network) => None,
+            (Factor::Recovery, Whose::Strangers | Whose::Device) => {
+                rates(Most(RECOVERIES_PER_WINDOW, Duration::from_secs(HOUR)), None, RECOVERY_CLOSED_AT)
+            }
+            (Factor::Code | Factor::Recovery, Whose::Network) => None,
         }
     }
 
@@ -246,7 +252,8 @@ mod tests {
     fn patience_does_not_help_beyond_the_cap() {
         let years = vec![60; 3 * 365 * 24 * 60];
         for factor in Factor::ALL {
-            assert_eq!(allowed(limits(*factor, Whose::Strangers), &years).len(), CLOSED_AT as usize);
+            let most = if *factor == Factor::Recovery { RECOVERY_CLOSED_AT } else { CLOSED_AT };
+            assert_eq!(allowed(limits(*factor, Whose::Strangers), &years).len(), most as usize);
             assert_eq!(allowed(limits(*factor, Whose::Device), &years).len(), DEVICE_CLOSED_AT as usize);
         }
         assert_eq!(allowed(limits(Factor::Password, Whose::Network), &years).len(), NETWORK_CLOSED_AT as usize);
@@ -259,6 +266,19 @@ mod tests {
         let most = allowed(alone, &vec![60; 365 * 24 * 60]).len();
         let tries = (0..most).fold(Tries::default(), |tries, _| together.counted(tries, START));
         assert_eq!(together.judge(&tries, START), Ok(()));
+    }
+
+    /// The attack: guessing recovery codes, hour after hour.
+    #[test]
+    fn five_recovery_codes_in_an_hour_twenty_in_all() {
+        let half_minutes = vec![30; 60 * 24 * 365];
+        for whose in [Whose::Strangers, Whose::Device] {
+            let limits = limits(Factor::Recovery, whose);
+            let moments = allowed(limits, &half_minutes);
+            assert_eq!((most_within(&moments, Duration::from_secs(HOUR)), moments.len()), (5, 20));
+            let tries = Tries { consecutive: 20, ..Tries::default() };
+            assert_eq!(limits.judge(&tries, START.plus(Duration::MAX)), Err(Wait::Closed));
+        }
     }
 
     /// The attack: setting the clock back (or a clock that jumps) to be let try again.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::admin::perform::{read_details, unfit_name};
-use crate::admin::wish::{Answer, Credentials, Details, SessionLine, UserAnswer, UserLine, Which, Wish};
+use crate::admin::wish::{Answer, Credentials, Details, ResetAnswer, Resettable, SessionLine, UserAnswer, UserLine, Which, Wish};
 use crate::auth::password;
 use crate::auth::totp;
 use crate::base::clock::{Clock, Timestamp};
@@ -14,7 +14,9 @@ use crate::base::entropy::Entropy;
 use crate::base::secret::Secret;
 use crate::base::units::in_words;
 use crate::command::exit::Failure;
-use crate::command::line::{GroupVerb, GroupWords, SessionVerb, UserAdd, UserSet, UserVerb};
+use crate::command::line::{
+    GroupVerb, GroupWords, PasskeyVerb, RecoveryVerb, ResetWords, SessionVerb, TotpVerb, UserAdd, UserSet, UserVerb,
+};
 use crate::command::output::{Output, table, terminal_qr};
 use crate::command::place::Named;
 use crate::command::wish::{Installation, UNKNOWN_ORIGIN};
@@ -54,6 +56,9 @@ pub fn user(named: &Named, verb: UserVerb, output: Output) -> Result<(), Failure
             };
             show(installation.ask(Wish::UserGroup { name, group, member }, false)?, output);
         }
+        UserVerb::Totp(TotpVerb::Reset(words)) => reset(&installation, (Resettable::Totp, words), output)?,
+        UserVerb::Passkey(PasskeyVerb::Reset(words)) => reset(&installation, (Resettable::Passkey, words), output)?,
+        UserVerb::Recovery(RecoveryVerb::Reset(words)) => reset(&installation, (Resettable::Recovery, words), output)?,
         UserVerb::List => show(installation.ask(Wish::UserList, false)?, output),
         UserVerb::Disable { name } => show(installation.ask(Wish::UserDisable { name, disabled: true }, false)?, output),
         UserVerb::Enable { name } => show(installation.ask(Wish::UserDisable { name, disabled: false }, false)?, output),
@@ -78,6 +83,12 @@ pub fn session(named: &Named, verb: SessionVerb, output: Output) -> Result<(), F
         SessionVerb::End { .. } => Wish::SessionEnd { which: Which::All },
     };
     show(installation.ask(wish, false)?, output);
+    Ok(())
+}
+
+fn reset(installation: &Installation, (factor, words): (Resettable, ResetWords), output: Output) -> Result<(), Failure> {
+    let ResetWords { name, keep_sessions } = words;
+    show(installation.ask(Wish::UserReset { name, factor, keep_sessions }, false)?, output);
     Ok(())
 }
 
@@ -152,11 +163,11 @@ fn show(answer: Answer, output: Output) {
     match answer {
         Answer::User(user) => {
             output.result(&user, || user_text(&user));
-            if user.setup_link.as_deref().is_some_and(leads_nowhere) {
-                output.remark(
-                    "No gateway has run here yet: put the host of your app in place of HOST, with its port unless it is 443.",
-                );
-            }
+            remark_on(user.setup_link.as_deref(), output);
+        }
+        Answer::Reset(reset) => {
+            output.result(&reset, || reset_text(&reset));
+            remark_on(reset.setup_link.as_deref(), output);
         }
         Answer::Person(person) => output.result(&person, || person_text(&person)),
         Answer::Users { users } => output.result(&serde_json::json!({ "users": users }), || users_text(&users)),
@@ -183,6 +194,12 @@ fn show(answer: Answer, output: Output) {
     }
 }
 
+fn remark_on(link: Option<&str>, output: Output) {
+    if link.is_some_and(leads_nowhere) {
+        output.remark("No gateway has run here yet: put the host of your app in place of HOST, with its port unless it is 443.");
+    }
+}
+
 /// Whether the link begins with a host that the person has to fill in.
 fn leads_nowhere(link: &str) -> bool {
     link.strip_prefix(UNKNOWN_ORIGIN).is_some_and(|path| path.starts_with('/'))
@@ -191,14 +208,38 @@ fn leads_nowhere(link: &str) -> bool {
 fn user_text(user: &UserAnswer) -> String {
     let mut text = format!("user {} is ready", user.user);
     if let Some(link) = &user.setup_link {
-        text = format!(
-            "Set-up link for {}. It works once, for 24 hours; older links of this user no longer work.\n\n    {link}\n\n{}",
-            user.user,
-            if leads_nowhere(link) { String::new() } else { terminal_qr(link) }
-        );
+        text = link_text(&user.user, link);
     }
     if let Some(uri) = &user.otpauth {
         text.push_str(&format!("\n\nFor the authenticator app, shown only this once:\n\n    {uri}\n\n{}", terminal_qr(uri)));
+    }
+    text
+}
+
+fn link_text(user: &str, link: &str) -> String {
+    let picture = if leads_nowhere(link) { String::new() } else { terminal_qr(link) };
+    format!(
+        "Set-up link for {user}. It works once, for 24 hours; older links of this user no longer work.\n\n    {link}\n\n{picture}"
+    )
+}
+
+fn reset_text(reset: &ResetAnswer) -> String {
+    let what = match (reset.factor, reset.removed) {
+        (Resettable::Totp, 1) => "1 authenticator".to_owned(),
+        (Resettable::Totp, more) => format!("{more} authenticators"),
+        (Resettable::Passkey, 1) => "1 passkey".to_owned(),
+        (Resettable::Passkey, more) => format!("{more} passkeys"),
+        (Resettable::Recovery, more) => format!("{more} recovery codes, used ones included,"),
+    };
+    let sessions = match reset.ended {
+        0 => "no session was ended".to_owned(),
+        1 => "1 session ended".to_owned(),
+        more => format!("{more} sessions ended"),
+    };
+    let mut text = format!("{what} of {} taken away; {sessions}", reset.user);
+    if let Some(link) = &reset.setup_link {
+        let left = if reset.recovery_codes > 0 { "a password and recovery codes" } else { "a password" };
+        text.push_str(&format!("\n{} has {left} left, and no second factor.\n\n{}", reset.user, link_text(&reset.user, link)));
     }
     text
 }
@@ -241,7 +282,9 @@ fn person_text(user: &UserLine) -> String {
         ("groups", or_none(Some(&user.groups.join(" ")))),
         ("state", state(user).to_owned()),
         ("authenticators", user.authenticators.to_string()),
+        ("recovery codes", format!("{} left", user.recovery_codes)),
         ("sessions", user.sessions.to_string()),
+        ("last sign-in", user.last_sign_in.map_or_else(|| "-".to_owned(), ago)),
         ("made", ago(user.created_at)),
     ];
     rows.map(|(key, value)| format!("{key:<15} {value}")).join("\n")

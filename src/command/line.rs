@@ -285,6 +285,15 @@ pub enum UserVerb {
     /// Put people into groups; what they may open changes with their next request
     #[command(subcommand)]
     Group(GroupVerb),
+    /// Take authenticator apps away from somebody who lost their phone
+    #[command(subcommand)]
+    Totp(TotpVerb),
+    /// Take passkeys and security keys away from somebody who lost them
+    #[command(subcommand)]
+    Passkey(PasskeyVerb),
+    /// Take recovery codes away from somebody whose list was seen
+    #[command(subcommand)]
+    Recovery(RecoveryVerb),
     /// Show all accounts
     #[command(after_help = "Examples:\n  doorward user list\n  doorward user list --json")]
     List,
@@ -367,6 +376,46 @@ pub struct GroupWords {
     pub name: String,
     /// The group; it exists as long as somebody is in it
     pub group: String,
+}
+
+/// Verbs of `user totp`.
+#[derive(Debug, Subcommand)]
+pub enum TotpVerb {
+    /// Take all authenticators of an account away, end its sessions and make a set-up link
+    #[command(
+        after_help = "Examples:\n  doorward user totp reset alice\n  doorward user totp reset alice --keep-sessions --json"
+    )]
+    Reset(ResetWords),
+}
+
+/// Verbs of `user passkey`.
+#[derive(Debug, Subcommand)]
+pub enum PasskeyVerb {
+    /// Take all passkeys of an account away and end its sessions
+    #[command(
+        after_help = "Examples:\n  doorward user passkey reset alice\n  doorward user passkey reset alice --keep-sessions --json"
+    )]
+    Reset(ResetWords),
+}
+
+/// Verbs of `user recovery`.
+#[derive(Debug, Subcommand)]
+pub enum RecoveryVerb {
+    /// Take all recovery codes of an account away and end its sessions; its holder makes new ones on the security page
+    #[command(
+        after_help = "Examples:\n  doorward user recovery reset alice\n  doorward user recovery reset alice --keep-sessions --json"
+    )]
+    Reset(ResetWords),
+}
+
+/// Words of the three resets.
+#[derive(Debug, Args)]
+pub struct ResetWords {
+    /// Whose
+    pub name: String,
+    /// Leave the account's sessions open
+    #[arg(long)]
+    pub keep_sessions: bool,
 }
 
 /// Verbs of `session`.

@@ -14,6 +14,8 @@ pub struct AuthTable {
     pub require: Option<Placed<Strength>>,
     /// Shortest password.
     pub password_min_length: Option<Placed<u64>>,
+    /// How many recovery codes people get.
+    pub recovery_codes: Option<Placed<u64>>,
     /// `[auth.totp]`
     pub totp: TotpTable,
     /// `[auth.throttle]`
@@ -75,6 +77,7 @@ impl AuthTable {
             require: strength(reader),
             // NIST SP 800-63B allows no fewer than 8; more than 64 would keep people from using pass phrases of their own.
             password_min_length: reader.integer("password_min_length", 8, 64),
+            recovery_codes: reader.integer("recovery_codes", 0, 20),
             totp: reader.table("totp", TotpTable::read),
             throttle: reader.table("throttle", ThrottleTable::read),
         }

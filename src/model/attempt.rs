@@ -9,17 +9,20 @@ pub enum Factor {
     Password,
     /// The second factor: a code from an authenticator app.
     Code,
+    /// A recovery code in place of the second factor.
+    Recovery,
 }
 
 impl Factor {
     /// Every factor whose tries are counted.
-    pub const ALL: &[Self] = &[Self::Password, Self::Code];
+    pub const ALL: &[Self] = &[Self::Password, Self::Code, Self::Recovery];
 
     /// The stored form.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Password => "password",
             Self::Code => "code",
+            Self::Recovery => "recovery",
         }
     }
 }

@@ -27,6 +27,8 @@ pub enum Deed {
     SetUp,
     /// A password, authenticator or another factor was added, replaced or taken away.
     CredentialChanged,
+    /// Somebody signed in with a recovery code.
+    RecoveryUsed,
     /// An account was made.
     UserAdded,
     /// Details of an account changed.
@@ -67,7 +69,7 @@ pub enum Deed {
 
 impl Deed {
     /// Every deed.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::SignIn,
         Self::NewDevice,
         Self::SignInFailed,
@@ -76,6 +78,7 @@ impl Deed {
         Self::SessionEnded,
         Self::SetUp,
         Self::CredentialChanged,
+        Self::RecoveryUsed,
         Self::UserAdded,
         Self::UserChanged,
         Self::UserDisabled,
@@ -107,6 +110,7 @@ impl Deed {
             Self::SessionEnded => "session.ended",
             Self::SetUp => "user.set_up",
             Self::CredentialChanged => "credential.changed",
+            Self::RecoveryUsed => "recovery.used",
             Self::UserAdded => "user.added",
             Self::UserChanged => "user.changed",
             Self::UserDisabled => "user.disabled",
@@ -139,12 +143,18 @@ impl Deed {
     }
 
     /// What a webhook is told unless the configuration says otherwise.
-    pub const TOLD: [Self; 5] =
-        [Self::CredentialChanged, Self::NewDevice, Self::CertificateFailing, Self::BanAdded, Self::TrailBroken];
+    pub const TOLD: [Self; 6] = [
+        Self::CredentialChanged,
+        Self::RecoveryUsed,
+        Self::NewDevice,
+        Self::CertificateFailing,
+        Self::BanAdded,
+        Self::TrailBroken,
+    ];
 
     /// Whether the person concerned is told on their next visit.
     pub const fn is_told_to_its_person(self) -> bool {
-        matches!(self, Self::NewDevice | Self::CredentialChanged)
+        matches!(self, Self::NewDevice | Self::CredentialChanged | Self::RecoveryUsed)
     }
 
     /// Whether an attacker can have as many of these written as they like, so that they are bounded.

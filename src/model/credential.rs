@@ -8,6 +8,32 @@ use crate::base::secret::Secret;
 #[derive(Clone, Debug)]
 pub struct PasswordHash(pub Secret<String>);
 
+/// A set of recovery codes, of which all count or none.
+pub type RecoverySetId = Id<RecoverySet>;
+
+/// What of a user's recovery codes may be shown: which there are, and which were used when. Never a code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecoverySet {
+    /// Names the set.
+    pub id: RecoverySetId,
+    /// When its codes were drawn.
+    pub created_at: Timestamp,
+    /// The rows in order, each with the moment at which its code was used.
+    pub rows: Vec<(u8, Option<Timestamp>)>,
+}
+
+impl RecoverySet {
+    /// How many can still be used.
+    pub fn left(&self) -> usize {
+        self.rows.iter().filter(|(_, used_at)| used_at.is_none()).count()
+    }
+
+    /// When one was used last.
+    pub fn last_used(&self) -> Option<Timestamp> {
+        self.rows.iter().filter_map(|(_, used_at)| *used_at).max()
+    }
+}
+
 /// An authenticator's id.
 pub type TotpId = Id<Totp>;
 

@@ -42,6 +42,8 @@ labels! {
         Password = "password",
         /// With a code from an authenticator.
         Code = "code",
+        /// With a recovery code.
+        Recovery = "recovery",
     }
 }
 

@@ -35,6 +35,8 @@ pub struct AuthPolicy {
     pub totp_issuer: String,
     /// How new authenticators make codes.
     pub totp: TotpRecipe,
+    /// How many recovery codes people get with their first second factor; 0 for none.
+    pub recovery_codes: u8,
     /// Other ways of making codes that people may choose for an authenticator.
     pub totp_configurations: Vec<TotpConfiguration>,
     /// How failures are held against people and networks.

@@ -171,6 +171,7 @@ pub fn auth(table: &AuthTable, name: &str, complaints: &mut Vec<Complaint>) -> A
         password_min_length: placed::value(table.password_min_length.as_ref())
             .and_then(|n| usize::try_from(n).ok())
             .unwrap_or(12),
+        recovery_codes: placed::value(table.recovery_codes.as_ref()).and_then(|n| u8::try_from(n).ok()).unwrap_or(10),
         totp_configurations: totp::configurations(table, (&totp_issuer, totp), complaints),
         totp_issuer,
         totp,

@@ -7,6 +7,7 @@ pub mod enrolment;
 pub mod factors;
 pub mod moment;
 pub mod password;
+pub mod recovery;
 pub mod sessions;
 
 use askama::Template;
@@ -74,6 +75,7 @@ pub async fn serve(
         ("sessions", Some(body)) => sessions::submit(portal, plan, call, body).await,
         ("password", None) => password::show(portal, plan, call).await,
         ("password", Some(body)) => password::submit(portal, plan, call, body).await,
+        ("recovery", sent) => recovery::serve(portal, plan, call, sent).await,
         ("activity", None) => activity::show(portal, plan, call).await,
         ("authenticators", None) => authenticators::list(portal, plan, call).await,
         ("authenticators/add", None) => enrolment::show(portal, plan, call).await,
@@ -109,6 +111,7 @@ async fn overview(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Respo
         // In the order of their importance.
         sections: vec![
             authenticators::section(held),
+            recovery::section(portal, plan, session).await?,
             sessions::section(portal, session).await?,
             password::section(&facts),
             activity::section(),

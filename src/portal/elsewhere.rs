@@ -14,6 +14,7 @@ use crate::policy::requirement::Needs;
 use crate::portal::call::{self, Call};
 use crate::portal::confirm;
 use crate::portal::hand_off::{self, Astray};
+use crate::portal::help;
 use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
 use crate::portal::why::{Why, sign_in_path};
@@ -87,6 +88,11 @@ pub fn set_out(portal: &Portal, plan: &Plan, leaving: Leaving<'_>) -> Response<B
 /// Our home page is on the portal.
 pub fn home(plan: &Plan, call: &Call<'_>) -> Response<Body> {
     call.redirect(&at_portal(plan, hand_off::HOME))
+}
+
+/// And the one for people who cannot sign in.
+pub fn help(plan: &Plan, call: &Call<'_>) -> Response<Body> {
+    call.redirect(&at_portal(plan, help::PAGE))
 }
 
 /// So is the sign-in page. Whoever asks for it here wants to come back here.

@@ -45,28 +45,13 @@ pub fn signed_in<'a>(
     })
 }
 
-/// The session of a visitor who may change something: its strongest factor was proven within `session.sudo_timeout`, so that
-/// neither an unlocked screen nor a stolen cookie is enough to take an account over.
+/// The session of a visitor who may change something: the strongest factor of the *account* was proven within
+/// `session.sudo_timeout`, so that neither an unlocked screen nor a stolen cookie is enough to take an account over, nor a session
+/// that a password opened, of somebody who has more than that by now.
 ///
 /// # Errors
-/// The way to prove that, or to sign in, and back to `page`.
-pub fn proven<'a>(portal: &Portal, plan: &Plan, call: &'a Call<'_>, page: &str) -> Result<&'a Arc<Session>, Box<Response<Body>>> {
-    let session = signed_in(portal, plan, call, page)?;
-    let needs = Needs { strength: session.strength, max_age: Some(plan.session.sudo_timeout) };
-    match needs.lack(session, call.now) {
-        None => Ok(session),
-        Some(_) => {
-            let go = way_back(portal, plan, call, (page, needs));
-            Err(Box::new(call.redirect(&confirm::path(&go, None))))
-        }
-    }
-}
-
-/// As [`proven`], by the strongest factor of the *account*: a session that a password opened, of somebody who has more than
-/// that by now, must not be enough to take the rest away.
-///
-/// # Errors
-/// [`Stop`] if the store does not answer, or the account is gone or disabled; inside, as [`proven`].
+/// [`Stop`] if the store does not answer, or the account is gone or disabled; inside, the way to prove that, or to sign in, and
+/// back to `page`.
 pub async fn changing<'a>(
     portal: &Portal,
     plan: &Plan,

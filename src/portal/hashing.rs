@@ -13,6 +13,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::auth::password;
+use crate::base::entropy::Entropy;
 use crate::base::secret::Secret;
 use crate::model::credential::PasswordHash;
 
@@ -29,6 +30,8 @@ pub struct Hasher {
     /// One run more, and places to wait for it, that strangers cannot take.
     reserved: Arc<Semaphore>,
     known: Arc<Semaphore>,
+    /// Who hashes many at a time does so alone.
+    many: Arc<Semaphore>,
     runs: Arc<AtomicU64>,
 }
 
@@ -57,6 +60,7 @@ impl Hasher {
             queue: Arc::new(Semaphore::new(cores + QUEUE)),
             reserved: Arc::new(Semaphore::new(1)),
             known: Arc::new(Semaphore::new(KNOWN_QUEUE)),
+            many: Arc::new(Semaphore::new(1)),
             runs: Arc::new(AtomicU64::new(0)),
         }
     }
@@ -82,6 +86,21 @@ impl Hasher {
         let _waiting = queue.try_acquire().map_err(|_| Busy)?;
         let permit = timeout(LONGEST_WAIT, Arc::clone(cores).acquire_owned()).await.map_err(|_| Busy)?;
         Ok(Slot { permit: permit.expect("the semaphore is never closed"), runs: Arc::clone(&self.runs) })
+    }
+
+    /// The hashes of secrets of our own making, one after the other, each with a salt of its own. Before each, whoever waits to
+    /// sign in has their turn; and nobody else hashes many meanwhile, so that most cores stay for those.
+    ///
+    /// # Errors
+    /// [`Busy`] when others hash many, or the machine is busy, for longer than a second.
+    pub async fn hash_all(&self, secrets: Vec<Secret<String>>, entropy: Entropy) -> Result<Vec<PasswordHash>, Busy> {
+        let alone = timeout(LONGEST_WAIT, self.many.acquire()).await.map_err(|_| Busy)?;
+        let _alone = alone.expect("the semaphore is never closed");
+        let mut hashes = Vec::with_capacity(secrets.len());
+        for secret in secrets {
+            hashes.push(self.slot().await?.hash(secret, entropy.bytes()).await?);
+        }
+        Ok(hashes)
     }
 
     /// How often the hash was run since the start.
@@ -180,5 +199,29 @@ mod tests {
         assert!(hasher.slot().await.expect("free").verify(hash.clone(), password).await);
         assert!(!hasher.slot().await.expect("free").verify(hash, Secret::new("other".to_owned())).await);
         assert_eq!(hasher.runs(), 3);
+    }
+
+    /// The attack: having sets of codes hashed, one after the other, so that nobody else can sign in.
+    #[tokio::test]
+    async fn hashing_many_leaves_room_between_them() {
+        let hasher = Hasher::with_cores(1);
+        let secrets = || (0..3).map(|n| Secret::new(n.to_string())).collect::<Vec<_>>();
+        let many = hasher.hash_all(secrets(), Entropy);
+        let one = async {
+            let slot = hasher.slot().await.expect("a turn");
+            (slot.verify(password::decoy().clone(), Secret::new("x".to_owned())).await, hasher.runs())
+        };
+        let (hashes, (_, runs)) = tokio::join!(many, one);
+        assert_eq!(hashes.expect("hashed").len(), 3);
+        assert!(runs < 4, "somebody had a turn before all were hashed: {runs}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_hashes_many_does_so_alone() {
+        let hasher = Hasher::with_cores(2);
+        let held = hasher.many.acquire().await.expect("free");
+        assert_eq!(hasher.hash_all(vec![], Entropy).await.map(|_| ()), Err(Busy), "after a second");
+        drop(held);
+        assert!(hasher.hash_all(vec![], Entropy).await.is_ok());
     }
 }

@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use tempfile::TempDir;
 
 use crate::auth::password;
+use crate::auth::recovery;
 use crate::auth::throttle::Settings;
 use crate::auth::token::Token;
 use crate::auth::totp;
@@ -139,6 +140,27 @@ impl Site {
         challenge::answer(&self.portal, &self.plan, wanted, self.clock.now())
     }
 
+    /// Recovery codes of a user, as they were shown.
+    pub(super) async fn recovery_codes(&self, name: &str) -> Vec<String> {
+        let user = self.portal.store.user(&name.parse().expect("a name")).await.expect("stored").expect("a user");
+        let codes = recovery::draw(10, Entropy);
+        let hashes = codes.iter().map(|code| password::hash(code.secret(), [3; 16])).collect();
+        let set = Id::draw(Entropy);
+        assert!(self.portal.store.stage_recovery(user.id, set, hashes).await.expect("stored"));
+        self.portal.store.put_recovery_in_force(user.id, set).await.expect("stored");
+        codes.iter().map(|code| code.shown().expose().clone()).collect()
+    }
+
+    /// As far as the second step, on the page for recovery codes.
+    pub(super) async fn at_recovery(&self, browser: &mut Browser, name: &str, target: &str) -> Answer {
+        let page = browser.get(self, &self.way_to(target)).await;
+        let next = browser.post(self, "/.doorward/login", &page.filled(&[("name", name), ("password", PASSWORD)])).await;
+        let next = next.location().replace("/login/code?", "/login/recovery?");
+        let page = browser.get(self, &next).await;
+        assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+        page
+    }
+
     pub(super) async fn signed_in(&self, browser: &mut Browser, totp: &Totp) -> String {
         let page = browser.get(self, &self.way_to("/")).await;
         let next = browser.post(self, "/.doorward/login", &page.filled(&[("name", "alice"), ("password", PASSWORD)])).await;
@@ -208,6 +230,7 @@ pub(super) fn plan(strength: Strength) -> Plan {
             totp_configurations: vec![],
             throttle: Settings::default(),
             exempt: Vec::new(),
+            recovery_codes: 10,
         },
         log: LogPolicy {
             level: "info".into(),
@@ -279,6 +302,13 @@ impl Browser {
         Answer { status: head.status, headers: head.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
     }
 
+    /// Says to have saved the recovery codes of a page.
+    pub(super) async fn saved(&mut self, site: &Site, path: &str, page: &Answer) -> Answer {
+        let answer = self.post(site, path, &page.filled(&[("saved", "1"), ("act", "done")])).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text);
+        answer
+    }
+
     pub(super) fn keep(&mut self, response: &Response<Body>) {
         for line in response.headers().get_all(SET_COOKIE) {
             let line = line.to_str().expect("ASCII");
@@ -310,6 +340,12 @@ impl Answer {
     pub(super) fn alert(&self) -> String {
         let alert = regex::Regex::new(r##"role="alert"[^>]*><a href="#\w+">([^<]*)"##).expect("a pattern");
         alert.captures(&self.text).map_or_else(String::new, |found| found[1].replace("&#39;", "'"))
+    }
+
+    /// The recovery codes on the page.
+    pub(super) fn codes(&self) -> Vec<String> {
+        let code = regex::Regex::new("<li>([0-9]{2}-[0-9A-Z-]{19})</li>").expect("a pattern");
+        code.captures_iter(&self.text).map(|found| found[1].to_owned()).collect()
     }
 
     /// Where the page that leads on leads.

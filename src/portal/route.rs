@@ -10,7 +10,10 @@ use crate::portal::confirm;
 use crate::portal::elsewhere;
 use crate::portal::guard;
 use crate::portal::hand_off;
+use crate::portal::help;
 use crate::portal::home;
+use crate::portal::recovered;
+use crate::portal::recovery;
 use crate::portal::second_factor;
 use crate::portal::service::Portal;
 use crate::portal::set_up;
@@ -28,6 +31,9 @@ enum Page<'a> {
     Home,
     SignIn,
     SecondFactor,
+    Recovery,
+    Recovered,
+    Help,
     Confirm,
     Continue,
     Enter,
@@ -88,6 +94,11 @@ async fn sign_in_page(
         (Page::SignIn, Act::Submit) => sign_in::submit(portal, plan, call, body).await,
         (Page::SecondFactor, Act::Show) => second_factor::show(portal, plan, call).await,
         (Page::SecondFactor, Act::Submit) => second_factor::submit(portal, plan, call, body).await,
+        (Page::Recovery, Act::Show) => recovery::show(portal, plan, call).await,
+        (Page::Recovery, Act::Submit) => recovery::submit(portal, plan, call, body).await,
+        (Page::Recovered, Act::Show) => recovered::show(portal, plan, call).await,
+        (Page::Recovered, Act::Submit) => recovered::submit(portal, plan, call, body).await,
+        (Page::Help, _) => Ok(help::show(plan)),
         (Page::Confirm, Act::Show) => confirm::show(portal, plan, call).await,
         (Page::Confirm, Act::Submit) => confirm::submit(portal, plan, call, body).await,
         (Page::SetUp(token), Act::Show) => set_up::show(portal, plan, call, token).await,
@@ -104,11 +115,12 @@ async fn other_page(portal: &Portal, plan: &Plan, call: &Call<'_>, page: Page<'_
     match page {
         Page::Enter => hand_off::enter(portal, plan, call).await,
         Page::Home => Ok(elsewhere::home(plan, call)),
-        Page::SignIn | Page::SecondFactor => Ok(elsewhere::sign_in(portal, plan, call)),
+        Page::SignIn | Page::SecondFactor | Page::Recovery => Ok(elsewhere::sign_in(portal, plan, call)),
         Page::Confirm => Ok(elsewhere::confirm(portal, plan, call)),
         Page::Continue => Ok(elsewhere::leave(plan, call)),
         Page::SetUp(token) => Ok(elsewhere::set_up(plan, call, token)?),
-        Page::Security(_) => Ok(elsewhere::home(plan, call)),
+        Page::Security(_) | Page::Recovered => Ok(elsewhere::home(plan, call)),
+        Page::Help => Ok(elsewhere::help(plan, call)),
         Page::Session | Page::Asset(_) | Page::SignOut => Err(Refusal::NotFound.into()),
     }
 }
@@ -119,6 +131,9 @@ impl<'a> Page<'a> {
             "" => Self::Home,
             "login" => Self::SignIn,
             "login/code" => Self::SecondFactor,
+            "login/recovery" => Self::Recovery,
+            "login/recovered" => Self::Recovered,
+            "help" => Self::Help,
             "confirm" => Self::Confirm,
             "continue" => Self::Continue,
             "enter" => Self::Enter,
@@ -134,8 +149,17 @@ impl<'a> Page<'a> {
     }
 
     fn act(&self, method: &Method, at_portal: bool) -> Result<Act, Refusal<'static>> {
-        let on_portal =
-            matches!(self, Self::Home | Self::SignIn | Self::SecondFactor | Self::Confirm | Self::SetUp(_) | Self::Security(_));
+        let on_portal = matches!(
+            self,
+            Self::Home
+                | Self::SignIn
+                | Self::SecondFactor
+                | Self::Recovery
+                | Self::Recovered
+                | Self::Confirm
+                | Self::SetUp(_)
+                | Self::Security(_)
+        );
         let takes_forms = (at_portal && on_portal) || matches!(self, Self::SignOut);
         match *method {
             // It would use the ticket up.

@@ -25,6 +25,7 @@ use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
 use crate::portal::guard;
 use crate::portal::journey::Journey;
+use crate::portal::recovery;
 use crate::portal::service::Portal;
 use crate::portal::sign_in::{self, CEREMONY, Shown};
 use crate::portal::stop::Stop;
@@ -36,6 +37,7 @@ use crate::web::asset;
 use crate::web::form::Form;
 use crate::web::page::{self, Alert};
 use crate::web::refusal::Refusal;
+use crate::web::rescue;
 use crate::web::return_to::Destination;
 use crate::web::text;
 use crate::wire::body::Body;
@@ -60,13 +62,32 @@ struct CodePage<'a> {
 }
 
 /// A sign-in that has its first step behind it, in the browser that took it.
-struct HalfDone {
+#[derive(Debug)]
+pub struct HalfDone {
     /// What the page carries; names the ceremony to the store.
-    text: String,
-    visitor: Token,
-    ceremony: Ceremony,
-    facts: SignInFacts,
-    journey: Option<Journey>,
+    pub text: String,
+    /// The browser.
+    pub visitor: Token,
+    /// What the first step left.
+    pub ceremony: Ceremony,
+    /// Who it is.
+    pub facts: SignInFacts,
+    /// Where they want to go.
+    pub journey: Option<Journey>,
+}
+
+impl HalfDone {
+    /// When the password was right.
+    pub fn begun(&self) -> Timestamp {
+        let length = i64::try_from(CEREMONY.as_millis()).unwrap_or(0);
+        Timestamp::from_millis(self.ceremony.expires_at.millis().saturating_sub(length))
+    }
+
+    /// The path of a page on which it can go on.
+    pub fn path(&self, portal: &Portal, call: &Call<'_>, page: &str) -> String {
+        let go = portal.journeys.keep(self.journey.as_ref(), call.network(), call.now);
+        format!("{page}?c={}&go={go}", self.text)
+    }
 }
 
 /// What all authenticators of a user say of a code.
@@ -90,6 +111,8 @@ pub enum Outcome {
 pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Response<Body>, Stop> {
     let query = call.query();
     match half_done(portal, plan, call, &query).await? {
+        // The app is gone, the codes are not.
+        Some(half_done) if half_done.facts.totps.is_empty() => Ok(call.redirect(&half_done.path(portal, call, recovery::PAGE))),
         Some(half_done) => Ok(form(portal, plan, call, &half_done, (StatusCode::OK, None))),
         None => Ok(start_again(portal, plan, call, &query)),
     }
@@ -160,7 +183,10 @@ fn form(
 
 /// The sign-in that a form or link speaks of: begun in this browser, on this host, not long ago. The ceremony's token
 /// alone opens nothing, so it may stand in a URL.
-async fn half_done(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -> Result<Option<HalfDone>, Stop> {
+///
+/// # Errors
+/// [`Stop`] when the store does not answer, or is asked too much.
+pub async fn half_done(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -> Result<Option<HalfDone>, Stop> {
     let (Some(visitor), Some(token)) = (call.visitor(), Token::parse(sent.text("c"))) else { return Ok(None) };
     if let Err(wait) = portal.budgets.links.spend(call.network()) {
         return Err(Refusal::TooMany { wait }.into());
@@ -171,7 +197,7 @@ async fn half_done(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -
         return Ok(None);
     }
     let Some(facts) = portal.store.sign_in_facts_of(ceremony.user).await? else { return Ok(None) };
-    if facts.user.disabled || facts.totps.is_empty() {
+    if facts.user.disabled || (facts.totps.is_empty() && facts.recovery_left == 0) {
         return Ok(None);
     }
     let journey = portal.journeys.find(sent.text("go"), call.now).or_else(|| begun_for(portal, &ceremony));
@@ -192,7 +218,7 @@ fn begun_for(portal: &Portal, ceremony: &Ceremony) -> Option<Journey> {
 }
 
 /// Back to the first step with the target kept; or on, for somebody who signed in meanwhile in another tab.
-fn start_again(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -> Response<Body> {
+pub fn start_again(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -> Response<Body> {
     let journey = call.journey(portal, plan, sent.text("go"));
     if call.session_for(plan, journey.as_ref()).is_some() {
         return arrival::leave(portal, call, journey.as_ref());
@@ -233,9 +259,7 @@ async fn finish(
     (totp, step): (TotpId, u64),
 ) -> Result<Option<Response<Body>>, Stop> {
     let HalfDone { ceremony, facts, journey, .. } = half_done;
-    // The password was right when this began.
-    let begun = ceremony.expires_at.millis().saturating_sub(i64::try_from(CEREMONY.as_millis()).unwrap_or(0));
-    let proofs = Proofs { password: Some(Timestamp::from_millis(begun)), code: Some(call.now) };
+    let proofs = Proofs { password: Some(half_done.begun()), code: Some(call.now) };
     let proven = Proven { user: facts.user.id, strength: Strength::TwoFactor, proofs, remember: ceremony.remember };
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     let told = call.entry(Deed::SignIn).with(&call.agent()).by("password and code").detailed(call.host.as_str());

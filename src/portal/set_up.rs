@@ -1,7 +1,8 @@
-//! Setting up an account from a one-time link: a password, then an authenticator app, then in.
+//! Setting up an account from a one-time link: a password, then an authenticator app, then recovery codes, then in.
 //!
 //! Looking at the link uses nothing up: mail scanners and link previews look too. What is chosen waits in the store beside
-//! the link until the code of the last step proves that the authenticator works; only then the link is used up.
+//! the link until a code proves that the authenticator works and its holder says to have saved the recovery codes; only then the
+//! link is used up. Whoever leaves before that begins where they left off, with new codes, so that nobody gets in without any.
 
 use askama::Template;
 use http::header::REFERRER_POLICY;
@@ -13,7 +14,7 @@ use crate::auth::totp::{self, CodeCheck};
 use crate::base::id::Id;
 use crate::base::units::in_words;
 use crate::model::audit::Deed;
-use crate::model::credential::{Totp, TotpRecipe};
+use crate::model::credential::{RecoverySetId, Totp, TotpRecipe};
 use crate::model::event::Event;
 use crate::model::session::Proofs;
 use crate::model::strength::Strength;
@@ -21,17 +22,18 @@ use crate::model::user::UserName;
 use crate::plan::whole::Plan;
 use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
+use crate::portal::codes::{Frame, Sheet};
 use crate::portal::guard::{self, Unproven};
-use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
 use crate::store::fault::Fault;
-use crate::store::links::Link;
+use crate::store::links::{Link, Pending};
 use crate::web::asset;
 use crate::web::form::Form;
 use crate::web::page::{self, Alert};
 use crate::web::qr;
 use crate::web::refusal::Refusal;
+use crate::web::rescue;
 use crate::web::text;
 use crate::wire::body::Body;
 use crate::wire::cookie;
@@ -47,7 +49,9 @@ struct PasswordPage<'a> {
     alert: Option<Alert>,
     token: String,
     min_length: usize,
+    steps: u8,
     staged: bool,
+    go: &'a str,
     may_choose_name: bool,
 }
 
@@ -69,6 +73,17 @@ struct AuthenticatorPage<'a> {
     uri: &'a str,
     issuer: &'a str,
     recipe: TotpRecipe,
+    steps: u8,
+    go: &'a str,
+}
+
+#[derive(Template)]
+#[template(config = ".askama.toml", path = "setup_codes.html")]
+struct AgainPage<'a> {
+    installation: &'a str,
+    alert: Option<Alert>,
+    token: String,
+    go: &'a str,
 }
 
 /// A valid link and the browser that follows it.
@@ -76,15 +91,44 @@ struct SetUp {
     link: Link,
     hash: TokenHash,
     path: String,
+    /// Where its holder wanted to go, as it stands in URLs behind the step; empty for nowhere in particular.
+    go: String,
     visitor: Token,
     new_visitor: bool,
 }
 
 /// Which form is shown, and what went wrong with it.
 struct Shown {
-    second: bool,
+    step: Step,
     status: StatusCode,
     alert: Option<Alert>,
+}
+
+/// The steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Password,
+    Authenticator,
+    Codes,
+}
+
+impl Step {
+    fn of(form: &Form) -> Self {
+        match form.text("step") {
+            "2" => Self::Authenticator,
+            "3" => Self::Codes,
+            _ => Self::Password,
+        }
+    }
+
+    /// The field that is told of a form that is too old.
+    const fn field(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Authenticator => "code",
+            Self::Codes => "new",
+        }
+    }
 }
 
 /// A page of the set-up. GET never uses the link up.
@@ -93,8 +137,8 @@ struct Shown {
 /// [`Stop`]: a 404 without a valid link, or the store does not answer.
 pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>, token: &str) -> Result<Response<Body>, Stop> {
     let set_up = open(portal, call, token).await?;
-    let second = call.query().text("step") == "2";
-    Ok(page(portal, plan, call, &set_up, Shown { second, status: StatusCode::OK, alert: None }))
+    let step = Step::of(&call.query());
+    Ok(page(portal, plan, call, &set_up, Shown { step, status: StatusCode::OK, alert: None }))
 }
 
 /// Takes a step.
@@ -104,22 +148,32 @@ pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>, token: &str) ->
 pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, (token, body): (&str, Body)) -> Result<Response<Body>, Stop> {
     let set_up = open(portal, call, token).await?;
     let sent = guard::read(call, body).await?;
-    let second = sent.text("step") == "2";
+    let step = Step::of(&sent);
     if let Err(unproven) = guard::prove(portal, call, &sent, PURPOSE) {
         let text = match unproven {
             Unproven::NoCookie => text::cookie_refused(call.host.as_str()),
             Unproven::Stale => text::SETUP_FORM_TOO_OLD.to_owned(),
         };
-        let alert = Some(Alert::new(if second { "code" } else { "password" }, text));
-        return Ok(page(portal, plan, call, &set_up, Shown { second, status: StatusCode::FORBIDDEN, alert }));
+        let alert = Some(Alert::new(step.field(), text));
+        return Ok(page(portal, plan, call, &set_up, Shown { step, status: StatusCode::FORBIDDEN, alert }));
     }
     if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
         return Err(Refusal::TooMany { wait }.into());
     }
-    match set_up.staged() {
-        Some(totp) if second => finish(portal, plan, call, &set_up, (totp, sent.text("code"))).await,
-        Some(_) | None => stage(portal, plan, call, &set_up, &sent).await,
+    match (&set_up.link.pending, step) {
+        (Some(pending), Step::Codes) if has_codes_to_show(plan, pending) => codes(portal, plan, call, &set_up, &sent).await,
+        // Sent once more, perhaps because the answer got lost.
+        (Some(pending), Step::Authenticator) if has_codes_to_show(plan, pending) => draw(portal, plan, call, &set_up).await,
+        (Some(pending), Step::Authenticator | Step::Codes) => {
+            finish(portal, plan, call, &set_up, (&pending.totp, sent.text("code"))).await
+        }
+        _ => stage(portal, plan, call, &set_up, &sent).await,
     }
+}
+
+/// Whether all that is left to do is to save the recovery codes.
+fn has_codes_to_show(plan: &Plan, pending: &Pending) -> bool {
+    pending.proven.is_some() && plan.auth.recovery_codes > 0
 }
 
 /// The link behind `token`. What is no valid link is a page that does not exist.
@@ -136,16 +190,27 @@ async fn open(portal: &Portal, call: &Call<'_>, token: &str) -> Result<SetUp, St
     let known = call.visitor();
     let new_visitor = known.is_none();
     let visitor = known.unwrap_or_else(|| Token::draw(portal.entropy));
-    Ok(SetUp { link, hash, path: format!("/.doorward/setup/{}", token.to_text().expose()), visitor, new_visitor })
+    let go = Token::parse(call.query().text("go")).map_or_else(String::new, |go| format!("&go={}", go.to_text().expose()));
+    Ok(SetUp { link, hash, path: format!("/.doorward/setup/{}", token.to_text().expose()), go, visitor, new_visitor })
 }
 
-/// One of the two forms; the second only once there is an authenticator to show.
+/// One of the forms; the second only once there is an authenticator to show, the third only once it is proven.
 fn page(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, shown: Shown) -> Response<Body> {
     let token = guard::token(portal, call, set_up.visitor.hash().as_bytes(), PURPOSE);
-    let mut response = match set_up.staged() {
-        Some(totp) if shown.second => authenticator_page(plan, set_up, totp, token, shown),
-        Some(_) | None => password_page(plan, set_up, token, shown),
+    let response = match &set_up.link.pending {
+        None => password_page(plan, set_up, token, shown),
+        Some(_) if shown.step == Step::Password => password_page(plan, set_up, token, shown),
+        Some(pending) if has_codes_to_show(plan, pending) => {
+            let page = AgainPage { installation: &plan.name, alert: shown.alert, token, go: &set_up.go };
+            page::render(shown.status, &page)
+        }
+        Some(pending) => authenticator_page(plan, set_up, &pending.totp, token, shown),
     };
+    dressed(set_up, response)
+}
+
+/// With what every page of the set-up has.
+fn dressed(set_up: &SetUp, mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
     // The link's token is in the URL, and pages of the app must not read it from their Referer.
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("strict-origin"));
@@ -162,7 +227,9 @@ fn password_page(plan: &Plan, set_up: &SetUp, token: String, shown: Shown) -> Re
         alert: shown.alert,
         token,
         min_length: plan.auth.password_min_length,
-        staged: set_up.staged().is_some(),
+        steps: steps(plan),
+        staged: set_up.link.pending.is_some(),
+        go: &set_up.go,
         may_choose_name: set_up.link.may_choose_name,
     };
     page::render(shown.status, &page)
@@ -183,8 +250,15 @@ fn authenticator_page(plan: &Plan, set_up: &SetUp, totp: &Totp, token: String, s
         uri: uri.expose(),
         issuer,
         recipe: totp.recipe,
+        steps: steps(plan),
+        go: &set_up.go,
     };
     page::render(shown.status, &page)
+}
+
+/// How many steps there are.
+fn steps(plan: &Plan) -> u8 {
+    if plan.auth.recovery_codes > 0 { 3 } else { 2 }
 }
 
 /// Keeps the password beside the link. An authenticator that waits there already stays: it may have been scanned.
@@ -192,7 +266,7 @@ async fn stage(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, se
     let name = match name(portal, set_up, sent).await? {
         Ok(name) => name,
         Err(alert) => {
-            let shown = Shown { second: false, status: StatusCode::UNPROCESSABLE_ENTITY, alert: Some(alert) };
+            let shown = Shown { step: Step::Password, status: StatusCode::UNPROCESSABLE_ENTITY, alert: Some(alert) };
             return Ok(page(portal, plan, call, set_up, shown));
         }
     };
@@ -201,21 +275,23 @@ async fn stage(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, se
     let context: Vec<&str> = [name.as_str(), call.host.as_str(), &plan.name].into_iter().chain(apps).collect();
     if let Err(weak) = password::judge(chosen.expose(), plan.auth.password_min_length, &context) {
         let alert = Some(Alert::new("password", weakness(weak)));
-        let shown = Shown { second: false, status: StatusCode::UNPROCESSABLE_ENTITY, alert };
+        let shown = Shown { step: Step::Password, status: StatusCode::UNPROCESSABLE_ENTITY, alert };
         return Ok(page(portal, plan, call, set_up, shown));
     }
     let hash = portal.hasher.slot().await?.hash(chosen, portal.entropy.bytes()).await?;
-    let totp = set_up.staged().cloned().unwrap_or_else(|| Totp {
-        id: Id::draw(portal.entropy),
-        recipe: plan.auth.totp,
-        seed: totp::draw_seed(plan.auth.totp.algorithm, portal.entropy),
-        last_step: 0,
-        created_at: call.now,
-    });
+    let waiting = set_up.link.pending.as_ref().map(|pending| pending.totp.clone());
+    let totp = waiting.unwrap_or_else(|| new_authenticator(portal, plan, call));
     if !portal.store.stage_password(set_up.hash, hash, totp).await? {
         return Err(Refusal::NotFound.into());
     }
-    Ok(call.redirect(&format!("{}?step=2", set_up.path)))
+    Ok(call.redirect(&format!("{}?step=2{}", set_up.path, set_up.go)))
+}
+
+/// An authenticator that nobody has yet.
+pub fn new_authenticator(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Totp {
+    let recipe = plan.auth.totp;
+    let seed = totp::draw_seed(recipe.algorithm, portal.entropy);
+    Totp { id: Id::draw(portal.entropy), recipe, seed, last_step: 0, created_at: call.now }
 }
 
 /// The name of the account: as its holder wants it where it is the installation's first, else as it is.
@@ -236,7 +312,7 @@ async fn name(portal: &Portal, set_up: &SetUp, sent: &Form) -> Result<Result<Use
     }
 }
 
-/// The code of the last step uses the link up and opens the first session.
+/// A right code proves the authenticator; where no recovery codes are given out, that is the last step.
 async fn finish(
     portal: &Portal,
     plan: &Plan,
@@ -245,29 +321,92 @@ async fn finish(
     (totp, code): (&Totp, &str),
 ) -> Result<Response<Body>, Stop> {
     let text = match totp::check(totp, code, call.now) {
-        CodeCheck::Accepted { step } => return complete(portal, plan, call, set_up, step).await,
+        CodeCheck::Accepted { step } => {
+            if !portal.store.prove_link(set_up.hash, step).await? {
+                return Err(Refusal::NotFound.into());
+            }
+            return if plan.auth.recovery_codes > 0 {
+                draw(portal, plan, call, set_up).await
+            } else {
+                complete(portal, plan, call, set_up, None).await
+            };
+        }
         CodeCheck::Used { wait } => text::used_code(&in_words(wait)),
         // Nothing to burn: this authenticator opens nothing yet.
         CodeCheck::Drift { seconds, burn: _ } => text::drifted_code(seconds),
         CodeCheck::Wrong => text::wrong_code(&plan.auth.totp_issuer),
     };
     let alert = Some(Alert::new("code", text));
-    Ok(page(portal, plan, call, set_up, Shown { second: true, status: StatusCode::UNPROCESSABLE_ENTITY, alert }))
+    Ok(page(portal, plan, call, set_up, Shown { step: Step::Authenticator, status: StatusCode::UNPROCESSABLE_ENTITY, alert }))
 }
 
-async fn complete(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, step: u64) -> Result<Response<Body>, Stop> {
-    let proofs = Proofs { password: Some(call.now), code: Some(call.now) };
+/// New recovery codes, shown by this very answer and never again.
+async fn draw(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp) -> Result<Response<Body>, Stop> {
+    let sheet = Sheet::draw(portal, plan, set_up.link.user.id).await?.ok_or(Refusal::NotFound)?;
+    Ok(sheet_page(portal, plan, call, set_up, (&sheet, StatusCode::OK, None)))
+}
+
+fn sheet_page(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    set_up: &SetUp,
+    (sheet, status, alert): (&Sheet, StatusCode, Option<Alert>),
+) -> Response<Body> {
+    let token = guard::token(portal, call, set_up.visitor.hash().as_bytes(), PURPOSE);
+    let frame = Frame { user: set_up.link.user.name.as_str(), step: Some(rescue::step(3, steps(plan))), token, alert };
+    dressed(set_up, sheet.page(portal, plan, call, (status, frame)))
+}
+
+/// What becomes of the recovery codes: downloaded, saved, or shown anew.
+async fn codes(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, sent: &Form) -> Result<Response<Body>, Stop> {
+    let user = &set_up.link.user;
+    let again = |status, text: &str| {
+        let alert = Some(Alert::new(Step::Codes.field(), text));
+        Ok(page(portal, plan, call, set_up, Shown { step: Step::Codes, status, alert }))
+    };
+    if !matches!(sent.text("act"), "download" | "done") {
+        return draw(portal, plan, call, set_up).await;
+    }
+    let Some(sheet) = Sheet::read(portal, call, sent) else {
+        return again(StatusCode::FORBIDDEN, text::SETUP_FORM_TOO_OLD);
+    };
+    if portal.store.pending_recovery(user.id).await?.is_none_or(|waiting| waiting.id != sheet.set) {
+        return again(StatusCode::CONFLICT, rescue::REPLACED);
+    }
+    if sent.text("act") == "download" {
+        return Ok(dressed(set_up, sheet.download(call, user.name.as_str())));
+    }
+    if sent.get("saved").is_none() {
+        let alert = Some(Alert::new("saved", rescue::NOT_SAVED));
+        return Ok(sheet_page(portal, plan, call, set_up, (&sheet, StatusCode::UNPROCESSABLE_ENTITY, alert)));
+    }
+    complete(portal, plan, call, set_up, Some(sheet.set)).await
+}
+
+/// Uses the link up and opens the first session.
+async fn complete(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    set_up: &SetUp,
+    codes: Option<RecoverySetId>,
+) -> Result<Response<Body>, Stop> {
+    // As long ago as it was: whoever saved the codes a day later has proven nothing new.
+    let proven = set_up.link.pending.as_ref().and_then(|pending| pending.proven).map_or(call.now, |(_, at)| at);
+    let proofs = Proofs { password: Some(proven), code: Some(proven) };
     let proven = Proven { user: set_up.link.user.id, strength: Strength::TwoFactor, proofs, remember: false };
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     let agent = call.agent();
     let set = call.entry(if set_up.link.is_first { Deed::SetUp } else { Deed::CredentialChanged }).with(&agent).by("set-up link");
     let told = call.entry(Deed::SignIn).with(&agent).by("set-up link").detailed(call.host.as_str());
-    let store = portal.store.telling(set.detailed("password and authenticator")).telling(told);
-    let Some(session) = store.complete_link(set_up.hash, step, session).await? else {
+    let what = if codes.is_some() { "password, authenticator and recovery codes" } else { "password and authenticator" };
+    let store = portal.store.telling(set.detailed(what)).telling(told);
+    let Some(session) = store.complete_link(set_up.hash, codes, session).await? else {
         return Err(Refusal::NotFound.into());
     };
     tracing::info!(event = Event::SetUp.name(), user = %session.user_name, ip = %plan.log.shown(call.client), request = call.request_id);
-    let journey = Journey::of_no_wish(plan, &call.host);
+    let journey = call.journey(portal, plan, call.query().text("go"));
     arrival::arrive(portal, plan, call, prepared, (&session, journey.as_ref())).await
 }
 
@@ -280,12 +419,5 @@ pub fn weakness(weak: WeakPassword) -> String {
         WeakPassword::Repeated => text::PASSWORD_REPEATED.to_owned(),
         WeakPassword::Sequence => text::PASSWORD_SEQUENCE.to_owned(),
         WeakPassword::AboutYou => text::PASSWORD_ABOUT_YOU.to_owned(),
-    }
-}
-
-impl SetUp {
-    /// The authenticator that waits beside the link, once a password was chosen.
-    fn staged(&self) -> Option<&Totp> {
-        self.link.pending.as_ref().map(|pending| &pending.totp)
     }
 }

@@ -37,6 +37,7 @@ use crate::web::asset;
 use crate::web::form::Form;
 use crate::web::page::{self, Alert};
 use crate::web::refusal::Refusal;
+use crate::web::rescue;
 use crate::web::text;
 use crate::wire::body::Body;
 use crate::wire::cookie;
@@ -48,7 +49,7 @@ const METHOD: &str = "password";
 const FAILED: &str = Event::SignInFailed.name();
 const THROTTLED: &str = Event::Throttled.name();
 /// What somebody waits for a free core; as [`text::BUSY`] says.
-const BUSY_WAIT: Duration = Duration::from_secs(2);
+pub const BUSY_WAIT: Duration = Duration::from_secs(2);
 /// How long somebody has for the second step.
 pub const CEREMONY: Duration = Duration::from_secs(30 * 60);
 
@@ -258,7 +259,7 @@ async fn proceed(
 ) -> Result<Response<Body>, Stop> {
     let remember = plan.session.remember.is_some() && sent.get("remember").is_some();
     let user = &facts.user;
-    if !facts.totps.is_empty() {
+    if !facts.totps.is_empty() || facts.recovery_left > 0 {
         let id = Token::draw(portal.entropy);
         let visitor = call.visitor().ok_or(Refusal::BadRequest)?;
         let ceremony = Ceremony {

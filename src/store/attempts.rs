@@ -221,6 +221,12 @@ fn try_stranger(
     Ok(Judged { outcome: Ok(()), banned: None })
 }
 
+/// Forgets what was got wrong at a user's recovery codes: they got in by another way.
+pub(super) fn forgive_recovery(database: &Database, user: UserId) -> Result<(), Fault> {
+    let delete = "DELETE FROM attempt WHERE account_id = ?1 AND factor = ?2";
+    database.execute(delete, params![user.as_str(), Factor::Recovery.name()]).map(|_| ())
+}
+
 fn find(database: &Database, name: [u8; 32], factor: Factor) -> Result<Option<Tries>, Fault> {
     let select = "SELECT consecutive, in_window, in_day, last_at FROM attempt WHERE name = ?1 AND factor = ?2";
     database.one(select, params![name, factor.name()], read)

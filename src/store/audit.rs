@@ -152,25 +152,6 @@ impl Store {
         self.ask(move |database| list(database, &wanted)).await
     }
 
-    /// What was written down of one user before the record of that number and not before that moment, newest first.
-    ///
-    /// # Errors
-    /// Any [`Fault`].
-    pub async fn audit_of(
-        &self,
-        user: UserId,
-        (before, since): (Option<u64>, Timestamp),
-        most: u32,
-    ) -> Result<Vec<Written>, Fault> {
-        self.ask(move |database| {
-            let select =
-                format!("SELECT {COLUMNS} FROM audit WHERE account_id = ?1 AND seq < ?2 AND at >= ?3 ORDER BY seq DESC LIMIT ?4");
-            let before = before.map_or(i64::MAX, stored);
-            database.all(&select, params![user.as_str(), before, since.millis(), most], read)
-        })
-        .await
-    }
-
     /// Follows the chain from `from` (none: from its beginning) for at most `most` records.
     ///
     /// # Errors

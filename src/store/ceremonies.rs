@@ -8,8 +8,10 @@ use crate::auth::token::TokenHash;
 use crate::base::clock::Timestamp;
 use crate::model::session::Session;
 use crate::model::user::UserId;
+use crate::store::attempts;
 use crate::store::database::{Database, Record};
 use crate::store::fault::Fault;
+use crate::store::live::Which;
 use crate::store::open::Store;
 use crate::store::proof::Proof;
 use crate::store::sessions::{self, NewSession};
@@ -76,7 +78,8 @@ impl Store {
     }
 
     /// Ends a sign-in whose second step was proven, all at once: uses the proof up, deletes the ceremony and opens
-    /// `session`. `None`, and nothing of all this, if somebody was faster (with the proof or with the ceremony), the
+    /// `session`. A recovery code ends the user's other sessions and half-done sign-ins with it: whoever needs one has lost
+    /// something. `None`, and nothing of all this, if somebody was faster (with the proof or with the ceremony), the
     /// ceremony has ended, the proof or the session is not its user's, or the user is gone or disabled.
     ///
     /// # Errors
@@ -92,15 +95,31 @@ impl Store {
             let Some(begun) = find(database, ceremony, now)? else { return Ok(None) };
             let allowed = session.user == begun.user && users::enabled(database, begun.user)?.is_some();
             // The password was the first step: it is no second one.
-            if !allowed || proof == Proof::Password || !proof.spend(database, begun.user)? {
+            if !allowed || proof == Proof::Password || !proof.spend(database, begun.user, now)? {
                 return Ok(None);
             }
             proof.note_use(database, now)?;
             database.execute("DELETE FROM ceremony WHERE id = ?1", params![ceremony.as_bytes()])?;
+            let recovers = matches!(proof, Proof::Recovery { .. });
+            if recovers {
+                for table in ["session", "ceremony"] {
+                    database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![begun.user.as_str()])?;
+                }
+            } else {
+                attempts::forgive_recovery(database, begun.user)?;
+            }
             told.tell_of(database, begun.user)?;
-            sessions::write(database, session, now, entropy)
+            Ok(sessions::write(database, session, now, entropy)?.map(|opened| (opened, recovers.then_some(begun.user))))
         };
-        self.run(work, |live, opened| Ok(opened?.map(|opened| opened.enter(live)))).await
+        self.run(work, |live, opened| {
+            Ok(opened?.map(|(opened, recovered)| {
+                if let Some(user) = recovered {
+                    live.end(&Which::Of(user), true);
+                }
+                opened.enter(live)
+            }))
+        })
+        .await
     }
 }
 

@@ -36,7 +36,7 @@ impl Store {
         let work = move |database: &Database| {
             // It may have ended while this waited.
             let lasts = proofs(database, session)?.is_some() && users::enabled(database, known.user)?.is_some();
-            if !lasts || !proof.spend(database, known.user)? {
+            if !lasts || !proof.spend(database, known.user, now)? {
                 return Ok(None);
             }
             proof.note_use(database, now)?;

@@ -11,6 +11,7 @@ use crate::store::devices;
 use crate::store::fault::Fault;
 use crate::store::live::Which;
 use crate::store::open::{Keys, Store};
+use crate::store::recovery;
 use crate::store::users;
 use crate::store::vault;
 
@@ -23,6 +24,8 @@ pub struct SignInFacts {
     pub password: Option<PasswordHash>,
     /// Their authenticators, oldest first.
     pub totps: Vec<Totp>,
+    /// How many recovery codes they can still use.
+    pub recovery_left: usize,
 }
 
 impl Store {
@@ -97,7 +100,8 @@ fn facts(database: &Database, keys: &Keys, user: User) -> Result<SignInFacts, Fa
     let select = "SELECT id, algorithm, digits, period, seed, last_step, created_at
                   FROM totp WHERE account_id = ?1 ORDER BY created_at, id";
     let totps = database.all(select, params![user.id.as_str()], |row| totp(row, keys, user.id))?;
-    Ok(SignInFacts { user, password, totps })
+    let recovery_left = recovery::left(database, user.id)?;
+    Ok(SignInFacts { user, password, totps, recovery_left })
 }
 
 /// Judges and burns in one statement: of two submissions of one code only one changes a row.

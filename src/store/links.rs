@@ -6,7 +6,7 @@ use rusqlite::params;
 
 use crate::auth::token::TokenHash;
 use crate::base::clock::Timestamp;
-use crate::model::credential::{PasswordHash, Totp};
+use crate::model::credential::{PasswordHash, RecoverySetId, Totp};
 use crate::model::session::Session;
 use crate::model::user::{FIRST_USER, User, UserId};
 use crate::store::credentials;
@@ -15,6 +15,7 @@ use crate::store::devices;
 use crate::store::fault::Fault;
 use crate::store::live::Which;
 use crate::store::open::{Keys, Store};
+use crate::store::recovery;
 use crate::store::sessions::{self, NewSession};
 use crate::store::users;
 use crate::store::vault;
@@ -41,6 +42,8 @@ pub struct Pending {
     pub password: PasswordHash,
     /// The authenticator shown. Stays the same however often the page is loaded.
     pub totp: Totp,
+    /// Its step and the moment, once a code of it was right.
+    pub proven: Option<(u64, Timestamp)>,
 }
 
 impl Store {
@@ -99,19 +102,48 @@ impl Store {
         .await
     }
 
-    /// Completes a link whose code was accepted at `step`, all at once: consumes it, puts the pending password and
-    /// authenticator in place of all there were, ends the user's other sessions and half-done sign-ins, forgets their
-    /// failures and opens `session`. `None`, and nothing of all this, if the link has ended, has nothing pending or is
-    /// another user's: of two who complete one link, one gets the session.
+    /// Notes that a code of the pending authenticator was right at `step`; the first one counts. Returns `false` if the link
+    /// has ended or has nothing pending.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub async fn prove_link(&self, token: TokenHash, step: u64) -> Result<bool, Fault> {
+        let (keys, now) = (Arc::clone(&self.keys), self.clock.now());
+        self.ask(move |database| {
+            if find(database, &keys, token, now)?.and_then(|link| link.pending).is_none() {
+                return Ok(false);
+            }
+            let update = "UPDATE link SET totp_step = ?2, proven_at = ?3 WHERE token = ?1 AND proven_at IS NULL";
+            database.execute(update, params![token.as_bytes(), stored(step), now.millis()])?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Completes a link whose authenticator is proven, all at once: consumes it, puts the pending password, authenticator and
+    /// recovery codes (those of `codes`, else none) in place of all there were, ends the user's other sessions and half-done sign-ins, forgets their
+    /// failures and opens `session`. `None`, and nothing of all this, if the link has ended, has nothing
+    /// proven, is another user's, or other codes were shown since: of two who complete one link, one gets the session.
     ///
     /// # Errors
     /// Any [`Fault`]; nothing has changed then.
-    pub async fn complete_link(&self, token: TokenHash, step: u64, session: NewSession) -> Result<Option<Arc<Session>>, Fault> {
+    pub async fn complete_link(
+        &self,
+        token: TokenHash,
+        codes: Option<RecoverySetId>,
+        session: NewSession,
+    ) -> Result<Option<Arc<Session>>, Fault> {
         let (keys, entropy, now) = (Arc::clone(&self.keys), self.entropy, self.clock.now());
         let (user, told) = (session.user, self.told());
         let work = move |database: &Database| {
             let link = find(database, &keys, token, now)?.filter(|link| link.user.id == user);
             let Some(pending) = link.and_then(|link| link.pending) else { return Ok(None) };
+            let Some((step, _)) = pending.proven else { return Ok(None) };
+            match codes {
+                None => recovery::forget(database, user).map(|_| ())?,
+                Some(set) if recovery::put_in_force(database, user, set)? => {}
+                Some(_) => return Ok(None),
+            }
             credentials::set_password(database, user, &pending.password)?;
             credentials::replace_totps(database, &keys, user, &Totp { last_step: step, ..pending.totp })?;
             for table in ["link", "session", "ceremony", "attempt", "guess"] {
@@ -134,7 +166,8 @@ impl Store {
 fn find(database: &Database, keys: &Keys, token: TokenHash, now: Timestamp) -> Result<Option<Link>, Fault> {
     let select = "SELECT account.id, name, disabled, account.created_at, expires_at, link.password, totp_id, totp_algorithm,
                          totp_digits, totp_period, totp_seed, totp_created_at, account.password IS NULL,
-                         account.name = ?3 AND NOT EXISTS (SELECT 1 FROM account AS other WHERE other.id <> account.id)
+                         account.name = ?3 AND NOT EXISTS (SELECT 1 FROM account AS other WHERE other.id <> account.id),
+                         totp_step, proven_at
                   FROM link JOIN account ON account.id = link.account_id
                   WHERE token = ?1 AND expires_at > ?2 AND disabled = 0";
     database.one(select, params![token.as_bytes(), now.millis(), FIRST_USER], |row| {
@@ -149,7 +182,8 @@ fn pending(row: &Record<'_>, keys: &Keys, (token, user): (TokenHash, UserId)) ->
     let seed = keys.vault.open(&place(token, user), &row.bytes(10)?)?;
     let recipe = credentials::recipe(row, 7)?;
     let totp = Totp { id: row.id(6)?, recipe, seed, last_step: 0, created_at: row.time(11)? };
-    Ok(Pending { password: PasswordHash(row.secret(5)?), totp })
+    let proven = row.optional(14, |row, column| Ok((row.count(column)?, row.time(15)?)))?;
+    Ok(Pending { password: PasswordHash(row.secret(5)?), totp, proven })
 }
 
 fn place(token: TokenHash, user: UserId) -> String {
@@ -179,14 +213,16 @@ mod tests {
         let link = kit.store.link(token).await.unwrap().unwrap();
         assert_eq!((&link.user, link.expires_at), (&alice, kit.in_an_hour()));
         assert!(link.pending.is_none());
-        assert!(kit.store.complete_link(token, 1, kit.session(alice.id)).await.unwrap().is_none(), "nothing pending");
+        assert!(kit.store.complete_link(token, None, kit.session(alice.id)).await.unwrap().is_none(), "nothing pending");
 
         let totp = kit.totp();
         assert!(kit.store.stage_password(token, password("chosen"), totp.clone()).await.unwrap());
         assert!(kit.store.sign_in_facts(&alice.name).await.unwrap().unwrap().password.is_none(), "nothing counts yet");
         let kit = kit.reopened().await;
         let new = kit.session(alice.id);
-        let session = kit.store.complete_link(token, 5, new.clone()).await.unwrap().unwrap();
+        assert!(kit.store.complete_link(token, None, new.clone()).await.unwrap().is_none(), "nothing proven");
+        assert!(kit.store.prove_link(token, 5).await.unwrap() && kit.store.prove_link(token, 9).await.unwrap());
+        let session = kit.store.complete_link(token, None, new.clone()).await.unwrap().unwrap();
         assert_eq!(kit.store.session(&new.token, "a.example").unwrap().unwrap().id, session.id);
         assert!(kit.store.link(token).await.unwrap().is_none(), "consumed");
 
@@ -225,7 +261,7 @@ mod tests {
         kit.clock.advance(Duration::from_secs(3600));
         assert!(kit.store.link(new).await.unwrap().is_none());
         assert!(!kit.store.stage_password(new, password("y"), kit.totp()).await.unwrap());
-        assert!(kit.store.complete_link(new, 1, kit.session(alice.id)).await.unwrap().is_none());
+        assert!(kit.store.complete_link(new, None, kit.session(alice.id)).await.unwrap().is_none());
     }
 
     /// The attack: one link is completed twice at the same moment, for two sessions.
@@ -235,9 +271,10 @@ mod tests {
         let alice = kit.store.add_user(&name("alice")).await.unwrap();
         let token = issued(&kit, alice.id).await;
         kit.store.stage_password(token, password("x"), kit.totp()).await.unwrap();
+        kit.store.prove_link(token, 1).await.unwrap();
         let complete = || {
             let (store, session) = (kit.store.clone(), kit.session(alice.id));
-            task::start("complete", async move { store.complete_link(token, 1, session).await.unwrap().is_some() })
+            task::start("complete", async move { store.complete_link(token, None, session).await.unwrap().is_some() })
         };
         let (one, two) = (complete(), complete());
         assert!(one.await.unwrap() != two.await.unwrap());
@@ -252,7 +289,8 @@ mod tests {
         let mallory = kit.store.add_user(&name("mallory")).await.unwrap();
         let token = issued(&kit, mallory.id).await;
         kit.store.stage_password(token, password("x"), kit.totp()).await.unwrap();
-        assert!(kit.store.complete_link(token, 1, kit.session(alice.id)).await.unwrap().is_none());
+        kit.store.prove_link(token, 1).await.unwrap();
+        assert!(kit.store.complete_link(token, None, kit.session(alice.id)).await.unwrap().is_none());
         assert!(kit.store.link(token).await.unwrap().is_some());
     }
 
@@ -274,7 +312,8 @@ mod tests {
                 kit.store.issue_link(alice.id, token, kit.in_an_hour()).await.unwrap();
             } else {
                 kit.store.stage_password(token, password("x"), kit.totp()).await.unwrap();
-                kit.store.complete_link(token, 1, kit.session(alice.id)).await.unwrap().unwrap();
+                kit.store.prove_link(token, 1).await.unwrap();
+                kit.store.complete_link(token, None, kit.session(alice.id)).await.unwrap().unwrap();
             }
             assert!(kit.store.try_factor(attempt.clone()).await.unwrap().is_ok(), "{reopens}");
             kit.store.factor_succeeded(attempt.clone()).await.unwrap();

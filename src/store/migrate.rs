@@ -13,6 +13,7 @@ const STEPS: &[(i64, &str)] = &[
     (2, include_str!("schema/0002_hosts.sql")),
     (3, include_str!("schema/0003_people.sql")),
     (5, include_str!("schema/0005_secrets.sql")),
+    (7, include_str!("schema/0007_recovery.sql")),
     (8, include_str!("schema/0008_protection.sql")),
     (9, include_str!("schema/0009_authenticators.sql")),
 ];

@@ -7,13 +7,15 @@ use rusqlite::params;
 
 use crate::auth::token::TokenHash;
 use crate::base::clock::Timestamp;
+use crate::model::audit::Written;
 use crate::model::credential::PasswordHash;
 use crate::model::session::{Proofs, Session, SessionId};
 use crate::model::strength::Strength;
 use crate::model::user::UserId;
+use crate::store::audit;
 use crate::store::confirm;
 use crate::store::credentials;
-use crate::store::database::Database;
+use crate::store::database::{Database, stored};
 use crate::store::fault::Fault;
 use crate::store::live::Which;
 use crate::store::open::Store;
@@ -79,6 +81,26 @@ impl Store {
             end_half_done(database, before.user)?;
             let proofs = Proofs { password: Some(before.now), ..before.proofs };
             Ok(Ok(After { ends_others, strength: before.strength, proofs }))
+        })
+        .await
+    }
+
+    /// What was written down of one user before the record of that number and not before that moment, newest first.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub async fn audit_of(
+        &self,
+        user: UserId,
+        (before, since): (Option<u64>, Timestamp),
+        most: u32,
+    ) -> Result<Vec<Written>, Fault> {
+        self.ask(move |database| {
+            let columns = audit::COLUMNS;
+            let select =
+                format!("SELECT {columns} FROM audit WHERE account_id = ?1 AND seq < ?2 AND at >= ?3 ORDER BY seq DESC LIMIT ?4");
+            let before = before.map_or(i64::MAX, stored);
+            database.all(&select, params![user.as_str(), before, since.millis(), most], audit::read)
         })
         .await
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rusqlite::params;
 
+use crate::base::clock::Timestamp;
 use crate::base::id::Id;
 use crate::model::profile::Profile;
 use crate::model::user::{FIRST_USER, User, UserId, UserName};
@@ -25,6 +26,10 @@ pub struct UserOverview {
     pub has_password: bool,
     /// How many authenticators are enrolled.
     pub authenticators: usize,
+    /// How many recovery codes can still be used.
+    pub recovery_left: usize,
+    /// When they signed in last, as far as the audit trail goes back.
+    pub last_sign_in: Option<Timestamp>,
     /// How many sessions count right now.
     pub sessions: usize,
 }
@@ -97,22 +102,34 @@ impl Store {
         let now = self.clock.now();
         let work = |database: &Database| {
             let select = "SELECT id, name, disabled, created_at, password,
-                                 (SELECT count(*) FROM totp WHERE totp.account_id = account.id)
+                                 (SELECT count(*) FROM totp WHERE totp.account_id = account.id),
+                                 (SELECT count(*) FROM recovery_code JOIN recovery_set ON recovery_set.id = set_id
+                                  WHERE recovery_set.account_id = account.id AND pending = 0 AND used_at IS NULL),
+                                 (SELECT at FROM audit WHERE audit.account_id = account.id AND event = 'sign_in'
+                                  ORDER BY seq DESC LIMIT 1)
                           FROM account ORDER BY name";
             let mut profiles = people::read_all(database)?;
-            let rows = database.all(select, [], |row| Ok((user(row)?, !row.is_null(4)?, row.small(5)?)))?;
-            Ok(rows.into_iter().map(|row| (profiles.remove(&row.0.id).unwrap_or_default(), row)).collect::<Vec<_>>())
+            let rows = database.all(select, [], |row| {
+                Ok(UserOverview {
+                    user: user(row)?,
+                    profile: Arc::default(),
+                    has_password: !row.is_null(4)?,
+                    authenticators: row.small(5)? as usize,
+                    recovery_left: row.small(6)? as usize,
+                    last_sign_in: row.optional(7, Record::time)?,
+                    sessions: 0,
+                })
+            })?;
+            let mut known = |user: &User| profiles.remove(&user.id).unwrap_or_default();
+            Ok(rows.into_iter().map(|row| UserOverview { profile: known(&row.user), ..row }).collect::<Vec<_>>())
         };
         self.run(work, move |live, rows| {
             let mut counts: HashMap<UserId, usize> = HashMap::new();
             for session in live.list().iter().filter(|session| session.check(now).is_ok()) {
                 *counts.entry(session.user).or_default() += 1;
             }
-            let overview = |(profile, (user, has_password, authenticators)): (_, (User, bool, u32))| {
-                let sessions = counts.get(&user.id).copied().unwrap_or(0);
-                UserOverview { user, profile, has_password, authenticators: authenticators as usize, sessions }
-            };
-            Ok(rows?.into_iter().map(overview).collect())
+            let counted = |row: UserOverview| UserOverview { sessions: counts.get(&row.user.id).copied().unwrap_or(0), ..row };
+            Ok(rows?.into_iter().map(counted).collect())
         })
         .await
     }
@@ -205,6 +222,8 @@ mod tests {
             profile: Arc::default(),
             has_password,
             authenticators,
+            recovery_left: 0,
+            last_sign_in: None,
             sessions,
         };
         assert_eq!(kit.store.users().await.unwrap(), [overview(alice, true, 1, 1), overview(bob, false, 0, 0)]);

@@ -10,6 +10,7 @@ pub mod form;
 pub mod page;
 pub mod qr;
 pub mod refusal;
+pub mod rescue;
 pub mod return_to;
 pub mod security;
 pub mod text;

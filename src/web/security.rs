@@ -218,6 +218,11 @@ pub fn done(word: &str) -> Option<&'static str> {
     })
 }
 
+/// Above the first page that adds an authenticator app.
+pub const STEP_1: &str = "Step 1 of 2";
+/// And the second.
+pub const STEP_2: &str = "Step 2 of 2";
+
 /// What happened, to the one it happened to.
 pub fn happened(written: &Written) -> String {
     let detail = written.detail.as_deref();
@@ -236,10 +241,12 @@ pub fn happened(written: &Written) -> String {
             Some("authenticator removed") => "An authenticator app was removed".to_owned(),
             Some("authenticator renamed") => "An authenticator app was renamed".to_owned(),
             Some("password") => "The password was changed".to_owned(),
+            Some("recovery codes") => "Recovery codes were replaced".to_owned(),
             Some("password and authenticator") => "Password and authenticator app were set anew".to_owned(),
             _ if written.event == Deed::UserChanged.name() => "Details of the account were changed".to_owned(),
             _ => "Password or authenticator app was changed".to_owned(),
         },
+        Some(Deed::RecoveryUsed) => "Signed in with a recovery code".to_owned(),
         Some(Deed::UserAdded) => "The account was made".to_owned(),
         Some(Deed::UserDisabled) => "The account was disabled".to_owned(),
         Some(Deed::UserEnabled) => "The account was enabled again".to_owned(),

@@ -232,10 +232,6 @@ pub fn in_circles(host: &str) -> String {
 
 /// Heading of step 1.
 pub const CHOOSE_PASSWORD: &str = "Choose a password";
-/// Which step this is.
-pub const STEP_1: &str = "Step 1 of 2";
-/// Which step this is.
-pub const STEP_2: &str = "Step 2 of 2";
 /// Label.
 pub const NEW_PASSWORD: &str = "New password";
 /// Heading of step 2.
@@ -270,8 +266,9 @@ pub const DIGITS: &str = "Digits";
 pub const PERIOD: &str = "Period";
 
 /// Greets the owner of a set-up link.
-pub fn welcome(user: &str) -> String {
-    format!("Welcome, {user}. Two steps and you're in.")
+pub fn welcome(user: &str, steps: u8) -> String {
+    let steps = if steps == 2 { "Two" } else { "Three" };
+    format!("Welcome, {user}. {steps} steps and you're in.")
 }
 
 /// What a password has to be.

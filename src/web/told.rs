@@ -15,7 +15,8 @@ pub const NOT_YOU: &str =
 pub fn notice(notice: &Notice, ago: &str) -> String {
     let what = match notice.deed {
         Deed::NewDevice => "Somebody signed in to your account with a browser, or from a network, that was new",
-        Deed::CredentialChanged => "Your password or authenticator was changed",
+        Deed::CredentialChanged => "Your password, your authenticator or your recovery codes were changed",
+        Deed::RecoveryUsed => "Somebody signed in to your account with a recovery code",
         other => other.name(),
     };
     let from = notice.address.as_ref().map(|address| format!(", from {address}")).unwrap_or_default();
@@ -33,7 +34,8 @@ pub fn sentence(written: &Written) -> String {
         Some(Deed::SignOut) => format!("{user} signed out"),
         Some(Deed::SessionEnded) => format!("a session of {user} was ended"),
         Some(Deed::SetUp) => format!("{user} set up their account"),
-        Some(Deed::CredentialChanged) => format!("the password or authenticator of {user} was changed"),
+        Some(Deed::CredentialChanged) => format!("the password, authenticator or recovery codes of {user} were changed"),
+        Some(Deed::RecoveryUsed) => format!("{user} signed in with a recovery code"),
         Some(Deed::UserAdded) => format!("the account {user} was made"),
         Some(Deed::UserChanged) => format!("the account {user} was changed"),
         Some(Deed::UserDisabled) => format!("the account {user} was disabled"),

@@ -24,6 +24,7 @@ mod proofs;
 mod protection;
 mod proxies;
 mod proxying;
+mod recovery;
 mod reload;
 mod seeing;
 mod shutdown;

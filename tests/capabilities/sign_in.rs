@@ -69,7 +69,9 @@ async fn a_set_up_link_leads_to_an_account_that_can_sign_in() {
     let key = page.split("<p class=\"key\"><code>").nth(1).and_then(|rest| rest.split('<').next()).expect("a key").to_owned();
     let seed = doorward::auth::totp::parse_seed(&key).expect("base32");
     let alice = Person::new("alice", "four words nobody guesses", seed.expose().clone(), gateway.clock.now());
-    let answer = browser.submit(&path, &Form::of(&page).with("code", &alice.code(gateway.clock.now()))).await;
+    let sheet = browser.submit(&path, &Form::of(&page).with("code", &alice.code(gateway.clock.now()))).await;
+    assert_eq!((sheet.status, sheet.text().matches("<li>").count()), (StatusCode::OK, 10), "ten recovery codes");
+    let answer = browser.submit(&path, &Form::of(&sheet.text()).with("act", "done").with("saved", "1")).await;
     assert_eq!((answer.status, leads_to(&mut browser, &answer).await.as_str()), (StatusCode::SEE_OTHER, "/"));
     assert_eq!(browser.get("/").await.text(), "hello from the app\n");
     assert_eq!(app.count(), 1);

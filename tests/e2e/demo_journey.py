@@ -40,6 +40,7 @@ def set_up(scene, gateway, page, base):
     kit.check(authenticator.agrees_with_oathtool(), "oathtool computes the same code")
     page.locator("input[name=code]").fill(authenticator.fresh())
     page.locator("input[name=code]").press("Enter")
+    kit.save_recovery_codes(page, scene)
     page.wait_for_url(base + "/")
     kit.check("through the door" in page.locator("h1").inner_text(), "the set-up ends in the app")
     beside = page.context.new_page()

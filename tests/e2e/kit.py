@@ -461,6 +461,27 @@ def sign_in(page, name, password, authenticator):
     page.wait_for_url(lambda url: "/.doorward/" not in url)
 
 
+def recovery_codes(page):
+    """The codes on the page that shows them."""
+    return page.locator(".codes li").all_inner_texts()
+
+
+def save_recovery_codes(page, scene=None):
+    """Looks at the recovery codes, and goes on only after the tick. Gives them."""
+    page.locator(".codes").wait_for()
+    if scene:
+        page_is_sound(page, "recovery-codes", scene.outdir)
+    codes = recovery_codes(page)
+    check(len(codes) == 10 and len(set(codes)) == 10, "ten recovery codes are shown")
+    page.locator("button[value=done]").click()
+    page.locator("[role=alert]").wait_for()
+    check(recovery_codes(page) == codes, "without the tick the same codes are shown again, with what is missing")
+    page.locator("input[name=saved]").check()
+    page.locator("button[value=done]").click()
+    page.locator(".codes").wait_for(state="detached")
+    return codes
+
+
 WELL_FORMED = """() => {
   const wrong = [];
   const shown = e => e.type !== 'hidden' && !e.hidden;

@@ -9,3 +9,4 @@ mod grammar;
 mod hostile;
 mod index;
 mod reference;
+mod trials;

@@ -38,7 +38,7 @@ impl Doorward {
 
     /// The way to a host of it.
     pub fn way(&self, host: &str) -> Way {
-        Way { address: self.https, host: host.to_owned(), tls: Some(Arc::clone(&self.tls)) }
+        Way { address: self.https, host: host.to_owned(), tls: Some(Arc::clone(&self.tls)), keeps: true }
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Way {
     pub host: String,
     /// With TLS if there is one.
     pub tls: Option<Arc<ClientConfig>>,
+    /// Whether a connection serves for more than one request.
+    pub keeps: bool,
 }
 
 enum Stream {
@@ -96,7 +98,7 @@ impl Line {
         };
         let answer = Answer { status: status(&bytes), bytes };
         let measured = ["content-length", "transfer-encoding"].iter().any(|name| answer.header(name).is_some());
-        if !ended && measured && answer.header("connection").as_deref() != Some("close") {
+        if self.way.keeps && !ended && measured && answer.header("connection").as_deref() != Some("close") {
             self.stream = Some(stream);
         }
         Ok(answer)

@@ -96,7 +96,7 @@ fn no_spelling_reaches_what_is_denied_or_leaves_what_is_open() {
     let doorward = Doorward::start(dir.path(), &toml);
     try_the_wall(&doorward, &judged, &witness);
     say(began, "none of the refused and denied came through the gateway");
-    // Only what might be a path: Puma waits for more of anything else.
+    // Only what might be a path: of anything else a prefix rule says nothing.
     let paths: Vec<&Vec<u8>> = spellings.iter().filter(|spelling| spelling.starts_with(b"/")).collect();
     let sample: Vec<&Vec<u8>> = paths.iter().copied().step_by((paths.len() / size.direct).max(1)).collect();
     let reports = ask_everybody(began, &servers, &doorward, &judged, &sample);

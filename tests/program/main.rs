@@ -10,6 +10,7 @@ mod footprint;
 mod kill;
 mod people;
 mod probing;
+mod recovering;
 mod rotating;
 mod secrets;
 mod signals;

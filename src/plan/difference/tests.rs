@@ -232,6 +232,7 @@ fn settings_of_the_installation_are_told_by_their_keys() {
         ("[listen]\nhttp = []", Closes, "plain HTTP is no longer spoken at [::]:80"),
         ("[listen]\nmax_connections = 9", Alters, "listen.max_connections is 9 instead of 10000"),
         ("[auth]\npassword_min_length = 15", Alters, "auth.password_min_length is 15 instead of 12"),
+        ("[auth]\nrecovery_codes = 0", Alters, "auth.recovery_codes is 0 instead of 10"),
         ("[auth.totp]\nissuer = \"Home\"", Alters, "auth.totp.issuer is Home instead of a.example"),
         ("[log]\nlevel = \"debug\"", Alters, "log.level is debug instead of info"),
         ("data_dir = \"elsewhere\"", Alters, "data_dir is another, from the next restart on"),

@@ -33,7 +33,6 @@ use crate::web::asset;
 use crate::web::form::Form;
 use crate::web::page::{self, Alert};
 use crate::web::qr;
-use crate::web::refusal::Refusal;
 use crate::web::security;
 use crate::web::text;
 use crate::wire::body::Body;
@@ -169,7 +168,7 @@ pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Respo
 /// Takes a step.
 ///
 /// # Errors
-/// [`Stop`] for a foreign or unreadable form, too many tries, or if the store does not answer.
+/// [`Stop`] for a foreign or unreadable form, or if the store does not answer.
 pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -> Result<Response<Body>, Stop> {
     let sent = guard::read(call, body).await?;
     let name = Token::parse(sent.text("e"));
@@ -183,9 +182,6 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     let again = |status, alert| first(portal, plan, call, &adding, (status, Some(alert), &sent));
     if !account::is_own_form(portal, call, adding.proven.session, (&sent, PURPOSE)) {
         return Ok(again(StatusCode::FORBIDDEN, Alert::new("name", security::FORM_TOO_OLD)));
-    }
-    if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
-        return Err(Refusal::TooMany { wait }.into());
     }
     let others = adding.held.iter().filter(|one| Some(one.id) != adding.instead);
     let name = match authenticators::checked_name(sent.text("name"), others) {
@@ -313,9 +309,6 @@ async fn verify(portal: &Portal, plan: &Plan, call: &Call<'_>, (name, sent): (&T
         |status, text: String| scan(portal, plan, call, (session, name, &enrolment), (status, Some(Alert::new("code", text))));
     if !account::is_own_form(portal, call, session, (sent, PURPOSE)) {
         return Ok(again(StatusCode::FORBIDDEN, text::CODE_FORM_TOO_OLD.to_owned()));
-    }
-    if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
-        return Err(Refusal::TooMany { wait }.into());
     }
     let text = match totp::check(&enrolment.totp, sent.text("code"), call.now) {
         CodeCheck::Accepted { step } => return add(portal, plan, call, (session, &key, enrolment), step).await,

@@ -90,7 +90,8 @@ async fn page(
         told: account::told(call),
         alert,
         token: is_fresh.then(|| account::token(portal, call, session, PURPOSE)),
-        here: line(portal, call, session),
+        // Asking for our own pages keeps no session from idling, but whoever reads this is here.
+        here: Line { seen: security::NOW.to_owned(), ..line(portal, call, session) },
         others: others.map(|other| line(portal, call, other)).collect(),
     };
     Ok(page::render(status, &page))

@@ -620,10 +620,10 @@ async fn pages_of_the_portal_are_on_the_portal_only() {
         (place.status().as_u16(), next(&place).unwrap_or_default())
     };
     assert_eq!(asked(&mut person, &Method::GET, &link).await, (302, format!("https://{AUTH}{link}")));
-    assert!(person.go(&site, &format!("https://{WIKI}{link}")).await.text().contains("Step 1 of 2"));
+    assert!(person.go(&site, &format!("https://{WIKI}{link}")).await.text().contains("Step 1 of 3"));
     assert_eq!(asked(&mut person, &Method::GET, "/.doorward/setup/x").await.0, 404);
     assert_eq!(asked(&mut person, &Method::POST, &link).await.0, 404);
-    for path in ["/.doorward/login", "/.doorward/login/code"] {
+    for path in ["/.doorward/login", "/.doorward/login/code", "/.doorward/login/recovery"] {
         let (status, location) = asked(&mut person, &Method::GET, path).await;
         assert!(status == 302 && location.starts_with("https://auth.example.com/.doorward/login?go="), "{path}: {location}");
         assert_eq!(asked(&mut person, &Method::POST, path).await.0, 405);

@@ -28,20 +28,23 @@ async fn a_set_up_link_leads_all_the_way_in() {
     let mut browser = Browser::new();
 
     let page = browser.get(&site, &link).await;
-    assert!(page.text.contains("Step 1 of 2") && page.text.contains("alice"), "{}", page.text);
+    assert!(page.text.contains("Step 1 of 3") && page.text.contains("alice"), "{}", page.text);
     let weak = browser.post(&site, &link, &page.filled(&[("password", "alice")])).await;
     assert_eq!((weak.status, weak.alert().as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "Use at least 12 characters."));
     assert!(weak.text.contains("<title>Error: Choose a password") && !weak.text.contains("value=\"alice\"  autofocus"));
     let next = browser.post(&site, &link, &weak.filled(&[("password", PASSWORD)])).await;
 
     let page = browser.get(&site, &next.location()).await;
-    assert!(page.text.contains("Step 2 of 2") && page.text.contains("<svg class=\"qr\""), "{}", page.text);
+    assert!(page.text.contains("Step 2 of 3") && page.text.contains("<svg class=\"qr\""), "{}", page.text);
     assert!(!page.text.contains("style="), "no inline styles under our content policy");
     let wrong = browser.post(&site, &next.location(), &page.filled(&[("code", "000000x")])).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
     let code = totp::code_at(&shown_authenticator(&page), site.clock.now());
     let spaced = format!(" {} {} ", &code[..3], &code[3..]);
-    let done = browser.post(&site, &next.location(), &page.filled(&[("code", &spaced)])).await;
+    let sheet = browser.post(&site, &next.location(), &page.filled(&[("code", &spaced)])).await;
+    assert!(sheet.text.contains("Step 3 of 3") && sheet.codes().len() == 10, "{}", sheet.text);
+    assert_eq!(browser.get(&site, "/.doorward/session").await.status, StatusCode::UNAUTHORIZED, "not in before they are saved");
+    let done = browser.saved(&site, &next.location(), &sheet).await;
 
     let on = browser.get(&site, &done.location()).await;
     assert_eq!(on.leads_to(), "/");
@@ -67,7 +70,8 @@ async fn the_owner_of_a_new_installation_chooses_a_name() {
     let next = browser.post(&site, &link, &page.filled(&[("username", "Carol"), ("password", PASSWORD)])).await;
     let page = browser.get(&site, &next.location()).await;
     let code = totp::code_at(&shown_authenticator(&page), site.clock.now());
-    browser.post(&site, &next.location(), &page.filled(&[("code", &code)])).await;
+    let sheet = browser.post(&site, &next.location(), &page.filled(&[("code", &code)])).await;
+    browser.saved(&site, &next.location(), &sheet).await;
     let session: serde_json::Value = serde_json::from_str(&browser.get(&site, "/.doorward/session").await.text).expect("JSON");
     assert_eq!(session["user"], "carol");
 }
@@ -87,7 +91,8 @@ async fn who_is_invited_has_the_name_they_were_invited_by() {
         let next = browser.post(&site, &link, &page.filled(&[("username", "mallory"), ("password", PASSWORD)])).await;
         let page = browser.get(&site, &next.location()).await;
         let code = totp::code_at(&shown_authenticator(&page), site.clock.now());
-        browser.post(&site, &next.location(), &page.filled(&[("code", &code)])).await;
+        let sheet = browser.post(&site, &next.location(), &page.filled(&[("code", &code)])).await;
+        browser.saved(&site, &next.location(), &sheet).await;
         let session: serde_json::Value =
             serde_json::from_str(&browser.get(&site, "/.doorward/session").await.text).expect("JSON");
         assert_eq!(session["user"], invited);
@@ -134,7 +139,7 @@ async fn looking_at_a_link_uses_nothing_up_and_changes_nothing() {
         assert_eq!(shown_authenticator(&browser.get(&site, &second).await).seed.expose(), &first_key, "the same code");
     }
     let back = browser.get(&site, &format!("{link}?step=1")).await;
-    assert!(back.text.contains("Step 1 of 2") && back.text.contains("?step=2"));
+    assert!(back.text.contains("Step 1 of 3") && back.text.contains("?step=2"));
     let again = browser.post(&site, &link, &back.filled(&[("password", "another violet otter 9")])).await;
     let page = browser.get(&site, &again.location()).await;
     assert_eq!(shown_authenticator(&page).seed.expose(), &first_key, "what was scanned stays valid");

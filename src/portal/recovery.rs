@@ -1,0 +1,201 @@
+//! The second step with a recovery code in place of one from the authenticator app.
+
+use askama::Template;
+use http::header::LOCATION;
+use http::{HeaderValue, Response, StatusCode};
+use tokio::time::Instant;
+
+use crate::auth::password;
+use crate::auth::recovery::Code;
+use crate::auth::throttle::Wait;
+use crate::base::secret::Secret;
+use crate::model::attempt::Factor;
+use crate::model::audit::{Deed, Outcome};
+use crate::model::event::Event;
+use crate::model::session::Proofs;
+use crate::model::strength::Strength;
+use crate::observe::metrics::{Attempt, Method};
+use crate::plan::whole::Plan;
+use crate::portal::arrival::{self, Proven};
+use crate::portal::call::Call;
+use crate::portal::guard;
+use crate::portal::recovered;
+use crate::portal::second_factor::{self, HalfDone};
+use crate::portal::service::Portal;
+use crate::portal::sign_in::{self, BUSY_WAIT};
+use crate::portal::stop::Stop;
+use crate::portal::tries;
+use crate::store::proof::Proof;
+use crate::web::asset;
+use crate::web::page::{self, Alert};
+use crate::web::rescue;
+use crate::web::text;
+use crate::wire::body::Body;
+
+/// This page.
+pub const PAGE: &str = "/.doorward/login/recovery";
+/// What the token of this form is good for.
+const PURPOSE: &str = "recovery";
+// How the log names what happens here.
+const METHOD: &str = "recovery code";
+const FAILED: &str = Event::SignInFailed.name();
+const THROTTLED: &str = Event::Throttled.name();
+
+#[derive(Template)]
+#[template(config = ".askama.toml", path = "recovery.html")]
+struct RecoveryPage<'a> {
+    installation: &'a str,
+    user: &'a str,
+    alert: Option<Alert>,
+    token: String,
+    ceremony: &'a str,
+    go: String,
+    has_app: bool,
+}
+
+/// What a try came to.
+enum Tried {
+    Right(Proof),
+    Wrong(&'static str),
+    Wait(Wait),
+    Busy,
+}
+
+/// The form.
+///
+/// # Errors
+/// [`Stop`] when the store does not answer.
+pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Response<Body>, Stop> {
+    let query = call.query();
+    match second_factor::half_done(portal, plan, call, &query).await? {
+        Some(half_done) => Ok(form(portal, plan, call, &half_done, (StatusCode::OK, None))),
+        None => Ok(second_factor::start_again(portal, plan, call, &query)),
+    }
+}
+
+/// Checks a code and ends the sign-in.
+///
+/// # Errors
+/// [`Stop`] for a foreign or unreadable form, or when the store does not answer.
+pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -> Result<Response<Body>, Stop> {
+    let sent = guard::read(call, body).await?;
+    let Some(half_done) = second_factor::half_done(portal, plan, call, &sent).await? else {
+        portal.metrics.attempt(Method::Recovery, Attempt::Expired);
+        return Ok(second_factor::start_again(portal, plan, call, &sent));
+    };
+    let answer = |status, text: String| form(portal, plan, call, &half_done, (status, Some(Alert::new("code", text))));
+    if guard::prove(portal, call, &sent, PURPOSE).is_err() {
+        return Ok(answer(StatusCode::FORBIDDEN, rescue::FORM_TOO_OLD.to_owned()));
+    }
+    let began = Instant::now();
+    // Before anything is counted: what cannot be anybody's code is a slip of the hand, and tells nobody anything.
+    let Some(code) = Code::parse(sent.secret("code").expose()) else {
+        return Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, rescue::NO_CODE.to_owned()));
+    };
+    let mut tried = attempt(portal, plan, call, &half_done, &code).await?;
+    portal.metrics.attempt_took(Method::Recovery, began.elapsed());
+    if let Tried::Right(proof) = tried {
+        match finish(portal, plan, call, &half_done, proof).await? {
+            Some(response) => {
+                portal.metrics.attempt(Method::Recovery, Attempt::Success);
+                return Ok(response);
+            }
+            // Another tab was faster.
+            None => tried = Tried::Wrong(rescue::USED),
+        }
+    }
+    let user = &half_done.facts.user;
+    let (name, ip) = (&user.name, plan.log.shown(call.client));
+    match tried {
+        Tried::Busy => {
+            let busy = answer(StatusCode::SERVICE_UNAVAILABLE, rescue::BUSY.to_owned());
+            Ok(sign_in::later(busy, Wait::For(BUSY_WAIT)))
+        }
+        Tried::Wait(wait) => {
+            portal.metrics.attempt(Method::Recovery, Attempt::Throttled);
+            tracing::warn!(event = THROTTLED, user = %name, %ip, method = METHOD, request = call.request_id);
+            let refusal = call.entry(Deed::Throttled).of(user).by(METHOD).came_to(Outcome::Refused);
+            portal.store.record(refusal.because("too many tries")).await?;
+            Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, rescue::waiting(wait)), wait))
+        }
+        Tried::Wrong(_) | Tried::Right(_) => {
+            let text = if let Tried::Wrong(text) = tried { text } else { rescue::USED };
+            portal.metrics.attempt(Method::Recovery, Attempt::BadCredentials);
+            tracing::warn!(event = FAILED, user = %name, %ip, method = METHOD, request = call.request_id);
+            let failure = call.entry(Deed::SignInFailed).of(user).by(METHOD).came_to(Outcome::Failed);
+            portal.store.record(failure.because("wrong or used recovery code")).await?;
+            Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, text.to_owned()))
+        }
+    }
+}
+
+fn form(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    half_done: &HalfDone,
+    (status, alert): (StatusCode, Option<Alert>),
+) -> Response<Body> {
+    let page = RecoveryPage {
+        installation: &plan.name,
+        user: half_done.facts.user.name.as_str(),
+        alert,
+        token: guard::token(portal, call, half_done.visitor.hash().as_bytes(), PURPOSE),
+        ceremony: &half_done.text,
+        go: portal.journeys.keep(half_done.journey.as_ref(), call.network(), call.now),
+        has_app: !half_done.facts.totps.is_empty(),
+    };
+    page::render(status, &page)
+}
+
+/// Counts a try, then makes it: one run of the hash, whether there is a code in that row, none, or a used one.
+async fn attempt(portal: &Portal, plan: &Plan, call: &Call<'_>, half_done: &HalfDone, code: &Code) -> Result<Tried, Stop> {
+    let user = &half_done.facts.user;
+    if let Err(wait) = tries::enter(portal, plan, call, Some(&user.name))? {
+        return Ok(Tried::Wait(wait));
+    }
+    // Before it is counted: a try that we had no time for is not held against anybody.
+    let known = tries::is_known(portal, call, Some(&user.name));
+    let Ok(slot) = portal.hasher.slot_for(known).await else { return Ok(Tried::Busy) };
+    if let Err(refused) = portal.store.try_factor(tries::attempt(plan, call, Some(&user.name), Factor::Recovery)).await? {
+        drop(slot);
+        return Ok(Tried::Wait(tries::held(portal, plan, call, refused).await));
+    }
+    let row = portal.store.recovery_row(user.id, code.row()).await?;
+    let hash = row.as_ref().map_or_else(|| password::decoy().clone(), |row| row.hash.clone());
+    let secret: Secret<String> = code.secret().clone();
+    let right = slot.verify(hash, secret).await;
+    Ok(match row {
+        Some(row) if right && row.used => Tried::Wrong(rescue::USED),
+        Some(row) if right => Tried::Right(Proof::Recovery { set: row.set, row: code.row() }),
+        Some(_) | None => Tried::Wrong(rescue::WRONG),
+    })
+}
+
+/// Spends the code, ends every session of its user and opens one, all or nothing; `None` if another tab was faster.
+async fn finish(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    half_done: &HalfDone,
+    proof: Proof,
+) -> Result<Option<Response<Body>>, Stop> {
+    let HalfDone { ceremony, facts, journey, .. } = half_done;
+    let proofs = Proofs { password: Some(half_done.begun()), code: Some(call.now) };
+    // Never kept on the device: what follows is to connect an authenticator.
+    let proven = Proven { user: facts.user.id, strength: Strength::TwoFactor, proofs, remember: false };
+    let (prepared, session) = arrival::prepare(portal, plan, call, proven);
+    let told = call.entry(Deed::SignIn).with(&call.agent()).by("password and recovery code").detailed(call.host.as_str());
+    let store = portal.store.telling(told).telling(call.entry(Deed::RecoveryUsed));
+    let Some(session) = store.finish_sign_in(ceremony.id, proof, session).await? else { return Ok(None) };
+    tries::succeeded(portal, plan, call, (&facts.user.name, Factor::Recovery)).await?;
+    let mut response = arrival::arrive(portal, plan, call, prepared, (&session, journey.as_ref())).await?;
+    let go = portal.journeys.keep(journey.as_ref(), call.network(), call.now);
+    let location =
+        HeaderValue::try_from(format!("{}?go={go}", recovered::PAGE)).unwrap_or(HeaderValue::from_static(recovered::PAGE));
+    response.headers_mut().insert(LOCATION, location);
+    Ok(Some(response))
+}
+
+#[cfg(test)]
+mod tests;
