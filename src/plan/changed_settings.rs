@@ -168,7 +168,7 @@ fn sessions(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
 }
 
 /// What [`general`] gives, by key.
-const GENERAL: [&str; 16] = [
+const GENERAL: [&str; 17] = [
     "name",
     "listen.header_timeout",
     "listen.drain_timeout",
@@ -188,7 +188,7 @@ const GENERAL: [&str; 16] = [
     "log.level",
 ];
 
-fn general(plan: &Plan) -> [String; 16] {
+fn general(plan: &Plan) -> [String; 17] {
     let text = |value: &dyn Display| value.to_string();
     let (listen, auth) = (&plan.listen, &plan.auth);
     [
