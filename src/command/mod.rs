@@ -28,6 +28,7 @@ pub mod reload;
 pub mod restore;
 pub mod run;
 pub mod serve;
+pub mod starting;
 pub mod status;
 pub mod trail;
 pub mod trust;

@@ -7,10 +7,10 @@ use serde_json::json;
 
 use crate::command::environment;
 use crate::command::exit::Failure;
-use crate::command::line::{AcmeWords, Listen, UpWords};
 use crate::command::output::Output;
 use crate::command::place::Named;
 use crate::command::serve::{HangUp, Manner, serve};
+use crate::command::starting::{AcmeWords, Listen, UpWords};
 use crate::config::source::Source;
 use crate::daemon::configuration;
 use crate::plan::whole::Plan;
