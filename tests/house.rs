@@ -43,6 +43,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hyper", &["wire", "proxy", "listen", "sample", "fetch"]),
     ("hyper_util", &["proxy", "listen", "sample", "fetch"]),
     ("idna", &["policy"]),
+    ("instant_acme", &["tls"]),
     ("ipnet", &["wire", "model", "policy", "plan", "store", "admin"]),
     ("memchr", &["listen"]),
     ("mimalloc", &["main"]),

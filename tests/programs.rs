@@ -59,6 +59,12 @@ fn curl_signs_in_and_moves_data() {
 }
 
 #[test]
+#[ignore = "needs pebble, curl, openssl, python"]
+fn pebble_issues_certificates() {
+    scenario("pebble");
+}
+
+#[test]
 #[ignore = "needs nginx, curl, python"]
 fn nginx_answers_byte_for_byte() {
     scenario("nginx_upstream");

@@ -2,6 +2,7 @@
 //! gateway (through its control socket) and by the command line alone (when none runs and it holds the lock).
 
 pub mod bans;
+pub mod certificates;
 pub mod keys;
 pub mod metrics;
 pub mod perform;

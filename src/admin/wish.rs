@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::admin::bans::{BanAnswer, BanWish};
+use crate::admin::certificates::{CertificateAnswer, CertificateWish};
 use crate::admin::keys::{KeyAnswer, KeyWish};
 use crate::admin::status::Status;
 use crate::admin::trail::{TrailAnswer, TrailWish};
@@ -98,6 +99,11 @@ pub enum Wish {
     Bans {
         /// What.
         ask: BanWish,
+    },
+    /// Something about certificates.
+    Certificates {
+        /// What.
+        ask: CertificateWish,
     },
     /// Whether the gateway is well.
     Health,
@@ -237,6 +243,11 @@ pub enum Answer {
     Bans {
         /// What.
         said: BanAnswer,
+    },
+    /// About certificates.
+    Certificates {
+        /// What.
+        said: CertificateAnswer,
     },
     /// Everything there is to see of the gateway.
     Status(Box<Status>),

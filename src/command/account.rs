@@ -185,6 +185,7 @@ fn show(answer: Answer, output: Output) {
         | Answer::Keys { .. }
         | Answer::Trail { .. }
         | Answer::Bans { .. }
+        | Answer::Certificates { .. }
         | Answer::Status(_)
         | Answer::Reloaded(_)
         | Answer::Kept { .. }

@@ -11,10 +11,10 @@ use std::thread;
 use tokio::runtime::Builder;
 
 use crate::command::exit::Failure;
-use crate::command::line::DemoWords;
 use crate::command::output::Output;
 use crate::command::place::{Named, demo_data};
 use crate::command::serve::{HangUp, Manner, serve};
+use crate::command::starting::DemoWords;
 use crate::command::up::{compile_text, keep_terminal_clear};
 use crate::daemon::place::Place;
 use crate::sample::serve as sample;

@@ -1,6 +1,5 @@
 //! The words of the command line.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use crate::base::units;
 use crate::command::account;
 use crate::command::backup;
 use crate::command::ban::{self, BanVerb};
+use crate::command::cert::{self, CertVerb};
 use crate::command::check;
 use crate::command::complete;
 use crate::command::demo;
@@ -29,6 +29,7 @@ use crate::command::place::Named;
 use crate::command::reload;
 use crate::command::restore;
 use crate::command::run as run_verb;
+use crate::command::starting::{DemoWords, UpWords};
 use crate::command::status;
 use crate::command::trail;
 use crate::command::trust::{self, Way};
@@ -64,7 +65,7 @@ enum Verb {
     Demo(DemoWords),
     /// Run in front of real apps, without a file
     #[command(
-        after_help = "Examples:\n  doorward up jupyter.localhost=127.0.0.1:8888\n  doorward up docs.home.arpa=8000 --print-config > gateway.toml"
+        after_help = "Examples:\n  doorward up jupyter.localhost=127.0.0.1:8888\n  doorward up docs.home.arpa=8000 --print-config > gateway.toml\n  doorward up paperless.example.com=8000 --agree-tos"
     )]
     Up(UpWords),
     /// Run from a configuration file
@@ -107,6 +108,9 @@ enum Verb {
         #[arg(long)]
         qr: bool,
     },
+    /// See certificates and have them renewed
+    #[command(subcommand)]
+    Cert(CertVerb),
     /// Make and manage accounts
     #[command(subcommand)]
     User(UserVerb),
@@ -195,42 +199,6 @@ pub struct ReloadWords {
     /// Keep the configuration that is on trial
     #[arg(long)]
     pub keep: bool,
-}
-
-/// Words of `demo`.
-#[derive(Debug, Args)]
-pub struct DemoWords {
-    /// Forget the last demo first: its account, certificates and sessions
-    #[arg(long)]
-    pub fresh: bool,
-    /// Where to listen.
-    #[command(flatten)]
-    pub listen: Listen,
-}
-
-/// Words of `up`.
-#[derive(Debug, Args)]
-pub struct UpWords {
-    /// Hosts and the apps behind them, such as jupyter.localhost=127.0.0.1:8888
-    #[arg(required = true, value_name = "HOST=UPSTREAM")]
-    pub apps: Vec<String>,
-    /// Where to listen.
-    #[command(flatten)]
-    pub listen: Listen,
-    /// Print the gateway.toml this stands for, and run nothing
-    #[arg(long)]
-    pub print_config: bool,
-}
-
-/// Where to listen.
-#[derive(Debug, Args)]
-pub struct Listen {
-    /// Listen here for HTTPS [default: every address, 443 or else 8443; demo: 127.0.0.1:8443]
-    #[arg(long = "listen", value_name = "ADDRESS:PORT", value_parser = address)]
-    pub https: Vec<SocketAddr>,
-    /// Listen here for plain HTTP, which only redirects [default: 80 or else 8080; demo: 127.0.0.1:8080]
-    #[arg(long = "listen-http", value_name = "ADDRESS:PORT", value_parser = address)]
-    pub http: Vec<SocketAddr>,
 }
 
 /// Verbs of `user`.
@@ -422,11 +390,6 @@ fn trial(text: &str) -> Result<Duration, String> {
     if bounds.contains(&time) { Ok(time) } else { Err("from 1s to 24h".to_owned()) }
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let examples = "write an address of this machine and a port, such as 127.0.0.1:8443, or [::]:8443 for every address";
-    text.parse().map_err(|_| examples.to_owned())
-}
-
 /// Reads the command line and carries it out.
 pub fn run() -> ExitCode {
     let line = match Line::try_parse() {
@@ -481,6 +444,7 @@ fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {
         Verb::Trust { print: true, .. } => trust::trust(named, Way::Print, output),
         Verb::Trust { qr: true, .. } => trust::trust(named, Way::Qr, output),
         Verb::Trust { .. } => trust::trust(named, Way::Install, output),
+        Verb::Cert(verb) => cert::cert(named, verb, output),
         Verb::User(verb) => account::user(named, verb, output),
         Verb::Session(verb) => account::session(named, verb, output),
         Verb::Ban(verb) => ban::ban(named, verb, output),

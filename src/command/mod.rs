@@ -3,6 +3,7 @@
 pub mod account;
 pub mod backup;
 pub mod ban;
+pub mod cert;
 pub mod check;
 pub mod complete;
 pub mod demo;
@@ -27,6 +28,7 @@ pub mod reload;
 pub mod restore;
 pub mod run;
 pub mod serve;
+pub mod starting;
 pub mod status;
 pub mod trail;
 pub mod trust;

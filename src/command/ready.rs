@@ -13,7 +13,9 @@ use crate::command::wish::block_on;
 use crate::daemon::boot::Gateway;
 use crate::daemon::place::Place;
 use crate::model::user::FIRST_USER;
+use crate::plan::acme;
 use crate::plan::whole::Plan;
+use crate::tls::acme::trouble;
 
 /// The ready line.
 #[derive(Debug, Serialize)]
@@ -88,7 +90,19 @@ fn text(ready: &Ready<'_>, plan: &Plan, heading: &str) -> String {
         }
         None => text.push_str(&format!("\nAccounts exist; `doorward user list --data-dir {data}` shows them.\n")),
     }
-    if plan.apps.iter().any(|app| app.certificate.is_none()) && plan.tls.certificate.is_none() {
+    let patterns = || plan.apps.iter().filter(|app| app.certificate.is_none()).flat_map(|app| app.patterns());
+    let local = plan.tls.certificate.is_none() && patterns().any(|pattern| plan.acme.is_none() || !acme::takes(&pattern));
+    if plan.tls.certificate.is_none() && patterns().any(|pattern| acme::takes(&pattern)) {
+        text.push_str(&match &plan.acme {
+            Some(policy) => format!(
+                "\nCertificates for public names come from {}; until they are issued, visitors see this installation's own. Watch them:\n    \
+                 doorward cert list --data-dir {data}\n",
+                trouble::name(&policy.directory)
+            ),
+            None => "\nA name of yours is public: with --agree-tos it gets a certificate that everybody trusts ([acme] in a file).\n".to_owned(),
+        });
+    }
+    if local {
         text.push_str(&format!("\nCertificates come from this installation's own authority. Make this machine trust it once:\n    doorward trust --data-dir {data}\n"));
     }
     text.push_str(&format!("\nEverything is kept in {data}. Ctrl-C stops.\n"));

@@ -7,14 +7,14 @@ use serde_json::json;
 
 use crate::command::environment;
 use crate::command::exit::Failure;
-use crate::command::line::{Listen, UpWords};
 use crate::command::output::Output;
 use crate::command::place::Named;
 use crate::command::serve::{HangUp, Manner, serve};
+use crate::command::starting::{AcmeWords, Listen, UpWords};
 use crate::config::source::Source;
 use crate::daemon::configuration;
 use crate::plan::whole::Plan;
-use crate::plan::written::{Quick, QuickApp};
+use crate::plan::written::{Quick, QuickAcme, QuickApp};
 
 /// Carries out `up`.
 ///
@@ -23,7 +23,13 @@ use crate::plan::written::{Quick, QuickApp};
 pub fn up(named: &Named, words: &UpWords, output: Output) -> Result<(), Failure> {
     let (https, http, remark) = addresses(&words.listen);
     let apps = words.apps.iter().map(|text| QuickApp::parse(text).map_err(|fault| Failure::Usage(format!("`{text}` {fault}"))));
-    let quick = Quick { apps: apps.collect::<Result<_, _>>()?, https, http: Some(http), data_dir: named.data_dir.clone() };
+    let quick = Quick {
+        apps: apps.collect::<Result<_, _>>()?,
+        https,
+        http: Some(http),
+        data_dir: named.data_dir.clone(),
+        acme: acme(&words.acme),
+    };
     let text = quick.to_toml();
     if words.print_config {
         output.result(&json!({ "config": text }), || text.trim_end().to_owned());
@@ -34,6 +40,13 @@ pub fn up(named: &Named, words: &UpWords, output: Output) -> Result<(), Failure>
     keep_terminal_clear(&mut plan, &place.data);
     let heading = format!("doorward {}{remark}", env!("CARGO_PKG_VERSION"));
     serve(plan, &place, Manner { heading: &heading, hang_up: HangUp::Stop, looks_at_apps: true, warnings: None, output })
+}
+
+/// Nothing without the owner's word: an authority's terms are for people to agree to.
+fn acme(words: &AcmeWords) -> Option<QuickAcme> {
+    // Read again later, from wherever we are then.
+    let ca_file = words.acme_ca.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
+    words.agree_tos.then(|| QuickAcme { email: words.email.clone(), directory: words.acme_directory.clone(), ca_file })
 }
 
 /// Compiles what stands for the command line.

@@ -8,6 +8,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::base::secret::Secret;
+use crate::config::acme::AcmeTable;
 use crate::config::app::AppTable;
 use crate::config::auth::AuthTable;
 use crate::config::complaint;
@@ -54,6 +55,8 @@ pub struct Document {
     pub listen: ListenTable,
     /// `[tls]`
     pub tls: TlsTable,
+    /// `[acme]`
+    pub acme: AcmeTable,
     /// `[session]`
     pub session: SessionTable,
     /// `[auth]`
@@ -166,6 +169,7 @@ fn read(source: &Source, outside: Outside<'_>) -> Result<(Document, Findings), V
         data_dir: reader.string("data_dir"),
         listen: reader.table("listen", ListenTable::read),
         tls: reader.table("tls", TlsTable::read),
+        acme: reader.table("acme", AcmeTable::read),
         session: reader.table("session", SessionTable::read),
         auth: reader.table("auth", AuthTable::read),
         apps: reader.tables("app", AppTable::read),

@@ -157,6 +157,13 @@ host, and letter case no other path. Several apps share a host if each has a `pa
 [[app]]\nhost = \"b.example.com\"\nupstream = \"http://127.0.0.1:8001\"",
     ),
     entry(
+        Code::W0502,
+        "Authorities certify a wildcard only to whoever can change its DNS, and this version proves names over ports 80 and 443
+alone. Names under the wildcard show a certificate of the local authority, as they do without [acme].",
+        "[acme]\nagree_tos = true\n\n[[app]]\nhost = [\"apps.example.com\", \"*.apps.example.com\"]\nupstream = \"http://127.0.0.1:8000\"",
+        "[acme]\nagree_tos = true\n\n[[app]]\nhost = [\"apps.example.com\", \"one.apps.example.com\"]\nupstream = \"http://127.0.0.1:8000\"",
+    ),
+    entry(
         Code::E0503,
         "Browsers use a passkey for the domain that it was made for and for names below it, and for no other. Here that is the
 portal's host, or `auth.webauthn.rp_id`: that host or a domain above it. Once there is a passkey the domain stays as it is,
@@ -183,6 +190,13 @@ need one; plain http, a path or a wildcard do not work there.",
 socket. Requests are forwarded to the very path that they name.",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"127.0.0.1:8000\"",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
+    ),
+    entry(
+        Code::W0506,
+        "No authority certifies addresses in closed networks, names without a dot, or names under localhost, local, internal and
+home.arpa, and hosts with certificate files show those. So [acme] does nothing here.",
+        "[acme]\nagree_tos = true\n\n[[app]]\nhost = \"nas.home.arpa\"\nupstream = \"http://127.0.0.1:8000\"",
+        "[acme]\nagree_tos = true\n\n[[app]]\nhost = \"nas.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
     ),
     entry(
         Code::E0507,

@@ -1,9 +1,10 @@
 //! Names that the design reserves and this version does not know yet. Saying so beats "unknown key": the reader of a newer
 //! page learns that nothing is misspelt.
 
-const TOP: &[&str] = &["acme", "oidc", "admin", "ui", "forward_auth"];
+const TOP: &[&str] = &["oidc", "admin", "ui", "forward_auth"];
 const LISTEN: &[&str] = &["http3", "admin", "proxy_protocol", "max_header_size", "forward_auth"];
 const TLS: &[&str] = &["hsts", "local_ca", "client_ca"];
+const ACME: &[&str] = &["dns", "eab", "fallback_directory", "profile", "resolvers", "staging"];
 const SESSION: &[&str] = &["max_per_user", "bind", "park_post"];
 const AUTH: &[&str] = &["methods", "breach_check", "self_service", "enrol_deadline"];
 const APP: &[&str] =
@@ -21,6 +22,7 @@ pub fn is_reserved(path: &str, key: &str) -> bool {
         "" => TOP,
         "listen" => LISTEN,
         "tls" => TLS,
+        "acme" => ACME,
         "session" => SESSION,
         "auth" => AUTH,
         "auth.totp" => &["skew"],

@@ -1,6 +1,7 @@
 //! gateway.toml exactly as written: every value with its place, every fault of shape as a complaint that names it. What the
 //! values mean is not decided here (that is the room `plan`), and the file is never written by the program.
 
+pub mod acme;
 pub mod app;
 pub mod auth;
 pub mod complaint;

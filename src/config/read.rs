@@ -136,6 +136,9 @@ fn secrets(document: &mut Document, source: &Source, consulted: &mut Consulted) 
 pub fn named_files(document: &Document) -> Vec<Complaint> {
     let pairs = std::iter::once(("tls", &document.tls.pair)).chain(document.apps.iter().map(|app| ("app", &app.pair)));
     let mut faults: Vec<Complaint> = pairs.flat_map(|(table, pair)| faults_of(pair, document, table)).collect();
+    let ca = document.acme.ca_file.as_ref();
+    let ca = ca.and_then(|written| fault_of(written, document, "CERTIFICATE-----", false));
+    faults.extend(ca.map(|fault| fault.key("acme.ca_file")));
     for app in &document.apps {
         let tls = &app.upstream_tls;
         // Half a pair is complained about as such.

@@ -18,6 +18,7 @@ use crate::base::current::Current;
 use crate::base::entropy::Entropy;
 use crate::base::lifeline::Lifeline;
 use crate::base::task;
+use crate::daemon::certificates::{self, Register};
 use crate::daemon::control;
 use crate::daemon::counter::Counter;
 use crate::daemon::fault::Fault;
@@ -117,8 +118,9 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
     let desk = Arc::new(desk);
     let local_ca = ca.certificate_pem().to_owned().into();
     let plan = Current::new(plan);
+    let challenges = Arc::clone(directory.names().challenges());
     let hall = Hall {
-        services: Arc::new(Services { store, portal, access, metrics, clock, entropy, local_ca, plan }),
+        services: Arc::new(Services { store, portal, access, metrics, clock, entropy, local_ca, challenges, plan }),
         directory: Arc::new(directory),
         desk,
         drain: Lifeline::new(),
@@ -178,13 +180,15 @@ impl Hall {
     fn keep(&self, reloader: Arc<Reloader>, control: UnixListener) -> Result<JoinHandle<()>, Fault> {
         let runtime = RuntimeBuilder::new_current_thread().enable_all().build().map_err(Fault::Thread)?;
         let (services, directory, stop) = (Arc::clone(&self.services), Arc::clone(&self.directory), self.stop.clone());
-        let counter = Counter::new(Arc::clone(&self.desk), Arc::clone(&reloader));
+        let register = Register { directory: Arc::clone(&directory), services: Arc::clone(&services) };
+        let counter = Counter::new(Arc::clone(&self.desk), Arc::clone(&reloader), register);
         let (clock, told) = (services.clock.clone(), Arc::clone(&services));
         let work = move || {
             runtime.block_on(async {
                 task::start("sweep", upkeep::sweep(services, stop.clone()));
                 task::start("notify", notify::tell(Arc::clone(&told), stop.clone()));
                 task::start("trail", upkeep::tend_trail(Arc::clone(&told), stop.clone()));
+                task::start("certificates", certificates::tend(Arc::clone(&directory), Arc::clone(&told), stop.clone()));
                 task::start("certificate files", upkeep::watch_certificates(Arc::clone(&directory), told, stop.clone()));
                 task::start("certificate warnings", upkeep::tell_of_certificates(directory, clock, stop.clone()));
                 let tended = stop.clone();

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
+use crate::admin::certificates::CertificateWish;
 use crate::admin::perform::Desk;
 use crate::admin::wish::{Answer, RefusedKind, Reloaded, Told, Wish};
 use crate::config::read;
 use crate::config::report::Report;
+use crate::daemon::certificates::Register;
 use crate::daemon::reload::{self, Done, Refused, Reloader};
 
 /// The longest trial of a configuration.
@@ -20,12 +22,13 @@ const LONGEST_TRIAL: Duration = Duration::from_secs(24 * 3600);
 pub struct Counter {
     desk: Arc<Desk>,
     reloader: Arc<Reloader>,
+    register: Register,
 }
 
 impl Counter {
     /// For a running gateway.
-    pub fn new(desk: Arc<Desk>, reloader: Arc<Reloader>) -> Self {
-        Self { desk, reloader }
+    pub fn new(desk: Arc<Desk>, reloader: Arc<Reloader>, register: Register) -> Self {
+        Self { desk, reloader, register }
     }
 
     /// Carries out one wish. Everything that can go wrong is an answer too.
@@ -38,6 +41,10 @@ impl Counter {
             }
             Wish::Keep => Box::new(move || keep(&reloader)),
             Wish::Diff { file, text, colour } => Box::new(move || diff(&reloader, &file, text, colour)),
+            Wish::Certificates { ask } => {
+                let register = self.register.clone();
+                Box::new(move || certificates(&register, ask))
+            }
             Wish::Status => return self.status().await,
             other => return self.desk.perform(other).await,
         };
@@ -64,6 +71,13 @@ impl Counter {
             active + idle
         });
         Answer::Status(Box::new(status))
+    }
+}
+
+fn certificates(register: &Register, ask: CertificateWish) -> Answer {
+    match register.answer(ask) {
+        Ok(said) => Answer::Certificates { said },
+        Err(message) => Answer::Refused { kind: RefusedKind::NotFound, message },
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod archive;
 pub mod bind;
 pub mod boot;
+pub mod certificates;
 pub mod configuration;
 pub mod control;
 pub mod counter;

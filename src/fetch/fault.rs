@@ -22,6 +22,12 @@ pub enum Fault {
     /// It took too long.
     #[error("it took too long")]
     TooSlow,
+    /// It is longer than any answer should be.
+    #[error("its answer is too long")]
+    TooLarge,
+    /// It is not to be reached over TLS.
+    #[error("its address does not begin with https://")]
+    NotSecure,
     /// It points elsewhere; we do not follow.
     #[error("it answers {0} and points elsewhere, where nothing of ours goes: write the address it points to")]
     Redirect(StatusCode),
@@ -36,7 +42,7 @@ impl Fault {
         match self {
             Self::Connect(_) | Self::Broken(_) | Self::TooSlow | Self::Tls(_) => true,
             Self::Refused(status) => status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS,
-            Self::NoHost | Self::Redirect(_) => false,
+            Self::NoHost | Self::NotSecure | Self::TooLarge | Self::Redirect(_) => false,
         }
     }
 }

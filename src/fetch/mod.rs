@@ -2,6 +2,7 @@
 //!
 //! Whom to ask is the owner's word in gateway.toml; no visitor has a say in it. Redirects are not followed.
 
+pub mod exchange;
 pub mod fault;
 pub mod post;
 pub mod roots;

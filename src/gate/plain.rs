@@ -1,4 +1,5 @@
-//! Port 80: sends people to HTTPS, and gives phones the local authority's certificate. No app is ever reached through it.
+//! Port 80: sends people to HTTPS, gives phones the local authority's certificate, and answers authorities out there that want a
+//! name proven. No app is ever reached through it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::plan::whole::Plan;
 use crate::policy::refusal::Unreadable;
 use crate::policy::rule::DenyStatus;
 use crate::policy::target::Own;
+use crate::tls::acme::challenge::WELL_KNOWN;
 use crate::wire::body::Body;
 use crate::wire::connection::Connection;
 
@@ -39,6 +41,12 @@ fn answer(
         Intake::ServerOptions => return Ok(finish::server_options()),
     };
     let host = &call.authority.host;
+    if let Some(token) = call.target.as_str().strip_prefix(WELL_KNOWN)
+        && let Some(answer) = services.challenges.token(host, token)
+    {
+        let readable = matches!(*call.request.method(), Method::GET | Method::HEAD);
+        return if readable { Ok(proof(&answer)) } else { Err(Refusal::Method) };
+    }
     // A phone may know us by our address only, and the certificate is public.
     if let Own::Page("ca.pem") = call.target.own() {
         let readable = matches!(*call.request.method(), Method::GET | Method::HEAD);
@@ -51,6 +59,14 @@ fn answer(
         Own::Disguised => Err(Refusal::Blocked(DenyStatus::NotFound)),
         Own::Page(_) | Own::No => Ok(redirect(&format!("{}{}", plan.origin_of(host), call.target.as_str()))),
     }
+}
+
+/// What an order of ours waits for the authority to read (RFC 8555 section 8.3): the token, which the authority knows, and the
+/// fingerprint of our account's key, which is no secret.
+fn proof(answer: &str) -> Response<Body> {
+    let mut response = Response::new(Body::from(answer.to_owned()));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    response
 }
 
 /// Plain on purpose: a phone that does not trust us yet cannot fetch it over HTTPS. It is public, and what it is good for is

@@ -12,6 +12,7 @@ use crate::observe::metrics::Metrics;
 use crate::plan::whole::Plan;
 use crate::portal::service::Portal;
 use crate::store::open::Store;
+use crate::tls::acme::challenge::Challenges;
 
 /// What outlives a request. Shared by all workers; the plan inside is replaced whole, everything else stays.
 #[derive(Debug)]
@@ -32,4 +33,6 @@ pub struct Services {
     pub entropy: Entropy,
     /// The local authority's certificate (PEM), for phones that are to trust it.
     pub local_ca: Bytes,
+    /// What authorities out there are to be shown on port 80 while an order of theirs runs.
+    pub challenges: Arc<Challenges>,
 }

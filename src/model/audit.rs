@@ -49,6 +49,10 @@ pub enum Deed {
     BanLifted,
     /// Another configuration came into force.
     Reloaded,
+    /// A name got its first certificate of an authority out there.
+    CertificateIssued,
+    /// A name got a new one.
+    CertificateRenewed,
     /// A certificate could not be renewed or taken up.
     CertificateFailing,
     /// A new master key seals from now on.
@@ -65,7 +69,7 @@ pub enum Deed {
 
 impl Deed {
     /// Every deed.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::SignIn,
         Self::NewDevice,
         Self::SignInFailed,
@@ -85,6 +89,8 @@ impl Deed {
         Self::BanAdded,
         Self::BanLifted,
         Self::Reloaded,
+        Self::CertificateIssued,
+        Self::CertificateRenewed,
         Self::CertificateFailing,
         Self::KeyRotated,
         Self::KeyDropped,
@@ -115,6 +121,8 @@ impl Deed {
             Self::BanAdded => "ban.added",
             Self::BanLifted => "ban.lifted",
             Self::Reloaded => "config.reloaded",
+            Self::CertificateIssued => "cert.issued",
+            Self::CertificateRenewed => "cert.renewed",
             Self::CertificateFailing => "cert.failing",
             Self::KeyRotated => "key.rotated",
             Self::KeyDropped => "key.dropped",

@@ -44,6 +44,10 @@ pub enum Event {
     AppCookie,
     /// A certificate file changed and is in use.
     CertificateChanged,
+    /// A name has its first certificate of an authority out there.
+    CertificateIssued,
+    /// A name has a new one.
+    CertificateRenewed,
     /// A certificate cannot be made or used.
     CertificateFailing,
     /// A certificate needs its owner.
@@ -120,6 +124,8 @@ impl Event {
             Self::AppRemark => "app.remark",
             Self::AppCookie => "app.cookie",
             Self::CertificateChanged => "cert.changed",
+            Self::CertificateIssued => "cert.issued",
+            Self::CertificateRenewed => "cert.renewed",
             Self::CertificateFailing => "cert.failing",
             Self::CertificateWarning => "cert.warning",
             Self::KeyRotated => "key.rotated",

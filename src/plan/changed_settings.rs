@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::units::written;
+use crate::plan::acme::AcmePolicy;
 use crate::plan::app::{App, CertificateFiles};
 use crate::plan::difference::{Change, Effect};
 use crate::plan::policy::{AuthPolicy, TlsVersion, TotpConfiguration};
@@ -167,13 +168,14 @@ fn sessions(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
 }
 
 /// What [`general`] gives, by key.
-const GENERAL: [&str; 19] = [
+const GENERAL: [&str; 20] = [
     "name",
     "listen.header_timeout",
     "listen.drain_timeout",
     "listen.max_connections",
     "listen.max_connections_per_network",
     "tls.certificate",
+    "[acme]",
     "auth.password_min_length",
     "auth.recovery_codes",
     "auth.totp.issuer",
@@ -189,7 +191,7 @@ const GENERAL: [&str; 19] = [
     "log.level",
 ];
 
-fn general(plan: &Plan) -> [String; 19] {
+fn general(plan: &Plan) -> [String; 20] {
     let text = |value: &dyn Display| value.to_string();
     let (listen, auth) = (&plan.listen, &plan.auth);
     [
@@ -202,6 +204,7 @@ fn general(plan: &Plan) -> [String; 19] {
             .certificate
             .as_ref()
             .map_or_else(|| "the local authority's".to_owned(), |files| text(&files.certificate.display())),
+        AcmePolicy::in_words(plan.acme.as_ref()),
         text(&auth.password_min_length),
         text(&auth.recovery_codes),
         auth.totp_issuer.clone(),

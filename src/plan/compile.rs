@@ -6,6 +6,7 @@ use crate::config::complaint;
 use crate::config::complaint::{Code, Complaint};
 use crate::config::document;
 use crate::config::document::Document;
+use crate::plan::acme;
 use crate::plan::apps;
 use crate::plan::expect;
 use crate::plan::hosts::HostBook;
@@ -54,6 +55,7 @@ pub fn compile(document: &Document) -> Result<Compiled, Vec<Complaint>> {
         portal,
         public_port,
         data_dir: settings::data_dir(document, &mut complaints),
+        acme: acme::compile(document, &listen, &mut complaints),
         listen,
         tls: settings::tls(document, &mut complaints),
         session: settings::session(&document.session, &mut complaints),
@@ -76,6 +78,7 @@ pub fn compile(document: &Document) -> Result<Compiled, Vec<Complaint>> {
     passkeys::unmeetable(&plan, document, &mut complaints);
     // A plan that is not applied anyway is not held against anything.
     if !complaints.iter().any(Complaint::is_error) {
+        acme::look(&plan, document, &mut complaints);
         expect::check(&plan, document, &mut complaints);
     }
     complaint::sort(&mut complaints);

@@ -1,6 +1,7 @@
 //! The configuration compiled: names resolved, rules built, contradictions found. Pure: text in, [`whole::Plan`] or
 //! complaints out. A plan is immutable and is all that a reload replaces.
 
+pub mod acme;
 pub mod app;
 pub mod apps;
 pub mod asked;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::config::source::Consulted;
+use crate::plan::acme::AcmePolicy;
 use crate::plan::app::App;
 use crate::plan::listener::Listen;
 use crate::plan::networks;
@@ -36,6 +37,8 @@ pub struct Plan {
     pub listen: Listen,
     /// TLS for every host.
     pub tls: TlsPolicy,
+    /// Where public names get certificates, if the owner wants that.
+    pub acme: Option<AcmePolicy>,
     /// How long people stay signed in.
     pub session: SessionPolicy,
     /// How people sign in.

@@ -19,6 +19,19 @@ pub struct Quick {
     pub http: Option<Vec<SocketAddr>>,
     /// Where the store lives.
     pub data_dir: Option<PathBuf>,
+    /// Where certificates for public names come from, if the authority's terms are agreed to.
+    pub acme: Option<QuickAcme>,
+}
+
+/// Where certificates for public names come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QuickAcme {
+    /// Whom the authority may write to.
+    pub email: Option<String>,
+    /// The authority, if it is not the default one.
+    pub directory: Option<String>,
+    /// The file of a private authority's certificate.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// One `HOST=UPSTREAM`.
@@ -85,6 +98,13 @@ impl Quick {
         if let Some(http) = &self.http {
             let told = "redirects to https, never serves an app";
             text.push_str(&format!("http = {} # {told}\n", list(http)));
+        }
+        if let Some(acme) = &self.acme {
+            let ca_file = acme.ca_file.as_ref().map(|path| path.display().to_string());
+            text.push_str("\n# Public names get certificates that everybody trusts.\n[acme]\nagree_tos = true\n");
+            for (key, value) in [("email", &acme.email), ("directory", &acme.directory), ("ca_file", &ca_file)] {
+                text.extend(value.as_ref().map(|value| format!("{key} = {}\n", quoted(value))));
+            }
         }
         for app in &self.apps {
             text.push_str("\n# Asks for a password and a one-time code. Close paths to everybody with: deny = [\"/admin/\"]\n");
@@ -164,16 +184,26 @@ mod tests {
             https: vec!["127.0.0.1:8443".parse().expect("an address")],
             http: Some(Vec::new()),
             data_dir: Some(PathBuf::from("/tmp/a \"b\"\\c\u{1}")),
+            acme: Some(QuickAcme {
+                email: Some("ops@example.com".to_owned()),
+                directory: Some("https://ca.example/dir".to_owned()),
+                ca_file: Some(PathBuf::from("/ca.pem")),
+            }),
         };
         let plan = compile_text(&quick.to_toml()).expect("compiles").plan;
         assert_eq!(plan.data_dir, quick.data_dir);
+        let acme = plan.acme.expect("agreed");
+        assert_eq!((acme.email, Some(acme.directory), acme.ca_file), {
+            let asked = quick.acme.clone().expect("asked for");
+            (asked.email, asked.directory, asked.ca_file)
+        });
         assert_eq!(plan.listen.https, quick.https);
         assert_eq!(plan.listen.http, []);
         let apps: Vec<_> =
             plan.apps.iter().map(|app| (HostPattern::Exact(app.hosts[0].clone()), app.upstream.origin.to_string())).collect();
         let expected = ["http://127.0.0.1:8888", "http://[::1]:9"].map(str::to_owned);
         assert_eq!(apps, [(quick.apps[0].host.clone(), expected[0].clone()), (quick.apps[1].host.clone(), expected[1].clone())]);
-        let least = Quick { apps: quick.apps, https: Vec::new(), http: None, data_dir: None };
+        let least = Quick { apps: quick.apps, https: Vec::new(), http: None, data_dir: None, acme: None };
         assert_eq!(compile_text(&least.to_toml()).expect("compiles").plan.listen, crate::plan::listener::Listen::default());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustls::ServerConfig;
@@ -11,15 +11,19 @@ use rustls::sign::CertifiedKey;
 
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::current::Current;
+use crate::plan::acme;
 use crate::plan::app::CertificateFiles;
 use crate::plan::policy::TlsVersion;
 use crate::plan::whole::Plan;
 use crate::policy::host::Host;
 use crate::policy::wildcard::HostPattern;
+use crate::tls::acme::folder::Folder;
+use crate::tls::acme::names::{Names, ShownOr, Slot, Standing};
+use crate::tls::acme::schedule::Health;
 use crate::tls::fault::Fault;
 use crate::tls::files::{FilePair, Reread};
 use crate::tls::issued::{Issuing, Until};
-use crate::tls::local_ca::LocalCa;
+use crate::tls::local_ca::{self, LocalCa};
 use crate::tls::server;
 use crate::tls::warning::Warning;
 
@@ -37,13 +41,15 @@ pub struct Wanted {
 pub enum Source {
     /// The local authority makes it.
     Local,
+    /// An authority out there issues it; the local one makes one until it has.
+    Acme,
     /// The owner keeps it in files.
     Files(CertificateFiles),
 }
 
 impl Wanted {
     /// What a plan asks for: the own files of an app of that host (a portal without an app has none), else the files for all,
-    /// else the local authority.
+    /// else an authority out there if the plan has one and the name is public, else the local authority.
     pub fn by(plan: &Plan) -> Vec<Self> {
         let mut hosts: HashMap<HostPattern, Option<&CertificateFiles>> = HashMap::new();
         hosts.insert(HostPattern::Exact(plan.portal.clone()), None);
@@ -53,9 +59,12 @@ impl Wanted {
                 *files = files.or(app.certificate.as_ref());
             }
         }
-        let source =
-            |own: Option<&CertificateFiles>| own.or(plan.tls.certificate.as_ref()).cloned().map_or(Source::Local, Source::Files);
-        hosts.into_iter().map(|(host, own)| Self { host, source: source(own) }).collect()
+        let source = |host: &HostPattern, own: Option<&CertificateFiles>| match own.or(plan.tls.certificate.as_ref()) {
+            Some(files) => Source::Files(files.clone()),
+            None if plan.acme.is_some() && acme::takes(host) => Source::Acme,
+            None => Source::Local,
+        };
+        hosts.into_iter().map(|(host, own)| Self { source: source(&host, own), host }).collect()
     }
 }
 
@@ -68,8 +77,10 @@ pub struct Certificate {
     pub issuer: String,
     /// Until when it is valid; `None` while nobody has asked for it, so that it is not made yet.
     pub not_after: Option<Timestamp>,
-    /// The owner's file; `None` if the local authority makes it.
+    /// The owner's file; `None` if an authority issues it, here or out there.
     pub file: Option<PathBuf>,
+    /// Where it comes from.
+    pub source: Source,
 }
 
 /// No host of ours was asked for: the connection is refused, never answered in some default host's name.
@@ -87,6 +98,7 @@ pub enum Unknown {
 #[derive(Debug)]
 pub struct Directory {
     issuing: Issuing,
+    names: Arc<Names>,
     inventory: Current<Inventory>,
     /// One replacement at a time: each starts from what the former left.
     replacing: Mutex<()>,
@@ -136,11 +148,15 @@ impl Directory {
     /// # Errors
     /// Every [`Fault`] in the owner's files.
     pub fn new(ca: Arc<LocalCa>, clock: Clock, wanted: Vec<Wanted>, min: TlsVersion) -> Result<Self, Vec<Fault>> {
-        let issuing = Issuing { ca, clock, provider: server::provider() };
+        // Beside the local authority: what is issued belongs into the same folder.
+        let certs = ca.certificate_path().parent().unwrap_or(Path::new("."));
+        let folder = Folder::within(certs);
+        let issuing = Issuing { ca, clock: clock.clone(), provider: server::provider() };
+        let names = Arc::new(Names::new(folder, Arc::clone(&issuing.provider), clock));
         let empty =
             Inventory { min, sites: HashMap::new(), wildcards: HashMap::new(), addresses: HashMap::new(), pairs: HashMap::new() };
         let inventory = Current::new(empty.next(&issuing, wanted, min)?);
-        Ok(Self { issuing, inventory, replacing: Mutex::new(()) })
+        Ok(Self { issuing, names, inventory, replacing: Mutex::new(()) })
     }
 
     /// Serves `wanted` from now on. Hosts that stay as they were keep their set-up, tickets included; open connections go
@@ -181,7 +197,26 @@ impl Directory {
         }
         let before = State(self.inventory.get());
         self.inventory.put(prepared.state.0);
+        // There may be new names to order for, or another authority to order from.
+        self.names.wake();
         before
+    }
+
+    /// Names whose certificates come by ACME.
+    pub fn names(&self) -> &Arc<Names> {
+        &self.names
+    }
+
+    /// Those of them that are served now.
+    pub fn ordered(&self) -> Vec<Arc<Slot>> {
+        let inventory = self.inventory.get();
+        let hosts = inventory.sites.iter().filter(|(_, site)| site.source == Source::Acme);
+        hosts.map(|(host, _)| self.names.slot(host)).collect()
+    }
+
+    /// What speaks to an authority that asks for a proof that `sni` is ours, if an order of that name waits for it; else nobody does.
+    pub fn proof(&self, sni: Option<&str>) -> Option<Arc<ServerConfig>> {
+        self.names.challenges().certificate(&Host::parse(sni?).ok()?)
     }
 
     /// The host a ClientHello asks for, and the set-up that speaks for it. Without a name (or with an address where a name
@@ -199,7 +234,7 @@ impl Directory {
             Some(host) => (host, Unknown::Name),
             None => (inventory.addresses.get(&local.to_canonical()).ok_or(Unknown::Address)?.clone(), Unknown::Address),
         };
-        let config = inventory.site(&host).ok_or(unknown)?.config(&inventory, &self.issuing)?;
+        let config = inventory.site(&host).ok_or(unknown)?.config(&inventory, &self.issuing, &self.names)?;
         Ok((host, config))
     }
 
@@ -224,11 +259,18 @@ impl Directory {
             Some(match &site.source {
                 Source::Local => {
                     let issuer = self.issuing.ca.name().to_owned();
-                    Certificate { host, issuer, not_after: site.until.get(), file: None }
+                    Certificate { host, issuer, not_after: site.until.get(), file: None, source: Source::Local }
+                }
+                Source::Acme => {
+                    let shown = self.slot_of(&host).and_then(|slot| slot.standing().shown);
+                    let local = || (self.issuing.ca.name().to_owned(), site.until.get());
+                    let (issuer, not_after) = shown.map_or_else(local, |(issuer, validity)| (issuer, Some(validity.until)));
+                    Certificate { host, issuer, not_after, file: None, source: Source::Acme }
                 }
                 Source::Files(files) => {
                     let (issuer, not_after) = inventory.pairs.get(files)?.signed();
-                    Certificate { host, issuer, not_after: Some(not_after), file: Some(files.certificate.clone()) }
+                    let file = Some(files.certificate.clone());
+                    Certificate { host, issuer, not_after: Some(not_after), file, source: site.source.clone() }
                 }
             })
         });
@@ -244,6 +286,7 @@ impl Directory {
             let host = site.host.clone();
             match &site.source {
                 Source::Local => (!host.is_local()).then_some(Warning::LocalForPublicName { host }),
+                Source::Acme => self.slot_of(&host).and_then(|slot| late(host, &slot.standing(), now)),
                 Source::Files(files) => (!inventory.pairs.get(files)?.covers(&host.example()))
                     .then(|| Warning::NotCovered { host, certificate: files.certificate.clone() }),
             }
@@ -254,6 +297,29 @@ impl Directory {
         }
         warnings.sort_by_cached_key(ToString::to_string);
         warnings
+    }
+}
+
+impl Directory {
+    fn slot_of(&self, host: &HostPattern) -> Option<Arc<Slot>> {
+        match host {
+            HostPattern::Exact(host) => Some(self.names.slot(host)),
+            HostPattern::Under(_) => None,
+        }
+    }
+}
+
+/// What the owner should know of a name whose certificates come by ACME.
+fn late(host: HostPattern, standing: &Standing, now: Timestamp) -> Option<Warning> {
+    let told = || standing.history.trouble.as_ref().map(|told| told.sentence.clone());
+    let Some((_, validity)) = standing.shown else {
+        return Some(Warning::NotIssued { host, why: told().unwrap_or_else(|| "its first order runs".to_owned()) });
+    };
+    let (day, why) = (local_ca::day(validity.until), told().unwrap_or_else(|| "it is about to be tried".to_owned()));
+    match validity.health(now) {
+        Health::Well => None,
+        Health::Late => Some(Warning::RenewalLate { host, day, why }),
+        Health::Alarming | Health::Ended => Some(Warning::RenewalAlarming { host, day, why }),
     }
 }
 
@@ -310,12 +376,16 @@ impl Inventory {
 
 impl Site {
     /// Made at the first handshake: ten thousand hosts must not cost ten thousand ticket keys at start.
-    fn config(&self, inventory: &Inventory, issuing: &Issuing) -> Result<Arc<ServerConfig>, Unknown> {
+    fn config(&self, inventory: &Inventory, issuing: &Issuing, names: &Names) -> Result<Arc<ServerConfig>, Unknown> {
         if let Some(config) = self.config.get() {
             return Ok(Arc::clone(config));
         }
         let resolver: Arc<dyn ResolvesServerCert> = match &self.source {
             Source::Local => issuing.resolver(&self.host, &self.until),
+            Source::Acme => {
+                let HostPattern::Exact(host) = &self.host else { return Err(Unknown::Name) };
+                Arc::new(ShownOr { slot: names.slot(host), otherwise: issuing.resolver(&self.host, &self.until) })
+            }
             Source::Files(files) => Arc::new(Kept(Arc::clone(inventory.pairs.get(files).ok_or(Unknown::Name)?))),
         };
         let make = || Arc::new(server::config(Arc::clone(&issuing.provider), inventory.min, resolver, &issuing.clock));

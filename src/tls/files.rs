@@ -48,9 +48,11 @@ pub struct Reread {
 
 /// A pair that belongs together.
 #[derive(Debug)]
-struct Loaded {
-    key: Arc<CertifiedKey>,
-    facts: Facts,
+pub struct Loaded {
+    /// Chain and key, as rustls takes them.
+    pub key: Arc<CertifiedKey>,
+    /// What is known of the first certificate.
+    pub facts: Facts,
 }
 
 /// What tells that a file is another one, or written to. The time of the inode's change is part of it: a copy that keeps
@@ -129,9 +131,7 @@ impl FilePair {
 
     /// Whether a client that asks for `host` would accept the names in the certificate.
     pub fn covers(&self, host: &Host) -> bool {
-        let loaded = self.current.get();
-        let (Some(leaf), Ok(name)) = (loaded.key.cert.first(), ServerName::try_from(host.as_str())) else { return false };
-        ParsedCertificate::try_from(leaf).is_ok_and(|leaf| verify_server_name(&leaf, &name).is_ok())
+        covers(&self.current.get().key, host)
     }
 
     /// What the owner should know of the files themselves.
@@ -154,6 +154,12 @@ impl FilePair {
     }
 }
 
+/// Whether a client that asks for `host` would accept the names in the certificate.
+pub fn covers(key: &CertifiedKey, host: &Host) -> bool {
+    let (Some(leaf), Ok(name)) = (key.cert.first(), ServerName::try_from(host.as_str())) else { return false };
+    ParsedCertificate::try_from(leaf).is_ok_and(|leaf| verify_server_name(&leaf, &name).is_ok())
+}
+
 fn stamps(files: &CertificateFiles) -> Stamps {
     [&files.certificate, &files.private_key].map(|path| {
         let metadata = fs::metadata(path).ok()?;
@@ -166,7 +172,11 @@ fn stamps(files: &CertificateFiles) -> Stamps {
     })
 }
 
-fn load(files: &CertificateFiles, provider: &CryptoProvider) -> Result<Loaded, Fault> {
+/// Reads a pair; both may be in one file.
+///
+/// # Errors
+/// [`Fault`], naming the file: not there, not PEM, not a pair.
+pub fn load(files: &CertificateFiles, provider: &CryptoProvider) -> Result<Loaded, Fault> {
     let chain = certificate::chain(&files.certificate, &there(&files.certificate)?)?;
     let facts = certificate::read(&files.certificate, &chain[0])?;
     let key = certificate::private_key(&files.private_key, &there(&files.private_key)?)?;

@@ -4,6 +4,7 @@
 //! configured get none. Connections are accepted elsewhere: [`directory::Directory`] is asked, once the ClientHello is
 //! there, which rustls configuration speaks to it. Private keys are read from disk; only a backup holds them too, sealed.
 
+pub mod acme;
 pub mod alert;
 pub mod certificate;
 pub mod directory;

@@ -47,11 +47,46 @@ pub enum Warning {
     },
     /// A name that browsers out there resolve shows a certificate only devices of the owner trust.
     #[error(
-        "{} shows a certificate of the local authority: only devices that trust it open it without a warning; set `certificate` and `private_key` for it",
-        host
+        "{} shows a certificate of the local authority: only devices that trust it open it without a warning; {}", host,
+        advice(.host)
     )]
     LocalForPublicName {
         /// The host.
         host: HostPattern,
     },
+    /// A public name waits for its first certificate.
+    #[error("{host} shows a certificate of the local authority until it gets one that everybody trusts: {why}")]
+    NotIssued {
+        /// The host.
+        host: HostPattern,
+        /// Why it has none yet.
+        why: String,
+    },
+    /// Renewal is late.
+    #[error("the certificate of {host} ends on {day} and could not be renewed yet: {why}")]
+    RenewalLate {
+        /// The host.
+        host: HostPattern,
+        /// The last day.
+        day: String,
+        /// Why.
+        why: String,
+    },
+    /// Renewal is so late that somebody has to look now.
+    #[error("THE CERTIFICATE OF {host} ENDS ON {day}, and it could not be renewed: {why}")]
+    RenewalAlarming {
+        /// The host.
+        host: HostPattern,
+        /// The last day.
+        day: String,
+        /// Why.
+        why: String,
+    },
+}
+
+fn advice(host: &HostPattern) -> &'static str {
+    match host {
+        HostPattern::Exact(_) => "[acme] gets it one that everybody trusts, or set `certificate` and `private_key` for it",
+        HostPattern::Under(_) => "set `certificate` and `private_key` for it",
+    }
 }

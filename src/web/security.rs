@@ -267,6 +267,8 @@ pub fn happened(written: &Written) -> String {
             Deed::BanAdded
             | Deed::BanLifted
             | Deed::Reloaded
+            | Deed::CertificateIssued
+            | Deed::CertificateRenewed
             | Deed::CertificateFailing
             | Deed::KeyRotated
             | Deed::KeyDropped

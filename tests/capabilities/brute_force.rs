@@ -38,6 +38,7 @@ struct Bound {
 const BOUNDS: &[Bound] = &[
     Bound { factor: Factor::Password, of_one: 30, until_closed: 100, a_day: 100, longest_wait: Duration::from_secs(3_600) },
     Bound { factor: Factor::Code, of_one: 100, until_closed: 100, a_day: 20, longest_wait: DAY },
+    Bound { factor: Factor::Recovery, of_one: 20, until_closed: 20, a_day: 20, longest_wait: Duration::from_secs(3_600) },
 ];
 
 struct World {

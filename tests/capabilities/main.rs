@@ -3,6 +3,7 @@
 
 mod account;
 mod brute_force;
+mod certificates;
 mod decisions;
 mod each_anew;
 mod early_answers;

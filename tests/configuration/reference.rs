@@ -44,6 +44,7 @@ fn in_words(plan: &Plan) -> String {
         data_dir,
         listen,
         tls,
+        acme,
         session,
         auth,
         log,
@@ -56,7 +57,7 @@ fn in_words(plan: &Plan) -> String {
     assert_eq!((*version, *https_port), (0, listen.https[0].port()));
     assert_eq!(hosts.count(), apps.iter().map(|app| app.hosts.len()).sum::<usize>());
     format!(
-        "{name:?}\n{portal:?} {public_port:?}\n{data_dir:?}\n{listen:#?}\n{tls:#?}\n{session:#?}\n{auth:#?}\n{log:#?}\n{telling:#?}\n{apps:#?}"
+        "{name:?}\n{portal:?} {public_port:?}\n{data_dir:?}\n{listen:#?}\n{tls:#?}\n{acme:#?}\n{session:#?}\n{auth:#?}\n{log:#?}\n{telling:#?}\n{apps:#?}"
     )
 }
 
@@ -110,6 +111,7 @@ fn the_manual_lists_every_key_and_every_code_and_no_other() {
     let tables = [
         "listen",
         "tls",
+        "acme",
         "session",
         "auth",
         "auth.totp",

@@ -130,12 +130,12 @@ class Process:
 class Gateway:
     """A running doorward and the commands that speak to it."""
 
-    def __init__(self, scene, arguments):
+    def __init__(self, scene, arguments, https=0, http=0):
         self.scene = scene
         self.data_dir = scene.folder / "data"
         self.process = scene.start("doorward", [
             scene.binary, *arguments, "--json", "--data-dir", self.data_dir,
-            "--listen", "127.0.0.1:0", "--listen-http", "127.0.0.1:0",
+            "--listen", f"127.0.0.1:{https}", "--listen-http", f"127.0.0.1:{http}",
         ])
         self.ready = wait_for("the ready line of doorward", self._ready_line, 60)
         self.port = int(self.ready["https"][0].rsplit(":", 1)[1])

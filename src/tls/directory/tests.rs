@@ -457,3 +457,55 @@ async fn a_ticket_from_under_a_wildcard_opens_nothing_elsewhere() {
 fn named(path: &Path, name: &str) -> bool {
     path.file_name().is_some_and(|last| last == name)
 }
+
+#[test]
+fn public_names_without_files_are_ordered_where_the_owner_agreed() {
+    let text = |acme: &str| {
+        format!(
+            "portal = \"https://own.example\"\n{acme}\n[[app]]\nhost = [\"a.example\", \"*.b.example\", \"a.localhost\", \"192.0.2.1\"]\n\
+             upstream = \"http://127.0.0.1:1\"\n[[app]]\nhost = \"own.example\"\nupstream = \"http://127.0.0.1:1\"\n\
+             certificate = \"a.pem\"\nprivate_key = \"a.key\"\n"
+        )
+    };
+    let ordered = |acme: &str| {
+        let plan = crate::plan::compile::compile_text(&text(acme)).expect("compiles").plan;
+        let wanted = Wanted::by(&plan);
+        wanted
+            .into_iter()
+            .filter(|wanted| wanted.source == Source::Acme)
+            .map(|wanted| wanted.host.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(ordered("[acme]\nagree_tos = true"), ["a.example"]);
+    assert_eq!(ordered(""), Vec::<String>::new());
+}
+
+/// Tickets and set-up of the name stay; only what it shows changes, for whoever comes next.
+#[tokio::test]
+async fn an_issued_certificate_takes_the_place_of_the_local_one_between_two_handshakes() {
+    let ground = Ground::new();
+    let wanted = vec![Wanted { host: pattern("a.example"), source: Source::Acme }];
+    let directory = ground.directory(wanted.clone(), TlsVersion::V1_2);
+    let mut config = ground.client(TLS13);
+    config.resumption = Resumption::disabled();
+    let client = Arc::new(config);
+    let shown = async |directory: &Directory| {
+        let (stream, _) = shake(directory, &client, "a.example", HERE).await.expect("a handshake");
+        stream.get_ref().1.peer_certificates().expect("a chain")[0].clone().into_owned()
+    };
+    let local = shown(&directory).await;
+    assert!(matches!(directory.warnings(START).as_slice(), [Warning::NotIssued { .. }]), "{:?}", directory.warnings(START));
+    let (chain, key) = ground.pair("a.example");
+    let names = directory.names();
+    let folder = &names.ground().folder;
+    folder.make().expect("made");
+    let loaded = folder.keep(&host("a.example"), &format!("{key}{chain}"), &server::provider()).expect("kept");
+    let issued = loaded.key.cert[0].clone();
+    let lease = names.lease(&names.slot(&host("a.example"))).expect("free");
+    lease.show(loaded);
+    drop(lease);
+    assert_ne!(shown(&directory).await, local);
+    assert_eq!(shown(&directory).await, issued);
+    // After a restart it is there from the first handshake.
+    assert_eq!(shown(&ground.directory(wanted, TlsVersion::V1_2)).await, issued);
+}

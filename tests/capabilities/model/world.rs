@@ -86,6 +86,7 @@ impl World {
             clock,
             entropy: Entropy,
             local_ca,
+            challenges: Arc::default(),
         });
     }
 

@@ -1,0 +1,257 @@
+//! Certificates as their owner asks about them: where each comes from, how long it lasts, what comes next, and what is wrong.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::clock::Timestamp;
+use crate::plan::acme::AcmePolicy;
+use crate::plan::whole::Plan;
+use crate::policy::host::Host;
+use crate::policy::wildcard::HostPattern;
+use crate::tls::acme::names::{Names, Slot};
+use crate::tls::acme::schedule::{Health, Step};
+use crate::tls::directory::{Certificate, Source, Wanted};
+use crate::tls::files::FilePair;
+use crate::tls::server;
+
+/// What an owner wants of certificates.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateWish {
+    /// See them all.
+    List,
+    /// Have some ordered now.
+    Renew {
+        /// Which; all that are due or failing if none is named.
+        host: Option<String>,
+        /// Also where nothing is due.
+        force: bool,
+    },
+}
+
+/// What came of it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CertificateAnswer {
+    /// All of them, by name.
+    List(Vec<CertificateState>),
+    /// What is ordered now.
+    Renewing(Renewing),
+}
+
+/// What is ordered now, and what is not.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Renewing {
+    /// Orders that run or are about to.
+    pub started: Vec<String>,
+    /// Names whose authority wants to be left alone until then, in seconds since 1970.
+    pub held: Vec<(String, i64)>,
+    /// Names that are not due until then.
+    pub not_due: Vec<(String, i64)>,
+}
+
+/// One certificate. Moments are seconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateState {
+    /// The name, or the wildcard.
+    pub host: String,
+    /// Where it comes from.
+    pub source: Origin,
+    /// Who signed what is shown now.
+    pub issuer: String,
+    /// How it stands.
+    pub state: State,
+    /// Its first moment.
+    pub from: Option<i64>,
+    /// Its last.
+    pub until: Option<i64>,
+    /// When the next order is due, or the next try.
+    pub next: Option<i64>,
+    /// Since when an order runs.
+    pub ordering_since: Option<i64>,
+    /// Its SHA-256, in hexadecimal digits.
+    pub fingerprint: Option<String>,
+    /// Orders in a row that failed.
+    pub failures: u32,
+    /// Why the last order failed; nothing after a success.
+    pub trouble: Option<Trouble>,
+    /// Its file.
+    pub file: Option<std::path::PathBuf>,
+}
+
+/// Why an order failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// When.
+    pub at: i64,
+    /// In plain words, with what to do.
+    pub sentence: String,
+    /// The authority's own words.
+    pub words: Option<String>,
+}
+
+/// Where a certificate comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The authority that `[acme]` names.
+    Acme,
+    /// The owner's files.
+    File,
+    /// The local authority.
+    Local,
+}
+
+/// How a certificate stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// Nothing is to be done.
+    Well,
+    /// The first one has not been issued: the local authority's is shown.
+    Waiting,
+    /// A quarter of its life is left, or less.
+    Late,
+    /// A tenth is left, or less.
+    Alarming,
+    /// It has ended.
+    Ended,
+    /// Its files cannot be read.
+    Unreadable,
+}
+
+/// All certificates of a running gateway.
+pub fn list(shown: Vec<Certificate>, names: &Names, policy: Option<&AcmePolicy>, now: Timestamp) -> Vec<CertificateState> {
+    shown.into_iter().map(|certificate| state(certificate, names, policy, now)).collect()
+}
+
+/// All certificates of a gateway that does not run, as far as files tell.
+pub fn kept(plan: &Plan, names: &Names, now: Timestamp) -> Vec<CertificateState> {
+    let mut all: Vec<_> = Wanted::by(plan).into_iter().map(|wanted| kept_one(wanted, names, plan, now)).collect();
+    all.sort_by(|a, b| a.host.cmp(&b.host));
+    all
+}
+
+/// Has certificates ordered now.
+///
+/// # Errors
+/// What to tell the owner of a name that none is ordered for.
+pub fn renew(
+    (host, force): (Option<&str>, bool),
+    slots: &[Arc<Slot>],
+    names: &Names,
+    policy: &AcmePolicy,
+    now: Timestamp,
+) -> Result<Renewing, String> {
+    let host = host.map(|text| Host::parse(text).map_err(|fault| format!("`{text}` is no host: {fault}"))).transpose()?;
+    let meant: Vec<&Arc<Slot>> = slots.iter().filter(|slot| host.as_ref().is_none_or(|host| host == slot.host())).collect();
+    if let (Some(host), true) = (&host, meant.is_empty()) {
+        return Err(format!(
+            "no certificate is ordered for {host}: it is not a public name of this configuration, or has files of its own; \
+             `doorward cert list` shows all"
+        ));
+    }
+    let mut renewing = Renewing::default();
+    for slot in meant {
+        let name = slot.host().to_string();
+        let standing = slot.standing();
+        let due = standing.renewal(slot.host(), policy).filter(|due| now < *due && standing.history.trouble.is_none());
+        if let (Some(due), false) = (due, force) {
+            renewing.not_due.push((name, due.secs()));
+            continue;
+        }
+        names.wish(slot.host());
+        match slot.step(policy, now) {
+            Step::Order(_) => renewing.started.push(name),
+            Step::Wait(until) => renewing.held.push((name, until.secs())),
+        }
+    }
+    Ok(renewing)
+}
+
+fn state(certificate: Certificate, names: &Names, policy: Option<&AcmePolicy>, now: Timestamp) -> CertificateState {
+    let Certificate { host, issuer, not_after, file, source } = certificate;
+    let simple = |source, file| CertificateState {
+        state: match not_after {
+            Some(until) if until <= now => State::Ended,
+            Some(_) | None => State::Well,
+        },
+        until: not_after.map(Timestamp::secs),
+        ..bare(host.to_string(), source, issuer.clone(), file)
+    };
+    match (&source, &host) {
+        (Source::Acme, HostPattern::Exact(name)) => ordered(name, issuer, names, policy, now),
+        (Source::Acme | Source::Local, _) => simple(Origin::Local, None),
+        (Source::Files(_), _) => simple(Origin::File, file),
+    }
+}
+
+fn ordered(host: &Host, issuer: String, names: &Names, policy: Option<&AcmePolicy>, now: Timestamp) -> CertificateState {
+    let slot = names.slot(host);
+    let standing = slot.standing();
+    let next = policy.and_then(|policy| match slot.step(policy, now) {
+        Step::Wait(until) => Some(until.secs()),
+        Step::Order(_) => None,
+    });
+    let told = standing.history.trouble;
+    let validity = standing.shown.as_ref().map(|(_, validity)| *validity);
+    CertificateState {
+        state: match validity.map(|validity| validity.health(now)) {
+            None => State::Waiting,
+            Some(Health::Well) => State::Well,
+            Some(Health::Late) => State::Late,
+            Some(Health::Alarming) => State::Alarming,
+            Some(Health::Ended) => State::Ended,
+        },
+        from: validity.map(|validity| validity.from.secs()),
+        until: validity.map(|validity| validity.until.secs()),
+        next,
+        ordering_since: standing.running.map(Timestamp::secs),
+        fingerprint: slot.fingerprint(),
+        failures: standing.history.record.failures,
+        trouble: told.map(|told| Trouble { at: told.at, sentence: told.sentence, words: told.words }),
+        ..bare(host.to_string(), Origin::Acme, issuer, validity.map(|_| names.ground().folder.certificate(host)))
+    }
+}
+
+fn kept_one(wanted: Wanted, names: &Names, plan: &Plan, now: Timestamp) -> CertificateState {
+    let host = wanted.host.to_string();
+    match (&wanted.source, &wanted.host) {
+        (Source::Acme, HostPattern::Exact(name)) => {
+            let issuer = names.slot(name).standing().shown.map(|(issuer, _)| issuer).unwrap_or_default();
+            ordered(name, issuer, names, plan.acme.as_ref(), now)
+        }
+        (Source::Acme | Source::Local, _) => bare(host, Origin::Local, "the local authority".to_owned(), None),
+        (Source::Files(files), _) => match FilePair::open(files.clone(), server::provider()) {
+            Ok(pair) => {
+                let (issuer, not_after) = pair.signed();
+                let file = Some(files.certificate.clone());
+                let shown = Certificate { host: wanted.host, issuer, not_after: Some(not_after), file, source: wanted.source };
+                state(shown, names, None, now)
+            }
+            Err(fault) => CertificateState {
+                state: State::Unreadable,
+                trouble: Some(Trouble { at: now.secs(), sentence: fault.to_string(), words: None }),
+                ..bare(host, Origin::File, String::new(), Some(files.certificate.clone()))
+            },
+        },
+    }
+}
+
+fn bare(host: String, source: Origin, issuer: String, file: Option<std::path::PathBuf>) -> CertificateState {
+    CertificateState {
+        host,
+        source,
+        issuer,
+        state: State::Well,
+        from: None,
+        until: None,
+        next: None,
+        ordering_since: None,
+        fingerprint: None,
+        failures: 0,
+        trouble: None,
+        file,
+    }
+}

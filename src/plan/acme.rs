@@ -1,0 +1,281 @@
+//! `[acme]`: from which authority public names get their certificates, and how.
+
+use std::path::PathBuf;
+
+use http::Uri;
+
+use crate::config::acme::{AcmeTable, WrittenChallenge, WrittenKeyType};
+use crate::config::complaint::{Code, Complaint};
+use crate::config::document::Document;
+use crate::config::placed::{self, Place, Placed};
+use crate::plan::listener::Listen;
+use crate::plan::settings;
+use crate::plan::whole::Plan;
+use crate::policy::host::Host;
+use crate::policy::wildcard::HostPattern;
+
+/// The authority unless another is written.
+pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
+/// Where it lets orders be tried out.
+pub const LETS_ENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
+/// RFC 5321 section 4.5.3.1.3.
+const LONGEST_ADDRESS: usize = 254;
+
+/// From which authority certificates come, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcmePolicy {
+    /// Whom the authority may write to.
+    pub email: Option<String>,
+    /// The authority's directory (RFC 8555 section 7.1.1).
+    pub directory: String,
+    /// Where orders are tried out after some have failed.
+    pub staging: Option<String>,
+    /// File of the only authorities that are believed to be the directory; the system's if there is none.
+    pub ca_file: Option<PathBuf>,
+    /// How a name is proven.
+    pub challenge: Challenge,
+    /// Which keys certificates get.
+    pub key_type: KeyType,
+}
+
+/// How a name is proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Challenge {
+    /// By what works.
+    Auto,
+    /// By a file on port 80 (RFC 8555 section 8.3).
+    Http01,
+    /// By a certificate on port 443 (RFC 8737).
+    TlsAlpn01,
+}
+
+impl Challenge {
+    /// As it is written in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Http01 => "http-01",
+            Self::TlsAlpn01 => "tls-alpn-01",
+        }
+    }
+}
+
+/// Which key a certificate gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyType {
+    /// ECDSA on P-256.
+    P256,
+    /// ECDSA on P-384.
+    P384,
+}
+
+impl KeyType {
+    /// As it is written in the file.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::P256 => "p256",
+            Self::P384 => "p384",
+        }
+    }
+}
+
+impl AcmePolicy {
+    /// What `[acme]` says, in words for a comparison.
+    pub fn in_words(policy: Option<&Self>) -> String {
+        let Some(policy) = policy else { return "off".to_owned() };
+        let (challenge, key) = (policy.challenge.name(), policy.key_type.name());
+        let staging = policy.staging.as_ref().map(|staging| format!(", tried out at {staging}")).unwrap_or_default();
+        let ca = policy.ca_file.as_ref().map(|file| format!(", believed by {}", file.display())).unwrap_or_default();
+        let email = policy.email.as_ref().map(|email| format!(", {email}")).unwrap_or_default();
+        format!("{} ({challenge}, {key}{staging}{ca}{email})", policy.directory)
+    }
+}
+
+/// Whether an authority out there may be asked for a certificate for these names: only for one name at a time, and a public one.
+/// A name under a wildcard is whatever a visitor makes up.
+pub fn takes(pattern: &HostPattern) -> bool {
+    match pattern {
+        HostPattern::Exact(host) => !host.is_local(),
+        HostPattern::Under(_) => false,
+    }
+}
+
+/// `[acme]`; off where it is not written.
+pub fn compile(document: &Document, listen: &Listen, complaints: &mut Vec<Complaint>) -> Option<AcmePolicy> {
+    let table = &document.acme;
+    let place = table.spoken_of()?;
+    agreed(table, &place, complaints);
+    let directory = table.directory.as_ref().map(|written| url(written, "directory", complaints));
+    let staging = table.staging_directory.as_ref().map(|written| url(written, "staging_directory", complaints));
+    let directory = directory.unwrap_or_else(|| Some(LETS_ENCRYPT.to_owned()));
+    let usual = || (directory.as_deref() == Some(LETS_ENCRYPT)).then(|| LETS_ENCRYPT_STAGING.to_owned());
+    let staging = staging.unwrap_or_else(usual);
+    if let (Some(written), true) = (&table.staging_directory, staging.is_some() && staging == directory) {
+        let complaint = Complaint::new(Code::E0206, &written.place, "`staging_directory` is the same as `directory`");
+        let complaint = complaint.label("failed orders would count there too").key("acme.staging_directory");
+        complaints.push(complaint.help("name the authority's directory for trying out, or remove the key"));
+    }
+    let challenge = challenge(table, listen, complaints);
+    let key_type = match placed::value(table.key_type.as_ref()).unwrap_or(WrittenKeyType::P256) {
+        WrittenKeyType::P256 => KeyType::P256,
+        WrittenKeyType::P384 => KeyType::P384,
+    };
+    let email = table.email.as_ref().and_then(|written| email(written, complaints));
+    let ca_file = settings::path(document, table.ca_file.as_ref(), "acme.ca_file", complaints);
+    Some(AcmePolicy { email, directory: directory?, staging, ca_file, challenge, key_type })
+}
+
+/// Warns of names that `[acme]` cannot serve, and where it serves none.
+pub fn look(plan: &Plan, document: &Document, complaints: &mut Vec<Complaint>) {
+    let Some(place) = document.acme.spoken_of().filter(|_| plan.acme.is_some()) else { return };
+    let mut served = takes(&HostPattern::Exact(plan.portal.clone())) && plan.tls.certificate.is_none();
+    for (app, table) in plan.apps.iter().zip(&document.apps) {
+        let own = app.certificate.is_some() || plan.tls.certificate.is_some();
+        served |= !own && app.patterns().any(|pattern| takes(&pattern));
+        for written in table.hosts.iter().filter(|_| !own) {
+            if let Ok(pattern @ HostPattern::Under(_)) = HostPattern::parse(&written.value)
+                && !pattern.is_local()
+            {
+                let message = format!("`{pattern}` gets no certificate by ACME");
+                let complaint = Complaint::new(Code::W0502, &written.place, message);
+                let complaint = complaint.label("a wildcard is proven by DNS, which this version does not do yet");
+                complaints.push(complaint.help("name the hosts, or set `certificate` and `private_key`").key("app.host"));
+            }
+        }
+    }
+    if !served {
+        let complaint = Complaint::new(Code::W0506, &place, "[acme] has no name to get a certificate for");
+        let complaint = complaint.label("every host is local or has files of its own").key("acme");
+        complaints.push(complaint.help("remove [acme], or give an app a public name"));
+    }
+}
+
+fn agreed(table: &AcmeTable, place: &Place, complaints: &mut Vec<Complaint>) {
+    match &table.agree_tos {
+        Some(written) if written.value => {}
+        Some(written) => {
+            let complaint =
+                Complaint::new(Code::E0206, &written.place, "an authority issues only to those who agree to its terms");
+            let complaint = complaint.label("must be true for [acme] to work").fix("true").key("acme.agree_tos");
+            complaints.push(
+                complaint.help("read them at the authority, such as https://letsencrypt.org/repository/, or remove [acme]"),
+            );
+        }
+        None => {
+            let complaint = Complaint::new(Code::E0202, place, "[acme] has no `agree_tos`").key("acme.agree_tos");
+            let complaint = complaint.label("do you agree to the authority's terms?");
+            complaints
+                .push(complaint.help("add `agree_tos = true`; Let's Encrypt has them at https://letsencrypt.org/repository/"));
+        }
+    }
+}
+
+fn challenge(table: &AcmeTable, listen: &Listen, complaints: &mut Vec<Complaint>) -> Challenge {
+    match placed::value(table.challenge.as_ref()).unwrap_or(WrittenChallenge::Auto) {
+        WrittenChallenge::Auto => Challenge::Auto,
+        WrittenChallenge::TlsAlpn01 => Challenge::TlsAlpn01,
+        WrittenChallenge::Http01 => {
+            if let (Some(written), true) = (&table.challenge, listen.http.is_empty()) {
+                let complaint = Complaint::new(Code::E0206, &written.place, "`http-01` is answered over plain HTTP");
+                let complaint = complaint.label("`listen.http` is empty").key("acme.challenge");
+                complaints.push(complaint.help("write \"tls-alpn-01\", or listen on port 80 again"));
+            }
+            Challenge::Http01
+        }
+    }
+}
+
+/// Not a parser of addresses: what would break the account's request, or is certainly none, is refused; the authority does the rest.
+fn email(written: &Placed<String>, complaints: &mut Vec<Complaint>) -> Option<String> {
+    let address = written.value.trim();
+    let is_host = |text: &str| Host::parse(text).is_ok_and(|host| host.as_str().contains('.'));
+    let odd = |letter: char| letter.is_control() || letter.is_whitespace() || ",;:<>()[]\\\"?&%#".contains(letter);
+    let fits = address.len() <= LONGEST_ADDRESS
+        && address
+            .rsplit_once('@')
+            .is_some_and(|(name, host)| !name.is_empty() && !name.contains(odd) && !name.contains('@') && is_host(host));
+    if !fits {
+        let complaint = Complaint::new(Code::E0206, &written.place, "`email` is no address").key("acme.email");
+        complaints.push(complaint.label("such as \"ops@example.com\"; it may be left out"));
+    }
+    fits.then(|| address.to_owned())
+}
+
+fn url(written: &Placed<String>, key: &str, complaints: &mut Vec<Complaint>) -> Option<String> {
+    let mut refuse = |label: &str| {
+        let message = format!("`{key}` is no directory of an authority");
+        let complaint = Complaint::new(Code::E0206, &written.place, message).label(label).key(format!("acme.{key}"));
+        complaints.push(complaint.help(format!("write the whole address, such as {LETS_ENCRYPT}")));
+        None
+    };
+    let Ok(url) = written.value.parse::<Uri>() else { return refuse("not a URL") };
+    if url.scheme_str() != Some("https") {
+        return refuse("it must begin with https://");
+    }
+    let Some(authority) = url.authority() else { return refuse("it names no host") };
+    if authority.as_str().contains('@') {
+        return refuse("a name and a password do not belong here");
+    }
+    if Host::parse(authority.host()).is_err() {
+        return refuse("its host cannot be one");
+    }
+    Some(written.value.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::compile::compile_text;
+
+    fn compiled(table: &str, host: &str) -> Result<(Option<AcmePolicy>, Vec<&'static str>), Vec<&'static str>> {
+        let text = format!("{table}\n[[app]]\nhost = \"{host}\"\nupstream = \"http://127.0.0.1:1\"\n");
+        let codes = |complaints: Vec<Complaint>| complaints.iter().map(|complaint| complaint.code.name()).collect::<Vec<_>>();
+        compile_text(&text).map(|compiled| (compiled.plan.acme.clone(), codes(compiled.warnings))).map_err(codes)
+    }
+
+    #[test]
+    fn two_lines_are_enough_and_lets_encrypt_has_its_staging() {
+        assert_eq!(compiled("", "a.example"), Ok((None, vec![])));
+        let (policy, warnings) =
+            compiled("[acme]\nagree_tos = true\nemail = \"ops@example.com\"", "a.example").expect("compiles");
+        let policy = policy.expect("on");
+        assert_eq!((policy.directory.as_str(), policy.staging.as_deref()), (LETS_ENCRYPT, Some(LETS_ENCRYPT_STAGING)));
+        assert_eq!((policy.challenge, policy.key_type, warnings), (Challenge::Auto, KeyType::P256, vec![]));
+        let (policy, _) =
+            compiled("[acme]\nagree_tos = true\ndirectory = \"https://ca.internal:9000/acme/acme/directory\"", "a.example")
+                .expect("compiles");
+        assert_eq!(policy.expect("on").staging, None, "another authority has no staging of Let's Encrypt's");
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused() {
+        for (table, code) in [
+            ("[acme]", "E0202"),
+            ("[acme]\nagree_tos = false", "E0206"),
+            ("[acme]\nagree_tos = true\nemail = \"ops\"", "E0206"),
+            ("[acme]\nagree_tos = true\nemail = \"a b@example.com\"", "E0206"),
+            ("[acme]\nagree_tos = true\nemail = \"a@b.example,c@d.example\"", "E0206"),
+            ("[acme]\nagree_tos = true\ndirectory = \"http://ca.example/\"", "E0206"),
+            ("[acme]\nagree_tos = true\ndirectory = \"https://u:p@ca.example/\"", "E0206"),
+            ("[acme]\nagree_tos = true\ndirectory = \"/dir\"", "E0206"),
+            ("[acme]\nagree_tos = true\nstaging_directory = \"https://acme-v02.api.letsencrypt.org/directory\"", "E0206"),
+            ("[acme]\nagree_tos = true\nchallenge = \"http-01\"\n[listen]\nhttp = []", "E0206"),
+            ("[acme]\nagree_tos = true\nchallenge = \"dns-01\"", "E0206"),
+            ("[acme]\nagree_tos = true\nkey_type = \"rsa2048\"", "E0206"),
+            ("[acme]\nagree_tos = true\neab = { kid = \"a\", hmac_key = \"b\" }", "E0203"),
+        ] {
+            assert_eq!(compiled(table, "a.example"), Err(vec![code]), "{table}");
+        }
+    }
+
+    #[test]
+    fn only_public_names_without_files_are_ordered() {
+        for (host, warned) in [("a.example", vec![]), ("a.home.arpa", vec!["W0506"]), ("127.0.0.1", vec!["W0506"])] {
+            assert_eq!(compiled("[acme]\nagree_tos = true", host).expect("compiles").1, warned, "{host}");
+        }
+        let wildcard = "portal = \"https://a.localhost\"\n[acme]\nagree_tos = true";
+        assert_eq!(compiled(wildcard, "*.a.example").expect("compiles").1, ["W0506", "W0502"]);
+        let files = "[tls]\ncertificate = \"a.pem\"\nprivate_key = \"a.key\"\n[acme]\nagree_tos = true";
+        assert_eq!(compiled(files, "a.example").expect("compiles").1, ["W0506"]);
+    }
+}

@@ -1,0 +1,213 @@
+//! One order at an authority: from a name to a chain.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use instant_acme::{
+    Account, AuthorizationStatus, ChallengeStatus, ChallengeType, Error, Identifier, KeyAuthorization, NewOrder, Order,
+    OrderStatus, Problem,
+};
+use rcgen::{CertificateParams, DistinguishedName, KeyPair};
+use tokio::time::{Instant, sleep};
+
+use crate::base::clock::Clock;
+use crate::policy::host::Host;
+use crate::tls::acme::challenge::{Challenges, Shown};
+use crate::tls::acme::folder::Proof;
+use crate::tls::acme::trouble::{Kind, Trouble};
+use crate::tls::fault::Fault;
+
+/// How often a step is repeated whose nonce the authority did not take. The library tries three times by itself.
+const NONCES: usize = 6;
+/// How long an authority may take to look at a proof, and to issue.
+const PATIENCE: Duration = Duration::from_secs(180);
+/// How often it is asked whether it is done.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+const LOOK_SELDOM: Duration = Duration::from_secs(4);
+
+/// A name's way to its certificate.
+#[derive(Debug)]
+pub struct Way<'a> {
+    /// The name.
+    pub host: &'a Host,
+    /// The authority's directory, to be named in trouble.
+    pub directory: &'a str,
+    /// How it is proven.
+    pub proof: Proof,
+    /// Where proofs are shown.
+    pub challenges: &'a Arc<Challenges>,
+    /// Tells the time.
+    pub clock: &'a Clock,
+}
+
+/// Has a step repeated that failed for its nonce alone: that says nothing about the order, and never counts as a failed one.
+/// Not a function that takes the step: futures of async closures are not `Send` for every lifetime.
+#[derive(Debug, Default)]
+pub struct Patience {
+    tries: usize,
+}
+
+impl Patience {
+    /// What the step came to; `None` if it is to be repeated.
+    pub fn with<T>(&mut self, outcome: Result<T, Error>) -> Option<Result<T, Error>> {
+        match &outcome {
+            Err(Error::Api(problem)) if is_nonce(problem) && self.tries < NONCES => {
+                self.tries += 1;
+                None
+            }
+            Ok(_) | Err(_) => Some(outcome),
+        }
+    }
+}
+
+fn is_nonce(problem: &Problem) -> bool {
+    problem.r#type.as_deref() == Some("urn:ietf:params:acme:error:badNonce")
+}
+
+impl Way<'_> {
+    /// A new order.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn begin(&self, account: &Account) -> Result<Order, Trouble> {
+        let names = [Identifier::Dns(self.host.as_str().to_owned())];
+        let mut patience = Patience::default();
+        let done = loop {
+            if let Some(done) = patience.with(account.new_order(&NewOrder::new(&names)).await) {
+                break done;
+            }
+        };
+        done.map_err(|error| self.trouble(&error))
+    }
+
+    /// An order that was begun before a crash; `None` if nothing can come of it any more.
+    pub async fn resume(&self, account: &Account, url: &str) -> Option<Order> {
+        let mut patience = Patience::default();
+        let done = loop {
+            if let Some(done) = patience.with(account.order(url.to_owned()).await) {
+                break done;
+            }
+        };
+        let mut order = done.ok()?;
+        let usable = match order.state().status {
+            OrderStatus::Pending | OrderStatus::Ready | OrderStatus::Processing | OrderStatus::Valid => true,
+            OrderStatus::Invalid => false,
+        };
+        usable.then_some(order)
+    }
+
+    /// Takes an order to its end: proves the name, has the key certified, fetches the chain (PEM).
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn finish(&self, order: &mut Order, key: &KeyPair) -> Result<String, Trouble> {
+        let until = Instant::now() + PATIENCE;
+        if order.state().status == OrderStatus::Pending {
+            let shown = self.show(order).await?;
+            self.wait(order, until, OrderStatus::Pending).await?;
+            drop(shown);
+        }
+        if order.state().status == OrderStatus::Ready {
+            let csr = self.csr(key).map_err(|fault| Trouble::local(&fault, self.directory))?;
+            let mut patience = Patience::default();
+            while patience.with(order.finalize_csr(&csr).await).transpose().map_err(|error| self.trouble(&error))?.is_none() {}
+            self.wait(order, until, OrderStatus::Processing).await?;
+        }
+        if order.state().status == OrderStatus::Processing {
+            self.wait(order, until, OrderStatus::Processing).await?;
+        }
+        let mut patience = Patience::default();
+        let done = loop {
+            if let Some(done) = patience.with(order.certificate().await) {
+                break done;
+            }
+        };
+        done.map_err(|error| self.trouble(&error))?.ok_or_else(|| Trouble::bare(Kind::Slow, self.directory))
+    }
+
+    /// Shows the proof and asks the authority to look at it. Nothing is shown where the authority still remembers an earlier one.
+    async fn show(&self, order: &mut Order) -> Result<Option<Shown>, Trouble> {
+        let wanted = match self.proof {
+            Proof::Http01 => ChallengeType::Http01,
+            Proof::TlsAlpn01 => ChallengeType::TlsAlpn01,
+        };
+        // Fetched here, with patience: where this one knows them, the next one asks nobody.
+        let mut patience = Patience::default();
+        loop {
+            let fetched = order.authorizations().next().await.transpose().map(drop);
+            if patience.with(fetched).transpose().map_err(|error| self.trouble(&error))?.is_some() {
+                break;
+            }
+        }
+        let mut all = order.authorizations();
+        let Some(Ok(mut authorization)) = all.next().await else {
+            return Err(Trouble::bare(Kind::Other, self.directory));
+        };
+        if authorization.status == AuthorizationStatus::Valid {
+            return Ok(None);
+        }
+        let offered = authorization.challenge(wanted);
+        let mut challenge = offered.ok_or_else(|| Trouble::bare(Kind::NoWay, self.directory).proving(self.proof))?;
+        let shown = self.present(&challenge.token, &challenge.key_authorization());
+        let shown = shown.map_err(|fault| Trouble::local(&fault, self.directory))?;
+        if challenge.status == ChallengeStatus::Pending {
+            let mut patience = Patience::default();
+            while patience.with(challenge.set_ready().await).transpose().map_err(|error| self.trouble(&error))?.is_none() {}
+        }
+        Ok(Some(shown))
+    }
+
+    fn present(&self, token: &str, answer: &KeyAuthorization) -> Result<Shown, Fault> {
+        match self.proof {
+            Proof::Http01 => Ok(self.challenges.answer_token(self.host, token, answer.as_str())),
+            Proof::TlsAlpn01 => self.challenges.show_certificate(self.host, answer.digest().as_ref(), self.clock),
+        }
+    }
+
+    /// Waits until the order is no longer `as_is`.
+    async fn wait(&self, order: &mut Order, until: Instant, as_is: OrderStatus) -> Result<(), Trouble> {
+        let (mut pause, mut patience) = (LOOK_EVERY, Patience::default());
+        loop {
+            let seen = patience.with(order.refresh().await.map(|state| (state.status, state.error.clone())));
+            let Some((status, error)) = seen.transpose().map_err(|error| self.trouble(&error))? else { continue };
+            if status == OrderStatus::Invalid {
+                return Err(self.why(order, error).await);
+            }
+            if status != as_is && !(as_is == OrderStatus::Processing && status == OrderStatus::Ready) {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                return Err(Trouble::bare(Kind::Slow, self.directory).proving(self.proof));
+            }
+            sleep(pause).await;
+            patience = Patience::default();
+            pause = (pause * 3 / 2).min(LOOK_SELDOM);
+        }
+    }
+
+    /// Why an order has become invalid: the challenge knows more than the order.
+    async fn why(&self, order: &mut Order, error: Option<Problem>) -> Trouble {
+        let mut all = order.authorizations();
+        if let Some(Ok(mut authorization)) = all.next().await {
+            let mut patience = Patience::default();
+            while patience.with(authorization.refresh().await.map(drop)).is_none() {}
+            if let Some(problem) = authorization.challenges.iter().find_map(|challenge| challenge.error.as_ref()) {
+                return Trouble::said(problem, self.directory).proving(self.proof);
+            }
+        }
+        let trouble = error.map(|problem| Trouble::said(&problem, self.directory));
+        trouble.unwrap_or_else(|| Trouble::bare(Kind::Other, self.directory)).proving(self.proof)
+    }
+
+    fn csr(&self, key: &KeyPair) -> Result<Vec<u8>, Fault> {
+        let making = |fault: rcgen::Error| Fault::Making { subject: self.host.to_string(), reason: fault.to_string() };
+        let mut params = CertificateParams::new([self.host.as_str().to_owned()]).map_err(making)?;
+        // No common name: names longer than 64 letters have none, and nobody reads it.
+        params.distinguished_name = DistinguishedName::new();
+        Ok(params.serialize_request(key).map_err(making)?.der().to_vec())
+    }
+
+    fn trouble(&self, error: &Error) -> Trouble {
+        Trouble::of(error, self.directory).proving(self.proof)
+    }
+}

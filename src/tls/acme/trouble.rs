@@ -1,0 +1,365 @@
+//! Why no certificate came of an order, in words an owner can act on.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use instant_acme::{Error, Problem};
+
+use crate::base::chain::Chain;
+use crate::base::units::in_words;
+use crate::fetch::fault::Fault as FetchFault;
+use crate::policy::host::Host;
+use crate::tls::acme::folder::Proof;
+use crate::tls::fault::Fault;
+
+/// Longest piece of an authority's words that is shown and kept.
+const LONGEST_WORDS: usize = 400;
+const URN: &str = "urn:ietf:params:acme:error:";
+
+/// Why no certificate came of an order.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// The kind.
+    pub kind: Kind,
+    /// The authority's own words.
+    pub words: Option<String>,
+    /// How long the authority asked not to be asked.
+    pub retry_after: Option<Duration>,
+    /// The authority, as people know it.
+    authority: String,
+    /// How the name was to be proven when it failed.
+    proof: Option<Proof>,
+}
+
+/// The kinds of trouble (RFC 8555 section 6.7, and what is ours).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It could not reach the name's ports.
+    Connection,
+    /// It reached something else than us.
+    Unauthorized,
+    /// It found no address for the name.
+    Dns,
+    /// It met something else than our proof on port 443.
+    Tls,
+    /// The name's CAA records forbid it to issue.
+    Caa,
+    /// A limit of its is reached.
+    RateLimited,
+    /// It does not certify such a name.
+    Rejected,
+    /// It does not take the contact address.
+    Contact,
+    /// It wants its terms to be agreed to anew.
+    Terms,
+    /// It wants an account that it knows already.
+    External,
+    /// It has forgotten our account or order.
+    Forgotten,
+    /// It would not take a nonce, again and again.
+    Nonce,
+    /// Something is wrong with it.
+    Internal,
+    /// It cannot be reached.
+    Away(String),
+    /// It is not believed to be who it says.
+    Untrusted(String),
+    /// It does not finish.
+    Slow,
+    /// It offers no way of proving that we are allowed to use.
+    NoWay,
+    /// What it issued, or our own disk, is of no use.
+    Local(String),
+    /// Anything else.
+    Other,
+}
+
+impl Trouble {
+    /// What a library's error says; `authority` is the directory's URL.
+    pub fn of(error: &Error, authority: &str) -> Self {
+        let none = |kind| Self { kind, words: None, retry_after: None, authority: name(authority), proof: None };
+        match error {
+            Error::Api(problem) => Self::said(problem, authority),
+            Error::Timeout(_) => none(Kind::Slow),
+            Error::Other(other) => match other.downcast_ref::<FetchFault>() {
+                Some(fault @ FetchFault::Tls(_)) => none(Kind::Untrusted(Chain(fault).to_string())),
+                // The sentence says that much itself.
+                Some(fault) => none(Kind::Away(Chain(fault).to_string().trim_start_matches("it cannot be reached: ").to_owned())),
+                None => Self { words: Some(clean(&other.to_string())), ..none(Kind::Other) },
+            },
+            Error::Json(_) => none(Kind::Away("what answers there does not speak ACME".to_owned())),
+            other => Self { words: Some(clean(&other.to_string())), ..none(Kind::Other) },
+        }
+    }
+
+    /// What a problem document says.
+    pub fn said(problem: &Problem, authority: &str) -> Self {
+        // The first part that speaks of a name says more than the whole.
+        let part = problem.subproblems.first();
+        let kind = part.and_then(|part| part.r#type.as_deref()).or(problem.r#type.as_deref()).unwrap_or_default();
+        let words = part.and_then(|part| part.detail.as_deref()).or(problem.detail.as_deref());
+        // Some authorities call it unauthorized when nobody answered on port 443.
+        let unanswered = words.is_some_and(|words| words.starts_with("Failed to connect"));
+        Self {
+            kind: match by_type(kind.strip_prefix(URN).unwrap_or(kind)) {
+                Kind::Unauthorized if unanswered => Kind::Connection,
+                other => other,
+            },
+            words: words.map(clean),
+            retry_after: None,
+            authority: name(authority),
+            proof: None,
+        }
+    }
+
+    /// Trouble of ours.
+    pub fn local(fault: &Fault, authority: &str) -> Self {
+        Self::bare(Kind::Local(Chain(fault).to_string()), authority)
+    }
+
+    /// Trouble of which nobody says more.
+    pub fn bare(kind: Kind, authority: &str) -> Self {
+        Self { kind, words: None, retry_after: None, authority: name(authority), proof: None }
+    }
+
+    /// The same, while a name was being proven.
+    #[must_use]
+    pub fn proving(self, proof: Proof) -> Self {
+        Self { proof: Some(proof), ..self }
+    }
+
+    /// The same, with how long the authority asked for peace.
+    #[must_use]
+    pub fn after(self, retry_after: Option<Duration>) -> Self {
+        Self { retry_after, ..self }
+    }
+
+    /// Whether the authority took the order up, so that it counts there.
+    pub fn counts(&self) -> bool {
+        match self.kind {
+            Kind::Away(_) | Kind::Untrusted(_) | Kind::Internal | Kind::Nonce | Kind::Forgotten => false,
+            Kind::Connection
+            | Kind::Unauthorized
+            | Kind::Dns
+            | Kind::Tls
+            | Kind::Caa
+            | Kind::RateLimited
+            | Kind::Rejected
+            | Kind::Contact
+            | Kind::Terms
+            | Kind::External
+            | Kind::Slow
+            | Kind::NoWay
+            | Kind::Local(_)
+            | Kind::Other => true,
+        }
+    }
+
+    /// Whether another way of proving the name may do what this one did not.
+    pub fn may_be_the_way(&self) -> bool {
+        matches!(self.kind, Kind::Connection | Kind::Unauthorized | Kind::Tls | Kind::NoWay)
+    }
+
+    /// What happened to `host`, and what to do.
+    pub fn sentence(&self, host: &Host) -> String {
+        let ca = &self.authority;
+        let port = if self.proof == Some(Proof::TlsAlpn01) { 443 } else { 80 };
+        let at = self.address().map(|address| format!(" at {address}")).unwrap_or_default();
+        match &self.kind {
+            Kind::Connection => format!(
+                "{ca} could not reach port {port} of {host}{at}{}: let that port through to this machine (router, firewall), and \
+                 see that the A and AAAA records of the name lead here",
+                self.reason()
+            ),
+            Kind::Unauthorized => format!(
+                "{ca} reached port {port} of {host}{at}, but somebody else answered there: see that the A and AAAA records of the \
+                 name lead here, and that no other server or proxy takes the port"
+            ),
+            Kind::Dns => format!(
+                "{ca} found no address of {host}: add an A or AAAA record for the name; if it is there already, wait until it is \
+                 known everywhere"
+            ),
+            Kind::Tls => format!(
+                "{ca} met another TLS server on port {port} of {host}{at}: let TLS through to this machine unopened, or set \
+                 `acme.challenge = \"http-01\"`"
+            ),
+            Kind::Caa => format!(
+                "a CAA record of {host} or of a domain above it does not let {ca} issue: add one for it, or remove those that are there"
+            ),
+            Kind::RateLimited => format!(
+                "a limit of {ca} is reached for {host} or its domain{}: nothing but waiting helps, and the gateway does that",
+                self.retry_after.map(|pause| format!(" for another {}", in_words(pause))).unwrap_or_default()
+            ),
+            Kind::Rejected => {
+                format!("{ca} does not certify {host}: use another name, or set `certificate` and `private_key` for it")
+            }
+            Kind::Contact => format!("{ca} does not take the address in `acme.email`: write another, or remove it"),
+            Kind::Terms => format!("{ca} has new terms: read them there; the gateway then asks again"),
+            Kind::External => {
+                format!(
+                    "{ca} serves known customers only (external account binding), which this version cannot be yet: choose another `acme.directory`"
+                )
+            }
+            Kind::Forgotten => format!("{ca} has forgotten our account or order: the gateway begins anew"),
+            Kind::Nonce => format!("{ca} took none of many nonces: it is out of order, and the gateway tries again"),
+            Kind::Internal => format!("{ca} is out of order: the gateway tries again"),
+            Kind::Away(why) => format!(
+                "{ca} cannot be reached ({why}): see that this machine may connect to it, and that `acme.directory` is right"
+            ),
+            Kind::Untrusted(why) => format!(
+                "no trusted connection to {ca} comes about ({why}): is this machine's clock right? A private authority's own \
+                 certificate belongs into `acme.ca_file`"
+            ),
+            Kind::Slow => format!("{ca} did not finish the order for {host} in time: the gateway tries again"),
+            Kind::NoWay => format!(
+                "{ca} does not let {host} be proven over port {port}: set `acme.challenge` to \"auto\"; with that, it wants a proof \
+                 that this version cannot give"
+            ),
+            Kind::Local(why) => format!("the certificate for {host} could not be kept or used: {why}"),
+            Kind::Other => format!(
+                "{ca} did not issue a certificate for {host}{}",
+                self.words.as_ref().map(|words| format!(": {words}")).unwrap_or_default()
+            ),
+        }
+    }
+
+    /// The address that the authority went to, if it says so.
+    fn address(&self) -> Option<IpAddr> {
+        let words = self.words.as_deref()?;
+        words.split([' ', ',', '"', '(', ')']).find_map(|word| {
+            let word = word.trim_end_matches([':', '.', ';']);
+            let whole = word.trim_start_matches('[').trim_end_matches(']').parse().ok();
+            whole.or_else(|| word.parse::<std::net::SocketAddr>().ok().map(|address| address.ip()))
+        })
+    }
+
+    /// The end of what the authority says, where the system's words stand.
+    fn reason(&self) -> &'static str {
+        let words = self.words.as_deref().unwrap_or_default().to_ascii_lowercase();
+        if words.contains("refused") {
+            ": connection refused"
+        } else if words.contains("timeout") || words.contains("timed out") || words.contains("deadline") {
+            ": no answer"
+        } else if words.contains("no route") || words.contains("unreachable") {
+            ": no route to it"
+        } else if words.contains("reset") || words.contains("eof") {
+            ": the connection broke"
+        } else {
+            ""
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.kind, self.words.as_deref().unwrap_or_default())
+    }
+}
+
+fn by_type(name: &str) -> Kind {
+    match name {
+        "connection" => Kind::Connection,
+        "unauthorized" | "incorrectResponse" => Kind::Unauthorized,
+        "dns" => Kind::Dns,
+        "tls" => Kind::Tls,
+        "caa" => Kind::Caa,
+        "rateLimited" => Kind::RateLimited,
+        "rejectedIdentifier" | "unsupportedIdentifier" => Kind::Rejected,
+        "invalidContact" | "unsupportedContact" => Kind::Contact,
+        "userActionRequired" => Kind::Terms,
+        "externalAccountRequired" => Kind::External,
+        "accountDoesNotExist" => Kind::Forgotten,
+        "badNonce" => Kind::Nonce,
+        "serverInternal" => Kind::Internal,
+        _ => Kind::Other,
+    }
+}
+
+/// An authority as people know it.
+pub fn name(directory: &str) -> String {
+    let uri = directory.parse::<http::Uri>().ok();
+    match uri.as_ref().and_then(|uri| uri.host()) {
+        Some("acme-v02.api.letsencrypt.org") => "Let's Encrypt".to_owned(),
+        Some("acme-staging-v02.api.letsencrypt.org") => "Let's Encrypt (staging)".to_owned(),
+        Some(host) => host.to_owned(),
+        None => directory.to_owned(),
+    }
+}
+
+/// Words of others end up in logs and on terminals.
+fn clean(words: &str) -> String {
+    words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(LONGEST_WORDS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::acme::{LETS_ENCRYPT, LETS_ENCRYPT_STAGING};
+
+    fn trouble(kind: &str, words: &str) -> Trouble {
+        let text = serde_json::json!({ "type": format!("{URN}{kind}"), "detail": words, "status": 403 });
+        Trouble::said(&serde_json::from_value(text).expect("a problem"), LETS_ENCRYPT)
+    }
+
+    fn sentence(kind: &str, words: &str) -> String {
+        trouble(kind, words).sentence(&Host::parse("paperless.example.com").expect("a host"))
+    }
+
+    #[test]
+    fn every_problem_says_what_happened_and_what_to_do() {
+        let refused = "203.0.113.7: Fetching http://paperless.example.com/.well-known/acme-challenge/x: Connection refused";
+        assert!(sentence("connection", refused).starts_with(
+            "Let's Encrypt could not reach port 80 of paperless.example.com at 203.0.113.7: connection refused: let"
+        ),);
+        let pebble = "Get \"http://paperless.example.com:5002/.well-known/acme-challenge/x\": dial tcp 127.0.0.1:5002: connect: connection refused";
+        assert!(sentence("connection", pebble).contains(" at 127.0.0.1: connection refused: let"));
+        let slow = "2001:db8::1: Fetching http://paperless.example.com/x: Timeout during connect (likely firewall problem)";
+        assert!(sentence("connection", slow).contains(" at 2001:db8::1: no answer: let"));
+        for (kind, said) in [
+            ("unauthorized", "somebody else answered there"),
+            ("dns", "found no address"),
+            ("tls", "met another TLS server"),
+            ("caa", "CAA record"),
+            ("rateLimited", "nothing but waiting helps"),
+            ("rejectedIdentifier", "does not certify paperless.example.com"),
+            ("invalidContact", "acme.email"),
+            ("userActionRequired", "new terms"),
+            ("externalAccountRequired", "known customers only"),
+            ("badNonce", "nonces"),
+            ("serverInternal", "out of order"),
+            ("malformed", "did not issue a certificate for paperless.example.com: the words"),
+        ] {
+            assert!(sentence(kind, "the words").contains(said), "{kind}: {}", sentence(kind, "the words"));
+        }
+        assert_eq!(
+            trouble("unauthorized", "Failed to connect to 127.0.0.2:443 for the tls-alpn-01 challenge").kind,
+            Kind::Connection
+        );
+        let tls = trouble("connection", refused).proving(Proof::TlsAlpn01);
+        assert!(tls.sentence(&Host::parse("a.example").expect("a host")).contains("port 443 of a.example"));
+    }
+
+    /// The attack: an authority whose words steer the terminal of whoever reads them.
+    #[test]
+    fn words_of_others_are_cleaned_and_cut() {
+        let words = format!("\u{1b}[31m{}", "x".repeat(10_000));
+        let kept = trouble("dns", &words).words.expect("words");
+        assert!(!kept.contains('\u{1b}') && kept.chars().count() == LONGEST_WORDS);
+    }
+
+    #[test]
+    fn what_never_reached_the_authority_does_not_count_there() {
+        assert!(trouble("connection", "").counts() && trouble("caa", "").counts());
+        assert!(!trouble("badNonce", "").counts() && !trouble("serverInternal", "").counts());
+        let away = Trouble::of(&Error::Other(Box::new(FetchFault::TooSlow)), LETS_ENCRYPT);
+        assert!(!away.counts() && away.sentence(&Host::parse("a.example").expect("a host")).contains("it took too long"));
+    }
+
+    #[test]
+    fn authorities_have_names() {
+        assert_eq!(name(LETS_ENCRYPT), "Let's Encrypt");
+        assert_eq!(name(LETS_ENCRYPT_STAGING), "Let's Encrypt (staging)");
+        assert_eq!(name("https://ca.internal:9000/acme/directory"), "ca.internal");
+    }
+}
