@@ -3,7 +3,7 @@
 
 use data_encoding::BASE64URL_NOPAD;
 use doorward::admin::trail::{TrailAnswer, TrailWish};
-use doorward::admin::wish::{Answer as Told, Wish};
+use doorward::admin::wish::{Answer as Told, Resettable, Wish};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -425,4 +425,44 @@ async fn addresses_have_no_passkeys_and_say_so() {
     alice.sign_in(&person).await;
     assert!(alice.get(LIST).await.text().contains("browsers have passkeys only for names"));
     assert!(alice.get(ADD).await.text().contains("browsers have passkeys only for names"));
+}
+
+#[tokio::test]
+async fn the_owner_takes_keys_away_that_were_lost() {
+    let app = App::start().await;
+    let gateway = Gateway::before(&app.url());
+    let key = Key::new(true);
+    let mut alice = with_key(&gateway, "alice", &key).await;
+    let reset = Wish::UserReset { name: "alice".to_owned(), factor: Resettable::Passkey, keep_sessions: false };
+    let Told::Reset(reset) = gateway.perform(reset).await else { panic!("reset") };
+    assert_eq!((reset.removed, reset.ended, reset.authenticators, reset.setup_link), (1, 1, 1, None));
+    assert_eq!(alice.fetch("GET", "/x").await.status, StatusCode::UNAUTHORIZED);
+    let mut stranger = gateway.stranger();
+    let form = answered(&mut stranger, &key).await;
+    let answer = stranger.submit(LOGIN, &form).await;
+    refused(&gateway, &stranger, &answer, "unknown passkey").await;
+}
+
+/// The attack (on ourselves): the portal is moved, and everybody's keys open nothing.
+#[tokio::test]
+async fn a_reload_that_would_orphan_keys_is_refused_and_the_first_key_fixes_the_site() {
+    let app = App::start().await;
+    let text = |portal: &str| {
+        let listen = "[listen]\nhttps = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\n[log]\naccess = \"off\"\n";
+        format!("portal = \"https://{portal}\"\n{listen}{}", one_app(&app.url(), ""))
+    };
+    let gateway = Gateway::from_file(&text(HOST));
+    let reload = async |portal: &str| {
+        std::fs::write(gateway.home().join("gateway.toml"), text(portal)).expect("written");
+        gateway.ask(&Wish::Reload { file: None, confirm_secs: None, colour: false }).await
+    };
+    assert!(matches!(reload("auth.example").await, Told::Reloaded(_)), "without a key there is nothing to lose");
+    assert!(matches!(reload(HOST).await, Told::Reloaded(_)));
+    let key = Key::new(true);
+    with_key(&gateway, "alice", &key).await;
+    let Told::Complaints(told) = reload("auth.example").await else { panic!("applied") };
+    assert!(told.text.contains("E0503") && told.text.contains("1 passkey would open nothing"), "{}", told.text);
+    let Told::Site(site) = gateway.ask(&Wish::Site).await else { panic!("asked") };
+    assert_eq!((site.id.as_deref(), site.passkeys), (Some(HOST), 1));
+    assert!(matches!(reload(&format!("auth.{HOST}")).await, Told::Reloaded(_)), "a name below it can use them");
 }
