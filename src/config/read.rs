@@ -193,7 +193,9 @@ fn not_utf8(path: &Path, bytes: &[u8], valid: usize) -> Report {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => complaint.note("it looks like UTF-16"),
         _ => complaint,
     };
-    Report::new(Source::of_file(path, text), vec![complaint.help("save the file as UTF-8")])
+    let mut source = Source::of_file(path, text);
+    source.hide_suspected();
+    Report::new(source, vec![complaint.help("save the file as UTF-8")])
 }
 
 #[cfg(test)]
@@ -235,6 +237,10 @@ mod tests {
         std::fs::write(&path, b"\xff\xfen\0").expect("written");
         let report = source(&path).expect_err("a report").into_report();
         assert!(report.human(false).contains("UTF-16"));
+        // A secret on the line of the fault stays one.
+        std::fs::write(&path, b"request_headers = { set = { Authorization = \"Bearer hunter2\" } }\xff\n").expect("written");
+        let report = source(&path).expect_err("a report").into_report();
+        assert!(!report.human(false).contains("hunter2"), "{}", report.human(false));
     }
 
     #[test]

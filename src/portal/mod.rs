@@ -1,4 +1,5 @@
-//! The sign-in pages under `/.doorward/`: signing in with a passkey or with password and code, setting up from a link, signing out.
+//! The sign-in pages under `/.doorward/`: signing in with a passkey or with password and code, setting up from a link, signing out,
+//! recovery codes, and the pages on which people look after their account.
 //!
 //! One host signs people in, the portal, and hands their session on to the hosts of apps. Works without scripts, passkeys aside. Half-done
 //! sign-ins, counters and sessions are in the store; where visitors want to go and tickets on their way are in memory, since

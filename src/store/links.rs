@@ -13,7 +13,7 @@ use crate::store::credentials;
 use crate::store::database::{Database, Record, stored};
 use crate::store::devices;
 use crate::store::fault::Fault;
-use crate::store::live::Which;
+use crate::store::live::{Live, Which};
 use crate::store::open::{Keys, Store};
 use crate::store::recovery;
 use crate::store::sessions::{self, NewSession};
@@ -121,8 +121,8 @@ impl Store {
     }
 
     /// Completes a link whose authenticator is proven, all at once: consumes it, puts the pending password, authenticator and
-    /// recovery codes (those of `codes`, else none) in place of all there were, ends the user's other sessions and half-done sign-ins, forgets their
-    /// failures and opens `session`. `None`, and nothing of all this, if the link has ended, has nothing
+    /// recovery codes (those of `codes`, else none) in place of all there were, takes passkeys away, ends the user's other sessions
+    /// and half-done sign-ins, forgets their failures and opens `session`. `None`, and nothing of all this, if the link has ended, has nothing
     /// proven, is another user's, or other codes were shown since: of two who complete one link, one gets the session.
     ///
     /// # Errors
@@ -146,20 +146,23 @@ impl Store {
             }
             credentials::set_password(database, user, &pending.password)?;
             credentials::replace_totps(database, &keys, user, &Totp { last_step: step, ..pending.totp })?;
-            for table in ["link", "session", "ceremony", "attempt", "guess"] {
+            // Passkeys too: whoever set this up has lost something, and a key on it opens the door by itself.
+            for table in ["link", "session", "ceremony", "attempt", "guess", "passkey"] {
                 database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
             }
             devices::forget_all(database, user)?;
             told.tell_of(database, user)?;
             sessions::write(database, session, now, entropy)
         };
-        self.run(work, move |live, opened| {
+        let settle = move |live: &Live, opened: Result<Option<sessions::Opened>, Fault>| {
             Ok(opened?.map(|opened| {
                 live.end(&Which::Of(user), true);
                 opened.enter(live)
             }))
-        })
-        .await
+        };
+        let session = self.run(work, settle).await?;
+        self.reread_site().await?;
+        Ok(session)
     }
 }
 

@@ -1,8 +1,8 @@
-//! What survives a restart: accounts, groups, credentials, links, sessions, counts of failures, the audit trail. SQLite, written by one thread.
+//! What survives a restart: accounts, groups, credentials, links, sessions, counts of failures, devices, bans, the audit trail. SQLite, written by one thread.
 //!
 //! Every method awaits its answer and gets it only once the change is on disk; a [`fault::Fault`] means "cannot say" and
 //! is answered with 503, never taken for "no". Sessions are looked up in memory. The room knows nothing of HTTP, and what
-//! it keeps secret (seeds, the ends of the trail) is sealed before it reaches the file; tokens and names tried are kept as hashes.
+//! it keeps secret (seeds, passkeys, the ends of the trail) is sealed before it reaches the file; tokens and names tried are kept as hashes.
 
 pub mod attempts;
 pub mod audit;

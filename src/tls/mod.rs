@@ -1,6 +1,6 @@
 //! TLS: whose certificate a host shows, where it comes from, and how handshakes are set up.
 //!
-//! A host's certificate comes from the owner's files or from the local authority in `certs/`; hosts that are not
+//! A host's certificate comes from the owner's files, from an authority out there (`acme`) or from the local authority in `certs/`; hosts that are not
 //! configured get none. Connections are accepted elsewhere: [`directory::Directory`] is asked, once the ClientHello is
 //! there, which rustls configuration speaks to it. Private keys are read from disk; only a backup holds them too, sealed.
 

@@ -91,7 +91,7 @@ pub fn recovered(left: usize) -> String {
 pub const OTHERS_ENDED: &str = "Every other session of your account was ended, on all devices.";
 /// Why to go on with an authenticator.
 pub const WHY_ENROL: &str = "If your phone is gone for good, connect another one now: that makes the lost one useless to whoever finds it, and \
-     gives you new recovery codes.";
+     gives you new recovery codes. Passkeys go too; add them again on your security page.";
 /// Button.
 pub const ENROL: &str = "Set up a new authenticator now";
 /// Link.

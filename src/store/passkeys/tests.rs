@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::base::task;
 use crate::model::session::Proofs;
-use crate::store::kit::{Kit, hash};
+use crate::store::kit::{Kit, hash, password};
 
 fn made(id: u8) -> Made {
     Made {
@@ -181,4 +181,20 @@ async fn a_session_that_proves_a_passkey_is_one_from_then_on() {
     let weak = kit.store.open_session(kit.session(alice.id)).await.unwrap().unwrap();
     let proven = kit.store.confirm(weak.id, unverified, (hash(), "a.example".into())).await.unwrap().unwrap();
     assert_eq!(proven.strength, Strength::TwoFactor);
+}
+
+/// The attack: a lost phone holds a passkey, and its owner has set up their account anew from a link.
+#[tokio::test]
+async fn setting_up_anew_takes_every_key_away() {
+    let kit = Kit::new();
+    let (alice, totp) = kit.enrolled("alice").await;
+    let session = kit.signed_in(alice.id).await;
+    assert!(matches!(kit.add(&session, made(1)).await, Added::Done(_)));
+    let link = hash();
+    assert!(kit.store.issue_link(alice.id, link, kit.clock.now().plus(Duration::from_secs(60))).await.unwrap());
+    assert!(kit.store.stage_password(link, password("new"), totp).await.unwrap());
+    assert_eq!(kit.count("passkey"), 1, "nothing counts before it is complete");
+    assert!(kit.store.prove_link(link, 9).await.unwrap());
+    assert!(kit.store.complete_link(link, None, kit.session(alice.id)).await.unwrap().is_some());
+    assert_eq!((kit.count("passkey"), (*kit.store.site()).clone()), (0, Site::default()));
 }
