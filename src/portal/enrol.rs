@@ -7,6 +7,7 @@ use http::Response;
 
 use crate::auth::token::Token;
 use crate::model::audit::Deed;
+use crate::model::session::SessionId;
 use crate::plan::whole::Plan;
 use crate::portal::call::Call;
 use crate::portal::service::Portal;
@@ -27,13 +28,14 @@ pub async fn begin(
     portal: &Portal,
     plan: &Plan,
     call: &Call<'_>,
-    (facts, go, why): (&SignInFacts, &str, &'static str),
+    (facts, session): (&SignInFacts, SessionId),
+    (go, why): (&str, &'static str),
 ) -> Result<Response<Body>, Stop> {
     let password = facts.password.clone().ok_or(Refusal::Forbidden)?;
     let token = Token::draw(portal.entropy);
     let told = call.entry(Deed::LinkIssued).because(why);
     let totp = set_up::new_authenticator(portal, plan, call);
-    let issued = portal.store.telling(told).issue_link(facts.user.id, token.hash(), call.now.plus(LIFE)).await?;
+    let issued = portal.store.telling(told).issue_own_link(session, token.hash(), call.now.plus(LIFE)).await?;
     if !issued || !portal.store.stage_password(token.hash(), password, totp).await? {
         return Err(Refusal::Forbidden.into());
     }

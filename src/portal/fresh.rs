@@ -8,11 +8,12 @@ use crate::model::session::Session;
 use crate::model::strength::Strength;
 use crate::plan::whole::Plan;
 use crate::policy::requirement::{Lack, Needs};
-use crate::portal::account::factors::Held;
+use crate::portal::account::factors::{self, Held};
 use crate::portal::call::Call;
 use crate::portal::confirm;
 use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
+use crate::portal::sign_in;
 use crate::portal::stop::Stop;
 use crate::portal::why::sign_in_path;
 use crate::store::credentials::SignInFacts;
@@ -70,6 +71,32 @@ pub async fn changing<'a>(
         Lack::Freshness => confirm::path(&go, None),
         Lack::Strength => sign_in_path(&go, None),
     }))))
+}
+
+/// As [`changing`], for a page that adds a factor. Where something that this person may open asks for more than a password, and
+/// a password is all they have, it is not theirs to add the rest: a stolen password would be enough to come by a second factor.
+///
+/// # Errors
+/// As [`changing`]; inside, also the page that says who helps.
+pub async fn strengthening<'a>(
+    portal: &Portal,
+    plan: &Plan,
+    call: &'a Call<'_>,
+    page: &str,
+) -> Result<Result<Proven<'a>, Box<Response<Body>>>, Stop> {
+    let proven = match changing(portal, plan, call, page).await? {
+        Ok(proven) => proven,
+        Err(way) => return Ok(Err(way)),
+    };
+    let has_none = Held::of(&proven.facts).second_factors() == 0 && proven.session.strength == Strength::Password;
+    if has_none && factors::may_have_none(plan, proven.session).is_err() {
+        return Ok(Err(Box::new(sign_in::no_second_factor(
+            plan,
+            (&plan.name, proven.session.user_name.as_str()),
+            String::new(),
+        ))));
+    }
+    Ok(Ok(proven))
 }
 
 /// What somebody who is signed in proves themselves with.

@@ -300,8 +300,7 @@ async fn proceed(
     if call.journey_needs(plan, journey.as_ref()).strength > Strength::Password {
         let go = portal.journeys.keep(journey.as_ref(), call.network(), call.now);
         let app = journey.and_then(|journey| journey.app(plan)).map_or(&plan.name, |app| &app.name);
-        let page = NoSecondFactorPage { installation: &plan.name, app, user: user.name.as_str(), go };
-        return Ok(page::render(StatusCode::FORBIDDEN, &page));
+        return Ok(no_second_factor(plan, (app, user.name.as_str()), go));
     }
     let proven = Proven {
         user: user.id,
@@ -318,6 +317,11 @@ async fn proceed(
 
 fn typed(sent: &Form) -> Shown<'_> {
     Shown { name: sent.text("name"), remembered: sent.get("remember").is_some(), ..Shown::default() }
+}
+
+/// The page for somebody who has no second factor where one is needed, and cannot give themselves one.
+pub fn no_second_factor(plan: &Plan, (app, user): (&str, &str), go: String) -> Response<Body> {
+    page::render(StatusCode::FORBIDDEN, &NoSecondFactorPage { installation: &plan.name, app, user, go })
 }
 
 fn waiting(wait: Wait) -> Alert {

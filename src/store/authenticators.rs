@@ -14,6 +14,7 @@ use crate::store::database::{Database, Record};
 use crate::store::fault::Fault;
 use crate::store::open::Store;
 use crate::store::own_account::{After, Before, Changed, Changer, Refused};
+use crate::store::recovery;
 
 /// How many one person may have. Each is one more chance for somebody who guesses codes.
 pub const MOST: usize = 5;
@@ -91,6 +92,10 @@ impl Store {
                 return Ok(Err(Refused::LastFactor));
             }
             database.execute("DELETE FROM totp WHERE id = ?1", params![id.as_str()])?;
+            if left == 0 {
+                // Codes stand in for a factor: without one they would be asked for at each sign-in, until there are none.
+                recovery::forget(database, before.user)?;
+            }
             Ok(Ok(after_removal(before, left)))
         })
         .await

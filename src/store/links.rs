@@ -7,7 +7,7 @@ use rusqlite::params;
 use crate::auth::token::TokenHash;
 use crate::base::clock::Timestamp;
 use crate::model::credential::{PasswordHash, RecoverySetId, Totp};
-use crate::model::session::Session;
+use crate::model::session::{Session, SessionId};
 use crate::model::user::{FIRST_USER, User, UserId};
 use crate::store::credentials;
 use crate::store::database::{Database, Record, stored};
@@ -59,11 +59,30 @@ impl Store {
             if database.one(select, params![user.as_str()], |_| Ok(()))?.is_none() {
                 return Ok(false);
             }
-            for table in ["link", "attempt", "guess"] {
+            for table in ["attempt", "guess"] {
                 database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
             }
-            let insert = "INSERT INTO link (token, account_id, expires_at) VALUES (?1, ?2, ?3)";
-            database.execute(insert, params![token.as_bytes(), user.as_str(), expires_at.millis()])?;
+            insert(database, (user, token), None, expires_at)?;
+            told.tell_of(database, user)?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Issues a link to the holder of a session, in place of older ones. It ends with the session, whatever ends that, and opens
+    /// no factor that is closed. `false` if the session has ended, or its user is disabled.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub async fn issue_own_link(&self, session: SessionId, token: TokenHash, expires_at: Timestamp) -> Result<bool, Fault> {
+        let told = self.told();
+        self.ask(move |database| {
+            let select = "SELECT account_id FROM session WHERE id = ?1";
+            let Some(user) = database.one(select, params![session.as_str()], |row| row.id(0))? else { return Ok(false) };
+            if users::enabled(database, user)?.is_none() {
+                return Ok(false);
+            }
+            insert(database, (user, token), Some(session), expires_at)?;
             told.tell_of(database, user)?;
             Ok(true)
         })
@@ -166,6 +185,19 @@ impl Store {
     }
 }
 
+/// Puts a link in place of all of its user.
+fn insert(
+    database: &Database,
+    (user, token): (UserId, TokenHash),
+    session: Option<SessionId>,
+    expires_at: Timestamp,
+) -> Result<(), Fault> {
+    database.execute("DELETE FROM link WHERE account_id = ?1", params![user.as_str()])?;
+    let insert = "INSERT INTO link (token, account_id, session_id, expires_at) VALUES (?1, ?2, ?3, ?4)";
+    let session = session.as_ref().map(|id| id.as_str());
+    database.execute(insert, params![token.as_bytes(), user.as_str(), session, expires_at.millis()]).map(|_| ())
+}
+
 fn find(database: &Database, keys: &Keys, token: TokenHash, now: Timestamp) -> Result<Option<Link>, Fault> {
     let select = "SELECT account.id, name, disabled, account.created_at, expires_at, link.password, totp_id, totp_algorithm,
                          totp_digits, totp_period, totp_seed, totp_created_at, account.password IS NULL,
@@ -206,6 +238,32 @@ mod tests {
         let token = hash();
         assert!(kit.store.issue_link(user, token, kit.in_an_hour()).await.unwrap());
         token
+    }
+
+    /// The attack: whoever came in with a stolen recovery code makes a link for later, and is thrown out before they use it.
+    #[tokio::test]
+    async fn a_link_of_ones_own_ends_with_the_session_that_made_it() {
+        let kit = Kit::new();
+        let (alice, _) = kit.enrolled("alice").await;
+        let own = async || {
+            let session = kit.store.open_session(kit.session(alice.id)).await.unwrap().unwrap();
+            let token = hash();
+            assert!(kit.store.issue_own_link(session.id, token, kit.in_an_hour()).await.unwrap());
+            assert!(kit.store.link(token).await.unwrap().is_some());
+            (session.id, token)
+        };
+        kit.store.try_factor(kit.attempt(&alice.name, Factor::Code)).await.unwrap().unwrap();
+        let (session, token) = own().await;
+        assert_eq!(kit.count("attempt"), 1, "it opens no factor that is closed");
+        assert!(kit.store.end_session(session).await.unwrap());
+        assert!(kit.store.link(token).await.unwrap().is_none());
+        assert!(!kit.store.issue_own_link(session, hash(), kit.in_an_hour()).await.unwrap());
+        let (_, token) = own().await;
+        kit.store.end_sessions_of(alice.id).await.unwrap();
+        assert!(kit.store.link(token).await.unwrap().is_none());
+        let owners = issued(&kit, alice.id).await;
+        kit.store.end_sessions_of(alice.id).await.unwrap();
+        assert!(kit.store.link(owners).await.unwrap().is_some(), "what the owner sent stays good");
     }
 
     #[tokio::test]

@@ -24,6 +24,7 @@ use crate::store::fault::Fault;
 use crate::store::live::{Live, Which};
 use crate::store::open::{Keys, Store};
 use crate::store::proof::Proof;
+use crate::store::recovery;
 use crate::store::sessions::{self, NewSession};
 use crate::store::users;
 use crate::store::vault;
@@ -164,7 +165,12 @@ impl Store {
             database.execute("DELETE FROM passkey WHERE id = ?1", params![id.as_str()])?;
             let ended = begin_anew(database, (session, user), (token, &host), now)?;
             let verifies = staying.iter().any(|passkey| passkey.verifies && passkey.set_aside.is_none());
-            let state = fallen(database, session, (second_factors(database, user)?, staying.is_empty(), verifies))?;
+            let factors = second_factors(database, user)?;
+            if factors == 0 {
+                // They stand in for a factor, and there is none any more.
+                recovery::forget(database, user)?;
+            }
+            let state = fallen(database, session, (factors, staying.is_empty(), verifies))?;
             told.tell_of(database, user)?;
             Ok(Ok((ended, state)))
         };
@@ -195,20 +201,24 @@ impl Store {
         .await
     }
 
-    /// Sets a key aside whose counter went back: it opens nothing any more, until its holder makes a new one.
+    /// Sets a key aside whose counter went back: it opens nothing any more, until its holder makes a new one. Every session of its
+    /// user ends, for one of them may be of whoever holds the copy.
     ///
     /// # Errors
     /// Any [`Fault`].
     pub async fn set_passkey_aside(&self, user: UserId, id: PasskeyId) -> Result<(), Fault> {
         let (now, told) = (self.clock.now(), self.told());
-        self.ask(move |database| {
+        let work = move |database: &Database| {
             let update = "UPDATE passkey SET set_aside_at = ?3 WHERE id = ?1 AND account_id = ?2 AND set_aside_at IS NULL";
             if database.execute(update, params![id.as_str(), user.as_str(), now.millis()])? > 0 {
+                for table in ["session", "ceremony", "link"] {
+                    database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
+                }
                 told.tell_of(database, user)?;
             }
             Ok(())
-        })
-        .await
+        };
+        self.ending(Which::Of(user), work).await
     }
 
     /// Opens a session for somebody who proved all of it at once. `None`, and nothing of all this, if the proof is used up or

@@ -61,7 +61,9 @@ impl Store {
                     database.execute("DELETE FROM passkey WHERE account_id = ?1", params![user.as_str()])?;
                 }
             }
-            database.execute("DELETE FROM ceremony WHERE account_id = ?1", params![user.as_str()])?;
+            for table in ["ceremony", "link"] {
+                database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
+            }
             let delete = "DELETE FROM session WHERE account_id = ?1";
             let ended = if keep_sessions { 0 } else { database.execute(delete, params![user.as_str()])? };
             told.tell_of(database, user)?;
@@ -81,6 +83,8 @@ fn held(database: &Database, user: UserId, factor: Resettable) -> Result<Option<
     }
     let count = "SELECT count(*) FROM totp WHERE account_id = ?1";
     let totps = database.one(count, params![user.as_str()], |row| row.small(0))?.unwrap_or(0) as usize;
+    let good = "SELECT count(*) FROM passkey WHERE account_id = ?1 AND set_aside_at IS NULL";
+    let good = database.one(good, params![user.as_str()], |row| row.small(0))?.unwrap_or(0) as usize;
     // Used ones are taken away too, and whoever has only those has something to make anew.
     let codes = "SELECT count(*) FROM recovery_code JOIN recovery_set ON recovery_set.id = set_id WHERE account_id = ?1";
     let codes = database.one(codes, params![user.as_str()], |row| row.small(0))?.unwrap_or(0) as usize;
@@ -88,8 +92,8 @@ fn held(database: &Database, user: UserId, factor: Resettable) -> Result<Option<
     let count = "SELECT count(*) FROM passkey WHERE account_id = ?1";
     let keys = database.one(count, params![user.as_str()], |row| row.small(0))?.unwrap_or(0) as usize;
     Ok(Some(match factor {
-        Resettable::Totp => Reset { removed: totps, ended: 0, authenticators: 0, recovery_left: left, passkeys: keys },
-        Resettable::Recovery => Reset { removed: codes, ended: 0, authenticators: totps, recovery_left: 0, passkeys: keys },
+        Resettable::Totp => Reset { removed: totps, ended: 0, authenticators: 0, recovery_left: left, passkeys: good },
+        Resettable::Recovery => Reset { removed: codes, ended: 0, authenticators: totps, recovery_left: 0, passkeys: good },
         Resettable::Passkey => Reset { removed: keys, ended: 0, authenticators: totps, recovery_left: left, passkeys: 0 },
     }))
 }

@@ -206,6 +206,9 @@ async fn a_key_that_counts_backwards_is_set_aside_and_its_owner_told() {
     let form = answered(&mut stranger, &key).await;
     let answer = stranger.submit(LOGIN, &form).await;
     refused(&gateway, &stranger, &answer, "passkey was set aside").await;
+    assert_eq!(alice.fetch("GET", "/").await.status, StatusCode::UNAUTHORIZED, "one of her sessions may be of the copy");
+    gateway.next_code();
+    alice.sign_in(&gateway.person("alice")).await;
     assert!(alice.get("/.doorward/").await.text().contains("set aside"));
     assert!(alice.get(LIST).await.text().contains("there may be a copy of it"));
 }

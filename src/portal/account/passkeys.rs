@@ -97,7 +97,7 @@ pub async fn serve(
             Ok(session) => list(portal, plan, call, (session, StatusCode::OK, None)).await,
             Err(elsewhere) => Ok(*elsewhere),
         },
-        ("/add", None) => match fresh::changing(portal, plan, call, ADD).await? {
+        ("/add", None) => match fresh::strengthening(portal, plan, call, ADD).await? {
             Ok(Proven { session, .. }) => ask(portal, plan, call, (session, StatusCode::OK, None)).await,
             Err(elsewhere) => Ok(*elsewhere),
         },
@@ -130,7 +130,11 @@ async fn change(
     (back, body): (&'static str, Body),
 ) -> Result<Response<Body>, Stop> {
     let sent = guard::read(call, body).await?;
-    let session = match fresh::changing(portal, plan, call, back).await? {
+    let proven = match back {
+        ADD => fresh::strengthening(portal, plan, call, back).await?,
+        _ => fresh::changing(portal, plan, call, back).await?,
+    };
+    let session = match proven {
         Ok(proven) => proven.session,
         Err(elsewhere) => return Ok(*elsewhere),
     };

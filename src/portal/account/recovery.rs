@@ -67,7 +67,7 @@ pub async fn serve(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: Option<B
             Ok(session) => show(portal, plan, call, (session, Said::default())).await,
             Err(elsewhere) => Ok(*elsewhere),
         },
-        Some(sent) => match fresh::changing(portal, plan, call, PAGE).await? {
+        Some(sent) => match fresh::strengthening(portal, plan, call, PAGE).await? {
             Ok(proven) => change(portal, plan, call, (proven.session, &sent)).await,
             Err(elsewhere) => Ok(*elsewhere),
         },

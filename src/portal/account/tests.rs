@@ -175,6 +175,26 @@ async fn whoever_has_a_second_factor_proves_that_one() {
     assert_eq!(new.get(&site, CHANGE).await.status, StatusCode::OK, "nobody is asked for what they no longer have");
 }
 
+/// The attack: a stolen password, and one app that asks for no more: on the pages of the account it is to become two factors.
+#[tokio::test]
+async fn nobody_gives_themselves_the_second_factor_that_something_asks_for() {
+    let mut site = Site::with(Strength::Password);
+    site.plan.auth.require = Strength::TwoFactor;
+    let user = site.user("alice").await;
+    let hash = password::hash(&Secret::new(PASSWORD.to_owned()), [9; 16]);
+    assert!(site.portal.store.provision(user.id, Some(hash), None).await.expect("stored"));
+    let mut thief = Browser::new();
+    let page = thief.get(&site, "/.doorward/login").await;
+    thief.post(&site, "/.doorward/login", &page.filled(&[("name", "alice"), ("password", PASSWORD)])).await;
+    assert_eq!(thief.get(&site, "/.doorward/security").await.status, StatusCode::OK);
+    for add in [ADD, "/.doorward/security/passkeys/add"] {
+        let page = thief.get(&site, add).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN, "{add}");
+        assert!(page.text.contains("doorward user link alice"), "{}", page.text);
+    }
+    assert!(held(&site, "alice").await.is_empty());
+}
+
 /// The attack: ids of somebody else in one's own forms.
 #[tokio::test]
 async fn nobody_reaches_what_is_somebody_elses() {

@@ -19,3 +19,5 @@ CREATE TABLE recovery_code (
 -- The step of the code that proved the authenticator of a link, and when: the link is used up only once its recovery codes are saved.
 ALTER TABLE link ADD COLUMN totp_step INTEGER;
 ALTER TABLE link ADD COLUMN proven_at INTEGER;
+-- The session that made the link for itself, which ends with it; none for a link that the owner made.
+ALTER TABLE link ADD COLUMN session_id TEXT REFERENCES session (id) ON DELETE CASCADE;
