@@ -169,11 +169,28 @@ fn read(row: &Record<'_>) -> Result<Authenticator, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::entropy::Entropy;
+    use crate::base::id::Id;
     use crate::model::session::Session;
     use crate::store::kit::{Kit, hash, password};
 
     fn by(session: &Session) -> Changer {
         Changer { session: session.id, token: hash(), host: "a.example".into() }
+    }
+
+    /// Somebody by password alone who is asked for a recovery code at each sign-in has none left one day, and is locked out.
+    #[tokio::test]
+    async fn with_the_last_factor_go_the_codes_that_stand_in_for_it() {
+        let kit = Kit::new();
+        let (alice, totp) = kit.enrolled("alice").await;
+        let set = Id::draw(Entropy);
+        assert!(kit.store.stage_recovery(alice.id, set, vec![password("a"), password("b")]).await.unwrap());
+        assert!(kit.store.put_recovery_in_force(alice.id, set).await.unwrap());
+        let session = kit.store.open_session(kit.session(alice.id)).await.unwrap().unwrap();
+        kit.store.remove_authenticator(by(&session), totp.id, true).await.unwrap().unwrap();
+        assert_eq!((kit.count("totp"), kit.count("recovery_set"), kit.count("recovery_code")), (0, 0, 0));
+        let facts = kit.store.sign_in_facts_of(alice.id).await.unwrap().unwrap();
+        assert_eq!((facts.totps.len(), facts.recovery_left), (0, 0));
     }
 
     async fn signed_in(kit: &Kit, user: UserId) -> Arc<Session> {
