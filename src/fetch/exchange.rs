@@ -4,20 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::HOST;
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::client::conn::http1::Builder;
-use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tracing::debug;
 
-use crate::base::task;
 use crate::fetch::fault::Fault;
+use crate::fetch::line;
 
 /// For everything together: looking the name up, connecting, sending, the whole answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,28 +28,12 @@ pub async fn exchange(request: Request<Bytes>, tls: Arc<ClientConfig>) -> Result
 }
 
 async fn attempt(request: Request<Bytes>, tls: Arc<ClientConfig>) -> Result<Response<Bytes>, Fault> {
-    let (mut parts, body) = request.into_parts();
     // An authority's answers name where to ask next; what they name must not lead us away from TLS.
-    if parts.uri.scheme_str() != Some("https") {
+    if request.uri().scheme_str() != Some("https") {
         return Err(Fault::NotSecure);
     }
-    let authority = parts.uri.authority().ok_or(Fault::NoHost)?;
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-    let port = authority.port_u16().unwrap_or(443);
-    parts.headers.insert(HOST, HeaderValue::from_str(authority.as_str()).map_err(|_| Fault::NoHost)?);
-    parts.uri = parts.uri.path_and_query().map_or("/", |path| path.as_str()).parse().map_err(|_| Fault::NoHost)?;
-    let name = ServerName::try_from(host.clone()).map_err(|_| Fault::NoHost)?;
-    let stream = TcpStream::connect((host.as_str(), port)).await.map_err(Fault::Connect)?;
-    let stream = TlsConnector::from(tls).connect(name, stream).await.map_err(Fault::Tls)?;
-    let (mut sender, connection) = Builder::new().max_buf_size(HEAD).handshake(TokioIo::new(stream)).await?;
-    let driver = task::start("outgoing request", async {
-        if let Err(error) = connection.await {
-            debug!(%error, "an outgoing connection failed");
-        }
-    });
-    let answer = whole(sender.send_request(Request::from_parts(parts, Full::new(body))).await?).await;
-    driver.abort();
-    answer
+    let (answer, _line) = line::send(request.map(Full::new), tls, HEAD).await?;
+    whole(answer).await
 }
 
 async fn whole(answer: Response<hyper::body::Incoming>) -> Result<Response<Bytes>, Fault> {
@@ -73,31 +50,20 @@ async fn whole(answer: Response<hyper::body::Incoming>) -> Result<Response<Bytes
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertifiedKey, generate_simple_self_signed};
-    use rustls::{RootCertStore, ServerConfig};
-    use rustls_pki_types::PrivateKeyDer;
+    use rustls::RootCertStore;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-    use tokio_rustls::TlsAcceptor;
 
     use super::*;
+    use crate::base::task;
+    use crate::fetch::kit::localhost;
     use crate::fetch::roots;
 
     /// Answers one connection with a body of so many bytes.
     async fn server(bytes: usize) -> (String, Arc<ClientConfig>) {
-        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![cert.der().clone()], key)
-            .unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("https://localhost:{}/a?b", listener.local_addr().unwrap().port());
+        let (listener, port, acceptor, trusting) = localhost().await;
         task::start("server", async move {
             let (stream, _) = listener.accept().await.unwrap();
-            let mut stream = TlsAcceptor::from(Arc::new(config)).accept(stream).await.unwrap();
+            let mut stream = acceptor.accept(stream).await.unwrap();
             let mut buffer = [0; 4096];
             let count = stream.read(&mut buffer).await.unwrap();
             assert!(buffer[..count].starts_with(b"POST /a?b HTTP/1.1\r\n"));
@@ -107,9 +73,7 @@ mod tests {
             drop(stream.write_all(&vec![b'x'; bytes]).await);
             drop(stream.flush().await);
         });
-        let mut trusted = RootCertStore::empty();
-        trusted.add(cert.der().clone()).unwrap();
-        (url, roots::trusting(trusted))
+        (format!("https://localhost:{port}/a?b"), trusting)
     }
 
     fn request(url: &str) -> Request<Bytes> {

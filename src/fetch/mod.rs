@@ -4,5 +4,8 @@
 
 pub mod exchange;
 pub mod fault;
+#[cfg(test)]
+pub mod kit;
+pub mod line;
 pub mod post;
 pub mod roots;

@@ -3,20 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
-use hyper::client::conn::http1::Builder;
-use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
-use rustls_pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tracing::debug;
 
-use crate::base::task;
 use crate::fetch::fault::Fault;
+use crate::fetch::line;
 use crate::wire::body::Body;
 
 /// For everything together: looking the name up, connecting, sending, the head of the answer.
@@ -33,38 +26,15 @@ pub async fn post(url: &Uri, tls: Arc<ClientConfig>, headers: HeaderMap, body: S
 }
 
 async fn attempt(url: &Uri, tls: Arc<ClientConfig>, headers: HeaderMap, body: String) -> Result<(), Fault> {
-    let authority = url.authority().ok_or(Fault::NoHost)?;
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-    let secure = url.scheme_str() != Some("http");
-    let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
     let mut request = Request::new(Body::from(body));
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = url.path_and_query().map_or("/", |path| path.as_str()).parse().map_err(|_| Fault::NoHost)?;
+    *request.uri_mut() = url.clone();
     *request.headers_mut() = headers;
-    let named = HeaderValue::from_str(authority.as_str()).map_err(|_| Fault::NoHost)?;
-    request.headers_mut().insert(HOST, named);
     request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(concat!("doorward/", env!("CARGO_PKG_VERSION"))));
     request.headers_mut().entry(CONTENT_TYPE).or_insert(HeaderValue::from_static("text/plain; charset=utf-8"));
-    let stream = TcpStream::connect((host.as_str(), port)).await.map_err(Fault::Connect)?;
-    if !secure {
-        return send(stream, request).await;
-    }
-    let name = ServerName::try_from(host).map_err(|_| Fault::NoHost)?;
-    send(TlsConnector::from(tls).connect(name, stream).await.map_err(Fault::Tls)?, request).await
-}
-
-async fn send(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, request: Request<Body>) -> Result<(), Fault> {
-    let (mut sender, connection) = Builder::new().max_buf_size(BUFFER).handshake(TokioIo::new(stream)).await?;
-    let driver = task::start("outgoing request", async {
-        if let Err(error) = connection.await {
-            debug!(%error, "an outgoing connection failed");
-        }
-    });
-    let answer = sender.send_request(request).await;
     // Whatever else there is to say is not listened to.
-    driver.abort();
-    let status = answer?.status();
-    match status {
+    let (answer, _line) = line::send(request, tls, BUFFER).await?;
+    match answer.status() {
         status if status.is_success() => Ok(()),
         status if status.is_redirection() => Err(Fault::Redirect(status)),
         status => Err(Fault::Refused(status)),
@@ -73,32 +43,21 @@ async fn send(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, requ
 
 #[cfg(test)]
 mod tests {
-    use rcgen::{CertifiedKey, generate_simple_self_signed};
-    use rustls::crypto::aws_lc_rs;
-    use rustls::{RootCertStore, ServerConfig};
-    use rustls_pki_types::PrivateKeyDer;
+    use rustls::RootCertStore;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-    use tokio_rustls::TlsAcceptor;
 
     use super::*;
+    use crate::base::task;
+    use crate::fetch::kit::localhost;
     use crate::fetch::roots;
 
     /// Answers one connection with `answer` after it has read a request, and gives what it read.
     async fn server(answer: &'static str) -> (Uri, tokio::task::JoinHandle<String>, Arc<ClientConfig>) {
-        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![cert.der().clone()], key)
-            .unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("https://localhost:{}/hook?key=secret", listener.local_addr().unwrap().port());
+        let (listener, port, acceptor, trusting) = localhost().await;
+        let url = format!("https://localhost:{port}/hook?key=secret");
         let served = task::start("server", async move {
             let (stream, _) = listener.accept().await.unwrap();
-            let Ok(mut stream) = TlsAcceptor::from(Arc::new(config)).accept(stream).await else { return String::new() };
+            let Ok(mut stream) = acceptor.accept(stream).await else { return String::new() };
             let (mut read, mut buffer) = (String::new(), [0; 4096]);
             while !read.ends_with("hello") {
                 let count = stream.read(&mut buffer).await.unwrap();
@@ -107,9 +66,7 @@ mod tests {
             stream.write_all(answer.as_bytes()).await.unwrap();
             read
         });
-        let mut trusted = RootCertStore::empty();
-        trusted.add(cert.der().clone()).unwrap();
-        (url.parse().unwrap(), served, roots::trusting(trusted))
+        (url.parse().unwrap(), served, trusting)
     }
 
     #[tokio::test]
