@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, OpenFlags, Params, Row};
+use rusqlite::{Connection, OpenFlags, Params, Row, ffi};
 
 use crate::auth::token::TokenHash;
 use crate::base::clock::Timestamp;
@@ -27,6 +27,8 @@ const PRAGMAS: &str = "
 const PAGES: i32 = 256;
 /// Before a page that is locked is tried again.
 const PAUSE: Duration = Duration::from_millis(10);
+/// Half a minute of them in all.
+const MOST_PAUSES: u32 = 3_000;
 
 /// An open database. Parameters are written `?1 ?2 …` and bound by that number: with `$n` SQLite binds by first
 /// appearance, and `SET a = $2 WHERE id = $1` silently matches nothing.
@@ -88,6 +90,7 @@ impl Database {
         // Reading holds the moment: without it, the copy would begin again whenever somebody else writes.
         self.0.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")?;
         let copied = Backup::new(&self.0, &mut copy).and_then(|backup| {
+            let mut pauses = 0;
             loop {
                 let step = backup.step(PAGES)?;
                 let state = backup.progress();
@@ -96,7 +99,11 @@ impl Database {
                 match step {
                     StepResult::Done => return Ok(()),
                     StepResult::More => {}
-                    _ => thread::sleep(PAUSE),
+                    // Somebody holds one of the two files: not for ever.
+                    _ => {
+                        pauses = once_more(pauses)?;
+                        thread::sleep(PAUSE);
+                    }
                 }
             }
         });
@@ -183,4 +190,25 @@ pub(super) fn stored(count: u64) -> i64 {
 /// The stored form of a duration.
 pub(super) fn stored_span(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
+}
+/// One more pause after so many, unless that is too long.
+fn once_more(pauses: u32) -> rusqlite::Result<u32> {
+    if pauses < MOST_PAUSES {
+        Ok(pauses + 1)
+    } else {
+        Err(rusqlite::Error::SqliteFailure(ffi::Error::new(ffi::SQLITE_BUSY), None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Somebody holds a file for good: whoever copies gives up and says so.
+    #[test]
+    fn a_copy_waits_for_half_a_minute_and_no_longer() {
+        let pauses = std::iter::successors(Some(0), |pauses| once_more(*pauses).ok()).count();
+        assert!(PAUSE * u32::try_from(pauses).expect("few") <= Duration::from_secs(31), "{pauses}");
+        assert!(once_more(MOST_PAUSES).is_err());
+    }
 }
