@@ -103,7 +103,7 @@ async fn overview(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Respo
     let held = Held::of(&facts);
     let (standing, warning) = match held.second_factors() {
         0 => (security::NO_FACTOR.to_owned(), None),
-        1 => (security::two_factor_on(&held.in_words()), Some(security::ONE_FACTOR)),
+        1 if facts.recovery_left == 0 => (security::two_factor_on(&held.in_words()), Some(security::ONE_FACTOR)),
         _ => (security::two_factor_on(&held.in_words()), None),
     };
     let page = AccountPage {

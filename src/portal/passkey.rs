@@ -65,7 +65,12 @@ enum Asked {
 }
 
 /// Questions that wait for their answer.
-pub struct Questions(Shelf<Network, Option<Question>>);
+pub struct Questions {
+    /// Those that anybody can have asked, by looking at the sign-in page.
+    strangers: Shelf<Network, Option<Question>>,
+    /// Those of people whose password was right, or who are signed in: no number of strangers makes their answers stale.
+    known: Shelf<Network, Option<Question>>,
+}
 
 /// What a page needs to ask.
 #[derive(Clone, Debug)]
@@ -101,21 +106,29 @@ pub struct Wrong {
 impl Questions {
     /// None yet.
     pub fn new() -> Self {
-        Self(Shelf::new(LIMITS))
+        Self { strangers: Shelf::new(LIMITS), known: Shelf::new(LIMITS) }
     }
 
     /// Takes a question away, if it was asked in this browser for this.
     fn take(&self, call: &Call<'_>, name: &str, wanted: Wanted) -> Option<Asked> {
         let (name, visitor) = (Token::parse(name)?.hash(), call.visitor()?.hash());
-        let question = self.0.ask(&name, call.now, Option::take)??;
-        self.0.remove(&name);
+        let shelf = self.of(wanted);
+        let question = shelf.ask(&name, call.now, Option::take)??;
+        shelf.remove(&name);
         (question.visitor == visitor && question.wanted == wanted).then_some(question.asked)
     }
 
     fn keep(&self, portal: &Portal, call: &Call<'_>, question: Question) -> String {
         let name = Token::draw(portal.entropy);
-        self.0.put(call.network(), name.hash(), Some(question), call.now);
+        self.of(question.wanted).put(call.network(), name.hash(), Some(question), call.now);
         name.to_text().expose().clone()
+    }
+
+    fn of(&self, wanted: Wanted) -> &Shelf<Network, Option<Question>> {
+        match wanted {
+            Wanted::SignIn => &self.strangers,
+            Wanted::Step(_) | Wanted::Confirm(_) | Wanted::Key(_) => &self.known,
+        }
     }
 }
 
@@ -127,7 +140,7 @@ impl Default for Questions {
 
 impl fmt::Debug for Questions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Questions({})", self.0.count())
+        write!(f, "Questions({}, {})", self.strangers.count(), self.known.count())
     }
 }
 

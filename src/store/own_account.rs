@@ -62,8 +62,12 @@ pub enum Refused {
     NameTaken,
     /// They have as many as one can have.
     TooMany,
-    /// It is the last second factor.
+    /// It is the last second factor, or the last that is firm enough for what they may open.
     LastFactor,
+    /// A key that somebody has already.
+    Taken,
+    /// A key for another site than those that there are.
+    OtherSite,
 }
 
 /// What became of a change: the session as it goes on, or why there was none.
@@ -133,8 +137,7 @@ impl Store {
             let Proofs { password, code, passkey } = after.proofs;
             let [password, code, passkey] = [password, code, passkey].map(|at| at.map(Timestamp::millis));
             database.execute(update, params![id.as_str(), after.strength.code(), password, code, passkey])?;
-            database.execute("DELETE FROM session_token WHERE session_id = ?1", params![id.as_str()])?;
-            sessions::insert_token(database, id, (token, &host), now)?;
+            confirm::replace_tokens(database, id, (token, &host), now)?;
             told.tell_of(database, user)?;
             Ok(Ok(after))
         };

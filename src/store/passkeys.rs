@@ -8,21 +8,20 @@ use std::sync::Arc;
 use rusqlite::params;
 
 use crate::auth::passkey::Made;
-use crate::auth::token::TokenHash;
 use crate::base::clock::Timestamp;
 use crate::base::id::Id;
 use crate::base::secret::Secret;
 use crate::model::credential::{Passkey, PasskeyId};
-use crate::model::session::{Proofs, Session, SessionId};
+use crate::model::session::{Proofs, Session};
 use crate::model::strength::Strength;
 use crate::model::user::{User, UserId};
 use crate::store::attempts;
 use crate::store::authenticators::second_factors;
-use crate::store::confirm;
 use crate::store::database::{Database, Record};
 use crate::store::fault::Fault;
-use crate::store::live::{Live, Which};
+use crate::store::live::Which;
 use crate::store::open::{Keys, Store};
+use crate::store::own_account::{After, Before, Changed, Changer, Refused};
 use crate::store::proof::Proof;
 use crate::store::recovery;
 use crate::store::sessions::{self, NewSession};
@@ -36,32 +35,6 @@ pub const LONGEST_NAME: usize = 64;
 
 const COLUMNS: &str = "passkey.id, account_id, credential_id, state, passkey.name, aaguid, counter, verifies, discoverable,
                        backup_eligible, backed_up, transports, passkey.created_at, used_at, set_aside_at";
-
-/// What became of adding a key.
-#[derive(Clone, Debug)]
-pub enum Added {
-    /// It is there. Every other session of its user has ended, and this one goes on under a new token.
-    Done(Arc<Session>),
-    /// Somebody has it already.
-    Taken,
-    /// The user has as many as there may be.
-    Full,
-    /// Those that exist are for another site.
-    OtherSite,
-    /// The session or the user is gone.
-    Gone,
-}
-
-/// What became of removing a key.
-#[derive(Clone, Debug)]
-pub enum Removed {
-    /// It is gone. Every other session of its user has ended, and this one goes on under a new token.
-    Done(Arc<Session>),
-    /// Without it the user could not meet what is asked of them.
-    Needed,
-    /// There is no such key, or the session or the user is gone.
-    Gone,
-}
 
 /// The site that the keys of this installation are made for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,90 +76,51 @@ impl Store {
         .await
     }
 
-    /// Adds a key to the account whose session this is, all at once: there is no half of it, whatever happens meanwhile.
+    /// Adds a key to the account of the one who is signed in by `changer`, all at once: there is no half of it, whatever happens
+    /// meanwhile. Their other sessions and what is half done in their name end.
     ///
     /// # Errors
     /// Any [`Fault`]; nothing has changed then.
-    pub async fn add_passkey(
-        &self,
-        session: SessionId,
-        (made, name): (Made, String),
-        site: &str,
-        (token, host): (TokenHash, Box<str>),
-    ) -> Result<Added, Fault> {
-        let (entropy, now, told, keys) = (self.entropy, self.clock.now(), self.told(), Arc::clone(&self.keys));
-        let (site, kept) = (site.to_owned(), host.clone());
-        let work = move |database: &Database| {
-            let Some(user) = holder(database, session)? else { return Ok(Err(Added::Gone)) };
-            if let Some(refused) = unfit(database, user, &made, &site)? {
+    pub async fn add_passkey(&self, changer: Changer, (made, name): (Made, String), site: &str) -> Result<Changed, Fault> {
+        let (entropy, keys, site) = (self.entropy, Arc::clone(&self.keys), site.to_owned());
+        let work = move |database: &Database, before: Before| {
+            if let Some(refused) = unfit(database, before.user, &made, &site)? {
                 return Ok(Err(refused));
             }
             database.execute("UPDATE installation SET rp_id = ?1", params![site])?;
-            insert(database, &keys, (Id::draw(entropy), user), (&made, &name), now)?;
-            let ended = begin_anew(database, (session, user), (token, &host), now)?;
-            told.tell_of(database, user)?;
-            Ok(Ok(ended))
+            insert(database, &keys, (Id::draw(entropy), before.user), (&made, &name), before.now)?;
+            Ok(Ok(After { ends_others: true, strength: before.strength, proofs: before.proofs }))
         };
-        let settle = move |live: &Live, outcome: Result<Result<Vec<SessionId>, Added>, Fault>| {
-            let ended = match outcome? {
-                Ok(ended) => ended,
-                Err(refused) => return Ok(refused),
-            };
-            live.end(&Which::These(ended), true);
-            Ok(live.renew(&session, (token, kept), |session| session.confirmed(session.proofs)).map_or(Added::Gone, Added::Done))
-        };
-        let added = self.run(work, settle).await?;
+        let changed = self.change(changer, work).await?;
         self.reread_site().await?;
-        Ok(added)
+        Ok(changed)
     }
 
-    /// Removes a key from the account whose session this is, unless the user then could not meet `needs`, or could not sign
-    /// in at all.
+    /// Removes a key of the one who is signed in by `changer`, unless they then could not meet `needs`, or could not sign in at
+    /// all. As [`Store::add_passkey`] otherwise.
     ///
     /// # Errors
     /// Any [`Fault`]; nothing has changed then.
-    pub async fn remove_passkey(
-        &self,
-        session: SessionId,
-        id: PasskeyId,
-        needs: Strength,
-        (token, host): (TokenHash, Box<str>),
-    ) -> Result<Removed, Fault> {
-        let (now, told, keys) = (self.clock.now(), self.told(), Arc::clone(&self.keys));
-        let kept = host.clone();
-        let work = move |database: &Database| {
-            let Some(user) = holder(database, session)? else { return Ok(Err(Removed::Gone)) };
+    pub async fn remove_passkey(&self, changer: Changer, id: PasskeyId, needs: Strength) -> Result<Changed, Fault> {
+        let keys = Arc::clone(&self.keys);
+        let work = move |database: &Database, before: Before| {
             let (mut leaving, staying): (Vec<_>, Vec<_>) =
-                all_of(database, &keys, user)?.into_iter().partition(|passkey| passkey.id == id);
-            let Some(leaving) = leaving.pop() else { return Ok(Err(Removed::Gone)) };
+                all_of(database, &keys, before.user)?.into_iter().partition(|passkey| passkey.id == id);
+            let Some(leaving) = leaving.pop() else { return Ok(Err(Refused::Gone)) };
             if is_needed(database, &leaving, &staying, needs)? {
-                return Ok(Err(Removed::Needed));
+                return Ok(Err(Refused::LastFactor));
             }
             database.execute("DELETE FROM passkey WHERE id = ?1", params![id.as_str()])?;
-            let ended = begin_anew(database, (session, user), (token, &host), now)?;
-            let verifies = staying.iter().any(|passkey| passkey.verifies && passkey.set_aside.is_none());
-            let factors = second_factors(database, user)?;
+            let factors = second_factors(database, before.user)?;
             if factors == 0 {
                 // They stand in for a factor, and there is none any more.
-                recovery::forget(database, user)?;
+                recovery::forget(database, before.user)?;
             }
-            let state = fallen(database, session, (factors, staying.is_empty(), verifies))?;
-            told.tell_of(database, user)?;
-            Ok(Ok((ended, state)))
+            Ok(Ok(after_removal(before, factors, &staying)))
         };
-        type Done = (Vec<SessionId>, (Strength, Proofs));
-        let settle = move |live: &Live, outcome: Result<Result<Done, Removed>, Fault>| {
-            let (ended, (strength, proofs)) = match outcome? {
-                Ok(done) => done,
-                Err(refused) => return Ok(refused),
-            };
-            live.end(&Which::These(ended), true);
-            let renewed = live.renew(&session, (token, kept), |session| session.of_strength(strength, proofs));
-            Ok(renewed.map_or(Removed::Gone, Removed::Done))
-        };
-        let removed = self.run(work, settle).await?;
+        let changed = self.change(changer, work).await?;
         self.reread_site().await?;
-        Ok(removed)
+        Ok(changed)
     }
 
     /// Gives a key of `user` another name. `false` if there is no such key.
@@ -277,24 +211,17 @@ pub(super) fn spend(
     Ok(database.execute(update, values)? > 0)
 }
 
-/// Whose session it is, if it lasts and they may sign in.
-fn holder(database: &Database, session: SessionId) -> Result<Option<UserId>, Fault> {
-    let select = "SELECT account_id FROM session WHERE id = ?1";
-    let Some(user) = database.one(select, params![session.as_str()], |row| row.id(0))? else { return Ok(None) };
-    Ok(users::enabled(database, user)?.map(|user| user.id))
-}
-
-fn unfit(database: &Database, user: UserId, made: &Made, site: &str) -> Result<Option<Added>, Fault> {
+fn unfit(database: &Database, user: UserId, made: &Made, site: &str) -> Result<Option<Refused>, Fault> {
     let select = "SELECT id FROM passkey WHERE credential_id = ?1";
     if database.one(select, params![made.credential_id], |_| Ok(()))?.is_some() {
-        return Ok(Some(Added::Taken));
+        return Ok(Some(Refused::Taken));
     }
     let select = "SELECT count(*) FROM passkey WHERE account_id = ?1";
     if database.one(select, params![user.as_str()], |row| row.count(0))?.unwrap_or(0) >= MOST as u64 {
-        return Ok(Some(Added::Full));
+        return Ok(Some(Refused::TooMany));
     }
     let fixed = read_site(database)?.id;
-    Ok(fixed.is_some_and(|fixed| *fixed != *site).then_some(Added::OtherSite))
+    Ok(fixed.is_some_and(|fixed| *fixed != *site).then_some(Refused::OtherSite))
 }
 
 fn is_needed(database: &Database, leaving: &Passkey, staying: &[Passkey], needs: Strength) -> Result<bool, Fault> {
@@ -314,42 +241,15 @@ fn is_needed(database: &Database, leaving: &Passkey, staying: &[Passkey], needs:
 }
 
 /// What a session counts as once a key is gone: no firmer than what its user has left can prove.
-fn fallen(
-    database: &Database,
-    session: SessionId,
-    (factors, is_last, verifies): (u64, bool, bool),
-) -> Result<(Strength, Proofs), Fault> {
-    let select = "SELECT strength FROM session WHERE id = ?1";
-    let strength = database.one(select, params![session.as_str()], |row| row.integer(0))?.and_then(Strength::from_code);
-    let strength = strength.ok_or(Fault::Unreadable { column: "session.strength" })?;
-    let mut proofs = confirm::proofs(database, session)?.unwrap_or_default();
+fn after_removal(before: Before, factors: u64, staying: &[Passkey]) -> After {
+    let verifies = staying.iter().any(|passkey| passkey.verifies && passkey.set_aside.is_none());
     let most = match (factors, verifies) {
         (_, true) => Strength::Passkey,
         (0, false) => Strength::Password,
         (_, false) => Strength::TwoFactor,
     };
-    if is_last {
-        proofs.passkey = None;
-    }
-    let strength = strength.min(most);
-    let update = "UPDATE session SET strength = ?2, passkey_at = ?3 WHERE id = ?1";
-    database.execute(update, params![session.as_str(), strength.code(), proofs.passkey.map(Timestamp::millis)])?;
-    Ok((strength, proofs))
-}
-
-/// After a change of factors: ends every other session of the user and what is half-done, and replaces all tokens of this one.
-fn begin_anew(
-    database: &Database,
-    (session, user): (SessionId, UserId),
-    (token, host): (TokenHash, &str),
-    now: Timestamp,
-) -> Result<Vec<SessionId>, Fault> {
-    let select = "SELECT id FROM session WHERE account_id = ?1 AND id <> ?2";
-    let others = database.all(select, params![user.as_str(), session.as_str()], |row| row.id(0))?;
-    sessions::delete(database, &others)?;
-    database.execute("DELETE FROM ceremony WHERE account_id = ?1", params![user.as_str()])?;
-    confirm::replace_tokens(database, session, (token, host), now)?;
-    Ok(others)
+    let passkey = before.proofs.passkey.filter(|_| !staying.is_empty());
+    After { ends_others: true, strength: before.strength.min(most), proofs: Proofs { passkey, ..before.proofs } }
 }
 
 fn insert(

@@ -1,20 +1,14 @@
 //! Recovery codes: drawn elsewhere, kept as hashes, each spent once.
 
-use std::sync::Arc;
-
 use rusqlite::params;
 
-use crate::auth::token::TokenHash;
 use crate::base::clock::Timestamp;
 use crate::model::credential::{PasswordHash, RecoverySet, RecoverySetId};
-use crate::model::session::{Session, SessionId};
 use crate::model::user::UserId;
-use crate::store::confirm;
 use crate::store::database::{Database, Record};
 use crate::store::fault::Fault;
-use crate::store::live::Which;
 use crate::store::open::Store;
-use crate::store::sessions;
+use crate::store::own_account::{After, Changed, Changer, Refused};
 use crate::store::users;
 
 /// A code that a user has, or had.
@@ -92,41 +86,17 @@ impl Store {
         self.ask(move |database| put_in_force(database, user, set)).await
     }
 
-    /// Puts the codes that wait in force, all at once: those of before count no more, the user's other sessions end, and `host`
-    /// gets a new token, the only one from here on. `None`, and nothing of all this, if `set` does not wait any more, the
-    /// session has ended, or the user is gone or disabled.
+    /// Puts the codes that wait in force for the one who is signed in by `changer`, all at once: those of before count no more, and
+    /// their other sessions and what is half done in their name end. Refused if `set` does not wait any more.
     ///
     /// # Errors
     /// Any [`Fault`]; nothing has changed then.
-    pub async fn replace_recovery(
-        &self,
-        session: SessionId,
-        set: RecoverySetId,
-        (token, host): (TokenHash, Box<str>),
-    ) -> Result<Option<Arc<Session>>, Fault> {
-        let (now, told) = (self.clock.now(), self.told());
-        let Some(known) = self.live.of_id(&session).filter(|session| session.check(now).is_ok()) else { return Ok(None) };
-        let kept = host.clone();
-        let work = move |database: &Database| {
-            // It may have ended while this waited.
-            let Some(proofs) = confirm::proofs(database, session)? else { return Ok(None) };
-            if users::enabled(database, known.user)?.is_none() || !put_in_force(database, known.user, set)? {
-                return Ok(None);
+    pub async fn replace_recovery(&self, changer: Changer, set: RecoverySetId) -> Result<Changed, Fault> {
+        self.change(changer, move |database, before| {
+            if !put_in_force(database, before.user, set)? {
+                return Ok(Err(Refused::Gone));
             }
-            let select = "SELECT id FROM session WHERE account_id = ?1 AND id <> ?2";
-            let others = database.all(select, params![known.user.as_str(), session.as_str()], |row| row.id(0))?;
-            sessions::delete(database, &others)?;
-            database.execute("DELETE FROM ceremony WHERE account_id = ?1", params![known.user.as_str()])?;
-            database.execute("DELETE FROM session_token WHERE session_id = ?1", params![session.as_str()])?;
-            sessions::insert_token(database, session, (token, &host), now)?;
-            told.tell_of(database, known.user)?;
-            Ok(Some((proofs, others)))
-        };
-        self.run(work, move |live, outcome| {
-            Ok(outcome?.and_then(|(proofs, others)| {
-                live.end(&Which::These(others), true);
-                live.confirm(&session, (token, kept), (None, proofs))
-            }))
+            Ok(Ok(After { ends_others: true, strength: before.strength, proofs: before.proofs }))
         })
         .await
     }
@@ -186,8 +156,13 @@ mod tests {
     use crate::base::id::Id;
     use crate::base::task;
     use crate::model::attempt::Factor;
+    use crate::model::session::Session;
     use crate::store::kit::{Kit, hash, password};
     use crate::store::proof::Proof;
+
+    fn by(session: &Session) -> Changer {
+        Changer { session: session.id, token: hash(), host: "a.example".into() }
+    }
 
     async fn staged(kit: &Kit, user: UserId, mark: &str) -> RecoverySetId {
         let set = Id::draw(Entropy);
@@ -295,14 +270,14 @@ mod tests {
         let session = kit.store.open_session(new.clone()).await.unwrap().unwrap();
         let other = kit.store.open_session(kit.session(alice.id)).await.unwrap().unwrap();
         let token = hash();
-        let replace = |set| kit.store.replace_recovery(session.id, set, (token, "a.example".into()));
-        assert!(replace(shown).await.unwrap().is_none() && replace(old).await.unwrap().is_none());
+        let replace = |set| kit.store.replace_recovery(Changer { token, ..by(&session) }, set);
+        assert!(replace(shown).await.unwrap().is_err() && replace(old).await.unwrap().is_err());
         assert!(!other.lifeline.is_cut(), "a refusal ends nothing");
         assert_eq!(replace(newer).await.unwrap().unwrap().id, session.id);
         assert!(other.lifeline.is_cut() && !session.lifeline.is_cut());
         assert!(kit.store.session(&new.token, "a.example").unwrap().is_none(), "the token is a new one");
         assert!(kit.store.session(&token, "a.example").unwrap().is_some());
-        assert!(replace(newer).await.unwrap().is_none(), "once");
+        assert!(replace(newer).await.unwrap().is_err(), "once");
         let kit = kit.reopened().await;
         assert!(kit.store.session(&token, "a.example").unwrap().is_some());
         assert!(!opens(&kit, alice.id, (old, 2)).await, "the old ones are gone");
@@ -320,10 +295,10 @@ mod tests {
         let (mallory, _) = kit.enrolled("mallory").await;
         let set = staged(&kit, alice.id, "a").await;
         let his = kit.store.open_session(kit.session(mallory.id)).await.unwrap().unwrap();
-        assert!(kit.store.replace_recovery(his.id, set, (hash(), "a.example".into())).await.unwrap().is_none());
+        assert!(kit.store.replace_recovery(by(&his), set).await.unwrap().is_err());
         let hers = kit.store.open_session(kit.session(alice.id)).await.unwrap().unwrap();
         kit.store.end_session(hers.id).await.unwrap();
-        assert!(kit.store.replace_recovery(hers.id, set, (hash(), "a.example".into())).await.unwrap().is_none());
+        assert!(kit.store.replace_recovery(by(&hers), set).await.unwrap().is_err());
         kit.store.set_disabled(&alice.name, true).await.unwrap();
         assert!(!kit.store.stage_recovery(alice.id, Id::draw(Entropy), vec![]).await.unwrap());
     }

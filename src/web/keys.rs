@@ -176,7 +176,7 @@ pub fn set_aside(name: &str) -> String {
 /// How many there are.
 pub fn count(all: usize, replacing: usize) -> String {
     match (all, replacing) {
-        (0, _) => "none".to_owned(),
+        (0, _) => "None yet.".to_owned(),
         (1, 1) => "1 passkey".to_owned(),
         (1, _) => "1 security key, second step only".to_owned(),
         (all, replacing) => format!("{all} keys, {replacing} of them can replace your password"),

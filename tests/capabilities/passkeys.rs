@@ -246,7 +246,12 @@ async fn a_key_that_verifies_nobody_is_the_second_step() {
     let answer = alice.submit(&step, &mixed).await;
     refused(&gateway, &alice, &answer, "challenge unknown, used or too old").await;
 
+    // The attack: so many looks at the sign-in page, from her own network, that the question she was asked gives way.
     let (form, options) = Form::asking(&alice.get(&step).await.text());
+    let mut strangers = gateway.stranger();
+    for _ in 0..260 {
+        assert_eq!(strangers.get(LOGIN).await.status, StatusCode::OK);
+    }
     let proof = key.prove(&origin(&alice), &options).await;
     let answer = alice.submit(&step, &form.with("answer", &proof.to_string())).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());

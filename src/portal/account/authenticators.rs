@@ -218,7 +218,9 @@ async fn rename(
     Ok(match portal.store.telling(told).rename_authenticator(session.user, id, name).await? {
         None => Ok(call.redirect(&format!("{LIST}?done=renamed"))),
         Some(Refused::NameTaken) => Err(Alert::new("name", security::NAME_TAKEN)),
-        Some(Refused::Gone | Refused::TooMany | Refused::LastFactor) => Ok(call.redirect(&format!("{LIST}?done=gone"))),
+        Some(Refused::Gone | Refused::TooMany | Refused::LastFactor | Refused::Taken | Refused::OtherSite) => {
+            Ok(call.redirect(&format!("{LIST}?done=gone")))
+        }
     })
 }
 

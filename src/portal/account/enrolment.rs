@@ -349,7 +349,7 @@ async fn add(
         }
         Err(Refused::NameTaken) => "taken",
         Err(Refused::TooMany) => "most",
-        Err(Refused::Gone | Refused::LastFactor) => "gone",
+        Err(Refused::Gone | Refused::LastFactor | Refused::Taken | Refused::OtherSite) => "gone",
     };
     Ok(call.redirect(&format!("{LIST}?done={done}")))
 }

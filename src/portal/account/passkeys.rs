@@ -12,8 +12,8 @@ use serde_json::json;
 
 use crate::auth::form::FormToken;
 use crate::auth::make;
-use crate::auth::passkey::{Made, Refused};
-use crate::auth::token::{Token, TokenHash};
+use crate::auth::passkey::{self as answer, Made};
+use crate::auth::token::Token;
 use crate::base::units::in_words;
 use crate::model::audit::{Deed, Entry, Outcome};
 use crate::model::credential::{Passkey, PasskeyId};
@@ -23,7 +23,7 @@ use crate::model::strength::Strength;
 use crate::plan::app::App;
 use crate::plan::whole::Plan;
 use crate::policy::rule::Action;
-use crate::portal::account::Section;
+use crate::portal::account::{self, Section};
 use crate::portal::call::Call;
 use crate::portal::fresh::{self, Proven};
 use crate::portal::guard;
@@ -31,7 +31,8 @@ use crate::portal::passkey::{self, Ask, BUTTON, METHOD};
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
 use crate::store::credentials::SignInFacts;
-use crate::store::passkeys::{Added, LONGEST_NAME, Removed};
+use crate::store::own_account::Refused;
+use crate::store::passkeys::LONGEST_NAME;
 use crate::web::asset;
 use crate::web::form::Form;
 use crate::web::keys;
@@ -39,7 +40,6 @@ use crate::web::page::{self, Alert};
 use crate::web::refusal::Refusal;
 use crate::web::text;
 use crate::wire::body::Body;
-use crate::wire::cookie;
 
 /// What the tokens of these forms are good for.
 const PURPOSE: &str = "passkeys";
@@ -223,17 +223,17 @@ async fn add(portal: &Portal, plan: &Plan, call: &Call<'_>, (session, sent): (&S
     let taken: Vec<String> = portal.store.passkeys_of(session.user).await?.into_iter().map(|passkey| passkey.name).collect();
     let name = first_name(call, &made, &taken);
     let Some(site) = passkey::site_id(portal, plan) else { return again(keys::ADDRESS).await };
-    let (token, held) = new_token(portal, call);
+    let (changer, token) = account::changer(portal, call, session);
     let told = portal.store.telling(entry(call, session).detailed(keys::was_added(&name)));
-    match told.add_passkey(session.id, (made, name), &site, held).await? {
-        Added::Done(session) => Ok(back_to_list(plan, call, (&session, token, "added"))),
-        Added::Taken => {
-            portal.store.record(failure(call, session, Refused::Registered)).await?;
+    match told.add_passkey(changer, (made, name), &site).await? {
+        Ok(session) => Ok(back_to_list(plan, call, (&session, &token, "added"))),
+        Err(Refused::Taken) => {
+            portal.store.record(failure(call, session, answer::Refused::Registered)).await?;
             again(keys::TAKEN).await
         }
-        Added::Full => again(keys::FULL).await,
-        Added::OtherSite => again(keys::OTHER_SITE).await,
-        Added::Gone => Ok(call.redirect(LIST)),
+        Err(Refused::TooMany) => again(keys::FULL).await,
+        Err(Refused::OtherSite) => again(keys::OTHER_SITE).await,
+        Err(Refused::Gone | Refused::NameTaken | Refused::LastFactor) => Ok(call.redirect(LIST)),
     }
 }
 
@@ -268,16 +268,18 @@ async fn remove(
     let Ok(id) = sent.text("id").parse::<PasskeyId>() else { return Err(Refusal::BadRequest.into()) };
     let name = portal.store.passkeys_of(session.user).await?.into_iter().find(|passkey| passkey.id == id);
     let name = name.map(|passkey| passkey.name).unwrap_or_default();
-    let (token, held) = new_token(portal, call);
+    let (changer, token) = account::changer(portal, call, session);
     let told = portal.store.telling(entry(call, session).detailed(keys::was_removed(&name)));
     let refuse = async |text: &str| {
         let alert = Some(Alert::new("main", text));
         list(portal, plan, call, (session, StatusCode::UNPROCESSABLE_ENTITY, alert)).await
     };
-    match told.remove_passkey(session.id, id, asked_of(plan, session), held).await? {
-        Removed::Done(session) => Ok(back_to_list(plan, call, (&session, token, "removed"))),
-        Removed::Needed => refuse(keys::NEEDED).await,
-        Removed::Gone => refuse(keys::GONE).await,
+    match told.remove_passkey(changer, id, asked_of(plan, session)).await? {
+        Ok(session) => Ok(back_to_list(plan, call, (&session, &token, "removed"))),
+        Err(Refused::LastFactor) => refuse(keys::NEEDED).await,
+        Err(Refused::Gone | Refused::NameTaken | Refused::TooMany | Refused::Taken | Refused::OtherSite) => {
+            refuse(keys::GONE).await
+        }
     }
 }
 
@@ -299,25 +301,16 @@ fn entry(call: &Call<'_>, session: &Session) -> Entry {
 }
 
 /// Written down as what it is, a proof that was none: nothing changed that anybody has to be told of.
-fn failure(call: &Call<'_>, session: &Session, reason: Refused) -> Entry {
+fn failure(call: &Call<'_>, session: &Session, reason: answer::Refused) -> Entry {
     let failed = call.entry(Deed::SignInFailed).of_account(session.user, &session.user_name).by(METHOD);
     failed.came_to(Outcome::Failed).because(reason.name()).detailed("while adding it")
 }
 
-fn new_token(portal: &Portal, call: &Call<'_>) -> (Token, (TokenHash, Box<str>)) {
-    let token = Token::draw(portal.entropy);
-    let held = (token.hash(), call.host.as_str().into());
-    (token, held)
-}
-
 /// Hands the new token over and shows the list.
-fn back_to_list(plan: &Plan, call: &Call<'_>, (session, token, what): (&Session, Token, &str)) -> Response<Body> {
+fn back_to_list(plan: &Plan, call: &Call<'_>, (session, token, what): (&Session, &Token, &str)) -> Response<Body> {
     let (user, ip, id) = (&session.user_name, plan.log.shown(call.client), session.id);
     tracing::info!(event = Event::CredentialChanged.name(), %user, %ip, method = METHOD, what, session = %id, request = call.request_id);
-    let mut response = call.redirect(LIST);
-    let max_age = session.idle_timeout.is_none().then(|| session.expires_at.since(call.now));
-    cookie::attach(response.headers_mut(), cookie::set(cookie::SESSION, token.to_text().expose(), max_age));
-    response
+    account::renewed(call, (session, token), LIST)
 }
 
 /// A name for a new key: its make, and where it was made; with a number where that is taken.

@@ -5,13 +5,12 @@ use http::{Response, StatusCode};
 
 use crate::auth::form::FormToken;
 use crate::auth::recovery::FEW;
-use crate::auth::token::Token;
 use crate::model::audit::Deed;
 use crate::model::credential::RecoverySet;
 use crate::model::event::Event;
 use crate::model::session::Session;
 use crate::plan::whole::Plan;
-use crate::portal::account::Section;
+use crate::portal::account::{self, Section};
 use crate::portal::call::Call;
 use crate::portal::codes::{Frame, Sheet, day};
 use crate::portal::fresh;
@@ -25,7 +24,6 @@ use crate::web::refusal::Refusal;
 use crate::web::rescue;
 use crate::web::text;
 use crate::wire::body::Body;
-use crate::wire::cookie;
 
 /// This page.
 pub const PAGE: &str = "/.doorward/security/recovery";
@@ -172,14 +170,10 @@ async fn put_in_force(
     call: &Call<'_>,
     (session, sheet): (&Session, &Sheet),
 ) -> Result<Option<Response<Body>>, Stop> {
-    let token = Token::draw(portal.entropy);
+    let (changer, token) = account::changer(portal, call, session);
     let told = call.entry(Deed::CredentialChanged).with(&call.agent()).detailed("recovery codes");
-    let held = (token.hash(), call.host.as_str().into());
-    let Some(session) = portal.store.telling(told).replace_recovery(session.id, sheet.set, held).await? else { return Ok(None) };
+    let Ok(session) = portal.store.telling(told).replace_recovery(changer, sheet.set).await? else { return Ok(None) };
     let (user, change) = (&session.user_name, "recovery codes replaced");
     tracing::info!(event = Event::UserChanged.name(), %user, change, ip = %plan.log.shown(call.client), request = call.request_id);
-    let mut response = call.redirect(&format!("{PAGE}?done=1"));
-    let max_age = session.idle_timeout.is_none().then(|| session.expires_at.since(call.now));
-    cookie::attach(response.headers_mut(), cookie::set(cookie::SESSION, token.to_text().expose(), max_age));
-    Ok(Some(response))
+    Ok(Some(account::renewed(call, (&session, &token), &format!("{PAGE}?done=1"))))
 }
