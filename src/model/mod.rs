@@ -6,6 +6,7 @@ pub mod ban;
 pub mod credential;
 pub mod event;
 pub mod identity;
+pub mod mode;
 pub mod profile;
 pub mod session;
 pub mod strength;

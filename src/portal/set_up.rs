@@ -1,4 +1,5 @@
-//! Setting up an account from a one-time link: a password, then an authenticator app, then recovery codes, then in.
+//! Setting up an account from a one-time link: a password, then an authenticator app, then recovery codes, then in. Where one owner
+//! has the only account there is no password, and the first step is the authenticator app.
 //!
 //! Looking at the link uses nothing up: mail scanners and link previews look too. What is chosen waits in the store beside
 //! the link until a code proves that the authenticator works and its holder says to have saved the recovery codes; only then the
@@ -16,6 +17,7 @@ use crate::base::units::in_words;
 use crate::model::audit::Deed;
 use crate::model::credential::{RecoverySetId, Totp, TotpRecipe};
 use crate::model::event::Event;
+use crate::model::mode::Mode;
 use crate::model::session::Proofs;
 use crate::model::strength::Strength;
 use crate::model::user::UserName;
@@ -24,12 +26,14 @@ use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
 use crate::portal::codes::{Frame, Sheet};
 use crate::portal::guard::{self, Unproven};
+use crate::portal::owner_sign_in;
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
 use crate::store::fault::Fault;
 use crate::store::links::{Link, Pending};
 use crate::web::asset;
 use crate::web::form::Form;
+use crate::web::owner;
 use crate::web::page::{self, Alert};
 use crate::web::qr;
 use crate::web::refusal::Refusal;
@@ -73,6 +77,7 @@ struct AuthenticatorPage<'a> {
     uri: &'a str,
     issuer: &'a str,
     recipe: TotpRecipe,
+    number: u8,
     steps: u8,
     go: &'a str,
 }
@@ -136,8 +141,8 @@ impl Step {
 /// # Errors
 /// [`Stop`]: a 404 without a valid link, or the store does not answer.
 pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>, token: &str) -> Result<Response<Body>, Stop> {
-    let set_up = open(portal, call, token).await?;
-    let step = Step::of(&call.query());
+    let set_up = open(portal, plan, call, token).await?;
+    let step = first_of(plan, Step::of(&call.query()));
     Ok(page(portal, plan, call, &set_up, Shown { step, status: StatusCode::OK, alert: None }))
 }
 
@@ -146,9 +151,9 @@ pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>, token: &str) ->
 /// # Errors
 /// As [`show`], and for a foreign or unreadable form.
 pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, (token, body): (&str, Body)) -> Result<Response<Body>, Stop> {
-    let set_up = open(portal, call, token).await?;
+    let set_up = open(portal, plan, call, token).await?;
     let sent = guard::read(call, body).await?;
-    let step = Step::of(&sent);
+    let step = first_of(plan, Step::of(&sent));
     if let Err(unproven) = guard::prove(portal, call, &sent, PURPOSE) {
         let text = match unproven {
             Unproven::NoCookie => text::cookie_refused(call.host.as_str()),
@@ -177,21 +182,44 @@ fn has_codes_to_show(plan: &Plan, pending: &Pending) -> bool {
 }
 
 /// The link behind `token`. What is no valid link is a page that does not exist.
-async fn open(portal: &Portal, call: &Call<'_>, token: &str) -> Result<SetUp, Stop> {
+async fn open(portal: &Portal, plan: &Plan, call: &Call<'_>, token: &str) -> Result<SetUp, Stop> {
     let token = Token::parse(token).ok_or(Refusal::NotFound)?;
     if let Err(wait) = portal.budgets.links.spend(call.network()) {
         return Err(Refusal::TooMany { wait }.into());
     }
     let hash = token.hash();
-    let link = portal.store.link(hash).await?.ok_or(Refusal::NotFound)?;
-    if link.user.disabled || call.now >= link.expires_at {
+    let mut link = portal.store.link(hash).await?.ok_or(Refusal::NotFound)?;
+    if link.user.disabled || call.now >= link.expires_at || !owner_sign_in::admits(portal, plan, link.user.id).await? {
         return Err(Refusal::NotFound.into());
+    }
+    match (plan.auth.mode, &link.pending) {
+        (Mode::SingleOwner, None) => link.pending = Some(begun(portal, plan, call, hash).await?),
+        // Begun while nobody was asked for a password: one has to be chosen first.
+        (Mode::People, Some(pending)) if pending.password.is_none() => link.pending = None,
+        (Mode::People | Mode::SingleOwner, _) => {}
     }
     let known = call.visitor();
     let new_visitor = known.is_none();
     let visitor = known.unwrap_or_else(|| Token::draw(portal.entropy));
     let go = Token::parse(call.query().text("go")).map_or_else(String::new, |go| format!("&go={}", go.to_text().expose()));
     Ok(SetUp { link, hash, path: format!("/.doorward/setup/{}", token.to_text().expose()), go, visitor, new_visitor })
+}
+
+/// What a link without a password begins with. A look at the link makes it, as nothing has to be chosen before; the second look
+/// finds the same.
+async fn begun(portal: &Portal, plan: &Plan, call: &Call<'_>, hash: TokenHash) -> Result<Pending, Stop> {
+    if !portal.store.stage_authenticator(hash, new_authenticator(portal, plan, call)).await? {
+        return Err(Refusal::NotFound.into());
+    }
+    Ok(portal.store.link(hash).await?.and_then(|link| link.pending).ok_or(Refusal::NotFound)?)
+}
+
+/// The step, or the first there is.
+fn first_of(plan: &Plan, step: Step) -> Step {
+    match step {
+        Step::Password if plan.auth.mode.is_single_owner() => Step::Authenticator,
+        step => step,
+    }
 }
 
 /// One of the forms; the second only once there is an authenticator to show, the third only once it is proven.
@@ -250,6 +278,7 @@ fn authenticator_page(plan: &Plan, set_up: &SetUp, totp: &Totp, token: String, s
         uri: uri.expose(),
         issuer,
         recipe: totp.recipe,
+        number: if plan.auth.mode.is_single_owner() { 1 } else { 2 },
         steps: steps(plan),
         go: &set_up.go,
     };
@@ -258,7 +287,7 @@ fn authenticator_page(plan: &Plan, set_up: &SetUp, totp: &Totp, token: String, s
 
 /// How many steps there are.
 fn steps(plan: &Plan) -> u8 {
-    if plan.auth.recovery_codes > 0 { 3 } else { 2 }
+    1 + u8::from(!plan.auth.mode.is_single_owner()) + u8::from(plan.auth.recovery_codes > 0)
 }
 
 /// Keeps the password beside the link. An authenticator that waits there already stays: it may have been scanned.
@@ -354,7 +383,7 @@ fn sheet_page(
     (sheet, status, alert): (&Sheet, StatusCode, Option<Alert>),
 ) -> Response<Body> {
     let token = guard::token(portal, call, set_up.visitor.hash().as_bytes(), PURPOSE);
-    let frame = Frame { user: set_up.link.user.name.as_str(), step: Some(rescue::step(3, steps(plan))), token, alert };
+    let frame = Frame { user: set_up.link.user.name.as_str(), step: Some(rescue::step(steps(plan), steps(plan))), token, alert };
     dressed(set_up, sheet.page(portal, plan, call, (status, frame)))
 }
 
@@ -394,13 +423,20 @@ async fn complete(
 ) -> Result<Response<Body>, Stop> {
     // As long ago as it was: whoever saved the codes a day later has proven nothing new.
     let proven = set_up.link.pending.as_ref().and_then(|pending| pending.proven).map_or(call.now, |(_, at)| at);
-    let proofs = Proofs { password: Some(proven), code: Some(proven), passkey: None };
-    let proven = Proven { user: set_up.link.user.id, strength: Strength::TwoFactor, proofs, remember: false };
+    let alone = plan.auth.mode.is_single_owner();
+    let strength = if alone { Strength::Password } else { Strength::TwoFactor };
+    let proofs = Proofs { password: (!alone).then_some(proven), code: Some(proven), passkey: None };
+    let proven = Proven { user: set_up.link.user.id, strength, proofs, remember: false };
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     let agent = call.agent();
     let set = call.entry(if set_up.link.is_first { Deed::SetUp } else { Deed::CredentialChanged }).with(&agent).by("set-up link");
     let told = call.entry(Deed::SignIn).with(&agent).by("set-up link").detailed(call.host.as_str());
-    let what = if codes.is_some() { "password, authenticator and recovery codes" } else { "password and authenticator" };
+    let what = match (alone, codes.is_some()) {
+        (false, true) => "password, authenticator and recovery codes",
+        (false, false) => "password and authenticator",
+        (true, true) => "authenticator and recovery codes",
+        (true, false) => "authenticator",
+    };
     let store = portal.store.telling(set.detailed(what)).telling(told);
     let Some(session) = store.complete_link(set_up.hash, codes, session).await? else {
         return Err(Refusal::NotFound.into());

@@ -38,8 +38,8 @@ pub struct Link {
 /// What is set up, but not yet proven.
 #[derive(Clone, Debug)]
 pub struct Pending {
-    /// The password chosen.
-    pub password: PasswordHash,
+    /// The password chosen; none where nobody is asked for one.
+    pub password: Option<PasswordHash>,
     /// The authenticator shown. Stays the same however often the page is loaded.
     pub totp: Totp,
     /// Its step and the moment, once a code of it was right.
@@ -104,11 +104,23 @@ impl Store {
     /// # Errors
     /// Any [`Fault`].
     pub async fn stage_password(&self, token: TokenHash, password: PasswordHash, totp: Totp) -> Result<bool, Fault> {
+        self.stage(token, Some(password), totp).await
+    }
+
+    /// The same without a password, where nobody is asked for one; one that was chosen before is forgotten.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub async fn stage_authenticator(&self, token: TokenHash, totp: Totp) -> Result<bool, Fault> {
+        self.stage(token, None, totp).await
+    }
+
+    async fn stage(&self, token: TokenHash, password: Option<PasswordHash>, totp: Totp) -> Result<bool, Fault> {
         let (keys, now) = (Arc::clone(&self.keys), self.clock.now());
         self.ask(move |database| {
             let Some(Link { user: User { id: user, .. }, .. }) = find(database, &keys, token, now)? else { return Ok(false) };
             let update = "UPDATE link SET password = ?2 WHERE token = ?1";
-            database.execute(update, params![token.as_bytes(), password.0.expose()])?;
+            database.execute(update, params![token.as_bytes(), password.as_ref().map(|hash| hash.0.expose())])?;
             let update = "UPDATE link SET totp_id = ?2, totp_algorithm = ?3, totp_digits = ?4, totp_period = ?5, totp_seed = ?6,
                                           totp_created_at = ?7
                           WHERE token = ?1 AND totp_id IS NULL";
@@ -163,7 +175,10 @@ impl Store {
                 Some(set) if recovery::put_in_force(database, user, set)? => {}
                 Some(_) => return Ok(None),
             }
-            credentials::set_password(database, user, &pending.password)?;
+            match &pending.password {
+                Some(password) => credentials::set_password(database, user, password)?,
+                None => credentials::forget_password(database, user)?,
+            }
             credentials::replace_totps(database, &keys, user, &Totp { last_step: step, ..pending.totp })?;
             // Passkeys too: whoever set this up has lost something, and a key on it opens the door by itself.
             for table in ["link", "session", "ceremony", "attempt", "guess", "passkey"] {
@@ -200,14 +215,16 @@ fn insert(
 
 fn find(database: &Database, keys: &Keys, token: TokenHash, now: Timestamp) -> Result<Option<Link>, Fault> {
     let select = "SELECT account.id, name, disabled, account.created_at, expires_at, link.password, totp_id, totp_algorithm,
-                         totp_digits, totp_period, totp_seed, totp_created_at, account.password IS NULL,
+                         totp_digits, totp_period, totp_seed, totp_created_at,
+                         account.password IS NULL AND NOT EXISTS (SELECT 1 FROM totp WHERE totp.account_id = account.id)
+                             AND NOT EXISTS (SELECT 1 FROM passkey WHERE passkey.account_id = account.id),
                          account.name = ?3 AND NOT EXISTS (SELECT 1 FROM account AS other WHERE other.id <> account.id),
                          totp_step, proven_at
                   FROM link JOIN account ON account.id = link.account_id
                   WHERE token = ?1 AND expires_at > ?2 AND disabled = 0";
     database.one(select, params![token.as_bytes(), now.millis(), FIRST_USER], |row| {
         let user = users::user(row)?;
-        let pending = row.optional(5, |row, _| pending(row, keys, (token, user.id)))?;
+        let pending = row.optional(6, |row, _| pending(row, keys, (token, user.id)))?;
         let is_first = row.flag(12)?;
         Ok(Link { user, is_first, may_choose_name: is_first && row.flag(13)?, expires_at: row.time(4)?, pending })
     })
@@ -218,7 +235,8 @@ fn pending(row: &Record<'_>, keys: &Keys, (token, user): (TokenHash, UserId)) ->
     let recipe = credentials::recipe(row, 7)?;
     let totp = Totp { id: row.id(6)?, recipe, seed, last_step: 0, created_at: row.time(11)? };
     let proven = row.optional(14, |row, column| Ok((row.count(column)?, row.time(15)?)))?;
-    Ok(Pending { password: PasswordHash(row.secret(5)?), totp, proven })
+    let password = row.optional(5, |row, column| row.secret(column).map(PasswordHash))?;
+    Ok(Pending { password, totp, proven })
 }
 
 fn place(token: TokenHash, user: UserId) -> String {

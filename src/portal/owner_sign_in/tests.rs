@@ -1,0 +1,1 @@
+//! Signing in as the owner.
