@@ -16,6 +16,7 @@ use crate::config::placed::Placed;
 use crate::model::identity::Identity;
 use crate::model::profile::{GroupName, Profile};
 use crate::model::session::{Proofs, Session, SessionRecord};
+use crate::model::mode::Mode;
 use crate::model::strength::Strength;
 use crate::plan::explain::{self, Explained, Finding, Question};
 use crate::plan::whole::Plan;
@@ -68,7 +69,7 @@ fn unmet(
         return None;
     }
     let message = format!("`{}` is expected to {}, and would {}", request.value, told(expected.value), told(found));
-    let complaint = Complaint::new(Code::E0701, &expected.place, message).label(because(&finding)).key("expect.result");
+    let complaint = Complaint::new(Code::E0701, &expected.place, message).label(because(&finding, plan.auth.mode)).key("expect.result");
     let complaint = match decisive(&finding) {
         Some((place, kind)) => complaint.also(&place, format!("this {kind} decides")),
         None => complaint,
@@ -94,7 +95,7 @@ fn result(finding: &Finding) -> Option<Expected> {
     })
 }
 
-fn because(finding: &Finding) -> String {
+fn because(finding: &Finding, mode: Mode) -> String {
     match finding {
         Finding::UnknownHost => "no app answers for this host".to_owned(),
         Finding::Refused(reason) => format!("refused: {reason}"),
@@ -108,8 +109,8 @@ fn because(finding: &Finding) -> String {
         Finding::App(explained) => step(explained).map_or_else(
             || "no rule speaks of it".to_owned(),
             |step| match step.patterns.as_slice() {
-                [] => format!("{}: {}", step.kind.name(), step.sentence()),
-                patterns => format!("{} {}: {}", step.kind.name(), patterns.join(", "), step.sentence()),
+                [] => format!("{}: {}", step.kind.name(), step.sentence(mode)),
+                patterns => format!("{} {}: {}", step.kind.name(), patterns.join(", "), step.sentence(mode)),
             },
         ),
     }

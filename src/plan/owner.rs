@@ -35,6 +35,14 @@ pub const fn require(mode: Mode) -> Strength {
     }
 }
 
+/// What a requirement asks for, in a word: where a code is enough there is no password to speak of.
+pub const fn asked(mode: Mode, strength: Strength) -> &'static str {
+    match (mode, strength) {
+        (Mode::SingleOwner, Strength::Password) => "one factor",
+        (Mode::People | Mode::SingleOwner, strength) => strength.name(),
+    }
+}
+
 /// Warns of what a code does not open where it is all that is asked for.
 pub fn unmet(plan: &Plan, document: &Document, complaints: &mut Vec<Complaint>) {
     if !plan.auth.mode.is_single_owner() {

@@ -325,7 +325,7 @@ mod tests {
         let pending = kit.store.link(token).await.unwrap().unwrap().pending.unwrap();
         assert_eq!(pending.totp.id, first.id);
         assert!(pending.totp.seed.same_as(first.seed.expose()));
-        assert_eq!(pending.password.0.expose(), password("two").0.expose());
+        assert_eq!(pending.password.unwrap().0.expose(), password("two").0.expose());
     }
 
     /// The attack: an old link, found in a mailbox, is used after a new one was sent, or after its time.

@@ -228,6 +228,7 @@ mod tests {
             profile: Arc::default(),
             has_password,
             authenticators,
+            passkeys: 0,
             recovery_left: 0,
             last_sign_in: None,
             sessions,
