@@ -303,6 +303,24 @@ mod tests {
         }
     }
 
+    /// The attack: guessing at a code that opens the door alone, and riding on its owner's own sign-ins.
+    #[test]
+    fn ten_lone_codes_in_a_day_and_a_right_one_gives_none_back() {
+        let settings = Settings { code_alone: true, ..Settings::default() };
+        let of = |factor, whose| Limits::of(factor, whose, settings);
+        let limits = of(Factor::Code, Whose::Strangers).expect("counted");
+        let moments = allowed(limits, &vec![60; 365 * 24 * 60]);
+        assert_eq!((most_within(&moments, QUARTER), most_within(&moments, DAY), moments.len()), (5, 10, 50));
+        let ten = Tries { consecutive: 10, in_window: 5, in_day: 10, last: START };
+        let left = Limits::after_success(limits.counted(ten, START), Factor::Code, settings).expect("kept");
+        assert_eq!((left.consecutive, left.in_window, left.in_day), (0, 5, 10));
+        assert_eq!(Limits::after_success(limits.counted(Tries::default(), START), Factor::Code, settings), None);
+        assert_eq!(Limits::after_success(ten, Factor::Code, Settings::default()), None);
+        assert!(of(Factor::Recovery, Whose::Strangers).is_none(), "no stranger shuts them to all others");
+        assert_eq!(pauses(of(Factor::Recovery, Whose::Network).expect("counted")).len(), RECOVERY_CLOSED_AT as usize);
+        assert_eq!(allowed(of(Factor::Code, Whose::Device).expect("counted"), &vec![60; 90 * 24 * 60]).len(), DEVICE_CLOSED_AT as usize);
+    }
+
     /// The attack: setting the clock back (or a clock that jumps) to be let try again.
     #[test]
     fn a_clock_set_back_opens_nothing() {

@@ -234,22 +234,18 @@ upstream_tls = { ca = \"nas.pem\", server_name = \"nas.local\" }",
         "With `mode = \"single_owner\"` there is one account, and a code from its authenticator app or its passkey is all that signs
 in; nobody is asked for a name, so it has to be clear whose code it is. Disable the other accounts (`doorward user disable`)
 or delete them, or let people sign in with names.",
-        "[auth]\nmode = \"single_owner\"",
-        "[auth]\nmode = \"people\"",
+        "[auth]\nmode = \"single_owner\"\n\n[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
+allow = [\"user:alice\", \"user:bob\"]",
+        "[auth]\nmode = \"people\"\n\n[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
+allow = [\"user:alice\", \"user:bob\"]",
     ),
     entry(
         Code::W0514,
         "With `mode = \"single_owner\"` a code from the authenticator app signs in alone, so it is one factor. What asks for \"2fa\" is then
-opened by a passkey that verifies its user and by nothing else. Without `require` a code or a passkey opens everything.",
+opened by a passkey that verifies its user and by nothing else. Without `require` a code or a passkey opens everything. The same
+is said of an account whose password or authenticator was set up under the other mode: `doorward user link NAME` helps.",
         "[auth]\nmode = \"single_owner\"\n\n[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nrequire = \"2fa\"",
         "[auth]\nmode = \"single_owner\"\n\n[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
-    ),
-    entry(
-        Code::W0515,
-        "What an account has to sign in with was set up under the other `mode`. With \"people\" a code comes after a password; with
-\"single_owner\" nobody is asked for a password. `doorward user link NAME` makes a set-up link for what is asked for now.",
-        "[auth]\nmode = \"people\"",
-        "[auth]\nmode = \"single_owner\"",
     ),
     entry(
         Code::E0520,

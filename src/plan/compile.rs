@@ -78,6 +78,7 @@ pub fn compile(document: &Document) -> Result<Compiled, Vec<Complaint>> {
     }
     passkeys::unmeetable(&plan, document, &mut complaints);
     owner::unmet(&plan, document, &mut complaints);
+    owner::several_named(&plan, document, &mut complaints);
     // A plan that is not applied anyway is not held against anything.
     if !complaints.iter().any(Complaint::is_error) {
         acme::look(&plan, document, &mut complaints);

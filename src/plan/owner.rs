@@ -74,6 +74,22 @@ pub fn unmet(plan: &Plan, document: &Document, complaints: &mut Vec<Complaint>) 
     }
 }
 
+/// Complains about a second person who is to be let in, where there is one.
+pub fn several_named(plan: &Plan, document: &Document, complaints: &mut Vec<Complaint>) {
+    if !plan.auth.mode.is_single_owner() {
+        return;
+    }
+    let lists = document.apps.iter().flat_map(|app| app.rules.iter().map(|rule| &rule.allow).chain([&app.allow])).flatten();
+    let mut named = lists.flat_map(|list| &list.value).filter(|entry| entry.value.starts_with("user:")).collect::<Vec<_>>();
+    named.sort_by_key(|entry| entry.place.start);
+    let Some((first, others)) = named.split_first() else { return };
+    for other in others.iter().filter(|other| !other.value.eq_ignore_ascii_case(&first.value)) {
+        let complaint = Complaint::new(Code::E0513, &other.place, "`mode = \"single_owner\"` is for one account, and this is another");
+        let complaint = complaint.label("nobody else has an account").also(&first.place, "the first");
+        complaints.push(complaint.help("name one person, or write `mode = \"people\"`").key(MODE));
+    }
+}
+
 /// What stands against a configuration while there are these accounts: errors, and what their owner should know.
 pub fn held_against(plan: &Plan, accounts: &[Account]) -> Vec<Complaint> {
     match (plan.auth.mode, accounts) {
@@ -103,7 +119,7 @@ fn several(accounts: &[Account]) -> Complaint {
 
 fn barred(account: &Account, has: &str) -> Complaint {
     let name = &account.name;
-    let complaint = Complaint::without_place(Code::W0515, format!("{name} has {has}"));
+    let complaint = Complaint::without_place(Code::W0514, format!("{name} has {has}"));
     complaint.help(format!("`doorward user link {name}` makes a set-up link")).key(MODE)
 }
 
@@ -143,8 +159,8 @@ mod tests {
         assert_eq!(codes(alone, &[with.clone(), without.clone()]), [Code::E0513]);
         assert!(codes(alone, &[]).is_empty() && codes(alone, &[without.clone()]).is_empty());
         assert!(codes(alone, &[account("new", false, 0, 0)]).is_empty(), "its set-up link is under way");
-        assert_eq!(codes(alone, &[account("a", true, 0, 0)]), [Code::W0515]);
-        assert_eq!(codes("", &[with, without]), [Code::W0515]);
+        assert_eq!(codes(alone, &[account("a", true, 0, 0)]), [Code::W0514]);
+        assert_eq!(codes("", &[with, without]), [Code::W0514]);
         assert!(codes("", &[account("a", false, 0, 1), account("new", false, 0, 0)]).is_empty());
     }
 }

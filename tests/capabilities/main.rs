@@ -30,6 +30,7 @@ mod reload;
 mod seeing;
 mod shutdown;
 mod sign_in;
+mod single_owner;
 mod smuggling;
 mod upstreams;
 mod websockets;
