@@ -169,8 +169,12 @@ impl Desk {
     /// Ready-made credentials must be some that sign in.
     fn judge_credentials(&self, ready: Option<&(Option<PasswordHash>, Option<Totp>)>) -> Result<(), Answer> {
         let told = match (self.enrolment.get().mode, ready) {
-            (Mode::SingleOwner, Some((_, None))) => "with `auth.mode = \"single_owner\"` a code signs in, not a password: give the authenticator with `--totp` or `--totp-secret-file`, or neither for a set-up link",
-            (Mode::People, Some((None, _))) => "a code comes after a password, so an authenticator alone signs nobody in; give `--password-file` too, or neither for a set-up link",
+            (Mode::SingleOwner, Some((_, None))) => {
+                "with `auth.mode = \"single_owner\"` a code signs in, not a password: give the authenticator with `--totp` or `--totp-secret-file`, or neither for a set-up link"
+            }
+            (Mode::People, Some((None, _))) => {
+                "a code comes after a password, so an authenticator alone signs nobody in; give `--password-file` too, or neither for a set-up link"
+            }
             (Mode::People | Mode::SingleOwner, _) => return Ok(()),
         };
         Err(refuse(RefusedKind::Unfit, told.to_owned()))

@@ -161,7 +161,12 @@ impl Limits {
     /// guesses stay counted, so that signing in on a new device gives strangers none back.
     pub fn after_success(tries: Tries, factor: Factor, settings: Settings) -> Option<Tries> {
         let kept = settings.code_alone && factor == Factor::Code;
-        let left = Tries { consecutive: 0, in_window: tries.in_window.saturating_sub(1), in_day: tries.in_day.saturating_sub(1), ..tries };
+        let left = Tries {
+            consecutive: 0,
+            in_window: tries.in_window.saturating_sub(1),
+            in_day: tries.in_day.saturating_sub(1),
+            ..tries
+        };
         Some(left).filter(|left| kept && left.in_day > 0)
     }
 }
@@ -318,7 +323,10 @@ mod tests {
         assert_eq!(Limits::after_success(ten, Factor::Code, Settings::default()), None);
         assert!(of(Factor::Recovery, Whose::Strangers).is_none(), "no stranger shuts them to all others");
         assert_eq!(pauses(of(Factor::Recovery, Whose::Network).expect("counted")).len(), RECOVERY_CLOSED_AT as usize);
-        assert_eq!(allowed(of(Factor::Code, Whose::Device).expect("counted"), &vec![60; 90 * 24 * 60]).len(), DEVICE_CLOSED_AT as usize);
+        assert_eq!(
+            allowed(of(Factor::Code, Whose::Device).expect("counted"), &vec![60; 90 * 24 * 60]).len(),
+            DEVICE_CLOSED_AT as usize
+        );
     }
 
     /// The attack: setting the clock back (or a clock that jumps) to be let try again.

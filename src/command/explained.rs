@@ -128,7 +128,9 @@ pub fn text(asked: &Asked<'_>, finding: &Finding) -> String {
     let mut lines = vec![format!("{} {}", words.method, words.url)];
     let who = words.user.as_ref().map_or_else(
         || "nobody who is signed in".to_owned(),
-        |name| format!("{name}, signed in with {}", owner::asked(asked.loaded.plan.auth.mode, words.strength), name = name.as_str()),
+        |name| {
+            format!("{name}, signed in with {}", owner::asked(asked.loaded.plan.auth.mode, words.strength), name = name.as_str())
+        },
     );
     lines.push(format!("  asked by  {who}, from {}", words.ip.to_canonical()));
     lines.extend(groups_told(asked).map(|told| format!("  groups    {told}")));
@@ -177,7 +179,11 @@ fn step_line(asked: &Asked<'_>, step: &Step, decides: bool) -> String {
     let limits = if step.limits.is_empty() { String::new() } else { format!(" [{}]", step.limits.join(" ")) };
     let at = position(asked, &step.origin).unwrap_or_else(|| "by default".to_owned());
     let reason = step.origin.reason.as_ref().map(|reason| format!(" “{reason}”")).unwrap_or_default();
-    let mut line = format!("{mark} {hit:<9} {}{patterns}{limits}: {}  ({at}){reason}", step.kind.name(), step.sentence(asked.loaded.plan.auth.mode));
+    let mut line = format!(
+        "{mark} {hit:<9} {}{patterns}{limits}: {}  ({at}){reason}",
+        step.kind.name(),
+        step.sentence(asked.loaded.plan.auth.mode)
+    );
     if let Some(seen) = step.hit.as_ref().filter(|_| step.kind != Kind::Requirement) {
         let outside = if step.kind == Kind::Only { "outside" } else { "read as" };
         write!(line, ", {outside} {}", reading(asked, seen)).expect("text takes all");

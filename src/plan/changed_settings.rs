@@ -152,7 +152,10 @@ fn proxies(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
 fn mode(old: Mode, new: Mode, say: &mut impl FnMut(Effect, String)) {
     match (old, new) {
         (Mode::People, Mode::SingleOwner) => {
-            say(Effect::Opens, "a code from the authenticator app signs in alone, without a name and without a password".to_owned());
+            say(
+                Effect::Opens,
+                "a code from the authenticator app signs in alone, without a name and without a password".to_owned(),
+            );
         }
         (Mode::SingleOwner, Mode::People) => {
             say(Effect::Closes, "signing in takes a name and a password, no longer a code alone".to_owned());

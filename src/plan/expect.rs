@@ -14,9 +14,9 @@ use crate::config::document::Document;
 use crate::config::expect::{ExpectTable, Result as Expected};
 use crate::config::placed::Placed;
 use crate::model::identity::Identity;
+use crate::model::mode::Mode;
 use crate::model::profile::{GroupName, Profile};
 use crate::model::session::{Proofs, Session, SessionRecord};
-use crate::model::mode::Mode;
 use crate::model::strength::Strength;
 use crate::plan::explain::{self, Explained, Finding, Question};
 use crate::plan::whole::Plan;
@@ -69,7 +69,8 @@ fn unmet(
         return None;
     }
     let message = format!("`{}` is expected to {}, and would {}", request.value, told(expected.value), told(found));
-    let complaint = Complaint::new(Code::E0701, &expected.place, message).label(because(&finding, plan.auth.mode)).key("expect.result");
+    let complaint =
+        Complaint::new(Code::E0701, &expected.place, message).label(because(&finding, plan.auth.mode)).key("expect.result");
     let complaint = match decisive(&finding) {
         Some((place, kind)) => complaint.also(&place, format!("this {kind} decides")),
         None => complaint,

@@ -84,7 +84,8 @@ pub fn several_named(plan: &Plan, document: &Document, complaints: &mut Vec<Comp
     named.sort_by_key(|entry| entry.place.start);
     let Some((first, others)) = named.split_first() else { return };
     for other in others.iter().filter(|other| !other.value.eq_ignore_ascii_case(&first.value)) {
-        let complaint = Complaint::new(Code::E0513, &other.place, "`mode = \"single_owner\"` is for one account, and this is another");
+        let complaint =
+            Complaint::new(Code::E0513, &other.place, "`mode = \"single_owner\"` is for one account, and this is another");
         let complaint = complaint.label("nobody else has an account").also(&first.place, "the first");
         complaints.push(complaint.help("name one person, or write `mode = \"people\"`").key(MODE));
     }
@@ -96,7 +97,10 @@ pub fn held_against(plan: &Plan, accounts: &[Account]) -> Vec<Complaint> {
         (Mode::SingleOwner, [_, _, ..]) => vec![several(accounts)],
         (Mode::SingleOwner, _) => {
             let stuck = accounts.iter().filter(|account| account.authenticators + account.passkeys == 0);
-            stuck.filter(|account| account.password).map(|account| barred(account, "a password, which nobody is asked for")).collect()
+            stuck
+                .filter(|account| account.password)
+                .map(|account| barred(account, "a password, which nobody is asked for"))
+                .collect()
         }
         (Mode::People, _) => {
             let stuck = accounts.iter().filter(|account| !account.password && account.authenticators > 0);
@@ -126,8 +130,8 @@ fn barred(account: &Account, has: &str) -> Complaint {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::compile::compile_text;
     use crate::plan::compile::Compiled;
+    use crate::plan::compile::compile_text;
 
     fn compiled(text: &str) -> Compiled {
         let app = "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:1\"\n";

@@ -112,7 +112,10 @@ impl Quick {
         let asks = match self.mode {
             Mode::People => "a password and a one-time code",
             Mode::SingleOwner => {
-                text.push_str(&format!("\n# One account: a code alone signs in, or a passkey.\n[auth]\nmode = {}\n", quoted(self.mode.name())));
+                text.push_str(&format!(
+                    "\n# One account: a code alone signs in, or a passkey.\n[auth]\nmode = {}\n",
+                    quoted(self.mode.name())
+                ));
                 "a one-time code or a passkey"
             }
         };

@@ -116,7 +116,12 @@ pub async fn submit(
     (sent, journey): (&Form, Option<Journey>),
 ) -> Result<Response<Body>, Stop> {
     let answer = |status, text: String| {
-        let shown = Shown { status, alert: Some(Alert::new("code", text)), remembered: sent.get("remember").is_some(), ..Shown::default() };
+        let shown = Shown {
+            status,
+            alert: Some(Alert::new("code", text)),
+            remembered: sent.get("remember").is_some(),
+            ..Shown::default()
+        };
         form(portal, plan, call, journey.as_ref(), shown)
     };
     if !can_be_code(sent.text("code")) {

@@ -165,12 +165,7 @@ fn form(
 ///
 /// # Errors
 /// [`Stop`] from a barred network, or when the store does not answer.
-pub async fn attempt(
-    portal: &Portal,
-    plan: &Plan,
-    call: &Call<'_>,
-    (user, code): (Option<&User>, &Code),
-) -> Result<Tried, Stop> {
+pub async fn attempt(portal: &Portal, plan: &Plan, call: &Call<'_>, (user, code): (Option<&User>, &Code)) -> Result<Tried, Stop> {
     let name = user.map(|user| &user.name);
     if let Err(wait) = tries::enter(portal, plan, call, name)? {
         return Ok(Tried::Wait(wait));

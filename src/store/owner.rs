@@ -95,7 +95,10 @@ mod tests {
         kit.store.add_user(&name("bob")).await.unwrap();
         assert!(matches!(kit.store.owner().await.unwrap(), Owner::Unclear));
         let means = kit.store.means().await.unwrap();
-        assert_eq!(means.iter().map(|one| (one.name.as_str(), one.authenticators)).collect::<Vec<_>>(), [("alice", 1), ("bob", 0)]);
+        assert_eq!(
+            means.iter().map(|one| (one.name.as_str(), one.authenticators)).collect::<Vec<_>>(),
+            [("alice", 1), ("bob", 0)]
+        );
         kit.store.set_disabled(&name("alice"), true).await.unwrap();
         let facts = kit.store.owner().await.unwrap();
         assert_eq!(facts.facts().map(|facts| facts.user.name.as_str()), Some("bob"));

@@ -4,15 +4,18 @@ use crate::auth::throttle::Wait;
 use crate::base::units::in_words;
 
 /// On the step that connects the app.
-pub const WELCOME: &str = "This installation is yours alone: from now on a code from this app signs you in, without a name and without a password.";
+pub const WELCOME: &str =
+    "This installation is yours alone: from now on a code from this app signs you in, without a name and without a password.";
 /// What was typed can be no code.
 pub const NO_CODE: &str = "A code has 6 to 8 digits. Check what you typed; it was not counted as a try.";
 /// A code is too weak for where somebody is going.
-pub const NEEDS_PASSKEY: &str = "What you want to open asks for a passkey that checks that it's you. A code signs you in, but does not open it.";
+pub const NEEDS_PASSKEY: &str =
+    "What you want to open asks for a passkey that checks that it's you. A code signs you in, but does not open it.";
 /// Between the ways of signing in and their names.
 pub const SIGN_IN_WITH: &str = "You sign in with";
 /// Only one thing stands between the owner and their account.
-pub const ONE_FACTOR: &str = "If you lose it, only a command on the server lets you back in. Recovery codes or a passkey keep you going.";
+pub const ONE_FACTOR: &str =
+    "If you lose it, only a command on the server lets you back in. Recovery codes or a passkey keep you going.";
 /// There is nothing left but what signed in just now.
 pub const NO_FACTOR: &str =
     "There is no authenticator app and no passkey: nothing but recovery codes and set-up links opens your account. Add one now.";
@@ -32,9 +35,11 @@ pub fn code_waits(wait: Wait, is_known: bool) -> String {
              device that you signed in with before.",
             in_words(wait)
         ),
-        Wait::Closed => "Strangers guessed so often that codes are taken only on devices that you signed in with before. Use one of \
+        Wait::Closed => {
+            "Strangers guessed so often that codes are taken only on devices that you signed in with before. Use one of \
              those, your passkey or a recovery code; or, on the server, open them again: doorward user link NAME"
-            .to_owned(),
+                .to_owned()
+        }
     }
 }
 
@@ -42,9 +47,11 @@ pub fn code_waits(wait: Wait, is_known: bool) -> String {
 pub fn recovery_waits(wait: Wait) -> String {
     match wait {
         Wait::For(wait) => format!("Too many tries with recovery codes from your network. Try again in {}.", in_words(wait)),
-        Wait::Closed => "There were too many tries with recovery codes from your network. Use another network, a passkey or a code; or, on \
+        Wait::Closed => {
+            "There were too many tries with recovery codes from your network. Use another network, a passkey or a code; or, on \
              the server: doorward user link NAME"
-            .to_owned(),
+                .to_owned()
+        }
     }
 }
 

@@ -83,7 +83,10 @@ impl World {
     async fn guess(&self, number: u32, factor: Factor) -> Result<(), Held> {
         let network = Network::V4((0x0a00_0000 + number).into());
         let forged = vec![Token::draw(Entropy).hash()];
-        self.store.try_factor(Attempt::at(Some(&self.alice.name), factor, network).on(forged).under(self.settings, false)).await.expect("judged")
+        self.store
+            .try_factor(Attempt::at(Some(&self.alice.name), factor, network).on(forged).under(self.settings, false))
+            .await
+            .expect("judged")
     }
 
     fn hers(&self, factor: Factor) -> Attempt {

@@ -191,7 +191,11 @@ async fn the_mode_changes_only_where_everybody_can_still_sign_in() {
     let mut signed_in = gateway.stranger();
     signed_in.sign_in(&alice).await;
     let Told::Complaints(told) = reload("single_owner").await else { panic!("applied") };
-    assert!(told.text.contains("E0513") && told.text.contains("alice, bob") && told.text.contains("user disable"), "{}", told.text);
+    assert!(
+        told.text.contains("E0513") && told.text.contains("alice, bob") && told.text.contains("user disable"),
+        "{}",
+        told.text
+    );
     gateway.perform(Wish::UserDisable { name: "bob".to_owned(), disabled: true }).await;
     assert!(matches!(reload("single_owner").await, Told::Reloaded(_)));
     assert_eq!(signed_in.get("/").await.status, StatusCode::OK, "who is signed in stays so");
@@ -213,7 +217,10 @@ async fn the_mode_changes_only_where_everybody_can_still_sign_in() {
     let told = format!("{told:?}");
     assert!(told.contains("alice has no password") && told.contains("doorward user link alice"), "{told}");
     let Told::Site(site) = gateway.ask(&Wish::Site).await else { panic!("asked") };
-    assert_eq!(site.accounts.iter().map(|account| (account.name.as_str(), account.password)).collect::<Vec<_>>(), [("alice", false)]);
+    assert_eq!(
+        site.accounts.iter().map(|account| (account.name.as_str(), account.password)).collect::<Vec<_>>(),
+        [("alice", false)]
+    );
 }
 
 /// The attack: strangers from many networks guess until codes are closed to new devices. The owner's own are not touched.

@@ -46,7 +46,11 @@ async fn a_code_alone_signs_in_and_leads_on() {
     let mut browser = Browser::new();
     let page = browser.get(&site, &site.way_to("/documents?page=2")).await;
     assert!(page.text.contains("inputmode=\"numeric\"") && page.text.contains("one-time-code"), "{}", page.text);
-    assert!(!page.text.contains("password") && !page.text.contains("name=\"name\"") && !page.text.contains("owner<"), "{}", page.text);
+    assert!(
+        !page.text.contains("password") && !page.text.contains("name=\"name\"") && !page.text.contains("owner<"),
+        "{}",
+        page.text
+    );
     assert!(page.text.contains(RECOVERY), "the way without the phone");
     let code = totp::code_at(&totp, site.clock.now());
     let spaced = format!(" {} {}", &code[..3], &code[3..]);
@@ -191,7 +195,11 @@ async fn recovery_codes_are_shut_to_the_network_that_guesses() {
     assert!(stop.text.contains("You used a recovery code. 9 left."), "{}", stop.text);
     let next = owner.post(&site, "/.doorward/login/recovered", &stop.filled(&[])).await;
     let page = owner.get(&site, &next.location()).await;
-    assert!(page.text.contains("Step 1 of 2") && page.text.contains("<svg class=\"qr\""), "a new authenticator, no password: {}", page.text);
+    assert!(
+        page.text.contains("Step 1 of 2") && page.text.contains("<svg class=\"qr\""),
+        "a new authenticator, no password: {}",
+        page.text
+    );
     let [session] = &sessions(&site).await[..] else { panic!("one session") };
     assert_eq!((session.strength, session.method()), (Strength::Password, "code"));
 }
@@ -208,14 +216,19 @@ async fn adding_another_authenticator_makes_no_session_firmer() {
     assert_eq!(page.status, StatusCode::OK, "{}", page.text);
     let scan = browser.post(&site, add, &page.filled(&[("name", "Second")])).await;
     let page = browser.get(&site, &scan.location()).await;
-    let key = page.text.split("<p class=\"key\"><code>").nth(1).and_then(|rest| rest.split('<').next()).expect("a key").to_owned();
+    let key =
+        page.text.split("<p class=\"key\"><code>").nth(1).and_then(|rest| rest.split('<').next()).expect("a key").to_owned();
     let second = Totp { seed: totp::parse_seed(&key).expect("a seed"), ..site.authenticator() };
     let code = totp::code_at(&second, site.clock.now());
     let done = browser.post(&site, add, &page.filled(&[("code", &code)])).await;
     assert!(done.location().ends_with("done=added"), "{}", done.location());
     assert_eq!(sessions(&site).await[0].strength, Strength::Password);
     let overview = browser.get(&site, "/.doorward/security").await;
-    assert!(overview.text.contains("You sign in with: 2 authenticator apps.") && !overview.text.contains("Password"), "{}", overview.text);
+    assert!(
+        overview.text.contains("You sign in with: 2 authenticator apps.") && !overview.text.contains("Password"),
+        "{}",
+        overview.text
+    );
     assert_eq!(browser.get(&site, "/.doorward/security/password").await.status, StatusCode::NOT_FOUND);
 }
 
@@ -269,7 +282,8 @@ async fn a_set_up_link_asks_for_no_password() {
     let mut browser = Browser::new();
     let page = browser.get(&site, &link).await;
     assert!(page.text.contains("Step 1 of 2") && page.text.contains("yours alone"), "{}", page.text);
-    let key = page.text.split("<p class=\"key\"><code>").nth(1).and_then(|rest| rest.split('<').next()).expect("a key").to_owned();
+    let key =
+        page.text.split("<p class=\"key\"><code>").nth(1).and_then(|rest| rest.split('<').next()).expect("a key").to_owned();
     assert!(browser.get(&site, &link).await.text.contains(&key), "a second look finds the same");
     let totp = Totp { seed: totp::parse_seed(&key).expect("a seed"), ..site.authenticator() };
     let code = totp::code_at(&totp, site.clock.now());
@@ -307,7 +321,8 @@ async fn completing_a_link_without_a_password_takes_the_old_one_away() {
     let link = site.link(&user).await;
     let mut browser = Browser::new();
     let page = browser.get(&site, &link).await;
-    let key = page.text.split("<p class=\"key\"><code>").nth(1).and_then(|rest| rest.split('<').next()).expect("a key").to_owned();
+    let key =
+        page.text.split("<p class=\"key\"><code>").nth(1).and_then(|rest| rest.split('<').next()).expect("a key").to_owned();
     let totp = Totp { seed: totp::parse_seed(&key).expect("a seed"), ..site.authenticator() };
     let code = totp::code_at(&totp, site.clock.now());
     let sheet = browser.post(&site, &link, &page.filled(&[("code", &code)])).await;
