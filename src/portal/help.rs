@@ -3,6 +3,7 @@
 use askama::Template;
 use http::{Response, StatusCode};
 
+use crate::model::contact::Contact;
 use crate::plan::whole::Plan;
 use crate::web::asset;
 use crate::web::owner;
@@ -19,10 +20,11 @@ pub const PAGE: &str = "/.doorward/help";
 struct HelpPage<'a> {
     installation: &'a str,
     cases: &'a [(&'a str, &'a str)],
+    contact: Option<&'a Contact>,
 }
 
 /// The page.
 pub fn show(plan: &Plan) -> Response<Body> {
     let cases = if plan.auth.mode.is_single_owner() { &owner::CASES[..] } else { &rescue::CASES[..] };
-    page::render(StatusCode::OK, &HelpPage { installation: &plan.name, cases })
+    page::render(StatusCode::OK, &HelpPage { installation: &plan.name, cases, contact: plan.support.as_ref() })
 }
