@@ -26,6 +26,7 @@ use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
 use crate::portal::codes::{Frame, Sheet};
 use crate::portal::guard::{self, Unproven};
+use crate::portal::owner_set_up;
 use crate::portal::owner_sign_in;
 use crate::portal::passkey::{ANSWER, Ask};
 use crate::portal::service::Portal;
@@ -204,7 +205,7 @@ async fn open(portal: &Portal, plan: &Plan, call: &Call<'_>, token: &str) -> Res
         return Err(Refusal::NotFound.into());
     }
     match (plan.auth.mode, &link.pending) {
-        (Mode::SingleOwner, None) => link.pending = Some(begun(portal, plan, call, hash).await?),
+        (Mode::SingleOwner, None) => link.pending = Some(owner_set_up::begun(portal, plan, call, hash).await?),
         // Begun while nobody was asked for a password: one has to be chosen first.
         (Mode::People, Some(pending)) if pending.password.is_none() => link.pending = None,
         (Mode::People | Mode::SingleOwner, _) => {}
@@ -214,15 +215,6 @@ async fn open(portal: &Portal, plan: &Plan, call: &Call<'_>, token: &str) -> Res
     let visitor = known.unwrap_or_else(|| Token::draw(portal.entropy));
     let go = Token::parse(call.query().text("go")).map_or_else(String::new, |go| format!("&go={}", go.to_text().expose()));
     Ok(SetUp { link, hash, path: format!("/.doorward/setup/{}", token.to_text().expose()), go, visitor, new_visitor })
-}
-
-/// What a link without a password begins with. A look at the link makes it, as nothing has to be chosen before; the second look
-/// finds the same.
-async fn begun(portal: &Portal, plan: &Plan, call: &Call<'_>, hash: TokenHash) -> Result<Pending, Stop> {
-    if !portal.store.stage_authenticator(hash, new_authenticator(portal, plan, call)).await? {
-        return Err(Refusal::NotFound.into());
-    }
-    Ok(portal.store.link(hash).await?.and_then(|link| link.pending).ok_or(Refusal::NotFound)?)
 }
 
 /// The step, or the first there is.
