@@ -241,9 +241,10 @@ allow = [\"user:alice\", \"user:bob\"]",
     ),
     entry(
         Code::W0514,
-        "With `mode = \"single_owner\"` a code from the authenticator app signs in alone, so it is one factor. What asks for \"2fa\" is then
-opened by a passkey that verifies its user and by nothing else. Without `require` a code or a passkey opens everything. The same
-is said of an account whose password or authenticator was set up under the other mode: `doorward user link NAME` helps.",
+        "With `mode = \"single_owner\"` a code from the authenticator app signs in alone, so it is one factor. What asks for
+\"2fa\" is then opened by a passkey that verifies its user and by nothing else. Without `require` a code or a passkey opens
+everything. The same is said of an account whose password or authenticator was set up under the other mode:
+`doorward user link NAME` helps.",
         "[auth]\nmode = \"single_owner\"\n\n[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nrequire = \"2fa\"",
         "[auth]\nmode = \"single_owner\"\n\n[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
     ),
