@@ -35,6 +35,12 @@ fn chromium_signs_in_with_passkeys() {
 }
 
 #[test]
+#[ignore = "needs chromium, certutil, python"]
+fn chromium_signs_in_as_the_one_owner() {
+    scenario("single_owner");
+}
+
+#[test]
 #[ignore = "needs chromium, certutil, oathtool, python"]
 fn recovery_codes_open_the_door_without_the_phone() {
     scenario("recovery");

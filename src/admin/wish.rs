@@ -12,6 +12,7 @@ use crate::admin::keys::{KeyAnswer, KeyWish};
 use crate::admin::status::Status;
 use crate::admin::trail::{TrailAnswer, TrailWish};
 use crate::plan::difference::Change;
+use crate::plan::owner::Account;
 
 /// What an owner asks for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -145,8 +146,8 @@ pub struct Details {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
-    /// argon2id, PHC string.
-    pub password_hash: String,
+    /// argon2id, PHC string; none where one owner signs in without a password.
+    pub password_hash: Option<String>,
     /// An authenticator's seed in base32.
     pub totp_seed: Option<String>,
 }
@@ -188,6 +189,9 @@ pub struct SiteLine {
     pub id: Option<String>,
     /// How many there are.
     pub passkeys: u64,
+    /// Accounts that are not disabled, and what they have to sign in with.
+    #[serde(default)]
+    pub accounts: Vec<Account>,
 }
 
 /// What became of a wish.
@@ -336,6 +340,9 @@ pub struct ResetAnswer {
     pub authenticators: usize,
     /// Recovery codes left.
     pub recovery_codes: usize,
+    /// Whether nobody has a password here.
+    #[serde(default)]
+    pub alone: bool,
     /// Where nothing but a password is left: how its holder gets a second factor again. Shown this once.
     pub setup_link: Option<String>,
     /// When the link dies, seconds since the Unix epoch.
@@ -362,6 +369,9 @@ pub struct UserLine {
     pub password: bool,
     /// Authenticators enrolled.
     pub authenticators: usize,
+    /// Passkeys and security keys.
+    #[serde(default)]
+    pub passkeys: usize,
     /// Recovery codes that can still be used.
     #[serde(default)]
     pub recovery_codes: usize,

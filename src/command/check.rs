@@ -6,7 +6,9 @@ use crate::command::exit::Failure;
 use crate::command::output::{Output, print};
 use crate::command::place::{Named, load};
 use crate::command::wish::Installation;
+use crate::config::complaint::Complaint;
 use crate::config::report::Report;
+use crate::plan::owner;
 use crate::plan::passkeys;
 use crate::plan::whole::Plan;
 
@@ -17,7 +19,7 @@ use crate::plan::whole::Plan;
 pub fn check(named: &Named, deny_warnings: bool, output: Output) -> Result<(), Failure> {
     let file = named.required_config()?;
     let (plan, report) = load(&file)?;
-    let report = unless_orphaned(named, &plan, report)?;
+    let report = held_against_store(named, &plan, report)?;
     if deny_warnings && !report.complaints.is_empty() {
         return Err(Failure::Warnings(Box::new(report)));
     }
@@ -35,18 +37,18 @@ pub fn check(named: &Named, deny_warnings: bool, output: Output) -> Result<(), F
     Ok(())
 }
 
-/// The report, unless a gateway runs whose passkeys would open nothing under `plan`. What the store holds is asked of nobody else:
+/// The report, with what a running gateway's accounts have to say about `plan`; refused if its passkeys would open nothing or its
+/// accounts are too many. What the store holds is asked of nobody else:
 /// `check` opens none, and without a gateway the next start says the same.
-fn unless_orphaned(named: &Named, plan: &Plan, mut report: Report) -> Result<Report, Failure> {
+fn held_against_store(named: &Named, plan: &Plan, mut report: Report) -> Result<Report, Failure> {
     let asked = Installation::find(named).and_then(|installation| installation.ask_running(&Wish::Site));
     // One that is another user's, or does not answer, says nothing against the file.
     let Ok(Some(Answer::Site(site))) = asked else { return Ok(report) };
-    match site.id.as_deref().and_then(|id| passkeys::orphaned(plan, (id, site.passkeys))) {
-        None => Ok(report),
-        Some(complaint) => {
-            report.complaints.push(complaint);
-            Err(Failure::Config(Box::new(report)))
-        }
+    report.complaints.extend(site.id.as_deref().and_then(|id| passkeys::orphaned(plan, (id, site.passkeys))));
+    report.complaints.extend(owner::held_against(plan, &site.accounts));
+    match report.complaints.iter().any(Complaint::is_error) {
+        false => Ok(report),
+        true => Err(Failure::Config(Box::new(report))),
     }
 }
 

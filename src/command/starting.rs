@@ -22,6 +22,9 @@ pub struct UpWords {
     /// Hosts and the apps behind them, such as jupyter.localhost=127.0.0.1:8888
     #[arg(required = true, value_name = "HOST=UPSTREAM")]
     pub apps: Vec<String>,
+    /// One account only, which signs in by a code alone or a passkey: no name, no password
+    #[arg(long)]
+    pub single_owner: bool,
     /// Where to listen.
     #[command(flatten)]
     pub listen: Listen,

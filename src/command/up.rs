@@ -13,6 +13,7 @@ use crate::command::serve::{HangUp, Manner, serve};
 use crate::command::starting::{AcmeWords, Listen, UpWords};
 use crate::config::source::Source;
 use crate::daemon::configuration;
+use crate::model::mode::Mode;
 use crate::plan::whole::Plan;
 use crate::plan::written::{Quick, QuickAcme, QuickApp};
 
@@ -28,6 +29,7 @@ pub fn up(named: &Named, words: &UpWords, output: Output) -> Result<(), Failure>
         https,
         http: Some(http),
         data_dir: named.data_dir.clone(),
+        mode: if words.single_owner { Mode::SingleOwner } else { Mode::People },
         acme: acme(&words.acme),
     };
     let text = quick.to_toml();

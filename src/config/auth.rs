@@ -5,11 +5,14 @@ use std::time::Duration;
 use crate::config::placed::{Place, Placed};
 use crate::config::reader::Reader;
 use crate::model::credential::TotpAlgorithm;
+use crate::model::mode::Mode;
 use crate::model::strength::Strength;
 
 /// `[auth]`
 #[derive(Clone, Debug, Default)]
 pub struct AuthTable {
+    /// Whether there are people, or one owner.
+    pub mode: Option<Placed<Mode>>,
     /// What apps ask for.
     pub require: Option<Placed<Strength>>,
     /// Shortest password.
@@ -96,6 +99,7 @@ impl AuthTable {
     /// Reads the table.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         Self {
+            mode: reader.choice("mode", &[Mode::People, Mode::SingleOwner].map(|mode| (mode.name(), mode))),
             require: strength(reader),
             // NIST SP 800-63B allows no fewer than 8; more than 64 would keep people from using pass phrases of their own.
             password_min_length: reader.integer("password_min_length", 8, 64),

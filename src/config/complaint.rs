@@ -109,6 +109,8 @@ codes! {
     E0508 Error "a certificate lacks its key, or a key its certificate",
     E0509 Error "a certificate file cannot be used",
     W0510 Warning "an upstream's certificate is not verified",
+    E0513 Error "the mode is for one account, and there are several",
+    W0514 Warning "what signs in under this mode is not enough",
     E0520 Error "an app cannot be mounted at a path",
     E0521 Error "the apps of one host name different certificates",
     E0601 Error "a rule can never match",

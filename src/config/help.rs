@@ -230,6 +230,25 @@ upstream_tls = { insecure_skip_verify = true }",
 upstream_tls = { ca = \"nas.pem\", server_name = \"nas.local\" }",
     ),
     entry(
+        Code::E0513,
+        "With `mode = \"single_owner\"` there is one account, and a code from its authenticator app or its passkey is all that signs
+in; nobody is asked for a name, so it has to be clear whose code it is. Disable the other accounts (`doorward user disable`)
+or delete them, or let people sign in with names.",
+        "[auth]\nmode = \"single_owner\"\n\n[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
+allow = [\"user:alice\", \"user:bob\"]",
+        "[auth]\nmode = \"people\"\n\n[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
+allow = [\"user:alice\", \"user:bob\"]",
+    ),
+    entry(
+        Code::W0514,
+        "With `mode = \"single_owner\"` a code from the authenticator app signs in alone, so it is one factor. What asks for
+\"2fa\" is then opened by a passkey that verifies its user and by nothing else. Without `require` a code or a passkey opens
+everything. The same is said of an account whose password or authenticator was set up under the other mode:
+`doorward user link NAME` helps.",
+        "[auth]\nmode = \"single_owner\"\n\n[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nrequire = \"2fa\"",
+        "[auth]\nmode = \"single_owner\"\n\n[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
+    ),
+    entry(
         Code::E0520,
         "`path` is where on its hosts an app is: names of letters, digits, `-`, `.`, `_` and `~` between slashes, which every
 server reads alike. `strip_path` takes that path away before the app sees it, so there has to be one.",

@@ -18,6 +18,7 @@ use crate::base::current::Current;
 use crate::base::entropy::Entropy;
 use crate::base::lifeline::Lifeline;
 use crate::base::task;
+use crate::daemon::accounts;
 use crate::daemon::certificates::{self, Register};
 use crate::daemon::control;
 use crate::daemon::counter::Counter;
@@ -99,6 +100,12 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
     let site = store.site();
     let orphaned = site.id.as_deref().and_then(|id| passkeys::orphaned(&plan, (id, site.passkeys)));
     orphaned.map_or(Ok(()), |complaint| Err(Fault::Orphaned(complaint.in_a_line())))?;
+    for complaint in accounts::held_against(&plan, &store)? {
+        if complaint.is_error() {
+            return Err(Fault::SeveralAccounts(complaint.in_a_line()));
+        }
+        warn!(event = Event::AccountStuck.name(), "{}", complaint.in_a_line());
+    }
     let ca = Arc::new(LocalCa::open_or_create(&place.certs, &clock, entropy).map_err(|fault| Fault::Tls(vec![fault]))?);
     let directory =
         Directory::new(Arc::clone(&ca), clock.clone(), Wanted::by(&plan), plan.tls.min_version).map_err(Fault::Tls)?;

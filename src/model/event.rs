@@ -18,6 +18,8 @@ pub enum Event {
     Confirmed,
     /// Somebody added a way to sign in, or took one away.
     CredentialChanged,
+    /// What an account has to sign in with is not what is asked for.
+    AccountStuck,
     /// Somebody tried to, and what came with it did not fit.
     CredentialRefused,
     /// A session was opened on one more host.
@@ -111,6 +113,7 @@ impl Event {
             Self::BanLifted => "ban.lifted",
             Self::Confirmed => "auth.confirmed",
             Self::CredentialChanged => "credential.changed",
+            Self::AccountStuck => "account.stuck",
             Self::CredentialRefused => "credential.refused",
             Self::HandedOff => "session.hand_off",
             Self::InCircles => "session.circles",

@@ -7,6 +7,7 @@ pub mod contact;
 pub mod credential;
 pub mod event;
 pub mod identity;
+pub mod mode;
 pub mod profile;
 pub mod session;
 pub mod strength;

@@ -156,6 +156,16 @@ impl Session {
         Self { strength, ..self.confirmed(proofs) }
     }
 
+    /// What it was begun with, in a word: its strength, and by which factor where it is one.
+    pub fn method(&self) -> &'static str {
+        let Proofs { password, code, passkey } = self.proofs;
+        match self.strength {
+            Strength::Password if password.is_none() && code.is_some() => "code",
+            Strength::Password if password.is_none() && passkey.is_some() => "security key",
+            strength => strength.name(),
+        }
+    }
+
     /// Counts something that is under way under this session, for as long as the answer is held.
     pub fn begin_stream(&self) -> Stream {
         self.streams.fetch_add(1, Ordering::Relaxed);

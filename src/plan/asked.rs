@@ -9,8 +9,8 @@ use crate::config::placed;
 use crate::config::placed::Placed;
 use crate::config::rule::RuleTable;
 use crate::model::profile::{BadGroupName, GroupName};
-use crate::model::strength::Strength;
 use crate::model::user::{BadUserName, UserName};
+use crate::plan::owner;
 use crate::plan::settings;
 use crate::policy::people::{Allowed, People};
 use crate::policy::requirement::Requirement;
@@ -31,9 +31,10 @@ enum Subject {
 /// What an app asks for where no rule says otherwise.
 pub fn of_app(document: &Document, table: &AppTable, complaints: &mut Vec<Complaint>) -> Requirement {
     let require = table.require.as_ref().or(document.auth.require.as_ref());
+    let mode = placed::value(document.auth.mode.as_ref()).unwrap_or_default();
     let max_age = table.max_age.as_ref().and_then(|written| max_age(written, "app.max_age", complaints));
     let people = table.allow.as_ref().map(|allow| people(allow, "app.allow", complaints)).unwrap_or_default();
-    Requirement { strength: placed::value(require).unwrap_or(Strength::TwoFactor), max_age, people }
+    Requirement { strength: placed::value(require).unwrap_or_else(|| owner::require(mode)), max_age, people }
 }
 
 /// What a rule asks for: what it does not say is as in its app.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::units::written;
+use crate::model::mode::Mode;
 use crate::plan::acme::AcmePolicy;
 use crate::plan::app::{App, CertificateFiles};
 use crate::plan::difference::{Change, Effect};
@@ -34,6 +35,7 @@ pub fn compare(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
         say(effect, format!("the oldest TLS spoken is {} instead of {}", name(new), name(old)));
     }
     sessions(old, new, &mut say);
+    mode(old.auth.mode, new.auth.mode, &mut say);
     if old.portal != new.portal || old.public_port != new.public_port {
         say(Effect::Alters, format!("people sign in at {} instead of {}", new.origin(), old.origin()));
     }
@@ -144,6 +146,21 @@ fn proxies(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
     }
     if old.header != new.header {
         say(Effect::Alters, format!("proxies name their clients in {} instead of {}", new.header, old.header));
+    }
+}
+
+fn mode(old: Mode, new: Mode, say: &mut impl FnMut(Effect, String)) {
+    match (old, new) {
+        (Mode::People, Mode::SingleOwner) => {
+            say(
+                Effect::Opens,
+                "a code from the authenticator app signs in alone, without a name and without a password".to_owned(),
+            );
+        }
+        (Mode::SingleOwner, Mode::People) => {
+            say(Effect::Closes, "signing in takes a name and a password, no longer a code alone".to_owned());
+        }
+        (Mode::People, Mode::People) | (Mode::SingleOwner, Mode::SingleOwner) => {}
     }
 }
 

@@ -12,6 +12,7 @@ use crate::plan::expect;
 use crate::plan::hosts::HostBook;
 use crate::plan::metrics;
 use crate::plan::notify;
+use crate::plan::owner;
 use crate::plan::passkeys;
 use crate::plan::portal::{self, Address};
 use crate::plan::routes::Routes;
@@ -77,6 +78,8 @@ pub fn compile(document: &Document) -> Result<Compiled, Vec<Complaint>> {
         complaints.push(complaint.help(format!("add a table [[app]] with {example}")).key("app"));
     }
     passkeys::unmeetable(&plan, document, &mut complaints);
+    owner::unmet(&plan, document, &mut complaints);
+    owner::several_named(&plan, document, &mut complaints);
     // A plan that is not applied anyway is not held against anything.
     if !complaints.iter().any(Complaint::is_error) {
         acme::look(&plan, document, &mut complaints);

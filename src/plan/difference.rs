@@ -189,7 +189,7 @@ pub const fn behind(strength: Strength) -> &'static str {
     match strength {
         Strength::Passkey => "behind a passkey",
         Strength::TwoFactor => "behind two factors",
-        Strength::Password => "behind a password alone",
+        Strength::Password => "behind one factor alone",
     }
 }
 

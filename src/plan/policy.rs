@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use crate::auth::passkey::Verification;
 use crate::auth::throttle::Settings;
 use crate::model::credential::TotpRecipe;
+use crate::model::mode::Mode;
 use crate::model::strength::Strength;
 use crate::plan::app::CertificateFiles;
 use crate::policy::host::Host;
@@ -29,6 +30,8 @@ pub struct SessionPolicy {
 /// How people sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthPolicy {
+    /// Whether there are people, or one owner.
+    pub mode: Mode,
     /// What apps ask for unless they say otherwise.
     pub require: Strength,
     /// Shortest password, in characters.

@@ -26,6 +26,7 @@ use crate::portal::arrival;
 use crate::portal::call::Call;
 use crate::portal::guard;
 use crate::portal::journey::Journey;
+use crate::portal::owner_sign_in;
 use crate::portal::passkey::{self, ANSWER, Ask, BUTTON, METHOD, Wanted};
 use crate::portal::second_factor::{self, Outcome};
 use crate::portal::service::Portal;
@@ -84,6 +85,8 @@ struct Asked<'a> {
     facts: SignInFacts,
     journey: Option<Journey>,
     needs: Needs,
+    /// Whether anybody has a password here.
+    passwords: bool,
 }
 
 /// Where a visitor stands who comes here.
@@ -193,7 +196,7 @@ impl Asked<'_> {
     /// The second step where there is one, because that is what makes the session as firm as it is.
     fn takes_password(&self) -> bool {
         let second = !self.facts.totps.is_empty() || self.session.strength > Strength::Password;
-        self.needs.strength == Strength::Password && !second && self.facts.password.is_some()
+        self.passwords && self.needs.strength == Strength::Password && !second && self.facts.password.is_some()
     }
 
     /// What a passkey has to do here: one that did not check whose it is proves no session that one began.
@@ -257,6 +260,7 @@ async fn standing<'a>(
         // Whoever comes by themselves wants to prove something.
         Some(_) | None => anew(session),
     };
+    let needs = owner_sign_in::reachable(plan, session, needs);
     match needs.lack(session, call.now) {
         None => return Ok(Standing::Elsewhere(Box::new(arrival::leave(portal, call, journey.as_ref())))),
         // A passkey is firm enough by itself, so the session can go on with one; for less, it begins anew.
@@ -264,7 +268,9 @@ async fn standing<'a>(
         Some(Lack::Strength | Lack::Freshness) => {}
     }
     let facts = portal.store.sign_in_facts_of(session.user).await?;
-    let asked = facts.filter(|facts| !facts.user.disabled).map(|facts| Asked { session, facts, journey: journey.clone(), needs });
+    let passwords = !plan.auth.mode.is_single_owner();
+    let asked = facts.filter(|facts| !facts.user.disabled);
+    let asked = asked.map(|facts| Asked { session, facts, journey: journey.clone(), needs, passwords });
     match asked {
         Some(asked) if asked.can_prove(portal, plan) => Ok(Standing::Asked(Box::new(asked))),
         Some(asked) if asked.session.strength < needs.strength => {

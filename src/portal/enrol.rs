@@ -1,5 +1,5 @@
 //! Leads somebody whose password is known to be right through setting up an authenticator: a set-up link of their own, in which
-//! that password waits already.
+//! that password waits already. Where nobody has one, somebody whose recovery code was right.
 
 use std::time::Duration;
 
@@ -31,12 +31,19 @@ pub async fn begin(
     (facts, session): (&SignInFacts, SessionId),
     (go, why): (&str, &'static str),
 ) -> Result<Response<Body>, Stop> {
-    let password = facts.password.clone().ok_or(Refusal::Forbidden)?;
+    let password = facts.password.clone();
+    if password.is_none() && !plan.auth.mode.is_single_owner() {
+        return Err(Refusal::Forbidden.into());
+    }
     let token = Token::draw(portal.entropy);
     let told = call.entry(Deed::LinkIssued).because(why);
     let totp = set_up::new_authenticator(portal, plan, call);
     let issued = portal.store.telling(told).issue_own_link(session, token.hash(), call.now.plus(LIFE)).await?;
-    if !issued || !portal.store.stage_password(token.hash(), password, totp).await? {
+    let staged = match password {
+        Some(password) => portal.store.stage_password(token.hash(), password, totp).await?,
+        None => portal.store.stage_authenticator(token.hash(), totp).await?,
+    };
+    if !issued || !staged {
         return Err(Refusal::Forbidden.into());
     }
     Ok(call.redirect(&format!("/.doorward/setup/{}?step=2&go={go}", token.to_text().expose())))

@@ -88,6 +88,10 @@ pub async fn strengthening<'a>(
         Ok(proven) => proven,
         Err(way) => return Ok(Err(way)),
     };
+    if plan.auth.mode.is_single_owner() {
+        // One factor is all that is asked for: whoever proved it may add others.
+        return Ok(Ok(proven));
+    }
     let has_none = Held::of(&proven.facts).second_factors() == 0 && proven.session.strength == Strength::Password;
     if has_none && factors::may_have_none(plan, proven.session).is_err() {
         return Ok(Err(Box::new(sign_in::no_second_factor(
@@ -110,7 +114,9 @@ pub async fn facts(portal: &Portal, session: &Session) -> Result<SignInFacts, St
 
 /// What has to be proven, and how lately, for somebody to change something.
 pub fn needs(plan: &Plan, session: &Session, facts: &SignInFacts) -> Needs {
-    let firmest = if Held::of(facts).second_factors() > 0 { Strength::TwoFactor } else { Strength::Password };
+    // Where there is one owner, a factor is what signs in by itself: the one that did is asked for again.
+    let second = !plan.auth.mode.is_single_owner() && Held::of(facts).second_factors() > 0;
+    let firmest = if second { Strength::TwoFactor } else { Strength::Password };
     Needs { strength: session.strength.max(firmest), max_age: Some(plan.session.sudo_timeout) }
 }
 

@@ -25,6 +25,7 @@ use crate::base::seal::MasterKey;
 use crate::base::secret::Secret;
 use crate::model::credential::{Totp, TotpRecipe};
 use crate::model::identity::Identity;
+use crate::model::mode::Mode;
 use crate::model::session::Ended;
 use crate::model::strength::Strength;
 use crate::model::user::User;
@@ -225,6 +226,7 @@ pub(super) fn plan(strength: Strength) -> Plan {
             sudo_timeout: HOUR / 4,
         },
         auth: AuthPolicy {
+            mode: Mode::People,
             require: strength,
             password_min_length: 12,
             totp_issuer: "Example home".into(),

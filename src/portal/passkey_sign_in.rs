@@ -1,5 +1,5 @@
 //! Signing in with a passkey, without a name and without a password. One that did not verify its user is no more than a second
-//! step: the password is asked for, and the key once more after it.
+//! step: the password is asked for, and the key once more after it. Where there is one owner it is one factor, like a code.
 
 use http::{Response, StatusCode};
 use tokio::time::Instant;
@@ -16,6 +16,7 @@ use crate::plan::whole::Plan;
 use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
 use crate::portal::journey::Journey;
+use crate::portal::owner_sign_in;
 use crate::portal::passkey::{self, BUTTON, METHOD, Right, Wanted, Wrong};
 use crate::portal::service::Portal;
 use crate::portal::sign_in::{self, Shown};
@@ -27,6 +28,7 @@ use crate::web::page::Alert;
 use crate::web::text;
 use crate::wire::body::Body;
 
+const FAILED: &str = Event::SignInFailed.name();
 const THROTTLED: &str = Event::Throttled.name();
 
 /// Judges the answer in a form of the sign-in page that has proven where it comes from.
@@ -56,7 +58,11 @@ pub async fn submit(
     portal.metrics.attempt_took(Method::Passkey, began.elapsed());
     match judged {
         Err(wrong) => Ok(page(refused(&wrong))),
-        Ok(right) if !right.shown.verified => {
+        Ok(right) if !owner_sign_in::admits(portal, plan, right.user.id).await? => {
+            tracing::warn!(event = FAILED, user = %right.user.name, method = METHOD, reason = "not the only account", request = call.request_id);
+            Ok(page(refused(&Wrong { reason: Refused::Unknown, user: None, forget: None })))
+        }
+        Ok(right) if !right.shown.verified && !plan.auth.mode.is_single_owner() => {
             let notice = Some(keys::PASSWORD_FIRST.to_owned());
             Ok(page(Shown { notice, name: right.user.name.as_str(), ..Shown::default() }))
         }
@@ -75,8 +81,9 @@ async fn enter(
     (sent, right, journey): (&Form, &Right, Option<&Journey>),
 ) -> Result<Option<Response<Body>>, Stop> {
     let remember = plan.session.remember.is_some() && sent.get("remember").is_some();
+    let strength = right.proof().lifts_to().unwrap_or(Strength::Password);
     let proofs = Proofs { passkey: Some(call.now), ..Proofs::default() };
-    let proven = Proven { user: right.user.id, strength: Strength::Passkey, proofs, remember };
+    let proven = Proven { user: right.user.id, strength, proofs, remember };
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     let told = call.entry(Deed::SignIn).with(&call.agent()).by(METHOD).detailed(call.host.as_str());
     let Some(session) = portal.store.telling(told).open_by(right.proof(), session).await? else { return Ok(None) };

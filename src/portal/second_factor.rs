@@ -212,6 +212,10 @@ fn form(
 /// [`Stop`] when the store does not answer, or is asked too much.
 pub async fn half_done(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -> Result<Option<HalfDone>, Stop> {
     let (Some(visitor), Some(token)) = (call.visitor(), Token::parse(sent.text("c"))) else { return Ok(None) };
+    // Begun with a password, before nobody was asked for one any more.
+    if plan.auth.mode.is_single_owner() {
+        return Ok(None);
+    }
     if let Err(wait) = portal.budgets.links.spend(call.network()) {
         return Err(Refusal::TooMany { wait }.into());
     }
@@ -334,7 +338,11 @@ fn has_second_step(facts: &SignInFacts) -> bool {
 
 /// The label of the field for a code of any of these authenticators.
 pub fn label(totps: &[Totp]) -> String {
-    let mut lengths: Vec<u32> = totps.iter().map(|totp| totp.recipe.digits).collect();
+    label_of(totps.iter().map(|totp| totp.recipe.digits).collect())
+}
+
+/// The same for codes of these lengths.
+pub fn label_of(mut lengths: Vec<u32>) -> String {
     lengths.sort_unstable();
     lengths.dedup();
     match lengths.as_slice() {

@@ -27,6 +27,7 @@ use crate::portal::confirm;
 use crate::portal::guard::{self, Unproven};
 use crate::portal::hand_off;
 use crate::portal::journey::Journey;
+use crate::portal::owner_sign_in;
 use crate::portal::passkey::{self, ANSWER, Ask, Wanted};
 use crate::portal::passkey_sign_in;
 use crate::portal::service::Portal;
@@ -47,7 +48,7 @@ use crate::wire::body::Body;
 use crate::wire::cookie;
 
 /// What the token of this form is good for.
-const PURPOSE: &str = "sign in";
+pub const PURPOSE: &str = "sign in";
 // How the log names what happens here.
 const METHOD: &str = "password";
 const FAILED: &str = Event::SignInFailed.name();
@@ -135,7 +136,8 @@ pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
         return call.redirect(&confirm::path(&go, why));
     }
     let why = why.map(|why| why.notice(&plan.session));
-    if call.session().is_some() && call.journey_needs(plan, journey.as_ref()).strength == Strength::Passkey {
+    let needs = call.journey_needs(plan, journey.as_ref());
+    if call.session().is_some_and(|session| owner_sign_in::reachable(plan, session, needs).strength == Strength::Passkey) {
         // Whose passkey it has to be is known, so that is where they are asked for it.
         let go = portal.journeys.keep(journey.as_ref(), call.network(), call.now);
         return call.redirect(&confirm::path(&go, None));
@@ -160,6 +162,9 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     }
     if sent.get(ANSWER).is_some() {
         return passkey_sign_in::submit(portal, plan, call, (&sent, journey)).await;
+    }
+    if plan.auth.mode.is_single_owner() {
+        return owner_sign_in::submit(portal, plan, call, (&sent, journey)).await;
     }
     let began = Instant::now();
     let name = sent.text("name").parse::<UserName>().ok();
@@ -198,6 +203,9 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
 
 /// The form itself. A browser without our cookie gets one: the token of the form is bound to it.
 pub fn form(portal: &Portal, plan: &Plan, call: &Call<'_>, journey: Option<&Journey>, shown: Shown<'_>) -> Response<Body> {
+    if plan.auth.mode.is_single_owner() {
+        return owner_sign_in::form(portal, plan, call, journey, shown);
+    }
     let known = call.visitor();
     let visitor = known.clone().unwrap_or_else(|| Token::draw(portal.entropy));
     let asked = (visitor.hash(), Wanted::SignIn);

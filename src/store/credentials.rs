@@ -97,7 +97,7 @@ impl Store {
     }
 }
 
-fn facts(database: &Database, keys: &Keys, user: User) -> Result<SignInFacts, Fault> {
+pub(super) fn facts(database: &Database, keys: &Keys, user: User) -> Result<SignInFacts, Fault> {
     let select = "SELECT password FROM account WHERE id = ?1 AND password IS NOT NULL";
     let password = database.one(select, params![user.id.as_str()], |row| row.secret(0).map(PasswordHash))?;
     let select = "SELECT id, algorithm, digits, period, seed, last_step, created_at
@@ -118,6 +118,11 @@ pub(super) fn burn(database: &Database, totp: TotpId, step: u64) -> Result<bool,
 pub(super) fn set_password(database: &Database, user: UserId, password: &PasswordHash) -> Result<(), Fault> {
     let update = "UPDATE account SET password = ?2 WHERE id = ?1";
     database.execute(update, params![user.as_str(), password.0.expose()]).map(|_| ())
+}
+
+/// Takes the password away.
+pub(super) fn forget_password(database: &Database, user: UserId) -> Result<(), Fault> {
+    database.execute("UPDATE account SET password = NULL WHERE id = ?1", params![user.as_str()]).map(|_| ())
 }
 
 /// Puts `totp` in place of all authenticators of `user`.

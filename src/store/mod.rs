@@ -26,6 +26,7 @@ pub mod migrate;
 pub mod notices;
 pub mod open;
 pub mod own_account;
+pub mod owner;
 pub mod passkeys;
 pub mod people;
 pub mod proof;

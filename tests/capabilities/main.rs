@@ -32,6 +32,7 @@ mod seeing;
 mod set_up_passkey;
 mod shutdown;
 mod sign_in;
+mod single_owner;
 mod smuggling;
 mod upstreams;
 mod websockets;

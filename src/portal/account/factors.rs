@@ -6,6 +6,7 @@ use crate::plan::app::App;
 use crate::plan::whole::Plan;
 use crate::policy::rule::Action;
 use crate::store::credentials::SignInFacts;
+use crate::web::owner;
 use crate::web::security;
 
 /// How much somebody has to prove themselves with, by kind.
@@ -22,6 +23,8 @@ pub struct Held {
 pub enum Needed {
     /// The installation (`auth.require`).
     Everywhere,
+    /// Whoever has it: they sign in with nothing else.
+    ToSignIn,
     /// An app that they may open, by its name.
     By(String),
 }
@@ -56,6 +59,9 @@ pub fn may_remove(plan: &Plan, session: &Session, held: Held) -> Result<(), Need
 /// # Errors
 /// What needs it.
 pub fn may_have_none(plan: &Plan, session: &Session) -> Result<(), Needed> {
+    if plan.auth.mode.is_single_owner() {
+        return Err(Needed::ToSignIn);
+    }
     if plan.auth.require > Strength::Password {
         return Err(Needed::Everywhere);
     }
@@ -79,6 +85,7 @@ impl Needed {
     /// Why it stays.
     pub fn reason(&self) -> String {
         match self {
+            Self::ToSignIn => owner::LAST_FACTOR.to_owned(),
             Self::Everywhere => security::LAST_FACTOR.to_owned(),
             Self::By(app) => security::last_factor_for(app),
         }

@@ -18,6 +18,7 @@ use crate::base::units::in_words;
 use crate::model::audit::{Deed, Entry, Outcome};
 use crate::model::credential::{Passkey, PasskeyId};
 use crate::model::event::Event;
+use crate::model::mode::Mode;
 use crate::model::session::Session;
 use crate::model::strength::Strength;
 use crate::plan::app::App;
@@ -36,6 +37,7 @@ use crate::store::passkeys::LONGEST_NAME;
 use crate::web::asset;
 use crate::web::form::Form;
 use crate::web::keys;
+use crate::web::owner;
 use crate::web::page::{self, Alert};
 use crate::web::refusal::Refusal;
 use crate::web::text;
@@ -170,14 +172,24 @@ async fn list(
         status: status(&passkeys),
         alert,
         reason,
-        rows: passkeys.into_iter().map(|passkey| row(call, passkey)).collect(),
+        rows: passkeys.into_iter().map(|passkey| row(plan, call, passkey)).collect(),
         token: guard::token(portal, call, session.id.as_str().as_bytes(), PURPOSE),
         accepted,
     };
     Ok(page::render_asking(status_code, &page, asks))
 }
 
-fn row(call: &Call<'_>, passkey: Passkey) -> Row {
+/// What a key can do.
+fn ability(plan: &Plan, passkey: &Passkey) -> &'static str {
+    match (plan.auth.mode, replaces(passkey)) {
+        (Mode::People, true) => keys::REPLACES,
+        (Mode::People, false) => keys::SECOND_ONLY,
+        (Mode::SingleOwner, _) if passkey.verifies => owner::KEY_SIGNS_IN,
+        (Mode::SingleOwner, _) => owner::KEY_IS_ONE,
+    }
+}
+
+fn row(plan: &Plan, call: &Call<'_>, passkey: Passkey) -> Row {
     let ago = |at| in_words(call.now.since(at));
     Row {
         id: passkey.id,
@@ -185,7 +197,7 @@ fn row(call: &Call<'_>, passkey: Passkey) -> Row {
         added: keys::added(&ago(passkey.created_at)),
         used: keys::used(passkey.used_at.map(ago).as_deref()),
         place: if passkey.backup_eligible { keys::SYNCED } else { keys::ONE_DEVICE },
-        ability: if replaces(&passkey) { keys::REPLACES } else { keys::SECOND_ONLY },
+        ability: ability(plan, &passkey),
         set_aside: passkey.set_aside.is_some(),
         name: passkey.name,
     }
@@ -294,7 +306,9 @@ fn asked_of(plan: &Plan, session: &Session) -> Strength {
         required.chain([app.rules.requirement.clone()]).collect::<Vec<_>>()
     };
     let open = plan.apps.iter().flat_map(rules).filter(|requirement| requirement.people.let_in(session));
-    open.map(|requirement| requirement.strength).fold(plan.auth.require, Strength::max)
+    // Where there is one owner, nothing but factors signs in: the last one stays.
+    let least = if plan.auth.mode.is_single_owner() { Strength::TwoFactor } else { plan.auth.require };
+    open.map(|requirement| requirement.strength).fold(least.max(plan.auth.require), Strength::max)
 }
 
 fn entry(call: &Call<'_>, session: &Session) -> Entry {
