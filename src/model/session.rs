@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::base::clock::Timestamp;
 use crate::base::id::Id;
 use crate::base::lifeline::Lifeline;
+use crate::model::method::{Method, Methods};
 use crate::model::profile::Profile;
 use crate::model::strength::Strength;
 use crate::model::user::{UserId, UserName};
@@ -154,6 +155,18 @@ impl Session {
     #[must_use]
     pub fn of_strength(&self, strength: Strength, proofs: Proofs) -> Self {
         Self { strength, ..self.confirmed(proofs) }
+    }
+
+    /// The ways in which its holder has proven who they are since it began. One from before proofs were noted tells none.
+    pub fn proven(&self) -> Methods {
+        let Proofs { password, code, passkey } = self.proofs;
+        let (password, two) = (password.is_some(), self.strength >= Strength::TwoFactor);
+        Methods::of(Method::ALL.into_iter().filter(|method| match method {
+            Method::Password => password,
+            Method::PasswordTotp => two && password && code.is_some(),
+            Method::PasswordPasskey => two && password && passkey.is_some(),
+            Method::Passkey => self.strength == Strength::Passkey && passkey.is_some(),
+        }))
     }
 
     /// Counts something that is under way under this session, for as long as the answer is held.

@@ -16,6 +16,7 @@ use crate::base::units;
 use crate::config::document::Document;
 use crate::model::identity::Identity;
 use crate::plan::app::App;
+use crate::plan::difference;
 use crate::plan::places::{Origin, Places};
 use crate::plan::routes::Entry;
 use crate::plan::whole::Plan;
@@ -344,7 +345,8 @@ fn asks_for(requirement: &Requirement) -> String {
         People::Everybody => String::new(),
         people => format!(", of {people}"),
     };
-    format!("asks for {}{age}{people}", requirement.strength.name())
+    let ways = difference::by_ways(requirement.methods).map(|ways| format!(" {ways}")).unwrap_or_default();
+    format!("asks for {}{ways}{age}{people}", requirement.strength.name())
 }
 
 impl Kind {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use rusqlite::params;
 
+use crate::base::clock::Timestamp;
 use crate::model::credential::{Passkey, PasswordHash, Totp, TotpAlgorithm, TotpId, TotpRecipe};
+use crate::model::terms::Terms;
 use crate::model::user::{User, UserId, UserName};
 use crate::store::database::{Database, Record, stored};
 use crate::store::devices;
@@ -13,6 +15,7 @@ use crate::store::live::Which;
 use crate::store::open::{Keys, Store};
 use crate::store::passkeys;
 use crate::store::recovery;
+use crate::store::terms;
 use crate::store::users;
 use crate::store::vault;
 
@@ -29,6 +32,10 @@ pub struct SignInFacts {
     pub passkeys: Vec<Passkey>,
     /// How many recovery codes they can still use.
     pub recovery_left: usize,
+    /// What the owner set down for them.
+    pub terms: Terms,
+    /// Since when what is asked of them has been asked: since their account was made, or since the owner last demanded more.
+    pub asked_since: Timestamp,
 }
 
 impl Store {
@@ -106,7 +113,8 @@ fn facts(database: &Database, keys: &Keys, user: User) -> Result<SignInFacts, Fa
     let mut passkeys = passkeys::all_of(database, keys, user.id)?;
     passkeys.retain(|passkey| passkey.set_aside.is_none());
     let recovery_left = recovery::left(database, user.id)?;
-    Ok(SignInFacts { user, password, totps, passkeys, recovery_left })
+    let (terms, asked_since) = terms::of(database, &user)?;
+    Ok(SignInFacts { user, password, totps, passkeys, recovery_left, terms, asked_since })
 }
 
 /// Judges and burns in one statement: of two submissions of one code only one changes a row.

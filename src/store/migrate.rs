@@ -17,6 +17,7 @@ const STEPS: &[(i64, &str)] = &[
     (7, include_str!("schema/0007_recovery.sql")),
     (8, include_str!("schema/0008_protection.sql")),
     (9, include_str!("schema/0009_authenticators.sql")),
+    (10, include_str!("schema/0010_terms.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (
