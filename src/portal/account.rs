@@ -3,6 +3,7 @@
 
 pub mod activity;
 pub mod authenticators;
+pub mod door;
 pub mod enrolment;
 pub mod factors;
 pub mod moment;
@@ -106,11 +107,12 @@ async fn overview(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Respo
         1 if facts.recovery_left == 0 => (security::two_factor_on(&held.in_words()), Some(security::ONE_FACTOR)),
         _ => (security::two_factor_on(&held.in_words()), None),
     };
+    let closed = (!door::serves_itself(plan, &facts.terms)).then_some(security::ASK_OWNER);
     let page = AccountPage {
         installation: &plan.name,
         user: session.user_name.as_str(),
         told: told(call),
-        warning: warning.or((held.second_factors() == 0).then_some(security::ADD_ONE)),
+        warning: closed.or(warning).or((held.second_factors() == 0).then_some(security::ADD_ONE)),
         standing,
         // In the order of their importance.
         sections: vec![

@@ -30,6 +30,8 @@ pub struct SignInFacts {
     pub totps: Vec<Totp>,
     /// Their passkeys and security keys that were not set aside, oldest first.
     pub passkeys: Vec<Passkey>,
+    /// How many of their keys were set aside.
+    pub set_aside: usize,
     /// How many recovery codes they can still use.
     pub recovery_left: usize,
     /// What the owner set down for them.
@@ -111,10 +113,12 @@ fn facts(database: &Database, keys: &Keys, user: User) -> Result<SignInFacts, Fa
                   FROM totp WHERE account_id = ?1 ORDER BY created_at, id";
     let totps = database.all(select, params![user.id.as_str()], |row| totp(row, keys, user.id))?;
     let mut passkeys = passkeys::all_of(database, keys, user.id)?;
+    let all = passkeys.len();
     passkeys.retain(|passkey| passkey.set_aside.is_none());
+    let set_aside = all - passkeys.len();
     let recovery_left = recovery::left(database, user.id)?;
     let (terms, asked_since) = terms::of(database, &user)?;
-    Ok(SignInFacts { user, password, totps, passkeys, recovery_left, terms, asked_since })
+    Ok(SignInFacts { user, password, totps, passkeys, set_aside, recovery_left, terms, asked_since })
 }
 
 /// Judges and burns in one statement: of two submissions of one code only one changes a row.

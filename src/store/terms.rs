@@ -95,7 +95,7 @@ fn write(database: &Database, user: UserId, change: &Change, now: Timestamp) -> 
 pub(super) fn read(row: &Record<'_>, first: usize) -> Result<Terms, Fault> {
     let unreadable = |column| Fault::Unreadable { column };
     let methods = row.optional(first, |row, column| {
-        Methods::parse(row.text(column)?).ok_or(unreadable("account.methods"))
+        Methods::parse(&row.text(column)?).ok_or(unreadable("account.methods"))
     })?;
     let demanded = row.optional(first + 1, |row, column| {
         Strength::from_code(row.integer(column)?).ok_or(unreadable("account.demanded"))
