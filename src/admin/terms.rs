@@ -56,7 +56,8 @@ impl From<&Terms> for TermsLine {
 pub fn read(wish: &TermsWish) -> Result<Change, String> {
     let methods = edit(wish.methods.as_deref(), |text| {
         let known = Method::ALL.map(Method::name).join(", ");
-        Methods::parse(text).ok_or_else(|| format!("`{}` is no list of ways to sign in: {known}, or {INHERIT}", text.escape_debug()))
+        Methods::parse(text)
+            .ok_or_else(|| format!("`{}` is no list of ways to sign in: {known}, or {INHERIT}", text.escape_debug()))
     })?;
     let demanded = edit(wish.require.as_deref(), |text| match text {
         "2fa" => Ok(Strength::TwoFactor),
@@ -93,7 +94,8 @@ pub fn shuts_out(current: &Terms, change: &Change, everywhere: Methods) -> Optio
     };
     let firm = methods.and(everywhere).at_least(demanded.unwrap_or(Strength::Password));
     let asked = demanded.map(|strength| format!(" for {}", strength.name())).unwrap_or_default();
-    let told = || format!("of {methods}, none is allowed here and firm enough{asked}; `user disable` bars sign-in; nothing was changed");
+    let told =
+        || format!("of {methods}, none is allowed here and firm enough{asked}; `user disable` bars sign-in; nothing was changed");
     firm.is_empty().then(told)
 }
 

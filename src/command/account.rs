@@ -284,13 +284,19 @@ fn person_text(user: &UserLine) -> String {
         ("groups", or_none(Some(&user.groups.join(" ")))),
         ("state", state(user).to_owned()),
         ("authenticators", user.authenticators.to_string()),
-        ("signs in by", user.terms.methods.as_ref().map_or_else(|| "every way that is allowed".to_owned(), |ways| ways.join(", "))),
+        (
+            "signs in by",
+            user.terms.methods.as_ref().map_or_else(|| "every way that is allowed".to_owned(), |ways| ways.join(", ")),
+        ),
         ("must prove", user.terms.require.clone().unwrap_or_else(|| "what apps ask for".to_owned())),
-        ("self-service", match user.terms.self_service {
-            Some(true) => "on".to_owned(),
-            Some(false) => "off".to_owned(),
-            None => "as configured".to_owned(),
-        }),
+        (
+            "self-service",
+            match user.terms.self_service {
+                Some(true) => "on".to_owned(),
+                Some(false) => "off".to_owned(),
+                None => "as configured".to_owned(),
+            },
+        ),
         ("recovery codes", format!("{} left", user.recovery_codes)),
         ("sessions", user.sessions.to_string()),
         ("last sign-in", user.last_sign_in.map_or_else(|| "-".to_owned(), ago)),

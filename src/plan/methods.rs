@@ -150,10 +150,7 @@ mod tests {
         assert_eq!(told("require = \"passkey\"", only_codes), nobody("app.methods"));
         assert_eq!(told(&format!("require = \"passkey\"\n{only_codes}"), ""), nobody("auth.methods"));
         assert_eq!(told("", "methods = [\"password\"]"), nobody("app.methods"));
-        assert_eq!(
-            told(only_codes, "[[app.rule]]\npath = \"/x/\"\nrequire = \"passkey\""),
-            nobody("app.rule.require")
-        );
+        assert_eq!(told(only_codes, "[[app.rule]]\npath = \"/x/\"\nrequire = \"passkey\""), nobody("app.rule.require"));
         for (auth, app) in [(only_codes, ""), (only_codes, "require = \"password\""), ("", "methods = [\"passkey\"]")] {
             assert_eq!(told(auth, app), [], "{auth} {app}");
         }
@@ -162,7 +159,11 @@ mod tests {
     #[test]
     fn what_is_no_way_is_refused() {
         for entry in ["", "oidc", "totp", "Passkey", "password + totp"] {
-            assert_eq!(told(&format!("methods = [\"{entry}\"]"), "")[0], (Code::E0614, Some("auth.methods".to_owned())), "{entry}");
+            assert_eq!(
+                told(&format!("methods = [\"{entry}\"]"), "")[0],
+                (Code::E0614, Some("auth.methods".to_owned())),
+                "{entry}"
+            );
         }
         assert_eq!(told("methods = []", "")[0].0, Code::E0206);
         assert_eq!(told("enrol_deadline = \"400d\"", "")[0], (Code::E0206, Some("auth.enrol_deadline".to_owned())));

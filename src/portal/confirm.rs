@@ -287,9 +287,7 @@ async fn standing<'a>(
     match asked {
         Some(asked) if asked.can_prove(portal, plan) => Ok(Standing::Asked(Box::new(asked))),
         Some(_) if rises && !is_for_passkey(needs) => Ok(to_sign_in(journey.as_ref())),
-        Some(_) if rises => {
-            Ok(Standing::Elsewhere(Box::new(missing(plan, session, journey.as_ref()))))
-        }
+        Some(_) if rises => Ok(Standing::Elsewhere(Box::new(missing(plan, session, journey.as_ref())))),
         // The form at once and not by a redirect: the sign-in page sends whoever has to confirm back here.
         Some(_) | None => {
             Ok(Standing::Elsewhere(Box::new(sign_in::form(portal, plan, call, journey.as_ref(), Shown::default()))))

@@ -66,9 +66,10 @@ pub fn deadline(plan: &Plan, journey: Option<&Journey>) -> Duration {
 /// The longest such time of all that lets this person in: what is added by any of them opens every one.
 pub fn longest(plan: &Plan, session: &Session) -> Duration {
     let lets_in = |action: &Action| matches!(action, Action::Require(asked) if asked.people.let_in(session));
-    let apps = plan.apps.iter().filter(|app| {
-        app.rules.requirement.people.let_in(session) || app.rules.rules.iter().any(|rule| lets_in(&rule.action))
-    });
+    let apps = plan
+        .apps
+        .iter()
+        .filter(|app| app.rules.requirement.people.let_in(session) || app.rules.rules.iter().any(|rule| lets_in(&rule.action)));
     apps.map(|app| app.enrol_deadline).fold(plan.auth.enrol_deadline, Duration::max)
 }
 

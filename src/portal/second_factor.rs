@@ -130,9 +130,7 @@ pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Respo
     let query = call.query();
     match half_done(portal, plan, call, &query).await? {
         // The app is gone, the codes are not.
-        Some(half_done) if !half_done.step.asks() => {
-            Ok(call.redirect(&half_done.path(portal, call, recovery::PAGE)))
-        }
+        Some(half_done) if !half_done.step.asks() => Ok(call.redirect(&half_done.path(portal, call, recovery::PAGE))),
         Some(half_done) => Ok(form(portal, plan, call, &half_done, (StatusCode::OK, None))),
         None => Ok(start_again(portal, plan, call, &query)),
     }

@@ -94,12 +94,9 @@ fn write(database: &Database, user: UserId, change: &Change, now: Timestamp) -> 
 /// Reads the columns `methods, demanded, self_service` from `first` on. What cannot be read is no reason to let somebody in.
 pub(super) fn read(row: &Record<'_>, first: usize) -> Result<Terms, Fault> {
     let unreadable = |column| Fault::Unreadable { column };
-    let methods = row.optional(first, |row, column| {
-        Methods::parse(&row.text(column)?).ok_or(unreadable("account.methods"))
-    })?;
-    let demanded = row.optional(first + 1, |row, column| {
-        Strength::from_code(row.integer(column)?).ok_or(unreadable("account.demanded"))
-    })?;
+    let methods = row.optional(first, |row, column| Methods::parse(&row.text(column)?).ok_or(unreadable("account.methods")))?;
+    let demanded =
+        row.optional(first + 1, |row, column| Strength::from_code(row.integer(column)?).ok_or(unreadable("account.demanded")))?;
     let self_service = row.optional(first + 2, Record::flag)?;
     Ok(Terms { methods: methods.unwrap_or_default(), demanded, self_service })
 }
@@ -144,11 +141,7 @@ mod tests {
         assert!(kit.store.set_terms(&alice.name, lesser).await.unwrap());
         let kit = kit.reopened().await;
         let then = kit.store.session(&new.token, "a.example").unwrap().unwrap();
-        let all = Terms {
-            methods: Methods::of([Method::Passkey]),
-            demanded: Some(Strength::Passkey),
-            self_service: Some(false),
-        };
+        let all = Terms { methods: Methods::of([Method::Passkey]), demanded: Some(Strength::Passkey), self_service: Some(false) };
         assert_eq!(then.profile.terms, all);
         assert_eq!(kit.store.sign_in_facts(&alice.name).await.unwrap().unwrap().terms, all);
         let inherit = Change { methods: Edit::Clear, demanded: Edit::Clear, self_service: Edit::Clear };

@@ -136,7 +136,9 @@ pub fn no_way(app: &str) -> String {
 
 /// Nothing that this person could prove would open it.
 pub fn no_way_for(app: &str, user: &str) -> String {
-    format!("{app} can't be opened in any of the ways in which {user} may sign in. Only the owner of this server can change that.")
+    format!(
+        "{app} can't be opened in any of the ways in which {user} may sign in. Only the owner of this server can change that."
+    )
 }
 
 /// What somebody has does not count.

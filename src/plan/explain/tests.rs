@@ -153,7 +153,11 @@ fn requirement() -> impl Strategy<Value = Requirement> {
         [_, _, _] => People::Everybody,
         names => People::listed(Allowed::new(names.iter().map(|name| name.parse().expect("a name")).collect(), vec![])),
     });
-    let methods = proptest::sample::select(vec![Methods::ALL, Methods::of([ProofMethod::PasswordTotp]), Methods::of([ProofMethod::Passkey])]);
+    let methods = proptest::sample::select(vec![
+        Methods::ALL,
+        Methods::of([ProofMethod::PasswordTotp]),
+        Methods::of([ProofMethod::Passkey]),
+    ]);
     (strength, methods, max_age, people).prop_map(|(strength, methods, max_age, people)| Requirement {
         strength,
         methods,
