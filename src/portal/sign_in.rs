@@ -14,6 +14,7 @@ use crate::base::secret::Secret;
 use crate::base::units::in_words;
 use crate::model::attempt::Factor;
 use crate::model::audit::{Deed, Outcome};
+use crate::model::contact::Contact;
 use crate::model::event::Event;
 use crate::model::method::{Method as ProofMethod, Methods};
 use crate::model::session::Proofs;
@@ -86,6 +87,7 @@ struct NoSecondFactorPage<'a> {
     installation: &'a str,
     detail: String,
     user: &'a str,
+    contact: Option<&'a Contact>,
     go: String,
 }
 
@@ -405,7 +407,8 @@ fn no_way_page(plan: &Plan, detail: String) -> Response<Body> {
 
 /// The page for somebody who lacks a factor where one is needed, and cannot give it to themselves.
 pub fn no_second_factor(plan: &Plan, (detail, user): (String, &str), go: String) -> Response<Body> {
-    page::render(StatusCode::FORBIDDEN, &NoSecondFactorPage { installation: &plan.name, detail, user, go })
+    let contact = plan.support.as_ref();
+    page::render(StatusCode::FORBIDDEN, &NoSecondFactorPage { installation: &plan.name, detail, user, contact, go })
 }
 
 fn waiting(wait: Wait) -> Alert {

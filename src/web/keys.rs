@@ -39,6 +39,10 @@ pub const STRONGER: &str = "This page asks for a passkey.";
 /// A key that is right, in a place where it does not open anything by itself.
 pub const NOT_ALONE: &str = "A passkey alone doesn't sign you in here. Sign in with your password instead.";
 
+/// In place of an authenticator app.
+pub const OR_PASSKEY: &str = "Or use a passkey instead";
+/// The browser's dialog was closed while setting up.
+pub const NOT_CREATED: &str = "No passkey was created. Try again, or use an authenticator app.";
 /// Heading of the list.
 pub const HEADING: &str = "Passkeys and security keys";
 /// Link to the page that makes one.
