@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tracing::info;
 
+use crate::admin::terms::{self, TermsLine, TermsWish};
 use crate::admin::wish::{Answer, Credentials, Details, RefusedKind, SessionLine, SiteLine, UserAnswer, UserLine, Which, Wish};
 use crate::auth::token::Token;
 use crate::auth::totp;
@@ -19,6 +20,7 @@ use crate::base::secret::Secret;
 use crate::model::audit::{Actor, Deed, Entry};
 use crate::model::credential::{PasswordHash, Totp, TotpRecipe};
 use crate::model::event::Event;
+use crate::model::method::Methods;
 use crate::model::mode::Mode;
 use crate::model::profile::{BadGroupName, DisplayName, Email, GroupName, MOST_GROUPS};
 use crate::model::session::Session;
@@ -30,6 +32,7 @@ use crate::store::fault::Fault;
 use crate::store::open::Store;
 use crate::store::owner::Means;
 use crate::store::people::{Edit, Membership};
+use crate::store::terms::Change;
 use crate::store::users::UserOverview;
 
 /// Nobody can be recognised then, so everything that needs a session is answered 503.
@@ -63,6 +66,8 @@ pub struct Enrolment {
     pub recipe: TotpRecipe,
     /// Whether there are people, or one owner.
     pub mode: Mode,
+    /// The ways that count in this installation.
+    pub methods: Methods,
     /// Networks that are never barred.
     pub spared: Vec<IpNet>,
 }
@@ -71,7 +76,14 @@ impl Enrolment {
     /// As `plan` says.
     pub fn by(plan: &Plan) -> Self {
         let (origin, issuer) = (plan.origin(), plan.auth.totp_issuer.clone());
-        Self { origin, issuer, recipe: plan.auth.totp, mode: plan.auth.mode, spared: plan.spared() }
+        Self {
+            origin,
+            issuer,
+            recipe: plan.auth.totp,
+            mode: plan.auth.mode,
+            methods: plan.auth.methods,
+            spared: plan.spared(),
+        }
     }
 }
 
@@ -88,7 +100,7 @@ impl Desk {
                 let user = self.find(&name).await?;
                 self.link(user).await
             }
-            Wish::UserSet { name, details } => self.set(&name, details).await,
+            Wish::UserSet { name, details, terms } => self.set(&name, details, &terms).await,
             Wish::UserShow { name } => self.show(&parse_name(&name)?).await,
             Wish::UserGroup { name, group, member } => self.group(&name, &group, member).await,
             Wish::UserReset { name, factor, keep_sessions } => self.reset(&name, factor, keep_sessions).await,
@@ -223,14 +235,36 @@ impl Desk {
         found.map(|overview| Answer::Person(Box::new(line(overview)))).ok_or_else(|| no_such_user(name))
     }
 
-    async fn set(&self, name: &str, details: Details) -> Result<Answer, Answer> {
+    async fn set(&self, name: &str, details: Details, wish: &TermsWish) -> Result<Answer, Answer> {
         let name = parse_name(name)?;
-        let (display_name, email) = read_details(&details).map_err(|told| refuse(RefusedKind::Unfit, told))?;
-        if !self.telling(Deed::UserChanged).set_details(&name, display_name, email).await.map_err(|fault| failed(&fault))? {
-            return Err(no_such_user(&name));
+        let unfit = |told| refuse(RefusedKind::Unfit, told);
+        let (display_name, email) = read_details(&details).map_err(unfit)?;
+        let change = terms::read(wish).map_err(unfit)?;
+        if !change.is_nothing() {
+            self.set_terms(&name, wish, change).await?;
         }
-        info!(event = Event::UserChanged.name(), user = %name, change = "details set");
+        if (&display_name, &email) != (&Edit::Keep, &Edit::Keep) {
+            let store = self.telling(Deed::UserChanged);
+            if !store.set_details(&name, display_name, email).await.map_err(|fault| failed(&fault))? {
+                return Err(no_such_user(&name));
+            }
+            info!(event = Event::UserChanged.name(), user = %name, change = "details set");
+        }
         self.show(&name).await
+    }
+
+    async fn set_terms(&self, name: &UserName, wish: &TermsWish, change: Change) -> Result<(), Answer> {
+        let user = self.find(name.as_str()).await?;
+        let profile = self.store.profile(user.id).await.map_err(|fault| failed(&fault))?.ok_or_else(|| no_such_user(name))?;
+        if let Some(told) = terms::shuts_out(&profile.terms, &change, self.enrolment.get().methods) {
+            return Err(refuse(RefusedKind::Unfit, told));
+        }
+        let store = self.store.telling(Entry::new(Deed::UserChanged, Actor::Owner).detailed(terms::in_words(wish)));
+        if !store.set_terms(name, change).await.map_err(|fault| failed(&fault))? {
+            return Err(no_such_user(name));
+        }
+        info!(event = Event::UserChanged.name(), user = %name, change = "terms set", terms = terms::in_words(wish));
+        Ok(())
     }
 
     async fn group(&self, name: &str, group: &str, member: bool) -> Result<Answer, Answer> {
@@ -346,6 +380,7 @@ fn line(overview: UserOverview) -> UserLine {
         authenticators,
         passkeys,
         recovery_codes: recovery_left,
+        terms: TermsLine::from(&profile.terms),
         sessions,
         created_at: user.created_at.secs(),
         last_sign_in: last_sign_in.map(Timestamp::secs),

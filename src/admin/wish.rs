@@ -10,6 +10,7 @@ use crate::admin::bans::{BanAnswer, BanWish};
 use crate::admin::certificates::{CertificateAnswer, CertificateWish};
 use crate::admin::keys::{KeyAnswer, KeyWish};
 use crate::admin::status::Status;
+use crate::admin::terms::{TermsLine, TermsWish};
 use crate::admin::trail::{TrailAnswer, TrailWish};
 use crate::plan::difference::Change;
 use crate::plan::owner::Account;
@@ -28,12 +29,15 @@ pub enum Wish {
         #[serde(default)]
         details: Details,
     },
-    /// Change how somebody is called or where they get mail.
+    /// Change how somebody is called or where they get mail, and in which ways they sign in.
     UserSet {
         /// As typed.
         name: String,
         /// What is to change; an empty text takes a detail away.
         details: Details,
+        /// What the owner sets down for them.
+        #[serde(default)]
+        terms: TermsWish,
     },
     /// All that is known of one account.
     UserShow {
@@ -375,6 +379,9 @@ pub struct UserLine {
     /// Recovery codes that can still be used.
     #[serde(default)]
     pub recovery_codes: usize,
+    /// What the owner set down for them.
+    #[serde(default)]
+    pub terms: TermsLine,
     /// Live sessions.
     pub sessions: usize,
     /// Seconds since the Unix epoch.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::admin::perform::{read_details, unfit_name};
+use crate::admin::terms::TermsWish;
 use crate::admin::wish::{Answer, Credentials, Details, ResetAnswer, Resettable, SessionLine, UserAnswer, UserLine, Which, Wish};
 use crate::auth::password;
 use crate::auth::totp;
@@ -45,9 +46,9 @@ pub fn user(named: &Named, verb: UserVerb, output: Output) -> Result<(), Failure
             show(installation.ask(Wish::UserAdd { name: words.name, credentials, details }, true)?, output);
         }
         UserVerb::Link { name } => show(installation.ask(Wish::UserLink { name }, false)?, output),
-        UserVerb::Set(UserSet { name, display_name, email }) => {
-            let details = Details { display_name, email };
-            show(installation.ask(Wish::UserSet { name, details }, false)?, output);
+        UserVerb::Set(UserSet { name, display_name, email, methods, require, self_service }) => {
+            let (details, terms) = (Details { display_name, email }, TermsWish { methods, require, self_service });
+            show(installation.ask(Wish::UserSet { name, details, terms }, false)?, output);
         }
         UserVerb::Show { name } => show(installation.ask(Wish::UserShow { name }, false)?, output),
         UserVerb::Group(verb) => {
@@ -298,6 +299,19 @@ fn person_text(user: &UserLine) -> String {
         ("state", state(user).to_owned()),
         ("authenticators", user.authenticators.to_string()),
         ("passkeys", user.passkeys.to_string()),
+        (
+            "signs in by",
+            user.terms.methods.as_ref().map_or_else(|| "every way that is allowed".to_owned(), |ways| ways.join(", ")),
+        ),
+        ("must prove", user.terms.require.clone().unwrap_or_else(|| "what apps ask for".to_owned())),
+        (
+            "self-service",
+            match user.terms.self_service {
+                Some(true) => "on".to_owned(),
+                Some(false) => "off".to_owned(),
+                None => "as configured".to_owned(),
+            },
+        ),
         ("recovery codes", format!("{} left", user.recovery_codes)),
         ("sessions", user.sessions.to_string()),
         ("last sign-in", user.last_sign_in.map_or_else(|| "-".to_owned(), ago)),

@@ -11,6 +11,7 @@ use crate::config::report::harmless;
 use crate::daemon::configuration::Loaded;
 use crate::model::profile::GroupName;
 use crate::model::user::UserName;
+use crate::plan::difference;
 use crate::plan::explain::{Explained, Finding, Kind, Seen, Step};
 use crate::plan::owner;
 use crate::plan::places::Origin;
@@ -273,7 +274,9 @@ fn verdict(asked: &Asked<'_>, verdict: &Verdict) -> Answer {
             let direct = safe || asked.loaded.plan.is_portal(&asked.authority.host);
             let to = if direct { sign_in.clone() } else { CONTINUE.to_owned() };
             let onward = if direct { String::new() } else { format!(", and on to {sign_in}") };
-            let needs = owner::asked(asked.loaded.plan.auth.mode, challenge.needs.strength);
+            let ways = difference::by_ways(challenge.needs.methods).map(|ways| format!(" {ways}")).unwrap_or_default();
+            let strength = owner::asked(asked.loaded.plan.auth.mode, challenge.needs.strength);
+            let needs = format!("{strength}{ways}");
             let told = format!("must sign in with {needs}: a browser is sent to {to} with {status}{onward}; a program gets 401");
             Answer { name: "sign-in", status: Some(status), location: Some(to), told }
         }

@@ -215,9 +215,9 @@ pub enum UserVerb {
         /// Whose
         name: String,
     },
-    /// Change how somebody is called or where they get mail
+    /// Change how somebody is called, where they get mail, and in which ways they sign in
     #[command(
-        after_help = "Examples:\n  doorward user set alice --display-name 'Alice A.' --email alice@example.com\n  doorward user set alice --email ''   # take it away"
+        after_help = "Examples:\n  doorward user set alice --display-name 'Alice A.' --email alice@example.com\n  doorward user set alice --email ''   # take it away\n  doorward user set alice --methods passkey,password+totp --require 2fa\n  doorward user set alice --methods inherit --self-service off"
     )]
     Set(UserSet),
     /// Show one account with its groups
@@ -288,7 +288,7 @@ pub struct UserAdd {
 
 /// Words of `user set`.
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("details").required(true).multiple(true).args(["display_name", "email"]))]
+#[command(group = clap::ArgGroup::new("details").required(true).multiple(true).args(["display_name", "email", "methods", "require", "self_service"]))]
 pub struct UserSet {
     /// The user name
     pub name: String,
@@ -298,6 +298,15 @@ pub struct UserSet {
     /// Where they get mail; '' takes it away
     #[arg(long, value_name = "ADDRESS")]
     pub email: Option<String>,
+    /// The only ways to sign in that count for them, with commas: password, password+totp, password+passkey, passkey; or inherit
+    #[arg(long, value_name = "LIST")]
+    pub methods: Option<String>,
+    /// What they have to prove everywhere: 2fa or passkey, never less than an app asks for; or inherit
+    #[arg(long, value_name = "STRENGTH")]
+    pub require: Option<String>,
+    /// Whether they may change their factors themselves: on, off or inherit
+    #[arg(long, value_name = "SWITCH")]
+    pub self_service: Option<String>,
 }
 
 /// Verbs of `user group`.

@@ -20,6 +20,7 @@ use crate::command::place::{Named, demo_data, load_to_look};
 use crate::daemon::control;
 use crate::daemon::place::Place;
 use crate::model::credential::TotpRecipe;
+use crate::model::method::Methods;
 use crate::model::mode::Mode;
 use crate::plan::networks;
 use crate::plan::whole::Plan;
@@ -121,6 +122,7 @@ impl Installation {
             issuer: plan.map_or_else(|| "Doorward".to_owned(), |plan| plan.auth.totp_issuer.clone()),
             recipe: plan.map_or_else(TotpRecipe::default, |plan| plan.auth.totp),
             mode: plan.map_or_else(Mode::default, |plan| plan.auth.mode),
+            methods: plan.map_or(Methods::ALL, |plan| plan.auth.methods),
             spared: plan.map_or_else(|| networks::loopback().to_vec(), Plan::spared),
         };
         Desk { store, clock, entropy, enrolment: Current::new(enrolment), metrics: Arc::default() }

@@ -125,6 +125,7 @@ codes! {
     E0612 Error "a redirect cannot work",
     W0612 Warning "nobody can open an app or path",
     E0613 Error "an entry of `allow` cannot be read",
+    E0614 Error "an entry of `methods` cannot be used",
     E0620 Error "a rule speaks of no path of its app",
     E0701 Error "an expectation is not met",
     E0702 Error "an expectation cannot be read",

@@ -354,7 +354,8 @@ redirect = [{ from = \"/\", to = \"/lab\", status = 308 }]",
     entry(
         Code::W0612,
         "Whoever signs in, and however, this stays shut: `allow` names nobody, or `require` asks for a passkey where people
-sign in on an IP address, for which browsers have none. That may be meant for a while. `deny` says so better, if it is.",
+sign in on an IP address, for which browsers have none, or for more than any of the `methods` proves. That may be meant
+for a while. `deny` says so better, if it is.",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nallow = []",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nallow = [\"group:family\"]",
     ),
@@ -365,6 +366,14 @@ is signed in. Paths have no place in it: `only` is the list of paths that can be
 file; `doorward user group add alice family` puts her there.",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nallow = [\"family\"]",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nallow = [\"group:family\"]",
+    ),
+    entry(
+        Code::E0614,
+        "`methods` lists the ways in which people may prove who they are: \"password\" is a password alone, \"password+totp\" one
+with a code from an app, \"password+passkey\" one with a security key, and \"passkey\" a passkey by itself. An app counts those
+that the installation allows, or fewer: it cannot name one that `auth.methods` leaves out.",
+        "[auth]\nmethods = [\"totp\"]\n[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
+        "[auth]\nmethods = [\"password+totp\"]\n[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
     ),
     entry(
         Code::E0620,

@@ -6,7 +6,7 @@ const LISTEN: &[&str] = &["http3", "admin", "proxy_protocol", "max_header_size",
 const TLS: &[&str] = &["hsts", "local_ca", "client_ca"];
 const ACME: &[&str] = &["dns", "eab", "fallback_directory", "profile", "resolvers", "staging"];
 const SESSION: &[&str] = &["max_per_user", "bind", "park_post"];
-const AUTH: &[&str] = &["methods", "breach_check", "self_service", "enrol_deadline"];
+const AUTH: &[&str] = &["breach_check"];
 const APP: &[&str] =
     &["recipe", "identity", "identity_header", "logout_path", "health", "load_balance", "passes", "icon", "mode"];
 const RULE: &[&str] = &["auth", "otp_header", "acknowledge"];

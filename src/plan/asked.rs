@@ -10,6 +10,7 @@ use crate::config::placed::Placed;
 use crate::config::rule::RuleTable;
 use crate::model::profile::{BadGroupName, GroupName};
 use crate::model::user::{BadUserName, UserName};
+use crate::plan::methods;
 use crate::plan::owner;
 use crate::plan::settings;
 use crate::policy::people::{Allowed, People};
@@ -34,13 +35,16 @@ pub fn of_app(document: &Document, table: &AppTable, complaints: &mut Vec<Compla
     let mode = placed::value(document.auth.mode.as_ref()).unwrap_or_default();
     let max_age = table.max_age.as_ref().and_then(|written| max_age(written, "app.max_age", complaints));
     let people = table.allow.as_ref().map(|allow| people(allow, "app.allow", complaints)).unwrap_or_default();
-    Requirement { strength: placed::value(require).unwrap_or_else(|| owner::require(mode)), max_age, people }
+    let methods = methods::of_app(document, table, complaints);
+    let strength = placed::value(require).unwrap_or_else(|| owner::require(mode));
+    Requirement { strength, methods, max_age, people }
 }
 
 /// What a rule asks for: what it does not say is as in its app.
 pub fn of_rule(table: &RuleTable, app: &Requirement, complaints: &mut Vec<Complaint>) -> Requirement {
     Requirement {
         strength: placed::value(table.require.as_ref()).unwrap_or(app.strength),
+        methods: app.methods,
         max_age: match &table.max_age {
             Some(written) => max_age(written, "app.rule.max_age", complaints),
             None => app.max_age,

@@ -69,6 +69,18 @@ pub fn compare(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
         };
         say(Effect::Alters, told.to_owned());
     }
+    if old.auth.self_service != new.auth.self_service {
+        let (effect, now) = match new.auth.self_service {
+            true => (Effect::Opens, "may change their factors themselves"),
+            false => (Effect::Closes, "may no longer change their factors themselves"),
+        };
+        say(effect, format!("people {now}"));
+    }
+    if old.auth.enrol_deadline != new.auth.enrol_deadline {
+        let (old, new) = (old.auth.enrol_deadline, new.auth.enrol_deadline);
+        let effect = if new > old { Effect::Opens } else { Effect::Closes };
+        say(effect, format!("auth.enrol_deadline is {} instead of {}", written(new), written(old)));
+    }
     if old.log.truncates_addresses != new.log.truncates_addresses {
         let now = if new.log.truncates_addresses { "without their last part" } else { "in full" };
         say(Effect::Alters, format!("client addresses are logged {now}"));
@@ -102,6 +114,7 @@ pub fn upstream(before: &App, app: &App, changes: &mut Vec<Change>) {
         ("request_headers", before.request_headers != app.request_headers),
         ("response_headers", before.response_headers != app.response_headers),
         ("websocket", before.websocket != app.websocket),
+        ("enrol_deadline", before.enrol_deadline != app.enrol_deadline),
         ("listed", before.listed != app.listed),
         ("description", before.description != app.description),
     ];

@@ -17,6 +17,7 @@ use crate::config::document::Document;
 use crate::model::identity::Identity;
 use crate::model::mode::Mode;
 use crate::plan::app::App;
+use crate::plan::difference;
 use crate::plan::owner;
 use crate::plan::places::{Origin, Places};
 use crate::plan::routes::Entry;
@@ -346,7 +347,8 @@ fn asks_for(requirement: &Requirement, mode: Mode) -> String {
         People::Everybody => String::new(),
         people => format!(", of {people}"),
     };
-    format!("asks for {}{age}{people}", owner::asked(mode, requirement.strength))
+    let ways = difference::by_ways(requirement.methods).map(|ways| format!(" {ways}")).unwrap_or_default();
+    format!("asks for {}{ways}{age}{people}", owner::asked(mode, requirement.strength))
 }
 
 impl Kind {

@@ -18,6 +18,7 @@ pub mod hosts;
 pub mod idle;
 pub mod listener;
 pub mod maintenance;
+pub mod methods;
 pub mod metrics;
 pub mod mounts;
 pub mod networks;

@@ -74,6 +74,20 @@ pub fn unmet(plan: &Plan, document: &Document, complaints: &mut Vec<Complaint>) 
     }
 }
 
+/// Complains about lists of ways with passwords where nobody has one.
+pub fn ways_named(plan: &Plan, document: &Document, complaints: &mut Vec<Complaint>) {
+    if !plan.auth.mode.is_single_owner() {
+        return;
+    }
+    let of_apps = document.apps.iter().map(|app| (app.methods.as_ref(), "app.methods"));
+    for (written, key) in std::iter::once((document.auth.methods.as_ref(), "auth.methods")).chain(of_apps) {
+        let Some(written) = written else { continue };
+        let complaint = Complaint::new(Code::E0513, &written.place, "`methods` tells ways with passwords apart, and one owner has none");
+        let complaint = complaint.label("a code alone or a passkey is what signs in here").key(key);
+        complaints.push(complaint.help("remove it; `require = \"passkey\"` admits nothing but a passkey"));
+    }
+}
+
 /// Complains about a second person who is to be let in, where there is one.
 pub fn several_named(plan: &Plan, document: &Document, complaints: &mut Vec<Complaint>) {
     if !plan.auth.mode.is_single_owner() {

@@ -23,6 +23,7 @@ use crate::model::credential::TotpRecipe;
 use crate::plan::app::CertificateFiles;
 use crate::plan::listener;
 use crate::plan::listener::Listen;
+use crate::plan::methods;
 use crate::plan::metrics;
 use crate::plan::networks;
 use crate::plan::owner;
@@ -187,6 +188,9 @@ pub fn auth(table: &AuthTable, name: &str, portal: &Host, complaints: &mut Vec<C
         throttle: Settings { code_alone: mode.is_single_owner(), ..throttle },
         exempt,
         require: placed::value(table.require.as_ref()).unwrap_or(owner::require(mode)),
+        methods: methods::of_installation(table, complaints),
+        self_service: placed::value(table.self_service.as_ref()).unwrap_or(true),
+        enrol_deadline: enrol_deadline(table.enrol_deadline.as_ref(), "auth.enrol_deadline", complaints).unwrap_or_default(),
         password_min_length: placed::value(table.password_min_length.as_ref())
             .and_then(|n| usize::try_from(n).ok())
             .unwrap_or(12),
@@ -196,6 +200,11 @@ pub fn auth(table: &AuthTable, name: &str, portal: &Host, complaints: &mut Vec<C
         totp,
         passkeys: passkeys::compile(&table.webauthn, portal, complaints),
     }
+}
+
+/// How long somebody new may add what is asked for.
+pub fn enrol_deadline(written: Option<&Placed<Duration>>, key: &str, complaints: &mut Vec<Complaint>) -> Option<Duration> {
+    within(written, key, (Duration::ZERO, 365 * DAY), complaints)
 }
 
 /// How codes are made, by what is written and else as in `default`.

@@ -3,6 +3,7 @@
 
 pub mod activity;
 pub mod authenticators;
+pub mod door;
 pub mod enrolment;
 pub mod factors;
 pub mod moment;
@@ -120,11 +121,14 @@ async fn overview(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Respo
         activity::section(),
     ];
     sections.retain(|section| section.heading != text::PASSWORD || !plan.auth.mode.is_single_owner());
+    let closed = (!door::serves_itself(plan, &facts.terms)).then_some(security::ASK_OWNER);
     let page = AccountPage {
         installation: &plan.name,
         user: session.user_name.as_str(),
         told: told(call),
-        warning: warning.or((held.second_factors() == 0 && !plan.auth.mode.is_single_owner()).then_some(security::ADD_ONE)),
+        warning: closed
+            .or(warning)
+            .or((held.second_factors() == 0 && !plan.auth.mode.is_single_owner()).then_some(security::ADD_ONE)),
         standing,
         sections,
     };

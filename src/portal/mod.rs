@@ -44,4 +44,5 @@ pub mod sign_out;
 pub mod stop;
 pub mod ticket;
 pub mod tries;
+pub mod ways;
 pub mod why;

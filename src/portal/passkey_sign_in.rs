@@ -9,6 +9,7 @@ use crate::auth::throttle::Wait;
 use crate::base::units::in_words;
 use crate::model::audit::{Deed, Outcome};
 use crate::model::event::Event;
+use crate::model::method::Method as ProofMethod;
 use crate::model::session::Proofs;
 use crate::model::strength::Strength;
 use crate::observe::metrics::{Attempt, Method};
@@ -22,6 +23,7 @@ use crate::portal::service::Portal;
 use crate::portal::sign_in::{self, Shown};
 use crate::portal::stop::Stop;
 use crate::portal::tries;
+use crate::portal::ways;
 use crate::web::form::Form;
 use crate::web::keys;
 use crate::web::page::Alert;
@@ -62,6 +64,15 @@ pub async fn submit(
             tracing::warn!(event = FAILED, user = %right.user.name, method = METHOD, reason = "not the only account", request = call.request_id);
             Ok(page(refused(&Wrong { reason: Refused::Unknown, user: None, forget: None })))
         }
+        Ok(right) if !counts(portal, plan, &right).await? => {
+            let entry = call.entry(Deed::SignInFailed).of(&right.user).by(METHOD).came_to(Outcome::Failed);
+            portal.store.record(entry.because("not a way that counts for them")).await?;
+            let (user, ip) = (&right.user.name, plan.log.shown(call.client));
+            tracing::warn!(event = FAILED, %user, %ip, method = METHOD, reason = "does not count", request = call.request_id);
+            portal.metrics.attempt(Method::Passkey, Attempt::BadCredentials);
+            let alert = Some(Alert::new(BUTTON, keys::NOT_ALONE));
+            Ok(page(Shown { status: StatusCode::UNPROCESSABLE_ENTITY, alert, ..Shown::default() }))
+        }
         Ok(right) if !right.shown.verified && !plan.auth.mode.is_single_owner() => {
             let notice = Some(keys::PASSWORD_FIRST.to_owned());
             Ok(page(Shown { notice, name: right.user.name.as_str(), ..Shown::default() }))
@@ -71,6 +82,16 @@ pub async fn submit(
             None => Ok(page(refused(&Wrong { reason: Refused::Unknown, user: None, forget: None }))),
         },
     }
+}
+
+/// Whether a passkey by itself counts for its holder; for whoever has nothing that does, it leads to where they add that.
+async fn counts(portal: &Portal, plan: &Plan, right: &Right) -> Result<bool, Stop> {
+    if !plan.auth.methods.contains(ProofMethod::Passkey) {
+        return Ok(false);
+    }
+    let Some(facts) = portal.store.sign_in_facts_of(right.user.id).await? else { return Ok(false) };
+    let allowed = ways::allowed(plan, &facts.terms);
+    Ok(allowed.contains(ProofMethod::Passkey) || allowed.and(ways::held(portal, plan, &facts)).is_empty())
 }
 
 /// Opens the session; `None` if the key was used with the same count, or taken away, this very moment.

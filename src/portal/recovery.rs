@@ -78,6 +78,7 @@ pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Respo
     }
     let query = call.query();
     match second_factor::half_done(portal, plan, call, &query).await? {
+        Some(half_done) if !half_done.step.counts_codes => Ok(call.redirect(&half_done.path(portal, call, second_factor::PAGE))),
         Some(half_done) => Ok(form(portal, plan, call, &half_done, (StatusCode::OK, None))),
         None => Ok(second_factor::start_again(portal, plan, call, &query)),
     }
@@ -96,6 +97,10 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
         portal.metrics.attempt(Method::Recovery, Attempt::Expired);
         return Ok(second_factor::start_again(portal, plan, call, &sent));
     };
+    // A recovery code stands in for one from an app, where that counts.
+    if !half_done.step.counts_codes {
+        return Ok(call.redirect(&half_done.path(portal, call, second_factor::PAGE)));
+    }
     let answer = |status, text: String| form(portal, plan, call, &half_done, (status, Some(Alert::new("code", text))));
     if guard::prove(portal, call, &sent, PURPOSE).is_err() {
         return Ok(answer(StatusCode::FORBIDDEN, rescue::FORM_TOO_OLD.to_owned()));
@@ -156,7 +161,7 @@ fn form(
         token: guard::token(portal, call, half_done.visitor.hash().as_bytes(), PURPOSE),
         ceremony: &half_done.text,
         go: portal.journeys.keep(half_done.journey.as_ref(), call.network(), call.now),
-        has_app: !half_done.facts.totps.is_empty(),
+        has_app: half_done.step.code,
     };
     page::render(status, &page)
 }

@@ -38,6 +38,7 @@ pub mod sessions;
 pub mod snapshot;
 pub mod sources;
 pub mod sweep;
+pub mod terms;
 pub mod untold;
 pub mod users;
 pub mod vault;

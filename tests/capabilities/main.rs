@@ -14,6 +14,7 @@ mod hosts;
 mod identity_headers;
 mod kit;
 mod limits;
+mod methods;
 mod model;
 mod mounts;
 mod no_way_around;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use askama::Template;
 use data_encoding::BASE64URL_NOPAD;
-use http::{Method as HttpMethod, Response, StatusCode};
+use http::header::LOCATION;
+use http::{HeaderValue, Method as HttpMethod, Response, StatusCode};
 use serde_json::json;
 
 use crate::auth::form::FormToken;
@@ -26,8 +27,10 @@ use crate::plan::whole::Plan;
 use crate::policy::rule::Action;
 use crate::portal::account::{self, Section};
 use crate::portal::call::Call;
+use crate::portal::confirm;
 use crate::portal::fresh::{self, Proven};
 use crate::portal::guard;
+use crate::portal::journey::Journey;
 use crate::portal::passkey::{self, Ask, BUTTON, METHOD, Wanted};
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
@@ -46,7 +49,8 @@ use crate::wire::body::Body;
 /// What the tokens of these forms are good for.
 const PURPOSE: &str = "passkeys";
 const LIST: &str = "/.doorward/security/passkeys";
-const ADD: &str = "/.doorward/security/passkeys/add";
+/// The page that adds one.
+pub const ADD: &str = "/.doorward/security/passkeys/add";
 
 #[derive(Template)]
 #[template(config = ".askama.toml", path = "passkeys.html")]
@@ -81,6 +85,8 @@ struct AddPage<'a> {
     user: &'a str,
     alert: Option<Alert>,
     token: String,
+    /// Where somebody goes on to who was led here from elsewhere.
+    go: String,
     passkey: Option<Ask>,
 }
 
@@ -99,7 +105,7 @@ pub async fn serve(
             Ok(session) => list(portal, plan, call, (session, StatusCode::OK, None)).await,
             Err(elsewhere) => Ok(*elsewhere),
         },
-        ("/add", None) => match fresh::strengthening(portal, plan, call, ADD).await? {
+        ("/add", None) => match fresh::enrolling(portal, plan, call, ADD).await? {
             Ok(Proven { session, .. }) => ask(portal, plan, call, (session, StatusCode::OK, None)).await,
             Err(elsewhere) => Ok(*elsewhere),
         },
@@ -133,7 +139,7 @@ async fn change(
 ) -> Result<Response<Body>, Stop> {
     let sent = guard::read(call, body).await?;
     let proven = match back {
-        ADD => fresh::strengthening(portal, plan, call, back).await?,
+        ADD => fresh::enrolling(portal, plan, call, back).await?,
         _ => fresh::changing(portal, plan, call, back).await?,
     };
     let session = match proven {
@@ -215,7 +221,7 @@ async fn ask(
     let passkey = asked.and_then(|asked| passkey::ask_for_key(portal, plan, call, asked, (session.user, user, &known)));
     let asks = passkey.is_some();
     let token = guard::token(portal, call, session.id.as_str().as_bytes(), PURPOSE);
-    let page = AddPage { installation: &plan.name, user, alert, token, passkey };
+    let page = AddPage { installation: &plan.name, user, alert, token, go: onward(portal, call), passkey };
     Ok(page::render_asking(status, &page, asks))
 }
 
@@ -235,11 +241,15 @@ async fn add(portal: &Portal, plan: &Plan, call: &Call<'_>, (session, sent): (&S
     };
     let taken: Vec<String> = portal.store.passkeys_of(session.user).await?.into_iter().map(|passkey| passkey.name).collect();
     let name = first_name(call, &made, &taken);
-    let Some(site) = passkey::site_id(portal, plan) else { return again(keys::ADDRESS).await };
+    let (go, site) = (onward(portal, call), passkey::site_id(portal, plan));
+    let Some(site) = site else { return again(keys::ADDRESS).await };
     let (changer, token) = account::changer(portal, call, session);
     let told = portal.store.telling(entry(call, session).detailed(keys::was_added(&name)));
     match told.add_passkey(changer, (made, name), &site).await? {
-        Ok(session) => Ok(back_to_list(plan, call, (&session, &token, "added"))),
+        Ok(session) => {
+            let list = back_to_list(plan, call, (&session, &token, "added"));
+            Ok(if go.is_empty() { list } else { redirected(list, &confirm::path(&go, None)) })
+        }
         Err(Refused::Taken) => {
             portal.store.record(failure(call, session, answer::Refused::Registered)).await?;
             again(keys::TAKEN).await
@@ -326,6 +336,20 @@ fn back_to_list(plan: &Plan, call: &Call<'_>, (session, token, what): (&Session,
     let (user, ip, id) = (&session.user_name, plan.log.shown(call.client), session.id);
     tracing::info!(event = Event::CredentialChanged.name(), %user, %ip, method = METHOD, what, session = %id, request = call.request_id);
     account::renewed(call, (session, token), LIST)
+}
+
+/// The name of the journey that somebody is on who was led here; empty for whoever came by themselves.
+fn onward(portal: &Portal, call: &Call<'_>) -> String {
+    let journey = portal.journeys.find(call.query().text("go"), call.now).filter(Journey::is_kept);
+    portal.journeys.keep(journey.as_ref(), call.network(), call.now)
+}
+
+/// The same answer, but for where it leads.
+fn redirected(mut response: Response<Body>, to: &str) -> Response<Body> {
+    if let Ok(to) = HeaderValue::from_str(to) {
+        response.headers_mut().insert(LOCATION, to);
+    }
+    response
 }
 
 /// A name for a new key: its make, and where it was made; with a number where that is taken.
