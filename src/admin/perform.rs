@@ -76,14 +76,7 @@ impl Enrolment {
     /// As `plan` says.
     pub fn by(plan: &Plan) -> Self {
         let (origin, issuer) = (plan.origin(), plan.auth.totp_issuer.clone());
-        Self {
-            origin,
-            issuer,
-            recipe: plan.auth.totp,
-            mode: plan.auth.mode,
-            methods: plan.auth.methods,
-            spared: plan.spared(),
-        }
+        Self { origin, issuer, recipe: plan.auth.totp, mode: plan.auth.mode, methods: plan.auth.methods, spared: plan.spared() }
     }
 }
 

@@ -69,18 +69,7 @@ pub fn compare(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
         };
         say(Effect::Alters, told.to_owned());
     }
-    if old.auth.self_service != new.auth.self_service {
-        let (effect, now) = match new.auth.self_service {
-            true => (Effect::Opens, "may change their factors themselves"),
-            false => (Effect::Closes, "may no longer change their factors themselves"),
-        };
-        say(effect, format!("people {now}"));
-    }
-    if old.auth.enrol_deadline != new.auth.enrol_deadline {
-        let (old, new) = (old.auth.enrol_deadline, new.auth.enrol_deadline);
-        let effect = if new > old { Effect::Opens } else { Effect::Closes };
-        say(effect, format!("auth.enrol_deadline is {} instead of {}", written(new), written(old)));
-    }
+    own_factors(old, new, &mut say);
     if old.log.truncates_addresses != new.log.truncates_addresses {
         let now = if new.log.truncates_addresses { "without their last part" } else { "in full" };
         say(Effect::Alters, format!("client addresses are logged {now}"));
@@ -162,6 +151,7 @@ fn proxies(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
     }
 }
 
+<<<<<<< HEAD
 fn mode(old: Mode, new: Mode, say: &mut impl FnMut(Effect, String)) {
     match (old, new) {
         (Mode::People, Mode::SingleOwner) => {
@@ -174,6 +164,21 @@ fn mode(old: Mode, new: Mode, say: &mut impl FnMut(Effect, String)) {
             say(Effect::Closes, "signing in takes a name and a password, no longer a code alone".to_owned());
         }
         (Mode::People, Mode::People) | (Mode::SingleOwner, Mode::SingleOwner) => {}
+=======
+/// What people may do about their factors by themselves.
+fn own_factors(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
+    if old.auth.self_service != new.auth.self_service {
+        let (effect, now) = match new.auth.self_service {
+            true => (Effect::Opens, "may change their factors themselves"),
+            false => (Effect::Closes, "may no longer change their factors themselves"),
+        };
+        say(effect, format!("people {now}"));
+    }
+    if old.auth.enrol_deadline != new.auth.enrol_deadline {
+        let (old, new) = (old.auth.enrol_deadline, new.auth.enrol_deadline);
+        let effect = if new > old { Effect::Opens } else { Effect::Closes };
+        say(effect, format!("auth.enrol_deadline is {} instead of {}", written(new), written(old)));
+>>>>>>> wt-methods
     }
 }
 

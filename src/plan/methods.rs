@@ -65,7 +65,7 @@ fn unknown(entry: &Placed<String>) -> Complaint {
     let meant = match entry.value.as_str() {
         "totp" | "2fa" | "code" | "otp" => Some(Method::PasswordTotp.name()),
         "webauthn" | "fido2" => Some(Method::Passkey.name()),
-        text => nearest(text, names.into_iter()),
+        text => nearest(text, names),
     };
     match meant {
         Some(name) => complaint.label(format!("did you mean \"{name}\"?")).fix(format!("\"{name}\"")),

@@ -82,7 +82,8 @@ pub fn ways_named(plan: &Plan, document: &Document, complaints: &mut Vec<Complai
     let of_apps = document.apps.iter().map(|app| (app.methods.as_ref(), "app.methods"));
     for (written, key) in std::iter::once((document.auth.methods.as_ref(), "auth.methods")).chain(of_apps) {
         let Some(written) = written else { continue };
-        let complaint = Complaint::new(Code::E0513, &written.place, "`methods` tells ways with passwords apart, and one owner has none");
+        let complaint =
+            Complaint::new(Code::E0513, &written.place, "`methods` tells ways with passwords apart, and one owner has none");
         let complaint = complaint.label("a code alone or a passkey is what signs in here").key(key);
         complaints.push(complaint.help("remove it; `require = \"passkey\"` admits nothing but a passkey"));
     }

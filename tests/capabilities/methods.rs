@@ -44,7 +44,7 @@ fn methods(list: &str) -> TermsWish {
 async fn with_password(gateway: &Gateway, name: &str) -> Person {
     let words = format!("correct horse {name} staple");
     let password_hash = password::hash(&Secret::new(words.clone()), Entropy.bytes()).0.expose().clone();
-    let credentials = Some(Credentials { password_hash, totp_seed: None });
+    let credentials = Some(Credentials { password_hash: Some(password_hash), totp_seed: None });
     let answer = gateway.perform(Wish::UserAdd { name: name.to_owned(), credentials, details: Details::default() }).await;
     assert!(matches!(answer, Told::User(_)), "{answer:?}");
     Person::new(name, &words, vec![0; 20], gateway.clock.now())
