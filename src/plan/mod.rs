@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod mounts;
 pub mod networks;
 pub mod notify;
+pub mod online;
 pub mod passkeys;
 pub mod places;
 pub mod policy;
