@@ -8,5 +8,6 @@ pub mod metrics;
 pub mod perform;
 pub mod reset;
 pub mod status;
+pub mod takeover;
 pub mod trail;
 pub mod wish;

@@ -13,6 +13,7 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::base::units::in_words;
 use crate::command::diff::{ask, unexpected};
 use crate::command::exit::Failure;
+use crate::command::import::{ImportWords, import};
 use crate::command::moment;
 use crate::command::output::{Output, table};
 use crate::command::place::Named;
@@ -50,6 +51,11 @@ pub enum CertVerb {
         #[arg(long)]
         force: bool,
     },
+    /// Take over certificates and accounts of certbot, lego or others; nothing of theirs is changed
+    #[command(
+        after_help = "Examples:\n  doorward cert import /etc/letsencrypt\n  doorward cert import .lego --name paperless.example.com --json"
+    )]
+    Import(ImportWords),
 }
 
 /// Carries out `cert`.
@@ -61,6 +67,7 @@ pub fn cert(named: &Named, verb: CertVerb, output: Output) -> Result<(), Failure
         CertVerb::List => list(named, output),
         CertVerb::Show { host } => show(named, &host, output),
         CertVerb::Renew { host, force } => renew(named, host, force, output),
+        CertVerb::Import(words) => import(named, words, output),
     }
 }
 
