@@ -64,6 +64,15 @@ fn pebble_issues_certificates() {
     scenario("pebble");
 }
 
+/// Minutes for each certificate, so that it is part of the full run alone.
+#[test]
+#[ignore = "needs testssl.sh, sslscan, pebble, python"]
+fn scanners_find_nothing_weak() {
+    if std::env::var("DOORWARD_TESTS").is_ok_and(|size| size == "full") {
+        scenario("tls_scan");
+    }
+}
+
 #[test]
 #[ignore = "needs nginx, curl, python"]
 fn nginx_answers_byte_for_byte() {

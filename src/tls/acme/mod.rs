@@ -8,6 +8,7 @@ pub mod client;
 pub mod folder;
 pub mod names;
 pub mod order;
+pub mod phase;
 pub mod schedule;
 pub mod takeover;
 pub mod trouble;
