@@ -284,7 +284,8 @@ fn is_global(address: &IpAddr) -> bool {
     match address {
         IpAddr::V4(four) => {
             let [a, b, ..] = four.octets();
-            is_told(address) && !four.is_private() && !four.is_unspecified() && !(a == 100 && b & 0xc0 == 64)
+            let behind_carrier = a == 100 && b & 0xc0 == 64;
+            is_told(address) && !four.is_private() && !four.is_unspecified() && !behind_carrier
         }
         IpAddr::V6(six) => is_told(address) && !six.is_unique_local() && !six.is_unspecified(),
     }
