@@ -1,3 +1,5 @@
+//! Certificates of others: what is usable, what takes the place of what, and whose account it is.
+
 use std::path::PathBuf;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
