@@ -40,6 +40,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("futures_util", &["sample"]),
     ("globset", &["policy"]),
     ("governor", &["portal"]),
+    ("hickory_resolver", &["fetch"]),
     ("hyper", &["wire", "proxy", "listen", "sample", "fetch"]),
     ("hyper_util", &["proxy", "listen", "sample", "fetch"]),
     ("idna", &["policy"]),

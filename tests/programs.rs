@@ -70,6 +70,15 @@ fn pebble_issues_certificates() {
     scenario("pebble");
 }
 
+/// Minutes for each certificate, so that it is part of the full run alone.
+#[test]
+#[ignore = "needs testssl.sh, sslscan, pebble, python"]
+fn scanners_find_nothing_weak() {
+    if option_env!("DOORWARD_TESTS") == Some("full") {
+        scenario("tls_scan");
+    }
+}
+
 #[test]
 #[ignore = "needs nginx, curl, python"]
 fn nginx_answers_byte_for_byte() {

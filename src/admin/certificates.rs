@@ -10,6 +10,7 @@ use crate::plan::whole::Plan;
 use crate::policy::host::Host;
 use crate::policy::wildcard::HostPattern;
 use crate::tls::acme::names::{Names, Slot};
+use crate::tls::acme::phase::Phase;
 use crate::tls::acme::schedule::{Health, Step};
 use crate::tls::directory::{Certificate, Source, Wanted};
 use crate::tls::files::FilePair;
@@ -70,6 +71,8 @@ pub struct CertificateState {
     pub next: Option<i64>,
     /// Since when an order runs.
     pub ordering_since: Option<i64>,
+    /// How far that order has come.
+    pub phase: Option<Phase>,
     /// Its SHA-256, in hexadecimal digits.
     pub fingerprint: Option<String>,
     /// Orders in a row that failed.
@@ -208,6 +211,7 @@ fn ordered(host: &Host, issuer: String, names: &Names, policy: Option<&AcmePolic
         until: validity.map(|validity| validity.until.secs()),
         next,
         ordering_since: standing.running.map(Timestamp::secs),
+        phase: standing.running.and_then(|_| names.challenges().phases.of(host)),
         fingerprint: slot.fingerprint(),
         failures: standing.history.record.failures,
         trouble: told.map(|told| Trouble { at: told.at, sentence: told.sentence, words: told.words }),
@@ -249,6 +253,7 @@ fn bare(host: String, source: Origin, issuer: String, file: Option<std::path::Pa
         until: None,
         next: None,
         ordering_since: None,
+        phase: None,
         fingerprint: None,
         failures: 0,
         trouble: None,

@@ -112,7 +112,12 @@ impl Desk {
             Wish::Trail { ask } => self.trail(ask).await,
             Wish::Bans { ask } => self.bans(ask).await,
             // The running gateway carries these out before anybody asks here.
-            Wish::Status | Wish::Certificates { .. } | Wish::Reload { .. } | Wish::Keep | Wish::Diff { .. } => {
+            Wish::Status
+            | Wish::Certificates { .. }
+            | Wish::Import { .. }
+            | Wish::Reload { .. }
+            | Wish::Keep
+            | Wish::Diff { .. } => {
                 Err(refuse(RefusedKind::Unfit, "no gateway runs, so there is nothing of it to see or change".to_owned()))
             }
             Wish::Health if self.store.is_broken() => Err(refuse(RefusedKind::Failed, BROKEN.to_owned())),

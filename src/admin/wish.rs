@@ -10,6 +10,7 @@ use crate::admin::bans::{BanAnswer, BanWish};
 use crate::admin::certificates::{CertificateAnswer, CertificateWish};
 use crate::admin::keys::{KeyAnswer, KeyWish};
 use crate::admin::status::Status;
+use crate::admin::takeover::{Offer, Outcome};
 use crate::admin::terms::{TermsLine, TermsWish};
 use crate::admin::trail::{TrailAnswer, TrailWish};
 use crate::plan::difference::Change;
@@ -109,6 +110,11 @@ pub enum Wish {
     Certificates {
         /// What.
         ask: CertificateWish,
+    },
+    /// Take over certificates of other programs.
+    Import {
+        /// Which.
+        offer: Box<Offer>,
     },
     /// Whether the gateway is well.
     Health,
@@ -217,6 +223,11 @@ pub enum Answer {
     Done {
         /// Its canonical name.
         user: String,
+    },
+    /// What became of certificates that were to be taken over.
+    Imported {
+        /// For each file and name.
+        outcomes: Vec<Outcome>,
     },
     /// Live sessions.
     Sessions {

@@ -192,6 +192,7 @@ fn show(answer: Answer, output: Output) {
         }),
         Answer::Site(_)
         | Answer::Well { .. }
+        | Answer::Imported { .. }
         | Answer::Keys { .. }
         | Answer::Trail { .. }
         | Answer::Bans { .. }

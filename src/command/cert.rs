@@ -1,6 +1,5 @@
 //! `doorward cert`: see certificates, and have them renewed.
 
-use std::io::{self, IsTerminal, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,9 +12,11 @@ use crate::base::clock::{Clock, Timestamp};
 use crate::base::units::in_words;
 use crate::command::diff::{ask, unexpected};
 use crate::command::exit::Failure;
+use crate::command::import::{ImportWords, import};
 use crate::command::moment;
 use crate::command::output::{Output, table};
 use crate::command::place::Named;
+use crate::command::steps::Steps;
 use crate::command::wish::Installation;
 use crate::tls::acme::folder::Folder;
 use crate::tls::acme::names::Names;
@@ -50,6 +51,11 @@ pub enum CertVerb {
         #[arg(long)]
         force: bool,
     },
+    /// Take over certificates and accounts of certbot, lego or others; nothing of theirs is changed
+    #[command(
+        after_help = "Examples:\n  doorward cert import /etc/letsencrypt\n  doorward cert import .lego --name paperless.example.com --json"
+    )]
+    Import(ImportWords),
 }
 
 /// Carries out `cert`.
@@ -61,6 +67,7 @@ pub fn cert(named: &Named, verb: CertVerb, output: Output) -> Result<(), Failure
         CertVerb::List => list(named, output),
         CertVerb::Show { host } => show(named, &host, output),
         CertVerb::Renew { host, force } => renew(named, host, force, output),
+        CertVerb::Import(words) => import(named, words, output),
     }
 }
 
@@ -122,7 +129,8 @@ fn wait(
     before: &[CertificateState],
     output: Output,
 ) -> Result<Vec<CertificateState>, Failure> {
-    let (began, clears) = (Instant::now(), io::stderr().is_terminal() && !output.json);
+    let mut steps = Steps::new(output);
+    let began = Instant::now();
     let stamp = |all: &[CertificateState], host: &String| {
         let one = all.iter().find(|one| one.host == *host);
         one.map(|one| (one.fingerprint.clone(), one.failures))
@@ -134,16 +142,11 @@ fn wait(
             is_running || stamp(&all, host) == stamp(before, host)
         };
         let left = renewing.started.iter().filter(runs).count();
-        if clears {
-            drop(write!(io::stderr(), "\r\x1b[K"));
-        }
+        steps.clear();
         if left == 0 || began.elapsed() > PATIENCE {
             return Ok(all);
         }
-        if clears {
-            drop(write!(io::stderr(), "{left} to be issued, {} s", began.elapsed().as_secs()));
-            drop(io::stderr().flush());
-        }
+        steps.show(&all, &renewing.started, left);
         thread::sleep(LOOK_EVERY);
     }
 }
@@ -272,6 +275,7 @@ mod tests {
             until,
             next: until.map(|until| until - 30 * 86_400),
             ordering_since: None,
+            phase: None,
             fingerprint: None,
             failures: 0,
             trouble: None,

@@ -83,9 +83,9 @@ enum Verb {
     /// Say what a changed file would open or close, compared with what the gateway runs; applies nothing
     #[command(after_help = "Examples:\n  doorward diff\n  doorward diff -c new.toml --json")]
     Diff,
-    /// Check a configuration file; opens no store, binds and writes nothing
+    /// Check a configuration file; opens no store, binds and writes nothing, and asks the network only with --online
     #[command(
-        after_help = "Examples:\n  doorward check\n  doorward check -c gateway.toml --json\n  doorward check --format github --deny-warnings"
+        after_help = "Examples:\n  doorward check\n  doorward check -c gateway.toml --json\n  doorward check --format github --deny-warnings\n  doorward check --online"
     )]
     Check(CheckWords),
     /// Say what would happen to a request and which rule decides; needs no running gateway
@@ -177,6 +177,9 @@ pub struct CheckWords {
     /// Exit with 4 if there are warnings
     #[arg(long)]
     pub deny_warnings: bool,
+    /// Also ask the network: DNS, CAA, ports, apps, the authority, the clock; exit with 1 if something is wrong there
+    #[arg(long)]
+    pub online: bool,
 }
 
 /// How complaints are said.
@@ -447,7 +450,7 @@ fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {
         Verb::Run { watch } => run_verb::run(named, watch, output),
         Verb::Reload(words) => reload::reload(named, &words, output),
         Verb::Diff => diff::diff(named, output),
-        Verb::Check(words) => check::check(named, words.deny_warnings, output),
+        Verb::Check(words) => check::check(named, words, output),
         Verb::Explain(words) => explain::explain(named, &words, output),
         Verb::Doctor(words) => doctor::doctor(named, &words, output),
         Verb::Trust { print: true, .. } => trust::trust(named, Way::Print, output),

@@ -19,6 +19,7 @@ use crate::command::exit::Failure;
 use crate::command::place::{Named, demo_data, load_to_look};
 use crate::daemon::control;
 use crate::daemon::place::Place;
+use crate::daemon::takeover;
 use crate::model::credential::TotpRecipe;
 use crate::model::method::Methods;
 use crate::model::mode::Mode;
@@ -108,7 +109,10 @@ impl Installation {
         let keys = KeyHolder::open(&self.place.data, self.place.keys.as_ref(), entropy, clock.now()).map_err(failed)?;
         let store = Store::open(&self.place.data, keys, clock.clone(), entropy).map_err(failed)?;
         let desk = self.desk(store, clock, entropy);
-        let answer = desk.perform(wish).await;
+        let answer = match wish {
+            Wish::Import { offer } => takeover::without_gateway(&desk.store, &self.place, self.plan.as_ref(), *offer).await,
+            other => desk.perform(other).await,
+        };
         desk.store.close().await.map_err(failed)?;
         Ok(answer)
     }

@@ -129,6 +129,12 @@ codes! {
     E0620 Error "a rule speaks of no path of its app",
     E0701 Error "an expectation is not met",
     E0702 Error "an expectation cannot be read",
+    N0801 Warning "a name does not lead here",
+    N0802 Warning "CAA records do not let the authority issue",
+    N0803 Warning "a port of a name cannot be reached",
+    N0804 Warning "an upstream does not answer as it should",
+    N0805 Warning "this machine's clock is off",
+    N0807 Warning "the authority cannot be asked",
 }
 
 impl Complaint {

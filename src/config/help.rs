@@ -400,6 +400,51 @@ or `user:` with a name and perhaps a strength. One that cannot be read is never 
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
 [[expect]]\nrequest = \"GET https://app.example.com/\"\nresult = \"sign-in\"",
     ),
+    entry(
+        Code::N0801,
+        "Visitors, and the authority that is to prove a name, go where its A and AAAA records lead. Without any they go nowhere. A
+record that leads to none of this machine's addresses may still be right: behind a router it names the router's, which
+then has to lead ports 80 and 443 here. An old AAAA record is the usual culprit where only some visitors fail.",
+        "paperless.example.com.  AAAA  2001:db8::1     ; the server before this one",
+        "paperless.example.com.  AAAA  2001:db8::2     ; this one, or no AAAA record at all",
+    ),
+    entry(
+        Code::N0802,
+        "CAA records of a domain say which authorities may issue certificates for it and for all names below it that have none of
+their own (RFC 8659). These do not name the one in [acme], so it refuses. Its name for such records is in the complaint.",
+        "example.com.  CAA  0 issue \"other-ca.example\"",
+        "example.com.  CAA  0 issue \"other-ca.example\"\nexample.com.  CAA  0 issue \"letsencrypt.org\"",
+    ),
+    entry(
+        Code::N0803,
+        "A connection from this machine to an address of the name did not come about. If the address is this machine's own, nobody
+listens there. Otherwise it proves little: many routers lead nobody in from within. Try it from outside, such as from a
+phone without Wi-Fi; if it fails there too, look at router and firewall.",
+        "Router: port 443 to 192.168.1.20          # 192.168.1.21 is this machine; port 80 is led nowhere",
+        "Router: ports 80 and 443 to 192.168.1.21",
+    ),
+    entry(
+        Code::N0804,
+        "The app behind the door does not take connections, its name leads nowhere, it shows a certificate that is not trusted, or
+it answers as it should not. Start it, or correct `upstream`; visitors get 502 meanwhile.",
+        "upstream = \"http://127.0.0.1:8000\"      # the app listens on 8080",
+        "upstream = \"http://127.0.0.1:8080\"",
+    ),
+    entry(
+        Code::N0805,
+        "The authority's clock and this machine's differ by more than 30 seconds. One-time codes of visitors fail then, and
+certificates seem to begin or end at another time than they do. Authenticator apps take their time from the phone
+network.",
+        "timedatectl set-ntp false",
+        "timedatectl set-ntp true",
+    ),
+    entry(
+        Code::N0807,
+        "The directory of the authority did not answer, or what answered there was not it. Nothing can be ordered until it does.
+Look at this machine's firewall and name service, at `acme.directory`, and for a private authority at `acme.ca_file`.",
+        "[acme]\nagree_tos = true\ndirectory = \"https://ca.internal/\"",
+        "[acme]\nagree_tos = true\ndirectory = \"https://ca.internal:9000/acme/acme/directory\"\nca_file = \"/etc/ssl/internal-ca.pem\"",
+    ),
 ];
 
 #[cfg(test)]

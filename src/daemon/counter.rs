@@ -45,6 +45,7 @@ impl Counter {
                 let register = self.register.clone();
                 Box::new(move || certificates(&register, ask))
             }
+            Wish::Import { offer } => return self.register.take_over(*offer).await,
             Wish::Status => return self.status().await,
             other => return self.desk.perform(other).await,
         };

@@ -15,6 +15,7 @@ pub mod notify;
 pub mod place;
 pub mod reload;
 pub mod shutdown;
+pub mod takeover;
 pub mod upkeep;
 pub mod watch;
 pub mod worker;

@@ -55,6 +55,8 @@ pub enum Deed {
     CertificateRenewed,
     /// A certificate could not be renewed or taken up.
     CertificateFailing,
+    /// A certificate was taken over from another program.
+    CertificateImported,
     /// A new master key seals from now on.
     KeyRotated,
     /// An old master key was forgotten.
@@ -69,7 +71,7 @@ pub enum Deed {
 
 impl Deed {
     /// Every deed.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::SignIn,
         Self::NewDevice,
         Self::SignInFailed,
@@ -92,6 +94,7 @@ impl Deed {
         Self::CertificateIssued,
         Self::CertificateRenewed,
         Self::CertificateFailing,
+        Self::CertificateImported,
         Self::KeyRotated,
         Self::KeyDropped,
         Self::BackupMade,
@@ -124,6 +127,7 @@ impl Deed {
             Self::CertificateIssued => "cert.issued",
             Self::CertificateRenewed => "cert.renewed",
             Self::CertificateFailing => "cert.failing",
+            Self::CertificateImported => "cert.imported",
             Self::KeyRotated => "key.rotated",
             Self::KeyDropped => "key.dropped",
             Self::BackupMade => "backup.made",

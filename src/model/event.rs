@@ -50,6 +50,8 @@ pub enum Event {
     CertificateIssued,
     /// A name has a new one.
     CertificateRenewed,
+    /// A certificate was taken over from another program.
+    CertificateImported,
     /// A certificate cannot be made or used.
     CertificateFailing,
     /// A certificate needs its owner.
@@ -129,6 +131,7 @@ impl Event {
             Self::CertificateChanged => "cert.changed",
             Self::CertificateIssued => "cert.issued",
             Self::CertificateRenewed => "cert.renewed",
+            Self::CertificateImported => "cert.imported",
             Self::CertificateFailing => "cert.failing",
             Self::CertificateWarning => "cert.warning",
             Self::KeyRotated => "key.rotated",

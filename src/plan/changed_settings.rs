@@ -151,7 +151,6 @@ fn proxies(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
     }
 }
 
-<<<<<<< HEAD
 fn mode(old: Mode, new: Mode, say: &mut impl FnMut(Effect, String)) {
     match (old, new) {
         (Mode::People, Mode::SingleOwner) => {
@@ -164,7 +163,9 @@ fn mode(old: Mode, new: Mode, say: &mut impl FnMut(Effect, String)) {
             say(Effect::Closes, "signing in takes a name and a password, no longer a code alone".to_owned());
         }
         (Mode::People, Mode::People) | (Mode::SingleOwner, Mode::SingleOwner) => {}
-=======
+    }
+}
+
 /// What people may do about their factors by themselves.
 fn own_factors(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
     if old.auth.self_service != new.auth.self_service {
@@ -178,7 +179,6 @@ fn own_factors(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
         let (old, new) = (old.auth.enrol_deadline, new.auth.enrol_deadline);
         let effect = if new > old { Effect::Opens } else { Effect::Closes };
         say(effect, format!("auth.enrol_deadline is {} instead of {}", written(new), written(old)));
->>>>>>> wt-methods
     }
 }
 

@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod mounts;
 pub mod networks;
 pub mod notify;
+pub mod online;
 pub mod owner;
 pub mod passkeys;
 pub mod places;

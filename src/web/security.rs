@@ -276,6 +276,7 @@ pub fn happened(written: &Written) -> String {
             | Deed::CertificateIssued
             | Deed::CertificateRenewed
             | Deed::CertificateFailing
+            | Deed::CertificateImported
             | Deed::KeyRotated
             | Deed::KeyDropped
             | Deed::BackupMade

@@ -55,6 +55,7 @@ pub fn sentence(written: &Written) -> String {
         Some(Deed::CertificateIssued) => "a certificate was issued".to_owned(),
         Some(Deed::CertificateRenewed) => "a certificate was renewed".to_owned(),
         Some(Deed::CertificateFailing) => "a certificate could not be taken up or renewed".to_owned(),
+        Some(Deed::CertificateImported) => "a certificate was taken over from another program".to_owned(),
         Some(Deed::KeyRotated) => "a new master key seals from now on".to_owned(),
         Some(Deed::KeyDropped) => "an old master key was forgotten".to_owned(),
         Some(Deed::BackupMade) => "a backup was made".to_owned(),

@@ -81,6 +81,11 @@ class Pebble:
     def orders(self):
         return sum("POST /order-plz" in line for line in self.process.lines())
 
+    def new_orders(self):
+        """Orders that were taken up: a request that is repeated for its nonce makes none."""
+        counts = [re.search(r"There are now (\d+) orders", line) for line in self.process.lines()]
+        return max((int(count.group(1)) for count in counts if count), default=0)
+
     def refused_nonces(self):
         return sum("badNonce" in line or "bad nonce" in line.lower() for line in self.process.lines() + self.errors())
 
@@ -251,7 +256,10 @@ key_type = "p384"
     for host in hosts:
         kit.wait_for(f"a certificate for {host}", lambda: shown(https_port, host, pebble.root), BOUND)
     kit.say("ok: three names are proven by TLS-ALPN-01 alone, with P-384 keys")
-    files = sorted(path.name for path in (run.folder / "data/certs/acme").iterdir())
+    kept = run.folder / "data/certs/acme"
+    # What is shown is shown before the last words about its order are written down.
+    kit.wait_for("the end of all orders", lambda: not [path for path in kept.iterdir() if path.name.endswith((".key", ".new"))], 10)
+    files = sorted(path.name for path in kept.iterdir())
     kit.check(all((run.folder / "data/certs/acme" / name).stat().st_mode & 0o077 == 0 for name in files), "what is kept is the owner's alone")
     kit.check(not [name for name in files if name.endswith((".key", ".new"))], f"and no key of an order is left behind ({files})")
     run.process.stop()
@@ -264,23 +272,28 @@ key_type = "p384"
     run.process.stop()
 
 
-def killed(scene, pebble, server, ports):
-    http_port, https_port = ports
-    hosts = [f"k{number}.example.com" for number in range(3)]
+def configuration(pebble, server, ports, hosts):
     apps = "".join(f'[[app]]\nhost = "{host}"\nupstream = "http://127.0.0.1:{server.server_port}"\n' for host in hosts)
-    run = Run(scene, "killed", f"""
+    return f"""
 [listen]
-https = ["127.0.0.1:{https_port}"]
-http = ["127.0.0.1:{http_port}"]
+https = ["127.0.0.1:{ports[1]}"]
+http = ["127.0.0.1:{ports[0]}"]
 [acme]
 agree_tos = true
 directory = "{pebble.directory}"
 ca_file = "{pebble.ca_file}"
-{apps}""")
+{apps}"""
+
+
+def killed(scene, pebble, server, ports):
+    """Killed while certificates of three names are issued side by side."""
+    hosts = [f"k{number}.example.com" for number in range(3)]
+    run = Run(scene, "killed", configuration(pebble, server, ports, hosts))
     dice = random.Random(20261122)
-    before = pebble.orders()
+    rounds = KILLS // 4
+    before = pebble.new_orders()
     folder = run.folder / "data/certs/acme"
-    for number in range(KILLS):
+    for number in range(rounds):
         run.start()
         time.sleep(dice.uniform(0.0, 0.9))
         run.kill()
@@ -290,11 +303,90 @@ ca_file = "{pebble.ca_file}"
                 path.unlink()
     run.start()
     for host in hosts:
-        kit.wait_for(f"{host} is served", lambda: shown(https_port, host, pebble.root), BOUND * 3)
-    orders = pebble.orders() - before
-    kit.check(orders <= (KILLS + 1) * len(hosts), f"after {KILLS} kills every name is served; {orders} orders for {len(hosts)} names")
-    whole = [path for path in folder.glob("*.pem") if not re.search(r"-----END (CERTIFICATE|PRIVATE KEY)-----\s*$", path.read_text())]
-    kit.check(not whole, f"no file is torn ({whole})")
+        kit.wait_for(f"{host} is served", lambda: shown(ports[1], host, pebble.root), BOUND * 3)
+    orders = pebble.new_orders() - before
+    kit.check(orders <= (rounds + 1) * len(hosts), f"after {rounds} kills every name is served; {orders} orders for {len(hosts)} names")
+    whole_files(folder)
+    run.process.stop()
+
+
+def whole_files(folder):
+    torn = [path for path in folder.glob("*.pem") if not re.search(r"-----END (CERTIFICATE|PRIVATE KEY)-----\s*$", path.read_text())]
+    kit.check(not torn, f"no file is torn ({torn})")
+
+
+def killed_and_resumed(scene, pebble, server, ports):
+    """Killed at random points of issue and renewal of one name: each kill costs one new order at most, and an order that was written
+    down is gone on with. Once there is a certificate, no kill takes it away."""
+    host = "killed.example.com"
+    run = Run(scene, "resumed", configuration(pebble, server, ports, [host]))
+    dice = random.Random(20261123)
+    folder = run.folder / "data/certs/acme"
+
+    def is_open():
+        try:
+            return bool(json.loads((folder / f"{host}.json").read_text())["order"])
+        except (OSError, ValueError, KeyError):
+            return False
+
+    seen = {"issue": 0, "renewal": 0, "open": 0, "resumed": 0, "served": 0}
+    certificate = folder / f"{host}.pem"
+    for number in range(KILLS):
+        had, was_open, before = certificate.exists(), is_open(), pebble.new_orders()
+        run.start()
+        if had:
+            # What was there before is shown from the first moment, whatever the former kill met.
+            kit.wait_for("the certificate is shown", lambda: shown(ports[1], host, pebble.root), 5)
+            seen["served"] += 1
+        renews = None
+        # A renewal that nobody waits for goes on when it is due; whoever wanted it early says so again.
+        if had:
+            renews = scene.start(f"renew-{number}", [scene.binary, "cert", "renew", host, "--force", "-c", str(run.config), "--json"])
+        seen["renewal" if had else "issue"] += 1
+        time.sleep(dice.uniform(0.0, 1.6))
+        run.kill()
+        if renews:
+            renews.stop()
+        new = pebble.new_orders() - before
+        if new > 1:
+            raise kit.Broken(f"round {number}: {new} new orders (open before: {was_open})")
+        seen["open"] += is_open()
+        seen["resumed"] += was_open and new == 0 and not is_open()
+        # A third of the rounds begins anew, so that issuing is met as well as renewal.
+        if number % 3 == 2 and not is_open():
+            for path in folder.glob(f"{host}*.pem"):
+                path.unlink()
+            (folder / f"{host}_previous.pem").unlink(missing_ok=True)
+    kit.check(True, f"{KILLS} kills, none of which cost more than one new order: {seen}")
+    kit.check(seen["issue"] and seen["renewal"] and seen["resumed"], "kills met issue and renewal, and open orders were gone on with")
+    run.start()
+    kit.wait_for(f"{host} is served", lambda: shown(ports[1], host, pebble.root), BOUND * 3)
+    whole_files(folder)
+    run.process.stop()
+
+
+def taken_over(scene, pebble, server, ports, certificate):
+    """A certificate of Pebble's, as another program keeps it, is shown without an order and renewed like one of our own."""
+    theirs = scene.folder / "letsencrypt"
+    live, archive = theirs / "live" / HOST, theirs / "archive" / HOST
+    for folder in (live, archive):
+        folder.mkdir(parents=True)
+    key, chain = re.match(r"(.*?-----END [A-Z ]*PRIVATE KEY-----\n)(.*)", certificate.read_text(), re.DOTALL).groups()
+    for name, text in (("privkey", key), ("fullchain", chain)):
+        (archive / f"{name}1.pem").write_text(text)
+        (live / f"{name}.pem").symlink_to(f"../../archive/{HOST}/{name}1.pem")
+    run = Run(scene, "taken", configuration(pebble, server, ports, [HOST]))
+    answer = run.cert("import", str(theirs))
+    kit.check(answer["taken"] == 1 and answer["refused"] == 0, "certbot's folder is taken over without a gateway")
+    orders = pebble.new_orders()
+    run.start()
+    serial = shown(ports[1], HOST, pebble.root)["serialNumber"]
+    kit.check(pebble.new_orders() == orders, "what was taken over is shown, and nothing is ordered")
+    run.cert("renew", HOST, "--force")
+    kit.check(shown(ports[1], HOST, pebble.root)["serialNumber"] != serial and pebble.new_orders() == orders + 1, "and it is renewed")
+    done = subprocess.run([scene.binary, "check", "--online", "-c", str(run.config), "--json"], capture_output=True, text=True, timeout=60)
+    codes = {one["code"] for one in json.loads(done.stdout)["diagnostics"]}
+    kit.check("N0801" in codes and not codes & {"N0804", "N0805", "N0807"}, f"check --online: authority, clock and app are in order ({codes})")
     run.process.stop()
 
 
@@ -314,8 +406,10 @@ def journey(scene):
     kit.check({"cert.issued", "cert.renewed", "cert.failing"} <= set(events), "the audit trail has all of it")
     gateway.process.stop()
     over_port_443(scene, pebble, server, ports[1])
+    taken_over(scene, pebble, server, ports, gateway.data_dir / "certs/acme" / f"{HOST}.pem")
     killed(scene, pebble, server, ports)
+    killed_and_resumed(scene, pebble, server, ports)
 
 
 if __name__ == "__main__":
-    kit.main(journey, 300 if not kit.FULL else 1200)
+    kit.main(journey, 400 if not kit.FULL else 1500)

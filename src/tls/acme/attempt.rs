@@ -16,6 +16,7 @@ use crate::tls::acme::challenge::Challenges;
 use crate::tls::acme::client::Client;
 use crate::tls::acme::folder::{Folder, History, OpenOrder, Proof};
 use crate::tls::acme::order::Way;
+use crate::tls::acme::phase::Phase;
 use crate::tls::acme::schedule::Stage;
 use crate::tls::acme::trouble::{Kind, Trouble};
 use crate::tls::fault::Fault;
@@ -71,6 +72,7 @@ impl Ground {
             (Stage::Staging | Stage::Production, _) => &policy.directory,
         };
         let local = |fault: Fault| Trouble::local(&fault, directory);
+        self.challenges.phases.reached(host, Phase::Order);
         let client = Client::new(policy.ca_file.as_deref()).map_err(local)?;
         self.folder.make().map_err(local)?;
         let account = account::open(&client, self, directory, policy.email.as_deref()).await?;

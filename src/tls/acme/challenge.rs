@@ -14,6 +14,7 @@ use crate::base::clock::Clock;
 use crate::base::current::Current;
 use crate::plan::policy::TlsVersion;
 use crate::policy::host::Host;
+use crate::tls::acme::phase::Phases;
 use crate::tls::fault::Fault;
 use crate::tls::server;
 
@@ -25,6 +26,8 @@ pub const WELL_KNOWN: &str = "/.well-known/acme-challenge/";
 /// What is to be shown to authorities now.
 #[derive(Debug)]
 pub struct Challenges {
+    /// How far the orders have come that need them.
+    pub phases: Phases,
     pending: Current<Pending>,
     /// One change at a time: each starts from what the former left.
     changing: Mutex<()>,
@@ -52,7 +55,7 @@ enum What {
 
 impl Default for Challenges {
     fn default() -> Self {
-        Self { pending: Current::new(Pending::default()), changing: Mutex::default() }
+        Self { phases: Phases::default(), pending: Current::new(Pending::default()), changing: Mutex::default() }
     }
 }
 

@@ -49,6 +49,11 @@ impl Client {
         Ok(Self { tls, peace: Arc::default() })
     }
 
+    /// Whom it believes, for those who ask the authority something else than ACME.
+    pub fn tls(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.tls)
+    }
+
     /// How long the authority asked for peace, if its last refusal did.
     pub fn peace(&self) -> Option<Duration> {
         *self.peace.lock().unwrap_or_else(PoisonError::into_inner)

@@ -14,6 +14,7 @@ use crate::base::clock::Clock;
 use crate::policy::host::Host;
 use crate::tls::acme::challenge::{Challenges, Shown};
 use crate::tls::acme::folder::Proof;
+use crate::tls::acme::phase::Phase;
 use crate::tls::acme::trouble::{Kind, Trouble};
 use crate::tls::fault::Fault;
 
@@ -102,11 +103,15 @@ impl Way<'_> {
     /// [`Trouble`].
     pub async fn finish(&self, order: &mut Order, key: &KeyPair) -> Result<String, Trouble> {
         let until = Instant::now() + PATIENCE;
+        let reached = |phase| self.challenges.phases.reached(self.host, phase);
         if order.state().status == OrderStatus::Pending {
+            reached(Phase::Challenge);
             let shown = self.show(order).await?;
+            reached(Phase::Waiting);
             self.wait(order, until, OrderStatus::Pending).await?;
             drop(shown);
         }
+        reached(Phase::Finalising);
         if order.state().status == OrderStatus::Ready {
             let csr = self.csr(key).map_err(|fault| Trouble::local(&fault, self.directory))?;
             let mut patience = Patience::default();
