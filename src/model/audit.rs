@@ -55,6 +55,10 @@ pub enum Deed {
     CertificateRenewed,
     /// A certificate could not be renewed or taken up.
     CertificateFailing,
+    /// A certificate was revoked.
+    CertificateRevoked,
+    /// Our account at an authority out there got another key.
+    AccountKeyChanged,
     /// A new master key seals from now on.
     KeyRotated,
     /// An old master key was forgotten.
@@ -69,7 +73,7 @@ pub enum Deed {
 
 impl Deed {
     /// Every deed.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::SignIn,
         Self::NewDevice,
         Self::SignInFailed,
@@ -92,6 +96,8 @@ impl Deed {
         Self::CertificateIssued,
         Self::CertificateRenewed,
         Self::CertificateFailing,
+        Self::CertificateRevoked,
+        Self::AccountKeyChanged,
         Self::KeyRotated,
         Self::KeyDropped,
         Self::BackupMade,
@@ -124,6 +130,8 @@ impl Deed {
             Self::CertificateIssued => "cert.issued",
             Self::CertificateRenewed => "cert.renewed",
             Self::CertificateFailing => "cert.failing",
+            Self::CertificateRevoked => "cert.revoked",
+            Self::AccountKeyChanged => "cert.account_key",
             Self::KeyRotated => "key.rotated",
             Self::KeyDropped => "key.dropped",
             Self::BackupMade => "backup.made",

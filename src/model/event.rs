@@ -48,6 +48,12 @@ pub enum Event {
     CertificateIssued,
     /// A name has a new one.
     CertificateRenewed,
+    /// An authority says when it wants one renewed.
+    CertificateAdvised,
+    /// One was revoked.
+    CertificateRevoked,
+    /// Our account at an authority has another key.
+    AccountKeyChanged,
     /// A certificate cannot be made or used.
     CertificateFailing,
     /// A certificate needs its owner.
@@ -126,6 +132,9 @@ impl Event {
             Self::CertificateChanged => "cert.changed",
             Self::CertificateIssued => "cert.issued",
             Self::CertificateRenewed => "cert.renewed",
+            Self::CertificateAdvised => "cert.advised",
+            Self::CertificateRevoked => "cert.revoked",
+            Self::AccountKeyChanged => "cert.account_key",
             Self::CertificateFailing => "cert.failing",
             Self::CertificateWarning => "cert.warning",
             Self::KeyRotated => "key.rotated",
