@@ -7,6 +7,7 @@ use doorward::admin::certificates::{CertificateAnswer, CertificateState, Certifi
 use doorward::admin::trail::TrailWish;
 use doorward::admin::wish::{Answer, RefusedKind, Wish};
 use doorward::policy::host::Host;
+use doorward::tls::acme::schedule::Step;
 
 use crate::kit::app::App;
 use crate::kit::ca::{Ca, Manner, fingerprint, http_date};
@@ -34,13 +35,16 @@ async fn issued(ca: &Ca, count: usize) {
     until("a certificate", || ca.issued().len() >= count).await;
 }
 
-/// Waits until neither an order nor a question runs.
+/// Waits until nothing is due, and neither an order nor a question runs.
 async fn settled(gateway: &Gateway) {
+    let (certificates, services) = (gateway.running().certificates(), gateway.running().services());
     until("the order ends", || {
-        gateway.running().certificates().ordered().iter().all(|slot| {
-            let names = gateway.running().certificates().names();
+        let plan = services.plan.get();
+        let (policy, now) = (plan.acme.as_ref().expect("[acme]"), gateway.clock.now());
+        certificates.ordered().iter().all(|slot| {
+            let is_due = matches!(slot.step(policy, now), Step::Order(_)) || slot.question(policy, now).is_some();
             // Whoever can have the lease is alone with it.
-            names.inquiry(slot).is_some() && slot.standing().running.is_none()
+            !is_due && certificates.names().inquiry(slot).is_some()
         })
     })
     .await;
@@ -115,7 +119,7 @@ async fn a_name_gets_its_certificate_and_the_next_one_when_the_authority_says_so
     until("it is asked again", || ca.count("renewal-info") == 2).await;
     settled(&gateway).await;
     assert_eq!(one(&gateway).await.next, Some(first.from + next), "the moment stays as long as the window does");
-    pass(&gateway, Duration::from_secs(u64::try_from(next).expect("later")) - 6 * HOUR).await;
+    pass(&gateway, Duration::from_secs(u64::try_from(next).expect("later") + 1) - 6 * HOUR).await;
     issued(&ca, 2).await;
     settled(&gateway).await;
     let orders = ca.issued();
@@ -327,7 +331,8 @@ async fn a_second_authority_stands_in_and_the_first_comes_back() {
     let text = ordering(&first, &app, &more).replace(&first.file.display().to_string(), &both.display().to_string());
     first.is_away(true);
     let gateway = Gateway::start(&text);
-    [&first, &second].map(|ca| ca.sees(&gateway));
+    first.sees(&gateway);
+    second.sees(&gateway);
     sentence(&gateway).await;
     for _ in 0..12 {
         pass(&gateway, HOUR).await;
@@ -343,7 +348,8 @@ async fn a_second_authority_stands_in_and_the_first_comes_back() {
     assert!(state.state == State::Well && state.trouble.is_none() && state.failures == 0);
     // What stands in is not replaced before its time, not by a restart either; then the first is asked.
     let gateway = gateway.restarted(&text).await;
-    [&first, &second].map(|ca| ca.sees(&gateway));
+    first.sees(&gateway);
+    second.sees(&gateway);
     first.is_away(false);
     pass(&gateway, HOUR).await;
     settled(&gateway).await;

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::plan::acme::AcmePolicy;
 use crate::tls::acme::account;
-use crate::tls::acme::api::Directory;
+use crate::tls::acme::api::{self, Directory};
 use crate::tls::acme::attempt::Ground;
 use crate::tls::acme::client::Client;
 use crate::tls::acme::jws::SigningKey;
@@ -45,7 +45,11 @@ impl Ground {
             Ok(()) => account::promote(self, directory, next.as_bytes()).map_err(local).map(|()| true),
             Err(error) => {
                 // It has answered that it keeps the old one; after anything else it has to be asked.
-                if matches!(error, Error::Api(_) | Error::Unsupported(_)) {
+                let keeps = match &error {
+                    Error::Api(problem) => !api::is(problem, "serverInternal"),
+                    other => matches!(other, Error::Unsupported(_)),
+                };
+                if keeps {
                     self.folder.forget_next_key(directory);
                 }
                 Err(told(error))

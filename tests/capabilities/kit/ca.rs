@@ -20,7 +20,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, DistinguishedName, DnType, IsCa,
-    KeyPair, SanType, SerialNumber,
+    KeyIdMethod, KeyPair, SanType, SerialNumber,
 };
 use rustls::ServerConfig;
 use rustls_pki_types::{CertificateSigningRequestDer, PrivatePkcs8KeyDer};
@@ -194,7 +194,7 @@ impl Ca {
                         let ca = ca.clone();
                         async move { Ok::<_, Infallible>(ca.answer(request).await) }
                     });
-                    drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
+                    drop(http1::Builder::new().auto_date_header(false).serve_connection(TokioIo::new(stream), service).await);
                 });
             }
         });
@@ -289,7 +289,8 @@ impl Ca {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let mut answer =
             Response::builder().status(StatusCode::from_u16(status).expect("a status")).header("Replay-Nonce", nonce);
-        let extra = [("Location", location), ("Retry-After", retry_after)];
+        let date = self.world.borrow().as_ref().map(|(_, clock)| http_date(clock.now()));
+        let extra = [("Location", location), ("Retry-After", retry_after), ("Date", date)];
         for (name, value) in extra.into_iter().filter_map(|(name, value)| Some((name, value?))) {
             answer = answer.header(name, value);
         }
