@@ -66,10 +66,11 @@ impl Patience {
     }
 }
 
-/// Whether an order came to nothing because of the certificate it was to replace. What it is besides, it is without that too.
+/// Whether an order may have come to nothing because of the certificate it was to replace: authorities have many words for that. What
+/// else it is, it is without that too.
 fn is_about_the_former(error: &Error) -> bool {
     match error {
-        Error::Api(problem) => ["alreadyReplaced", "malformed", "unauthorized"].iter().any(|kind| api::is(problem, kind)),
+        Error::Api(problem) => !["rateLimited", "badNonce"].iter().any(|kind| api::is(problem, kind)),
         Error::Other(other) => !other.is::<FetchFault>(),
         // It answered the order without taking note of it.
         other => matches!(other, Error::Json(_) | Error::Unsupported(_)),
