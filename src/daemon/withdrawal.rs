@@ -1,5 +1,9 @@
 //! What an owner has an authority take back: a certificate, or the key of our account.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::admin::certificates::{CertificateAnswer, Reason, Revoked, RolledOver};
@@ -10,12 +14,17 @@ use crate::model::audit::{Actor, Deed, Entry};
 use crate::model::event::Event;
 use crate::plan::acme::AcmePolicy;
 use crate::policy::host::Host;
+use crate::tls::acme::names::{Lease, Slot};
 use crate::tls::acme::revocation::Taken;
 use crate::tls::acme::trouble;
 use crate::tls::durable;
 
 /// What to tell the owner where nothing was done.
 pub type Refusal = (RefusedKind, String);
+
+/// How long a question may take to end.
+const PATIENCE: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 const UNCONFIGURED: &str = "no certificate is ordered: the configuration has no [acme]";
 
@@ -37,7 +46,7 @@ impl Register {
             ));
         };
         let busy = || unfit(format!("an order for {host} runs; try again when it has ended"));
-        let mut lease = names.inquiry(&slot).ok_or_else(busy)?;
+        let mut lease = self.alone(&slot).await.ok_or_else(busy)?;
         if slot.standing().revoked {
             return Err(unfit(format!("the certificate of {host} is revoked already")));
         }
@@ -88,6 +97,18 @@ impl Register {
             return Err((RefusedKind::NotFound, told));
         }
         Ok(CertificateAnswer::RolledOver(done))
+    }
+
+    /// The right to write about a name. A question for when to renew is over in a moment; an order is not waited for.
+    async fn alone(&self, slot: &Arc<Slot>) -> Option<Lease> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let lease = self.directory.names().inquiry(slot);
+            if lease.is_some() || slot.standing().running.is_some() || Instant::now() > until {
+                return lease;
+            }
+            sleep(LOOK_EVERY).await;
+        }
     }
 
     fn policy(&self) -> Result<AcmePolicy, Refusal> {

@@ -324,7 +324,7 @@ impl Ca {
         state.drawn += 1;
         let nonce = format!("nonce-{}", state.drawn);
         // One that is not kept is one that is not taken.
-        if state.manner.odd_nonces.is_none_or(|odd| state.drawn % odd != 0) {
+        if state.manner.odd_nonces.is_none_or(|odd| !state.drawn.is_multiple_of(odd)) {
             state.nonces.insert(nonce.clone());
         }
         nonce
