@@ -40,3 +40,4 @@ pub mod trail;
 pub mod trust;
 pub mod up;
 pub mod wish;
+pub mod withdraw;

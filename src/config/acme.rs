@@ -2,6 +2,7 @@
 
 use crate::config::placed::{Place, Placed};
 use crate::config::reader::Reader;
+use crate::config::secret::WrittenSecret;
 
 /// `challenge`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +24,27 @@ pub enum WrittenKeyType {
     P384,
 }
 
+/// `acme.eab` and `acme.fallback_eab`
+#[derive(Clone, Debug, Default)]
+pub struct EabTable {
+    /// The table, if it is written.
+    pub place: Option<Place>,
+    /// As whom the authority knows us.
+    pub kid: Option<Placed<String>>,
+    /// What proves it.
+    pub hmac_key: Option<WrittenSecret>,
+}
+
+impl EabTable {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            place: Some(reader.place()).filter(|place| !place.is_empty()),
+            kid: reader.string("kid"),
+            hmac_key: reader.secret("hmac_key"),
+        }
+    }
+}
+
 /// `[acme]`
 #[derive(Clone, Debug, Default)]
 pub struct AcmeTable {
@@ -42,6 +64,14 @@ pub struct AcmeTable {
     pub challenge: Option<Placed<WrittenChallenge>>,
     /// Which keys certificates get.
     pub key_type: Option<Placed<WrittenKeyType>>,
+    /// Which of its kinds of certificates the authority is to issue.
+    pub profile: Option<Placed<String>>,
+    /// As whom the authority knows us already.
+    pub eab: EabTable,
+    /// The authority that stands in for the first.
+    pub fallback_directory: Option<Placed<String>>,
+    /// As whom that one knows us already.
+    pub fallback_eab: EabTable,
 }
 
 impl AcmeTable {
@@ -61,13 +91,19 @@ impl AcmeTable {
             ca_file: reader.string("ca_file"),
             challenge: reader.choice("challenge", &challenges),
             key_type: reader.choice("key_type", &[("p256", WrittenKeyType::P256), ("p384", WrittenKeyType::P384)]),
+            profile: reader.string("profile"),
+            eab: reader.table("eab", EabTable::read),
+            fallback_directory: reader.string("fallback_directory"),
+            fallback_eab: reader.table("fallback_eab", EabTable::read),
         }
     }
 
     /// Where it is first spoken of, if at all: variables may speak for it without a table in the file.
     pub fn spoken_of(&self) -> Option<Place> {
-        let texts = [&self.email, &self.directory, &self.staging_directory, &self.ca_file];
-        let texts = texts.into_iter().flatten().map(|written| &written.place);
+        let [eab, fallback_eab] = [&self.eab.kid, &self.fallback_eab.kid];
+        let own = [&self.email, &self.directory, &self.staging_directory, &self.ca_file];
+        let texts = own.into_iter().chain([&self.profile, &self.fallback_directory, eab, fallback_eab]);
+        let texts = texts.flatten().map(|written| &written.place);
         let others = [
             self.agree_tos.as_ref().map(|written| &written.place),
             self.challenge.as_ref().map(|written| &written.place),

@@ -99,6 +99,9 @@ impl Document {
         for (_, written) in self.apps.iter_mut().flat_map(|app| &mut app.request_headers.set) {
             written.value.get_or_insert_with(|| Secret::new("unknown".to_owned()));
         }
+        for written in [&mut self.acme.eab.hmac_key, &mut self.acme.fallback_eab.hmac_key].into_iter().flatten() {
+            written.value.get_or_insert_with(|| Secret::new("unknown".to_owned()));
+        }
     }
 
     /// The folder of the file in which something is written.

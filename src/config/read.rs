@@ -14,7 +14,7 @@ use crate::config::overrides;
 use crate::config::placed::Placed;
 use crate::config::report::Report;
 use crate::config::secret;
-use crate::config::secret::Form;
+use crate::config::secret::{Form, WrittenSecret};
 use crate::config::source::{Consulted, Origin, Source};
 use crate::config::tls::WrittenPair;
 
@@ -115,19 +115,36 @@ fn secrets(document: &mut Document, source: &Source, consulted: &mut Consulted) 
     let mut complaints = Vec::new();
     let mut apps = std::mem::take(&mut document.apps);
     for (name, written) in apps.iter_mut().flat_map(|app| &mut app.request_headers.set) {
-        let directory = document.directory_of(&written.place);
-        let key = || "app.request_headers".to_owned();
-        complaints.extend(written.read(directory, &mut consulted.files).into_iter().map(|fault| fault.key(key())));
-        let text = source.text_at(written.place.start);
-        let open = matches!(text.origin, Origin::File { private: false, .. });
-        if written.form == Form::Plain && open && secret::is_telling(&name.value) {
-            let message = format!("the value of `{}` stands where others may read it", name.value);
-            let complaint = Complaint::new(Code::W0311, &written.place, message).label("seems to be a secret");
-            let help = format!("write {{ file = \"…\" }} and put it there, or close this file: chmod 600 {}", text.name);
-            complaints.push(complaint.help(help).key(key()));
-        }
+        let (known, called) = (secret::is_telling(&name.value), format!("`{}`", name.value));
+        let found = secret(written, (known, &called), (document, source), consulted);
+        complaints.extend(found.into_iter().map(|fault| fault.key("app.request_headers")));
     }
     document.apps = apps;
+    let mut acme = std::mem::take(&mut document.acme);
+    for (key, table) in [("acme.eab.hmac_key", &mut acme.eab), ("acme.fallback_eab.hmac_key", &mut acme.fallback_eab)] {
+        let found = table.hmac_key.as_mut().map(|written| secret(written, (true, "`hmac_key`"), (document, source), consulted));
+        complaints.extend(found.into_iter().flatten().map(|fault| fault.key(key)));
+    }
+    document.acme = acme;
+    complaints
+}
+
+/// Reads one secret. `known` tells whether what it is `called` is a secret for certain.
+fn secret(
+    written: &mut WrittenSecret,
+    (known, called): (bool, &str),
+    (document, source): (&Document, &Source),
+    consulted: &mut Consulted,
+) -> Vec<Complaint> {
+    let mut complaints = written.read(document.directory_of(&written.place), &mut consulted.files);
+    let text = source.text_at(written.place.start);
+    let open = matches!(text.origin, Origin::File { private: false, .. });
+    if written.form == Form::Plain && open && known {
+        let message = format!("the value of {called} stands where others may read it");
+        let complaint = Complaint::new(Code::W0311, &written.place, message).label("seems to be a secret");
+        let help = format!("write {{ file = \"…\" }} and put it there, or close this file: chmod 600 {}", text.name);
+        complaints.push(complaint.help(help));
+    }
     complaints
 }
 

@@ -76,6 +76,7 @@ pub struct Gateway {
     /// Carries out wishes; the control socket uses the same.
     pub desk: Arc<Desk>,
     services: Arc<Services>,
+    directory: Arc<Directory>,
     reloader: Arc<Reloader>,
     workers: Arc<[Worker]>,
     keeper: Option<JoinHandle<()>>,
@@ -141,9 +142,9 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
     let workers = Arc::clone(&reach.workers);
     let reloader = Arc::new(Reloader::new(place, reach, listeners));
     let keeper = Some(hall.keep(Arc::clone(&reloader), control)?);
-    let Hall { services, desk, drain, stop, .. } = hall;
+    let Hall { services, directory, desk, drain, stop } = hall;
     let ca_file = ca.certificate_path().to_owned();
-    Ok(Gateway { https, http, ca_file, desk, services, reloader, workers, keeper, log, drain, stop, _lock: lock })
+    Ok(Gateway { https, http, ca_file, desk, services, directory, reloader, workers, keeper, log, drain, stop, _lock: lock })
 }
 
 /// What the threads of a gateway share.
@@ -211,6 +212,11 @@ impl Gateway {
     /// What outlives a request.
     pub fn services(&self) -> &Arc<Services> {
         &self.services
+    }
+
+    /// Certificates.
+    pub fn certificates(&self) -> &Directory {
+        &self.directory
     }
 
     /// Has the file of the access log opened anew, after it was moved away.

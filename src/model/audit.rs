@@ -57,6 +57,10 @@ pub enum Deed {
     CertificateFailing,
     /// A certificate was taken over from another program.
     CertificateImported,
+    /// A certificate was revoked.
+    CertificateRevoked,
+    /// Our account at an authority out there got another key.
+    AccountKeyChanged,
     /// A new master key seals from now on.
     KeyRotated,
     /// An old master key was forgotten.
@@ -71,7 +75,7 @@ pub enum Deed {
 
 impl Deed {
     /// Every deed.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::SignIn,
         Self::NewDevice,
         Self::SignInFailed,
@@ -95,6 +99,8 @@ impl Deed {
         Self::CertificateRenewed,
         Self::CertificateFailing,
         Self::CertificateImported,
+        Self::CertificateRevoked,
+        Self::AccountKeyChanged,
         Self::KeyRotated,
         Self::KeyDropped,
         Self::BackupMade,
@@ -128,6 +134,8 @@ impl Deed {
             Self::CertificateRenewed => "cert.renewed",
             Self::CertificateFailing => "cert.failing",
             Self::CertificateImported => "cert.imported",
+            Self::CertificateRevoked => "cert.revoked",
+            Self::AccountKeyChanged => "cert.account_key",
             Self::KeyRotated => "key.rotated",
             Self::KeyDropped => "key.dropped",
             Self::BackupMade => "backup.made",

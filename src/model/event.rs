@@ -52,6 +52,12 @@ pub enum Event {
     CertificateRenewed,
     /// A certificate was taken over from another program.
     CertificateImported,
+    /// An authority says when it wants one renewed.
+    CertificateAdvised,
+    /// One was revoked.
+    CertificateRevoked,
+    /// Our account at an authority has another key.
+    AccountKeyChanged,
     /// A certificate cannot be made or used.
     CertificateFailing,
     /// A certificate needs its owner.
@@ -132,6 +138,9 @@ impl Event {
             Self::CertificateIssued => "cert.issued",
             Self::CertificateRenewed => "cert.renewed",
             Self::CertificateImported => "cert.imported",
+            Self::CertificateAdvised => "cert.advised",
+            Self::CertificateRevoked => "cert.revoked",
+            Self::AccountKeyChanged => "cert.account_key",
             Self::CertificateFailing => "cert.failing",
             Self::CertificateWarning => "cert.warning",
             Self::KeyRotated => "key.rotated",

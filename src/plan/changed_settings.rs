@@ -53,6 +53,9 @@ pub fn compare(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
             say(Effect::Alters, format!("{key} is {now} instead of {before}"));
         }
     }
+    if old.acme.as_ref().zip(new.acme.as_ref()).is_some_and(|(old, new)| new.has_other_secrets(old)) {
+        say(Effect::Alters, "acme.eab or acme.fallback_eab has another hmac_key".to_owned());
+    }
     if old.log.redact_query != new.log.redact_query {
         say(Effect::Alters, "log.redact_query names other parameters".to_owned());
     }

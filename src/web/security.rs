@@ -275,6 +275,8 @@ pub fn happened(written: &Written) -> String {
             | Deed::Reloaded
             | Deed::CertificateIssued
             | Deed::CertificateRenewed
+            | Deed::CertificateRevoked
+            | Deed::AccountKeyChanged
             | Deed::CertificateFailing
             | Deed::CertificateImported
             | Deed::KeyRotated

@@ -54,6 +54,8 @@ pub fn sentence(written: &Written) -> String {
         Some(Deed::Reloaded) => "another configuration is in force".to_owned(),
         Some(Deed::CertificateIssued) => "a certificate was issued".to_owned(),
         Some(Deed::CertificateRenewed) => "a certificate was renewed".to_owned(),
+        Some(Deed::CertificateRevoked) => "a certificate was revoked".to_owned(),
+        Some(Deed::AccountKeyChanged) => "the account at a certificate authority got another key".to_owned(),
         Some(Deed::CertificateFailing) => "a certificate could not be taken up or renewed".to_owned(),
         Some(Deed::CertificateImported) => "a certificate was taken over from another program".to_owned(),
         Some(Deed::KeyRotated) => "a new master key seals from now on".to_owned(),

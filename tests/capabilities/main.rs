@@ -20,6 +20,7 @@ mod mounts;
 mod no_way_around;
 mod notices;
 mod one_sign_in;
+mod orders;
 mod passkeys;
 mod path_keys;
 mod people;

@@ -1,9 +1,11 @@
 """Certificates from Pebble, the authority for tests, with its validation on and every fifth nonce refused: HTTP-01, TLS-ALPN-01,
-renewal under an open connection, a name that fails beside one that does not, an authority that forgets everything, kill -9."""
+renewal under an open connection, a name that fails beside one that does not, an authority that forgets everything, kill -9.
+From the current Pebble, which `tests/run --full` builds: what Debian's does not speak."""
 
 import http.client
 import json
 import os
+import pathlib
 import random
 import re
 import socket
@@ -20,6 +22,9 @@ BROKEN = "broken.example.com"
 KILLS = int(os.environ.get("DOORWARD_TEST_KILLS", "20"))
 # From the start of `doorward up` to the first answer over a certificate of the authority.
 BOUND = 20.0
+# The current Pebble, as tests/run builds it from tests/pebble.
+CURRENT = pathlib.Path(os.environ.get("DOORWARD_TEST_PEBBLE", kit.HERE.parent.parent / "target/test-programs/pebble"))
+CUSTOMER = ("kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W")
 
 OPENSSL = """
 [req]
@@ -37,8 +42,10 @@ subjectAltName = DNS:localhost,IP:127.0.0.1
 class Pebble:
     """Pebble and the name server that tells it where names lead."""
 
-    def __init__(self, scene, http_port, https_port):
-        self.scene, self.folder, self.starts = scene, scene.folder, 0
+    def __init__(self, scene, http_port, https_port, programs=None, more=None):
+        self.scene, self.folder, self.starts = scene, scene.folder / ("pebble-current" if programs else "pebble-debian"), 0
+        self.folder.mkdir()
+        self.program = (lambda name: str(programs / name)) if programs else kit.program
         self.port, self.management, self.names, self.dns = (kit.free_port() for _ in range(4))
         (self.folder / "openssl.cnf").write_text(OPENSSL)
         self.ca_file, key = self.folder / "pebble-tls.pem", self.folder / "pebble-tls.key"
@@ -49,10 +56,13 @@ class Pebble:
         self.config.write_text(json.dumps({"pebble": {
             "listenAddress": f"127.0.0.1:{self.port}", "managementListenAddress": f"127.0.0.1:{self.management}",
             "certificate": str(self.ca_file), "privateKey": str(key), "httpPort": http_port, "tlsPort": https_port,
-            "ocspResponderURL": "", "externalAccountBindingRequired": False,
+            "ocspResponderURL": "", "externalAccountBindingRequired": False, **(more or {}),
         }}))
-        scene.start("names", [kit.program("pebble-challtestsrv"), "-http01", "", "-https01", "", "-tlsalpn01", "", "-dns01",
-                              f"127.0.0.1:{self.dns}", "-management", f"127.0.0.1:{self.names}", "-defaultIPv6", ""])
+        # Its words for names have changed meanwhile.
+        serves = ["-doh", "", "-dnsserver"] if programs else ["-dns01"]
+        scene.start(f"names-{self.folder.name}", [
+            self.program("pebble-challtestsrv"), "-http01", "", "-https01", "", "-tlsalpn01", "", *serves, f"127.0.0.1:{self.dns}",
+            "-management", f"127.0.0.1:{self.names}", "-defaultIPv6", ""])
         kit.wait_for("the name server", lambda: kit.port_answers(self.names))
         self.process = None
         self.start()
@@ -65,8 +75,8 @@ class Pebble:
         self.starts += 1
         environment = dict(os.environ, PEBBLE_WFE_NONCEREJECT="20", PEBBLE_VA_NOSLEEP="1", PEBBLE_AUTHZREUSE="0",
                            PEBBLE_VA_ALWAYS_VALID="0")
-        self.process = self.scene.start(f"pebble{self.starts}", [
-            kit.program("pebble"), "-config", self.config, "-dnsserver", f"127.0.0.1:{self.dns}", "-strict"], env=environment)
+        self.process = self.scene.start(f"pebble-{self.folder.name}{self.starts}", [
+            self.program("pebble"), "-config", self.config, "-dnsserver", f"127.0.0.1:{self.dns}", "-strict"], env=environment)
         kit.wait_for("Pebble", lambda: kit.port_answers(self.port) and kit.port_answers(self.management))
         context = ssl.create_default_context(cafile=str(self.ca_file))
         root = urllib.request.urlopen(f"https://localhost:{self.management}/roots/0", context=context, timeout=10).read()
@@ -77,6 +87,12 @@ class Pebble:
         """From now on the name leads there."""
         for way, body in (("clear-a", {"host": host + "."}), ("add-a", {"host": host + ".", "addresses": [address]})):
             urllib.request.urlopen(f"http://127.0.0.1:{self.names}/{way}", data=json.dumps(body).encode(), timeout=10).read()
+
+    def status(self, serial):
+        """What became of a certificate."""
+        context = ssl.create_default_context(cafile=str(self.ca_file))
+        url = f"https://localhost:{self.management}/cert-status-by-serial/{serial.lower()}"
+        return json.loads(urllib.request.urlopen(url, context=context, timeout=10).read())
 
     def orders(self):
         return sum("POST /order-plz" in line for line in self.process.lines())
@@ -390,6 +406,73 @@ def taken_over(scene, pebble, server, ports, certificate):
     run.process.stop()
 
 
+def from_the_current_one(scene, server):
+    """For known customers only, with kinds of certificates, saying when to renew; keys and certificates that are taken back."""
+    http_port, https_port = kit.free_port(), kit.free_port()
+    day = 86_400
+    profiles = {"default": {"description": "", "validityPeriod": 90 * day}, "shortlived": {"description": "", "validityPeriod": 6 * day}}
+    kid, key = CUSTOMER
+    pebble = Pebble(scene, http_port, https_port, CURRENT, {
+        "profiles": profiles, "keyAlgorithm": "ecdsa", "externalAccountBindingRequired": True, "externalAccountMACKeys": {kid: key},
+    })
+
+    def text(profile, hmac):
+        return f"""
+[listen]
+https = ["127.0.0.1:{https_port}"]
+http = ["127.0.0.1:{http_port}"]
+[acme]
+agree_tos = true
+directory = "{pebble.directory}"
+ca_file = "{pebble.ca_file}"
+profile = "{profile}"
+eab = {{ kid = "{kid}", hmac_key = {{ file = "{hmac}" }} }}
+[[app]]
+host = "{HOST}"
+upstream = "http://127.0.0.1:{server.server_port}"
+"""
+
+    wrong, right = scene.folder / "wrong.key", scene.folder / "right.key"
+    for path, content in ((wrong, "d3Jvbmc\n"), (right, key + "\n")):
+        path.write_text(content)
+        path.chmod(0o600)
+
+    def trouble(run, words):
+        found = kit.wait_for("its trouble", lambda: (run.cert("show", HOST)["trouble"] or {}).get("sentence"), 30)
+        kit.check(words in found, found)
+
+    for name, profile, hmac, words in (("stranger", "shortlived", wrong, "does not know us as `acme.eab` says"),
+                                       ("profile", "classic", right, "set `acme.profile` to one of default, shortlived")):
+        run = Run(scene, name, text(profile, hmac))
+        run.start()
+        trouble(run, words)
+        run.process.stop()
+    run = Run(scene, "current", text("shortlived", right))
+    run.start()
+    kit.wait_for("a certificate", lambda: shown(https_port, HOST, pebble.root), BOUND)
+    state = kit.wait_for("when to renew", lambda: (lambda one: one if one["window"] else None)(run.cert("show", HOST)), 30)
+    kit.check(abs(state["until"] - state["from"] - 6 * day) < 60, "the profile's certificate lives for six days")
+    kit.check(state["from"] < state["window"][0] <= state["next"] <= state["window"][1] < state["until"],
+              f"it is renewed when the authority says: {state['window']}, at {state['next']}")
+    done = run.cert("renew", HOST, "--force")
+    kit.check(done["failed"] == 0 and any("marked as replaced" in line for line in pebble.process.lines()),
+              "the new order says which certificate it replaces")
+    folder = run.folder / "data/certs/acme"
+    account = next(folder.glob("account_*.pem"))
+    before = account.read_text()
+    done = run.cert("rollover-key")
+    kit.check([one["trouble"] for one in done["accounts"]] == [None] and account.read_text() != before, "the account has a new key")
+    kit.check(run.cert("renew", HOST, "--force")["failed"] == 0, "and orders with it")
+    serial = shown(https_port, HOST, pebble.root)["serialNumber"]
+    done = run.cert("revoke", HOST, "--reason", "key-compromise", "--yes")
+    status = pebble.status(serial)
+    kit.check((status["Status"], status.get("Reason")) == ("Revoked", 1), "a certificate is revoked, with its reason")
+    after = shown(https_port, HOST, pebble.root)["serialNumber"]
+    kit.check(done["ordered"]["host"] == HOST and after != serial and pebble.status(after)["Status"] == "Valid", "and there is a new one")
+    kit.check(not list(folder.glob("*.next")) and not list(folder.glob("*_order.key")), "nothing is left behind")
+    run.process.stop()
+
+
 def journey(scene):
     server = upstream.serve()
     scene.at_end(server.shutdown)
@@ -409,6 +492,8 @@ def journey(scene):
     taken_over(scene, pebble, server, ports, gateway.data_dir / "certs/acme" / f"{HOST}.pem")
     killed(scene, pebble, server, ports)
     killed_and_resumed(scene, pebble, server, ports)
+    if kit.FULL or CURRENT.is_dir():
+        from_the_current_one(scene, server)
 
 
 if __name__ == "__main__":
