@@ -159,13 +159,14 @@ pub async fn authority(directory: &str, ca_file: Option<&Path>) -> Authority {
 }
 
 async fn ask(directory: &str, ca_file: Option<&Path>) -> Result<Told, Silence> {
-    let client = Client::new(ca_file).map_err(|fault| Silence::Away(Chain(&fault).to_string()))?;
+    let clock = Clock::system();
+    let client = Client::new(ca_file, &clock).map_err(|fault| Silence::Away(Chain(&fault).to_string()))?;
     let agent = HeaderValue::from_static(concat!("doorward/", env!("CARGO_PKG_VERSION")));
     let request = Request::get(directory).header(USER_AGENT, agent).body(Bytes::new());
     let request = request.map_err(|fault| Silence::Away(fault.to_string()))?;
-    let asked_at = Clock::system().now().millis();
+    let asked_at = clock.now().millis();
     let answer = exchange::exchange(request, client.tls()).await.map_err(|fault| silence(&fault))?;
-    let answered_at = Clock::system().now().millis();
+    let answered_at = clock.now().millis();
     let not_acme = || Silence::Away("what answers there does not speak ACME".to_owned());
     let directory: Value = serde_json::from_slice(answer.body()).map_err(|_| not_acme())?;
     if !answer.status().is_success() || directory.get("newOrder").is_none() {
