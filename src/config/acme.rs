@@ -1,5 +1,6 @@
 //! `[acme]`
 
+use crate::config::dns::DnsTable;
 use crate::config::placed::{Place, Placed};
 use crate::config::reader::Reader;
 
@@ -12,6 +13,8 @@ pub enum WrittenChallenge {
     Http01,
     /// `"tls-alpn-01"`
     TlsAlpn01,
+    /// `"dns-01"`
+    Dns01,
 }
 
 /// `key_type`
@@ -42,6 +45,10 @@ pub struct AcmeTable {
     pub challenge: Option<Placed<WrittenChallenge>>,
     /// Which keys certificates get.
     pub key_type: Option<Placed<WrittenKeyType>>,
+    /// Who changes the zone where a name is proven by DNS.
+    pub dns: DnsTable,
+    /// Whom to ask whether it has happened.
+    pub resolvers: Option<Placed<Vec<Placed<String>>>>,
 }
 
 impl AcmeTable {
@@ -51,6 +58,7 @@ impl AcmeTable {
             ("auto", WrittenChallenge::Auto),
             ("http-01", WrittenChallenge::Http01),
             ("tls-alpn-01", WrittenChallenge::TlsAlpn01),
+            ("dns-01", WrittenChallenge::Dns01),
         ];
         Self {
             place: Some(reader.place()).filter(|place| !place.is_empty()),
@@ -61,6 +69,8 @@ impl AcmeTable {
             ca_file: reader.string("ca_file"),
             challenge: reader.choice("challenge", &challenges),
             key_type: reader.choice("key_type", &[("p256", WrittenKeyType::P256), ("p384", WrittenKeyType::P384)]),
+            dns: reader.table("dns", DnsTable::read),
+            resolvers: reader.list("resolvers"),
         }
     }
 
@@ -72,6 +82,9 @@ impl AcmeTable {
             self.agree_tos.as_ref().map(|written| &written.place),
             self.challenge.as_ref().map(|written| &written.place),
             self.key_type.as_ref().map(|written| &written.place),
+            self.dns.place.as_ref(),
+            self.dns.provider.as_ref().map(|written| &written.place),
+            self.resolvers.as_ref().map(|written| &written.place),
         ];
         self.place.as_ref().or_else(|| others.into_iter().flatten().chain(texts).next()).cloned()
     }

@@ -4,7 +4,7 @@
 const TOP: &[&str] = &["oidc", "admin", "ui", "forward_auth"];
 const LISTEN: &[&str] = &["http3", "admin", "proxy_protocol", "max_header_size", "forward_auth"];
 const TLS: &[&str] = &["hsts", "local_ca", "client_ca"];
-const ACME: &[&str] = &["dns", "eab", "fallback_directory", "profile", "resolvers", "staging"];
+const ACME: &[&str] = &["eab", "fallback_directory", "profile", "staging"];
 const SESSION: &[&str] = &["max_per_user", "bind", "park_post"];
 const AUTH: &[&str] = &["methods", "breach_check", "self_service", "enrol_deadline"];
 const APP: &[&str] =

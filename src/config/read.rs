@@ -14,7 +14,7 @@ use crate::config::overrides;
 use crate::config::placed::Placed;
 use crate::config::report::Report;
 use crate::config::secret;
-use crate::config::secret::Form;
+use crate::config::secret::{Form, WrittenSecret};
 use crate::config::source::{Consulted, Origin, Source};
 use crate::config::tls::WrittenPair;
 
@@ -118,17 +118,30 @@ fn secrets(document: &mut Document, source: &Source, consulted: &mut Consulted) 
         let directory = document.directory_of(&written.place);
         let key = || "app.request_headers".to_owned();
         complaints.extend(written.read(directory, &mut consulted.files).into_iter().map(|fault| fault.key(key())));
-        let text = source.text_at(written.place.start);
-        let open = matches!(text.origin, Origin::File { private: false, .. });
-        if written.form == Form::Plain && open && secret::is_telling(&name.value) {
-            let message = format!("the value of `{}` stands where others may read it", name.value);
-            let complaint = Complaint::new(Code::W0311, &written.place, message).label("seems to be a secret");
-            let help = format!("write {{ file = \"…\" }} and put it there, or close this file: chmod 600 {}", text.name);
-            complaints.push(complaint.help(help).key(key()));
+        if secret::is_telling(&name.value) {
+            complaints.extend(open_to_others(written, &name.value, source).map(|fault| fault.key(key())));
         }
     }
     document.apps = apps;
+    let mut secret = document.acme.dns.secret.take();
+    if let Some(written) = &mut secret {
+        let key = "acme.dns.secret";
+        let directory = document.directory_of(&written.place);
+        complaints.extend(written.read(directory, &mut consulted.files).into_iter().map(|fault| fault.key(key)));
+        complaints.extend(open_to_others(written, "secret", source).map(|fault| fault.key(key)));
+    }
+    document.acme.dns.secret = secret;
     complaints
+}
+
+/// A warning of a secret that stands in a file which others may read.
+fn open_to_others(written: &WrittenSecret, name: &str, source: &Source) -> Option<Complaint> {
+    let text = source.text_at(written.place.start);
+    let open = matches!(text.origin, Origin::File { private: false, .. });
+    let message = format!("the value of `{name}` stands where others may read it");
+    let complaint = Complaint::new(Code::W0311, &written.place, message).label("seems to be a secret");
+    let help = format!("write {{ file = \"…\" }} and put it there, or close this file: chmod 600 {}", text.name);
+    (written.form == Form::Plain && open).then(|| complaint.help(help))
 }
 
 /// Complaints about the files that a document names, as far as reading them tells: `check` asks for this, as nothing else about

@@ -61,6 +61,12 @@ impl Reader<'_> {
         secrets
     }
 
+    /// A value that may be a secret.
+    pub fn one_secret(&mut self, key: &'static str) -> Option<WrittenSecret> {
+        let found = self.find(key)?;
+        self.secret(key, found)
+    }
+
     fn secret(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<WrittenSecret> {
         let place = value.span();
         match value.get_ref() {
