@@ -48,7 +48,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("ipnet", &["wire", "model", "policy", "plan", "store", "admin"]),
     ("memchr", &["listen"]),
     ("mimalloc", &["main"]),
-    ("nix", &["config", "store", "daemon", "command"]),
+    ("nix", &["config", "store", "tls", "daemon", "command"]),
     ("papaya", &["store"]),
     ("rcgen", &["tls"]),
     ("regex", &["policy"]),

@@ -49,7 +49,18 @@ mod tests {
     /// The attack: a record that leads to a name which is a shell's word, an option or a path where a program takes it.
     #[test]
     fn names_of_other_bytes_are_none() {
-        for odd in ["$(reboot).example", "-rf.example", "a b.example", "../x", "a/b.example", "a;b.example", "", ".", "a..b", "é.example"] {
+        for odd in [
+            "$(reboot).example",
+            "-rf.example",
+            "a b.example",
+            "../x",
+            "a/b.example",
+            "a;b.example",
+            "",
+            ".",
+            "a..b",
+            "é.example",
+        ] {
             assert_eq!(canonical(odd), None, "{odd}");
         }
         let wire = Name::from_labels(vec![&b"a.b"[..], b"\n", b"example"]).expect("any bytes");

@@ -27,7 +27,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_left_out() {
-        let text = "# nameserver 192.0.2.9\nsearch example\nnameserver 192.0.2.1\n  nameserver\t2001:db8::1 \nnameserver fe80::1%eth0\n";
+        let text =
+            "# nameserver 192.0.2.9\nsearch example\nnameserver 192.0.2.1\n  nameserver\t2001:db8::1 \nnameserver fe80::1%eth0\n";
         assert_eq!(named(text), ["192.0.2.1:53".parse().expect("one"), "[2001:db8::1]:53".parse().expect("one")]);
         assert_eq!(named(""), ["127.0.0.1:53".parse().expect("one")]);
         assert_eq!(named(&"nameserver 192.0.2.1\n".repeat(1_000)).len(), MOST);

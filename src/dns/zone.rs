@@ -116,7 +116,8 @@ mod tests {
     /// The attack: whoever has the zone lets its records lead in a circle, or to a name that is a shell's word.
     #[tokio::test]
     async fn circles_end_and_odd_targets_are_refused() {
-        let (_server, asker) = asker(&["a.example CNAME b.example", "b.example CNAME a.example", "c.example CNAME $(x).example"]).await;
+        let (_server, asker) =
+            asker(&["a.example CNAME b.example", "b.example CNAME a.example", "c.example CNAME $(x).example"]).await;
         assert!(matches!(follow(&asker, "a.example").await, Err(Fault::Circle)));
         assert!(matches!(follow(&asker, "c.example").await, Err(Fault::OddTarget)));
     }

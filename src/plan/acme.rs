@@ -173,7 +173,8 @@ fn unproven(pattern: &HostPattern, place: &Place, policy: Option<&AcmePolicy>) -
     let complaint = Complaint::new(Code::W0502, place, format!("`{pattern}` gets no certificate by ACME")).key("app.host");
     match policy.map(|policy| (policy.challenge, policy.dns.is_some())) {
         Some((challenge @ (Challenge::Http01 | Challenge::TlsAlpn01), true)) => {
-            let complaint = complaint.label(format!("a wildcard is proven by DNS, and `acme.challenge` is \"{}\"", challenge.name()));
+            let complaint =
+                complaint.label(format!("a wildcard is proven by DNS, and `acme.challenge` is \"{}\"", challenge.name()));
             complaint.help("set `acme.challenge` to \"auto\" or \"dns-01\"")
         }
         Some((Challenge::Auto | Challenge::Dns01, _) | (Challenge::Http01 | Challenge::TlsAlpn01, false)) | None => {

@@ -164,7 +164,8 @@ fn timeout(table: &DnsTable, complaints: &mut Vec<Complaint>) -> Duration {
 fn rfc2136(table: &DnsTable, place: &Place, complaints: &mut Vec<Complaint>) -> Option<Provider> {
     let Some(server) = &table.server else {
         let complaint = Complaint::new(Code::E0202, place, "\"rfc2136\" needs a `server`").key("acme.dns.server");
-        complaints.push(complaint.label("which server has the zone?").help("add `server = \"192.0.2.53:53\"`: its primary server"));
+        complaints
+            .push(complaint.label("which server has the zone?").help("add `server = \"192.0.2.53:53\"`: its primary server"));
         return None;
     };
     let address = address(server, "acme.dns.server", complaints)?;
@@ -179,7 +180,8 @@ fn key(table: &DnsTable, complaints: &mut Vec<Complaint>) -> Option<Option<Updat
     let (written, secret) = match (&table.key_name, &table.secret) {
         (None, None) => {
             let Some(algorithm) = &table.algorithm else { return Some(None) };
-            let complaint = Complaint::new(Code::E0202, &algorithm.place, "an `algorithm` without a key").key("acme.dns.key_name");
+            let complaint =
+                Complaint::new(Code::E0202, &algorithm.place, "an `algorithm` without a key").key("acme.dns.key_name");
             complaints.push(complaint.label("of which key?").help("add `key_name` and `secret`"));
             return None;
         }
@@ -190,7 +192,8 @@ fn key(table: &DnsTable, complaints: &mut Vec<Complaint>) -> Option<Option<Updat
             return None;
         }
         (None, Some(secret)) => {
-            let complaint = Complaint::new(Code::E0202, &secret.place, "a `secret` without the key's name").key("acme.dns.key_name");
+            let complaint =
+                Complaint::new(Code::E0202, &secret.place, "a `secret` without the key's name").key("acme.dns.key_name");
             complaints.push(complaint.label("which key?").help("add `key_name`, as the server has it"));
             return None;
         }
@@ -220,7 +223,9 @@ fn bytes(secret: &WrittenSecret, complaints: &mut Vec<Complaint>) -> Option<Secr
     if long.is_none() {
         let complaint = Complaint::new(Code::E0206, &secret.place, "this secret is no key").key("acme.dns.secret");
         let complaint = complaint.label("it must be at least 16 bytes, in base64");
-        complaints.push(complaint.help("make one with `tsig-keygen NAME` (BIND) or `keymgr -t NAME` (Knot); what stands after `secret`"));
+        complaints.push(
+            complaint.help("make one with `tsig-keygen NAME` (BIND) or `keymgr -t NAME` (Knot); what stands after `secret`"),
+        );
     }
     long
 }
@@ -257,7 +262,8 @@ fn name(written: &Placed<String>, key: &str, complaints: &mut Vec<Complaint>) ->
         return Some(name);
     }
     let complaint = Complaint::new(Code::E0206, &written.place, format!("`{key}` is no name in DNS"));
-    complaints.push(complaint.label("letters, digits, hyphens and underscores, with dots between").key(format!("acme.dns.{key}")));
+    complaints
+        .push(complaint.label("letters, digits, hyphens and underscores, with dots between").key(format!("acme.dns.{key}")));
     None
 }
 
@@ -316,9 +322,11 @@ mod tests {
         assert_eq!((key.name.as_str(), key.algorithm), ("doorward", KeyAlgorithm::Sha512));
         assert!(key.secret.same_as(b"not a real key, but long enough"));
         assert_eq!(policy.timeout, TIMEOUT);
-        let other = compiled("provider = \"exec\"\ncommand = [\"/usr/local/bin/hook\", \"x\"]\ntimeout = \"20s\"").expect("compiles");
+        let other =
+            compiled("provider = \"exec\"\ncommand = [\"/usr/local/bin/hook\", \"x\"]\ntimeout = \"20s\"").expect("compiles");
         assert_eq!(other.provider, Provider::Exec(vec!["/usr/local/bin/hook".to_owned(), "x".to_owned()]));
-        let open = compiled("provider = \"rfc2136\"\nserver = \"[2001:db8::53]:5353\"\nzone = \"_x.example.\"").expect("compiles");
+        let open =
+            compiled("provider = \"rfc2136\"\nserver = \"[2001:db8::53]:5353\"\nzone = \"_x.example.\"").expect("compiles");
         let Provider::Rfc2136 { key: None, zone, .. } = open.provider else { panic!("no key") };
         assert_eq!(zone.as_deref(), Some("_x.example"));
     }

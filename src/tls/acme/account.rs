@@ -89,6 +89,7 @@ mod tests {
 
     use super::*;
     use crate::base::clock::{Clock, Timestamp};
+    use crate::tls::dns01::ledger::Ledger;
     use crate::tls::server;
 
     const DIRECTORY: &str = "https://ca.example/directory";
@@ -97,7 +98,11 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let folder = Folder::within(dir.path());
         let clock = Clock::manual(Timestamp::from_secs(1_800_000_000));
-        (dir, Ground { folder, challenges: Arc::default(), provider: server::provider(), clock, accounts: Arc::default() })
+        let records = Arc::new(Ledger::open(folder.records()));
+        (
+            dir,
+            Ground { folder, records, challenges: Arc::default(), provider: server::provider(), clock, accounts: Arc::default() },
+        )
     }
 
     #[test]

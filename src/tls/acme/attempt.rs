@@ -9,8 +9,8 @@ use rustls::crypto::CryptoProvider;
 use zeroize::Zeroizing;
 
 use crate::base::clock::Clock;
-use crate::plan::acme::{AcmePolicy, Challenge, KeyType};
-use crate::policy::host::Host;
+use crate::plan::acme::{AcmePolicy, KeyType};
+use crate::policy::wildcard::HostPattern;
 use crate::tls::acme::account;
 use crate::tls::acme::challenge::Challenges;
 use crate::tls::acme::client::Client;
@@ -18,6 +18,8 @@ use crate::tls::acme::folder::{Folder, History, OpenOrder, Proof};
 use crate::tls::acme::order::Way;
 use crate::tls::acme::schedule::Stage;
 use crate::tls::acme::trouble::{Kind, Trouble};
+use crate::tls::dns01::ledger::Ledger;
+use crate::tls::dns01::record::Zones;
 use crate::tls::fault::Fault;
 use crate::tls::files::{self, Loaded};
 
@@ -28,6 +30,8 @@ pub struct Ground {
     pub folder: Folder,
     /// Where proofs are shown.
     pub challenges: Arc<Challenges>,
+    /// Which records in DNS are to be removed.
+    pub records: Arc<Ledger>,
     /// Does the arithmetic of handshakes.
     pub provider: Arc<CryptoProvider>,
     /// Tells the time.
@@ -45,15 +49,6 @@ pub enum Issued {
     Rehearsed,
 }
 
-/// How to try first, or next: as it last worked, unless the owner says how.
-pub fn proof(policy: &AcmePolicy, history: &History, has_plain: bool) -> Proof {
-    match policy.challenge {
-        Challenge::Http01 => Proof::Http01,
-        Challenge::TlsAlpn01 => Proof::TlsAlpn01,
-        Challenge::Auto => history.challenge.unwrap_or(if has_plain { Proof::Http01 } else { Proof::TlsAlpn01 }),
-    }
-}
-
 impl Ground {
     /// Tries once to get a certificate for `host`. What has to be known next time is in `history`, on disk too.
     ///
@@ -61,7 +56,7 @@ impl Ground {
     /// [`Trouble`].
     pub async fn attempt(
         &self,
-        host: &Host,
+        host: &HostPattern,
         policy: &AcmePolicy,
         (stage, proof): (Stage, Proof),
         history: &mut History,
@@ -74,7 +69,8 @@ impl Ground {
         let client = Client::new(policy.ca_file.as_deref()).map_err(local)?;
         self.folder.make().map_err(local)?;
         let account = account::open(&client, self, directory, policy.email.as_deref()).await?;
-        let way = Way { host, directory, proof, challenges: &self.challenges, clock: &self.clock };
+        let zones = Zones::of(policy, &self.records, &self.clock);
+        let way = Way { host, zones: zones.as_ref(), directory, proof, challenges: &self.challenges, clock: &self.clock };
         if stage == Stage::Staging {
             let key = generate(host, policy.key_type).map_err(local)?;
             let mut order = way.begin(&account).await.map_err(|trouble| trouble.after(client.peace()))?;
@@ -100,7 +96,7 @@ impl Ground {
         let kept = self.folder.keep(host, &pem, &self.provider).map_err(local)?;
         history.issued_by = Some(directory.clone());
         self.close(host, history).map_err(local)?;
-        if !files::covers(&kept.key, host) {
+        if !files::covers(&kept.key, &host.example()) {
             return Err(Trouble::bare(Kind::Local("it is for another name".to_owned()), directory));
         }
         Ok(Issued::Certificate(Box::new(kept)))
@@ -130,7 +126,7 @@ impl Ground {
     }
 
     /// The order is over.
-    fn close(&self, host: &Host, history: &mut History) -> Result<(), Fault> {
+    fn close(&self, host: &HostPattern, history: &mut History) -> Result<(), Fault> {
         history.order = None;
         self.folder.write_history(host, history)?;
         self.folder.forget_order_key(host);
@@ -140,10 +136,10 @@ impl Ground {
 
 /// Whether something may still come of the order after this.
 fn may_go_on(kind: &Kind) -> bool {
-    matches!(kind, Kind::Away(_) | Kind::Untrusted(_) | Kind::Internal | Kind::Nonce | Kind::Slow)
+    matches!(kind, Kind::Away(_) | Kind::Untrusted(_) | Kind::Internal | Kind::Nonce | Kind::Slow | Kind::Record(_))
 }
 
-fn generate(host: &Host, key_type: KeyType) -> Result<KeyPair, Fault> {
+fn generate(host: &HostPattern, key_type: KeyType) -> Result<KeyPair, Fault> {
     let algorithm = match key_type {
         KeyType::P256 => &PKCS_ECDSA_P256_SHA256,
         KeyType::P384 => &PKCS_ECDSA_P384_SHA384,

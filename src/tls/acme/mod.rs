@@ -9,3 +9,4 @@ pub mod names;
 pub mod order;
 pub mod schedule;
 pub mod trouble;
+pub mod ways;

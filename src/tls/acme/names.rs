@@ -16,11 +16,12 @@ use crate::base::current::Current;
 use crate::base::seal;
 use crate::model::event::Event;
 use crate::plan::acme::AcmePolicy;
-use crate::policy::host::Host;
+use crate::policy::wildcard::HostPattern;
 use crate::tls::acme::attempt::Ground;
 use crate::tls::acme::challenge::Challenges;
 use crate::tls::acme::folder::{Folder, History, validity};
 use crate::tls::acme::schedule::{Chance, Step, Validity};
+use crate::tls::dns01::ledger::Ledger;
 use crate::tls::fault::Fault;
 use crate::tls::files::Loaded;
 
@@ -28,7 +29,7 @@ use crate::tls::files::Loaded;
 #[derive(Debug)]
 pub struct Names {
     ground: Ground,
-    slots: Mutex<HashMap<Host, Arc<Slot>>>,
+    slots: Mutex<HashMap<HostPattern, Arc<Slot>>>,
     /// Something is due at another time than before.
     due: Notify,
 }
@@ -36,7 +37,7 @@ pub struct Names {
 /// One name.
 #[derive(Debug)]
 pub struct Slot {
-    host: Host,
+    host: HostPattern,
     shown: Current<Option<Loaded>>,
     state: Mutex<State>,
 }
@@ -73,7 +74,8 @@ pub struct Standing {
 impl Names {
     /// Those kept in `folder`.
     pub fn new(folder: Folder, provider: Arc<CryptoProvider>, clock: Clock) -> Self {
-        let ground = Ground { folder, challenges: Arc::default(), provider, clock, accounts: Arc::default() };
+        let records = Arc::new(Ledger::open(folder.records()));
+        let ground = Ground { folder, records, challenges: Arc::default(), provider, clock, accounts: Arc::default() };
         Self { ground, slots: Mutex::default(), due: Notify::new() }
     }
 
@@ -89,7 +91,7 @@ impl Names {
 
     /// The name, read from disk when it is first asked for. A file that cannot be used never keeps a gateway from starting: the one
     /// before it is taken, or a new one is ordered.
-    pub fn slot(&self, host: &Host) -> Arc<Slot> {
+    pub fn slot(&self, host: &HostPattern) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.get(host) {
             return Arc::clone(slot);
@@ -118,7 +120,7 @@ impl Names {
     }
 
     /// Notes that the owner wants a certificate now, due or not.
-    pub fn wish(&self, host: &Host) {
+    pub fn wish(&self, host: &HostPattern) {
         self.slot(host).state().wished = true;
         self.due.notify_one();
     }
@@ -136,7 +138,7 @@ impl Names {
 
 impl Slot {
     /// The name.
-    pub fn host(&self) -> &Host {
+    pub fn host(&self) -> &HostPattern {
         &self.host
     }
 
@@ -145,7 +147,7 @@ impl Slot {
         let standing = self.standing();
         let wished = self.state().wished;
         let staging = policy.staging.is_some();
-        let chance = Chance::of(self.host.as_str());
+        let chance = Chance::of(&self.host.to_string());
         standing.history.record.next(standing.valid_by(policy), chance, now, (staging, wished))
     }
 
@@ -181,14 +183,14 @@ impl Standing {
     }
 
     /// When the next order is due, if nothing is in its way.
-    pub fn renewal(&self, host: &Host, policy: &AcmePolicy) -> Option<Timestamp> {
-        Some(self.valid_by(policy)?.renewal(Chance::of(host.as_str())))
+    pub fn renewal(&self, host: &HostPattern, policy: &AcmePolicy) -> Option<Timestamp> {
+        Some(self.valid_by(policy)?.renewal(Chance::of(&host.to_string())))
     }
 }
 
 impl Lease {
     /// The name.
-    pub fn host(&self) -> &Host {
+    pub fn host(&self) -> &HostPattern {
         &self.slot.host
     }
 
@@ -247,7 +249,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let clock = Clock::manual(Timestamp::from_secs(1_800_000_000));
         let names = Arc::new(Names::new(Folder::within(dir.path()), server::provider(), clock.clone()));
-        let host = Host::parse("a.example").expect("a host");
+        let host = HostPattern::parse("a.example").expect("a host");
         let slot = names.slot(&host);
         assert!(Arc::ptr_eq(&slot, &names.slot(&host)));
         names.wish(&host);

@@ -9,8 +9,10 @@ use instant_acme::{Error, Problem};
 use crate::base::chain::Chain;
 use crate::base::units::in_words;
 use crate::fetch::fault::Fault as FetchFault;
-use crate::policy::host::Host;
+use crate::plan::dns;
+use crate::policy::wildcard::HostPattern;
 use crate::tls::acme::folder::Proof;
+use crate::tls::dns01::fault::Fault as RecordFault;
 use crate::tls::fault::Fault;
 
 /// Longest piece of an authority's words that is shown and kept.
@@ -69,6 +71,8 @@ pub enum Kind {
     Slow,
     /// It offers no way of proving that we are allowed to use.
     NoWay,
+    /// The record in DNS that proves the name could not be shown, so that the authority was not asked to look.
+    Record(String),
     /// What it issued, or our own disk, is of no use.
     Local(String),
     /// Anything else.
@@ -118,6 +122,12 @@ impl Trouble {
         Self::bare(Kind::Local(Chain(fault).to_string()), authority)
     }
 
+    /// Trouble with a record in DNS, with what the owner's program said.
+    pub fn record(fault: &RecordFault, authority: &str) -> Self {
+        let bare = Self::bare(Kind::Record(clean(&fault.to_string())), authority);
+        Self { words: fault.output().map(str::to_owned), ..bare }.proving(Proof::Dns01)
+    }
+
     /// Trouble of which nobody says more.
     pub fn bare(kind: Kind, authority: &str) -> Self {
         Self { kind, words: None, retry_after: None, authority: name(authority), proof: None }
@@ -138,7 +148,7 @@ impl Trouble {
     /// Whether the authority took the order up, so that it counts there.
     pub fn counts(&self) -> bool {
         match self.kind {
-            Kind::Away(_) | Kind::Untrusted(_) | Kind::Internal | Kind::Nonce | Kind::Forgotten => false,
+            Kind::Away(_) | Kind::Untrusted(_) | Kind::Internal | Kind::Nonce | Kind::Forgotten | Kind::Record(_) => false,
             Kind::Connection
             | Kind::Unauthorized
             | Kind::Dns
@@ -158,14 +168,17 @@ impl Trouble {
 
     /// Whether another way of proving the name may do what this one did not.
     pub fn may_be_the_way(&self) -> bool {
-        matches!(self.kind, Kind::Connection | Kind::Unauthorized | Kind::Tls | Kind::NoWay)
+        matches!(self.kind, Kind::Connection | Kind::Unauthorized | Kind::Dns | Kind::Tls | Kind::NoWay | Kind::Record(_))
     }
 
     /// What happened to `host`, and what to do.
-    pub fn sentence(&self, host: &Host) -> String {
+    pub fn sentence(&self, host: &HostPattern) -> String {
         let ca = &self.authority;
         let port = if self.proof == Some(Proof::TlsAlpn01) { 443 } else { 80 };
         let at = self.address().map(|address| format!(" at {address}")).unwrap_or_default();
+        if let (Some(Proof::Dns01), Some(sentence)) = (self.proof, self.by_dns(host)) {
+            return sentence;
+        }
         match &self.kind {
             Kind::Connection => format!(
                 "{ca} could not reach port {port} of {host}{at}{}: let that port through to this machine (router, firewall), and \
@@ -216,12 +229,47 @@ impl Trouble {
                 "{ca} does not let {host} be proven over port {port}: set `acme.challenge` to \"auto\"; with that, it wants a proof \
                  that this version cannot give"
             ),
+            Kind::Record(why) => format!("{host} could not be proven by DNS: {why}"),
             Kind::Local(why) => format!("the certificate for {host} could not be kept or used: {why}"),
             Kind::Other => format!(
                 "{ca} did not issue a certificate for {host}{}",
                 self.words.as_ref().map(|words| format!(": {words}")).unwrap_or_default()
             ),
         }
+    }
+
+    /// The same of what an authority meets in DNS, where that is something else than on a port.
+    fn by_dns(&self, host: &HostPattern) -> Option<String> {
+        let (ca, name) = (&self.authority, dns::proving(&host.example()));
+        let name = match host {
+            HostPattern::Exact(_) => name,
+            HostPattern::Under(wildcard) => dns::proving(wildcard.parent()),
+        };
+        let first = match self.kind {
+            Kind::Unauthorized | Kind::Dns => format!("{ca} found another value, or none, at {name}"),
+            Kind::Connection => format!("{ca} could not ask the name servers of {name}"),
+            Kind::NoWay => return Some(format!("{ca} does not let {host} be proven by DNS: it offers other ways only")),
+            Kind::Tls
+            | Kind::Caa
+            | Kind::RateLimited
+            | Kind::Rejected
+            | Kind::Contact
+            | Kind::Terms
+            | Kind::External
+            | Kind::Forgotten
+            | Kind::Nonce
+            | Kind::Internal
+            | Kind::Away(_)
+            | Kind::Untrusted(_)
+            | Kind::Slow
+            | Kind::Record(_)
+            | Kind::Local(_)
+            | Kind::Other => return None,
+        };
+        Some(format!(
+            "{first}, though the servers that were asked from here show it: see that all name servers of the zone answer the world, \
+             and that no older record is remembered"
+        ))
     }
 
     /// The address that the authority went to, if it says so.
@@ -303,7 +351,7 @@ mod tests {
     }
 
     fn sentence(kind: &str, words: &str) -> String {
-        trouble(kind, words).sentence(&Host::parse("paperless.example.com").expect("a host"))
+        trouble(kind, words).sentence(&HostPattern::parse("paperless.example.com").expect("a host"))
     }
 
     #[test]
@@ -337,7 +385,7 @@ mod tests {
             Kind::Connection
         );
         let tls = trouble("connection", refused).proving(Proof::TlsAlpn01);
-        assert!(tls.sentence(&Host::parse("a.example").expect("a host")).contains("port 443 of a.example"));
+        assert!(tls.sentence(&HostPattern::parse("a.example").expect("a host")).contains("port 443 of a.example"));
     }
 
     /// The attack: an authority whose words steer the terminal of whoever reads them.
@@ -353,7 +401,7 @@ mod tests {
         assert!(trouble("connection", "").counts() && trouble("caa", "").counts());
         assert!(!trouble("badNonce", "").counts() && !trouble("serverInternal", "").counts());
         let away = Trouble::of(&Error::Other(Box::new(FetchFault::TooSlow)), LETS_ENCRYPT);
-        assert!(!away.counts() && away.sentence(&Host::parse("a.example").expect("a host")).contains("it took too long"));
+        assert!(!away.counts() && away.sentence(&HostPattern::parse("a.example").expect("a host")).contains("it took too long"));
     }
 
     #[test]
