@@ -35,9 +35,9 @@ subjectAltName = DNS:localhost,IP:127.0.0.1
 
 
 class Pebble:
-    """Pebble and the name server that tells it where names lead."""
+    """Pebble and the name server that tells it where names lead: its own, or one that is there already."""
 
-    def __init__(self, scene, http_port, https_port):
+    def __init__(self, scene, http_port, https_port, dns=None):
         self.scene, self.folder, self.starts = scene, scene.folder, 0
         self.port, self.management, self.names, self.dns = (kit.free_port() for _ in range(4))
         (self.folder / "openssl.cnf").write_text(OPENSSL)
@@ -51,11 +51,16 @@ class Pebble:
             "certificate": str(self.ca_file), "privateKey": str(key), "httpPort": http_port, "tlsPort": https_port,
             "ocspResponderURL": "", "externalAccountBindingRequired": False,
         }}))
-        scene.start("names", [kit.program("pebble-challtestsrv"), "-http01", "", "-https01", "", "-tlsalpn01", "", "-dns01",
-                              f"127.0.0.1:{self.dns}", "-management", f"127.0.0.1:{self.names}", "-defaultIPv6", ""])
-        kit.wait_for("the name server", lambda: kit.port_answers(self.names))
+        self.dns = dns or self.dns
+        if dns is None:
+            self.start_names()
         self.process = None
         self.start()
+
+    def start_names(self):
+        self.scene.start("names", [kit.program("pebble-challtestsrv"), "-http01", "", "-https01", "", "-tlsalpn01", "", "-dns01",
+                              f"127.0.0.1:{self.dns}", "-management", f"127.0.0.1:{self.names}", "-defaultIPv6", ""])
+        kit.wait_for("the name server", lambda: kit.port_answers(self.names))
 
     @property
     def directory(self):
