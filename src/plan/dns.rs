@@ -168,11 +168,14 @@ fn rfc2136(table: &DnsTable, place: &Place, complaints: &mut Vec<Complaint>) -> 
             .push(complaint.label("which server has the zone?").help("add `server = \"192.0.2.53:53\"`: its primary server"));
         return None;
     };
-    let address = address(server, "acme.dns.server", complaints)?;
+    let server = address(server, "acme.dns.server", complaints);
     let zone = table.zone.as_ref().map(|written| name(written, "zone", complaints));
-    let zone = zone.map_or(Some(None), |zone| zone.map(Some))?;
-    let key = key(table, complaints)?;
-    Some(Provider::Rfc2136 { server: address, zone, key })
+    let key = key(table, complaints);
+    let zone = match zone {
+        None => None,
+        Some(zone) => Some(zone?),
+    };
+    Some(Provider::Rfc2136 { server: server?, zone, key: key? })
 }
 
 /// `None` for a complaint, `Some(None)` for no key.
