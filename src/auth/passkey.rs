@@ -9,7 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use webauthn_rs_core::WebauthnCore;
 use webauthn_rs_core::error::WebauthnError;
@@ -52,7 +52,7 @@ pub struct Registering(RegistrationState);
 pub struct Asking(AuthenticationState);
 
 /// A key that was made for this site.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Made {
     /// Names it, to the browser and us.
     pub credential_id: Vec<u8>,

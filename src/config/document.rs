@@ -26,6 +26,7 @@ use crate::config::session::SessionTable;
 use crate::config::source::{Consulted, Origin, Source, Text};
 use crate::config::syntax;
 use crate::config::tls::TlsTable;
+use crate::config::ui::UiTable;
 
 /// Longest text read: a configuration a thousand times the usual size.
 pub const MAX_BYTES: usize = 1024 * 1024;
@@ -71,6 +72,8 @@ pub struct Document {
     pub notify: NotifyTable,
     /// `[storage]`
     pub storage: StorageTable,
+    /// `[ui]`
+    pub ui: UiTable,
     /// Faults of shape. They are kept beside the values so that compiling can report everything at once.
     pub complaints: Vec<Complaint>,
 }
@@ -181,6 +184,7 @@ fn read(source: &Source, outside: Outside<'_>) -> Result<(Document, Findings), V
         log: reader.table("log", LogTable::read),
         notify: reader.table("notify", NotifyTable::read),
         storage: reader.table("storage", StorageTable::read),
+        ui: reader.table("ui", UiTable::read),
         complaints: Vec::new(),
     };
     reader.finish();

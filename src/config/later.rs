@@ -1,7 +1,7 @@
 //! Names that the design reserves and this version does not know yet. Saying so beats "unknown key": the reader of a newer
 //! page learns that nothing is misspelt.
 
-const TOP: &[&str] = &["oidc", "admin", "ui", "forward_auth"];
+const TOP: &[&str] = &["oidc", "admin", "forward_auth"];
 const LISTEN: &[&str] = &["http3", "admin", "proxy_protocol", "max_header_size", "forward_auth"];
 const TLS: &[&str] = &["hsts", "local_ca", "client_ca"];
 const ACME: &[&str] = &["eab", "fallback_directory", "profile", "staging"];
@@ -30,6 +30,7 @@ pub fn is_reserved(path: &str, key: &str) -> bool {
         "app" => APP,
         "app.rule" => RULE,
         "notify" => &["smtp"],
+        "ui" => &["theme", "locale", "locales_dir", "logo", "accent"],
         _ => &[],
     };
     names.contains(&key)

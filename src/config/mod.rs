@@ -32,5 +32,6 @@ pub mod session;
 pub mod source;
 pub mod syntax;
 pub mod tls;
+pub mod ui;
 pub mod upstream_tls;
 pub mod websocket;

@@ -21,6 +21,7 @@ use crate::gate::handle::Outcome;
 use crate::gate::refusal::{Party, Refusal};
 use crate::gate::services::Services;
 use crate::gate::upstream;
+use crate::model::contact::Contact;
 use crate::model::event::Event;
 use crate::observe::access::AccessLog;
 use crate::observe::record::Record;
@@ -112,7 +113,7 @@ pub fn finish(services: &Services, facts: Facts, outcome: Outcome) -> Response<L
                 let failure = Failure { at: services.clock.now(), refusal: refusal.name() };
                 open.tally().failed(failure, refusal.is_unreachable());
             }
-            refused(refusal, audience, &record)
+            refused(refusal, audience, &record, services.plan.get().support.as_ref())
         }
     };
     record.status = response.status().as_u16();
@@ -121,11 +122,11 @@ pub fn finish(services: &Services, facts: Facts, outcome: Outcome) -> Response<L
 }
 
 /// A refusal as the visitor sees it, with the id under which the owner finds it in the log.
-fn refused(refusal: Refusal, audience: Audience, record: &Record) -> Response<Body> {
+fn refused(refusal: Refusal, audience: Audience, record: &Record, contact: Option<&Contact>) -> Response<Body> {
     let app = record.app.as_deref().unwrap_or_default();
     let mut response = match refusal {
         Refusal::SignIn(answer) => *answer,
-        other => page(&other, app, record.user.as_deref().unwrap_or_default()).answer(audience, &record.id),
+        other => page(&other, app, record.user.as_deref().unwrap_or_default()).answer(audience, &record.id, contact),
     };
     name(&mut response, &record.id);
     if &*record.method == "HEAD" { without_body(response) } else { response }

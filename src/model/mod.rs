@@ -3,6 +3,7 @@
 pub mod attempt;
 pub mod audit;
 pub mod ban;
+pub mod contact;
 pub mod credential;
 pub mod event;
 pub mod identity;

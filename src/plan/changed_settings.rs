@@ -168,7 +168,7 @@ fn sessions(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
 }
 
 /// What [`general`] gives, by key.
-const GENERAL: [&str; 20] = [
+const GENERAL: [&str; 21] = [
     "name",
     "listen.header_timeout",
     "listen.drain_timeout",
@@ -189,9 +189,10 @@ const GENERAL: [&str; 20] = [
     "auth.webauthn.rp_name",
     "auth.webauthn.user_verification",
     "log.level",
+    "ui.support",
 ];
 
-fn general(plan: &Plan) -> [String; 20] {
+fn general(plan: &Plan) -> [String; 21] {
     let text = |value: &dyn Display| value.to_string();
     let (listen, auth) = (&plan.listen, &plan.auth);
     [
@@ -218,6 +219,7 @@ fn general(plan: &Plan) -> [String; 20] {
         auth.passkeys.name.clone().unwrap_or_else(|| plan.name.clone()),
         auth.passkeys.verification.name().to_owned(),
         plan.log.level.clone(),
+        plan.support.as_ref().map_or_else(|| "nobody".to_owned(), |contact| text(contact)),
     ]
 }
 

@@ -58,6 +58,7 @@ pub fn compile(document: &Document) -> Result<Compiled, Vec<Complaint>> {
         acme: acme::compile(document, &listen, &mut complaints),
         listen,
         tls: settings::tls(document, &mut complaints),
+        support: settings::support(&document.ui, &mut complaints),
         session: settings::session(&document.session, &mut complaints),
         log: settings::log(document, &mut complaints),
         telling: notify::compile(document, &mut complaints),

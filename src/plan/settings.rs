@@ -17,6 +17,8 @@ use crate::config::placed;
 use crate::config::placed::Placed;
 use crate::config::session::{Profile, SessionTable};
 use crate::config::tls::{WrittenPair, WrittenVersion};
+use crate::config::ui::UiTable;
+use crate::model::contact::{Contact, NoContact};
 use crate::model::credential::TotpRecipe;
 use crate::model::strength::Strength;
 use crate::plan::app::CertificateFiles;
@@ -73,6 +75,20 @@ pub fn name(document: &Document, first: Option<&Host>, complaints: &mut Vec<Comp
 /// `data_dir`
 pub fn data_dir(document: &Document, complaints: &mut Vec<Complaint>) -> Option<PathBuf> {
     path(document, document.data_dir.as_ref(), "data_dir", complaints)
+}
+
+/// `ui.support`
+pub fn support(table: &UiTable, complaints: &mut Vec<Complaint>) -> Option<Contact> {
+    let written = table.support.as_ref()?;
+    written
+        .value
+        .parse()
+        .map_err(|reason: NoContact| {
+            let complaint = Complaint::new(Code::E0206, &written.place, "`support` is nothing that people could follow");
+            let complaint = complaint.label(reason.to_string()).key("ui.support");
+            complaints.push(complaint.help("such as \"ops@example.com\" or \"https://chat.example.com/help\""));
+        })
+        .ok()
 }
 
 /// `[listen]`

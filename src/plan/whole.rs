@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::config::source::Consulted;
+use crate::model::contact::Contact;
 use crate::plan::acme::AcmePolicy;
 use crate::plan::app::App;
 use crate::plan::listener::Listen;
@@ -39,6 +40,8 @@ pub struct Plan {
     pub tls: TlsPolicy,
     /// Where public names get certificates, if the owner wants that.
     pub acme: Option<AcmePolicy>,
+    /// Whom people may turn to when they cannot go on.
+    pub support: Option<Contact>,
     /// How long people stay signed in.
     pub session: SessionPolicy,
     /// How people sign in.

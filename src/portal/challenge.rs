@@ -49,10 +49,10 @@ pub fn answer(portal: &Portal, plan: &Plan, wanted: Wanted<'_>, now: Timestamp) 
         Audience::Program => {
             // What a program asks for is no page for people to come back to, and a script in a forgotten tab asks all day.
             match wanted.challenge.needs.max_age.filter(|_| wanted.challenge.stale) {
-                Some(max_age) => Refusal::ConfirmRequired { max_age }.answer(Audience::Program, wanted.request_id),
+                Some(max_age) => Refusal::ConfirmRequired { max_age }.answer(Audience::Program, wanted.request_id, None),
                 None => {
                     let login_url = sign_in_path("", wanted.challenge.ended.map(Why::from));
-                    Refusal::SignInRequired { login_url: &login_url }.answer(Audience::Program, wanted.request_id)
+                    Refusal::SignInRequired { login_url: &login_url }.answer(Audience::Program, wanted.request_id, None)
                 }
             }
         }

@@ -3,6 +3,7 @@
 use askama::Template;
 use http::{Response, StatusCode};
 
+use crate::model::contact::Contact;
 use crate::plan::whole::Plan;
 use crate::web::asset;
 use crate::web::page;
@@ -17,9 +18,10 @@ pub const PAGE: &str = "/.doorward/help";
 #[template(config = ".askama.toml", path = "help.html")]
 struct HelpPage<'a> {
     installation: &'a str,
+    contact: Option<&'a Contact>,
 }
 
 /// The page.
 pub fn show(plan: &Plan) -> Response<Body> {
-    page::render(StatusCode::OK, &HelpPage { installation: &plan.name })
+    page::render(StatusCode::OK, &HelpPage { installation: &plan.name, contact: plan.support.as_ref() })
 }

@@ -128,7 +128,7 @@ fn is_for(app: &App, call: &Call<'_>, session: &Session) -> bool {
 /// The session as JSON: whose it is and when it ends if nobody comes any more. 401 without one.
 pub fn session(call: &Call<'_>) -> Response<Body> {
     let Some(session) = call.session() else {
-        return Refusal::SignInRequired { login_url: SIGN_IN }.answer(Audience::Program, call.request_id);
+        return Refusal::SignInRequired { login_url: SIGN_IN }.answer(Audience::Program, call.request_id, None);
     };
     let ends_at = OffsetDateTime::from_unix_timestamp(session.ends_at().secs()).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let expires_at = ends_at.format(&Rfc3339).unwrap_or_default();

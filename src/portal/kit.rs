@@ -217,6 +217,7 @@ pub(super) fn plan(strength: Strength) -> Plan {
         listen: Listen { https: vec![], http: vec![], ..Listen::default() },
         tls: TlsPolicy { min_version: TlsVersion::V1_2, certificate: None },
         acme: None,
+        support: None,
         session: SessionPolicy {
             idle_timeout: 12 * HOUR,
             absolute_timeout: 168 * HOUR,

@@ -34,6 +34,7 @@ pub mod route;
 pub mod second_factor;
 pub mod service;
 pub mod set_up;
+pub mod set_up_passkey;
 pub mod shelf;
 pub mod sign_in;
 pub mod sign_out;

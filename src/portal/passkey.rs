@@ -49,6 +49,8 @@ pub enum Wanted {
     Confirm(SessionId),
     /// A new key for the holder of this session.
     Key(SessionId),
+    /// The first key of whoever follows this set-up link.
+    SetUp(TokenHash),
 }
 
 #[derive(Debug)]
@@ -68,7 +70,7 @@ enum Asked {
 pub struct Questions {
     /// Those that anybody can have asked, by looking at the sign-in page.
     strangers: Shelf<Network, Option<Question>>,
-    /// Those of people whose password was right, or who are signed in: no number of strangers makes their answers stale.
+    /// Those of people whose password was right, who are signed in, or who follow a link: no number of strangers makes their answers stale.
     known: Shelf<Network, Option<Question>>,
 }
 
@@ -127,7 +129,7 @@ impl Questions {
     fn of(&self, wanted: Wanted) -> &Shelf<Network, Option<Question>> {
         match wanted {
             Wanted::SignIn => &self.strangers,
-            Wanted::Step(_) | Wanted::Confirm(_) | Wanted::Key(_) => &self.known,
+            Wanted::Step(_) | Wanted::Confirm(_) | Wanted::Key(_) | Wanted::SetUp(_) => &self.known,
         }
     }
 }
@@ -178,18 +180,17 @@ pub fn ask(
     Some(Ask { question, options })
 }
 
-/// Asks for a new key.
+/// Asks for a new key, in the browser of `visitor`.
 pub fn ask_for_key(
     portal: &Portal,
     plan: &Plan,
     call: &Call<'_>,
-    (session, user, name): (SessionId, UserId, &str),
-    known: &[Passkey],
+    (visitor, wanted): (TokenHash, Wanted),
+    (user, name, known): (UserId, &str, &[Passkey]),
 ) -> Option<Ask> {
-    let visitor = call.visitor()?.hash();
     let verification = plan.auth.passkeys.verification;
     let (options, asked) = site(portal, plan)?.begin_registration((user, name), known, verification)?;
-    let question = Question { visitor, wanted: Wanted::Key(session), asked: Asked::Key(asked) };
+    let question = Question { visitor, wanted, asked: Asked::Key(asked) };
     Some(Ask { question: portal.questions.keep(portal, call, question), options })
 }
 
@@ -197,8 +198,8 @@ pub fn ask_for_key(
 ///
 /// # Errors
 /// [`Refused`] with the reason.
-pub fn key(portal: &Portal, plan: &Plan, call: &Call<'_>, (sent, session): (&Form, SessionId)) -> Result<Made, Refused> {
-    let asked = portal.questions.take(call, sent.text("k"), Wanted::Key(session));
+pub fn key(portal: &Portal, plan: &Plan, call: &Call<'_>, (sent, wanted): (&Form, Wanted)) -> Result<Made, Refused> {
+    let asked = portal.questions.take(call, sent.text("k"), wanted);
     let Some(Asked::Key(asked)) = asked else { return Err(Refused::Stale) };
     site(portal, plan).ok_or(Refused::OtherRelyingParty)?.finish_registration(&asked, sent.text(ANSWER))
 }

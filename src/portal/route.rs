@@ -54,7 +54,7 @@ enum Act {
 /// Answers a request to `/.doorward/…`; always answers.
 pub async fn serve(portal: &Portal, plan: &Plan, visit: Visit<'_>) -> Response<Body> {
     let (call, body) = visit.split();
-    let response = answer(portal, plan, &call, body).await.unwrap_or_else(|stop| stop.answer(&call));
+    let response = answer(portal, plan, &call, body).await.unwrap_or_else(|stop| stop.answer(plan, &call));
     if call.head().method == Method::HEAD { page::without_body(response) } else { response }
 }
 

@@ -1,7 +1,7 @@
-//! Setting up an account from a one-time link: a password, then an authenticator app, then recovery codes, then in.
+//! Setting up an account from a one-time link: a password, then an authenticator app or a passkey, then recovery codes, then in.
 //!
 //! Looking at the link uses nothing up: mail scanners and link previews look too. What is chosen waits in the store beside
-//! the link until a code proves that the authenticator works and its holder says to have saved the recovery codes; only then the
+//! the link until a code or the passkey itself proves that it works and its holder says to have saved the recovery codes; only then the
 //! link is used up. Whoever leaves before that begins where they left off, with new codes, so that nobody gets in without any.
 
 use askama::Template;
@@ -24,12 +24,15 @@ use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
 use crate::portal::codes::{Frame, Sheet};
 use crate::portal::guard::{self, Unproven};
+use crate::portal::passkey::{ANSWER, Ask};
 use crate::portal::service::Portal;
+use crate::portal::set_up_passkey;
 use crate::portal::stop::Stop;
 use crate::store::fault::Fault;
-use crate::store::links::{Link, Pending};
+use crate::store::links::{Enrolled, Link, Pending};
 use crate::web::asset;
 use crate::web::form::Form;
+use crate::web::keys;
 use crate::web::page::{self, Alert};
 use crate::web::qr;
 use crate::web::refusal::Refusal;
@@ -75,6 +78,13 @@ struct AuthenticatorPage<'a> {
     recipe: TotpRecipe,
     steps: u8,
     go: &'a str,
+    passkey: Option<Ask>,
+}
+
+impl AuthenticatorPage<'_> {
+    fn blames(&self, field: &str) -> bool {
+        self.alert.as_ref().is_some_and(|alert| alert.field == field)
+    }
 }
 
 #[derive(Template)]
@@ -164,6 +174,7 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, (token, body)
         (Some(pending), Step::Codes) if has_codes_to_show(plan, pending) => codes(portal, plan, call, &set_up, &sent).await,
         // Sent once more, perhaps because the answer got lost.
         (Some(pending), Step::Authenticator) if has_codes_to_show(plan, pending) => draw(portal, plan, call, &set_up).await,
+        (Some(_), Step::Authenticator) if sent.get(ANSWER).is_some() => by_passkey(portal, plan, call, &set_up, &sent).await,
         (Some(pending), Step::Authenticator | Step::Codes) => {
             finish(portal, plan, call, &set_up, (&pending.totp, sent.text("code"))).await
         }
@@ -204,7 +215,11 @@ fn page(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, shown: Sh
             let page = AgainPage { installation: &plan.name, alert: shown.alert, token, go: &set_up.go };
             page::render(shown.status, &page)
         }
-        Some(pending) => authenticator_page(plan, set_up, &pending.totp, token, shown),
+        Some(pending) => {
+            let asked = (&set_up.link, set_up.hash, set_up.visitor.hash());
+            let passkey = set_up_passkey::ask(portal, plan, call, asked);
+            authenticator_page(plan, set_up, &pending.totp, (token, passkey), shown)
+        }
     };
     dressed(set_up, response)
 }
@@ -235,7 +250,13 @@ fn password_page(plan: &Plan, set_up: &SetUp, token: String, shown: Shown) -> Re
     page::render(shown.status, &page)
 }
 
-fn authenticator_page(plan: &Plan, set_up: &SetUp, totp: &Totp, token: String, shown: Shown) -> Response<Body> {
+fn authenticator_page(
+    plan: &Plan,
+    set_up: &SetUp,
+    totp: &Totp,
+    (token, passkey): (String, Option<Ask>),
+    shown: Shown,
+) -> Response<Body> {
     let user = set_up.link.user.name.as_str();
     let issuer = &plan.auth.totp_issuer;
     let uri = totp::uri(issuer, user, &totp.recipe, &totp.seed);
@@ -252,8 +273,10 @@ fn authenticator_page(plan: &Plan, set_up: &SetUp, totp: &Totp, token: String, s
         recipe: totp.recipe,
         steps: steps(plan),
         go: &set_up.go,
+        passkey,
     };
-    page::render(shown.status, &page)
+    let asks = page.passkey.is_some();
+    page::render_asking(shown.status, &page, asks)
 }
 
 /// How many steps there are.
@@ -325,11 +348,7 @@ async fn finish(
             if !portal.store.prove_link(set_up.hash, step).await? {
                 return Err(Refusal::NotFound.into());
             }
-            return if plan.auth.recovery_codes > 0 {
-                draw(portal, plan, call, set_up).await
-            } else {
-                complete(portal, plan, call, set_up, None).await
-            };
+            return proven(portal, plan, call, set_up).await;
         }
         CodeCheck::Used { wait } => text::used_code(&in_words(wait)),
         // Nothing to burn: this authenticator opens nothing yet.
@@ -338,6 +357,28 @@ async fn finish(
     };
     let alert = Some(Alert::new("code", text));
     Ok(page(portal, plan, call, set_up, Shown { step: Step::Authenticator, status: StatusCode::UNPROCESSABLE_ENTITY, alert }))
+}
+
+/// A key proves itself by being made.
+async fn by_passkey(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, sent: &Form) -> Result<Response<Body>, Stop> {
+    match set_up_passkey::take(portal, plan, call, (&set_up.link, set_up.hash, sent)).await? {
+        Ok(()) => proven(portal, plan, call, set_up).await,
+        Err((status, alert)) => {
+            Ok(page(portal, plan, call, set_up, Shown { step: Step::Authenticator, status, alert: Some(alert) }))
+        }
+    }
+}
+
+/// What follows the second step: recovery codes, or the end where none are given out.
+async fn proven(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp) -> Result<Response<Body>, Stop> {
+    match plan.auth.recovery_codes {
+        0 => {
+            // What was proven just now counts, not what was known when this request began.
+            let link = portal.store.link(set_up.hash).await?.ok_or(Refusal::NotFound)?;
+            complete(portal, plan, call, (set_up, &link), None).await
+        }
+        _ => draw(portal, plan, call, set_up).await,
+    }
 }
 
 /// New recovery codes, shown by this very answer and never again.
@@ -381,7 +422,7 @@ async fn codes(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, se
         let alert = Some(Alert::new("saved", rescue::NOT_SAVED));
         return Ok(sheet_page(portal, plan, call, set_up, (&sheet, StatusCode::UNPROCESSABLE_ENTITY, alert)));
     }
-    complete(portal, plan, call, set_up, Some(sheet.set)).await
+    complete(portal, plan, call, (set_up, &set_up.link), Some(sheet.set)).await
 }
 
 /// Uses the link up and opens the first session.
@@ -389,18 +430,30 @@ async fn complete(
     portal: &Portal,
     plan: &Plan,
     call: &Call<'_>,
-    set_up: &SetUp,
+    (set_up, link): (&SetUp, &Link),
     codes: Option<RecoverySetId>,
 ) -> Result<Response<Body>, Stop> {
+    let (enrolled, at) = link.pending.as_ref().and_then(|pending| pending.proven.as_ref()).ok_or(Refusal::NotFound)?;
     // As long ago as it was: whoever saved the codes a day later has proven nothing new.
-    let proven = set_up.link.pending.as_ref().and_then(|pending| pending.proven).map_or(call.now, |(_, at)| at);
-    let proofs = Proofs { password: Some(proven), code: Some(proven), passkey: None };
-    let proven = Proven { user: set_up.link.user.id, strength: Strength::TwoFactor, proofs, remember: false };
+    let at = Some(*at);
+    let (strength, factor, proofs) = match enrolled {
+        Enrolled::Authenticator { .. } => {
+            (Strength::TwoFactor, "authenticator", Proofs { password: at, code: at, passkey: None })
+        }
+        Enrolled::Passkey(key) => {
+            let strength = if key.made.verified { Strength::Passkey } else { Strength::TwoFactor };
+            (strength, "passkey", Proofs { password: at, code: None, passkey: at })
+        }
+    };
+    let proven = Proven { user: link.user.id, strength, proofs, remember: false };
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     let agent = call.agent();
     let set = call.entry(if set_up.link.is_first { Deed::SetUp } else { Deed::CredentialChanged }).with(&agent).by("set-up link");
     let told = call.entry(Deed::SignIn).with(&agent).by("set-up link").detailed(call.host.as_str());
-    let what = if codes.is_some() { "password, authenticator and recovery codes" } else { "password and authenticator" };
+    let what = match codes {
+        Some(_) => format!("password, {factor} and recovery codes"),
+        None => format!("password and {factor}"),
+    };
     let store = portal.store.telling(set.detailed(what)).telling(told);
     let Some(session) = store.complete_link(set_up.hash, codes, session).await? else {
         return Err(Refusal::NotFound.into());

@@ -14,6 +14,7 @@ use crate::base::secret::Secret;
 use crate::base::units::in_words;
 use crate::model::attempt::Factor;
 use crate::model::audit::{Deed, Outcome};
+use crate::model::contact::Contact;
 use crate::model::event::Event;
 use crate::model::session::Proofs;
 use crate::model::strength::Strength;
@@ -78,6 +79,7 @@ struct NoSecondFactorPage<'a> {
     installation: &'a str,
     app: &'a str,
     user: &'a str,
+    contact: Option<&'a Contact>,
     go: String,
 }
 
@@ -321,7 +323,10 @@ fn typed(sent: &Form) -> Shown<'_> {
 
 /// The page for somebody who has no second factor where one is needed, and cannot give themselves one.
 pub fn no_second_factor(plan: &Plan, (app, user): (&str, &str), go: String) -> Response<Body> {
-    page::render(StatusCode::FORBIDDEN, &NoSecondFactorPage { installation: &plan.name, app, user, go })
+    page::render(
+        StatusCode::FORBIDDEN,
+        &NoSecondFactorPage { installation: &plan.name, app, user, contact: plan.support.as_ref(), go },
+    )
 }
 
 fn waiting(wait: Wait) -> Alert {

@@ -3,6 +3,7 @@
 use http::{Method, Response};
 
 use crate::model::event::Event;
+use crate::plan::whole::Plan;
 use crate::portal::call::Call;
 use crate::portal::hashing::Busy;
 use crate::store::fault::Fault;
@@ -20,7 +21,7 @@ pub enum Stop {
 
 impl Stop {
     /// The answer.
-    pub fn answer(self, call: &Call<'_>) -> Response<Body> {
+    pub fn answer(self, plan: &Plan, call: &Call<'_>) -> Response<Body> {
         let refusal = match self {
             Self::Refused(refusal) => refusal,
             Self::Store(fault) => {
@@ -34,9 +35,10 @@ impl Stop {
                 Refusal::Unavailable
             }
         };
+        let contact = plan.support.as_ref();
         match call.head().method {
-            Method::POST => refusal.answer_form(call.audience(), call.request_id),
-            _ => refusal.answer(call.audience(), call.request_id),
+            Method::POST => refusal.answer_form(call.audience(), call.request_id, contact),
+            _ => refusal.answer(call.audience(), call.request_id, contact),
         }
     }
 }

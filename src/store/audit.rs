@@ -267,6 +267,9 @@ impl Told {
     }
 }
 
+/// Whether this device is somebody's already.
+const KNOWN: &str = "SELECT seq FROM audit WHERE account_id = ?1 AND device = ?2 LIMIT 1";
+
 /// Browser and network of a sign-in, so that they can be known again and not be read.
 fn device(keys: &Keys, entry: &Entry) -> Option<Vec<u8>> {
     let (agent, address) = (entry.agent.as_deref()?, entry.address?);
@@ -281,8 +284,7 @@ fn device(keys: &Keys, entry: &Entry) -> Option<Vec<u8>> {
 
 fn is_known(database: &Database, entry: &Entry, device: Option<&[u8]>) -> Result<bool, Fault> {
     let (Some((id, _)), Some(device)) = (&entry.account, device) else { return Ok(true) };
-    let select = "SELECT seq FROM audit WHERE account_id = ?1 AND device = ?2 LIMIT 1";
-    Ok(database.one(select, params![id.as_str(), device], |_| Ok(()))?.is_some())
+    Ok(database.one(KNOWN, params![id.as_str(), device], |_| Ok(()))?.is_some())
 }
 
 /// Adds a record to the chain. If that cannot go on from where it ended, it begins anew, and says so for ever: what ends

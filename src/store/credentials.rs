@@ -122,8 +122,12 @@ pub(super) fn set_password(database: &Database, user: UserId, password: &Passwor
 
 /// Puts `totp` in place of all authenticators of `user`.
 pub(super) fn replace_totps(database: &Database, keys: &Keys, user: UserId, totp: &Totp) -> Result<(), Fault> {
-    database.execute("DELETE FROM totp WHERE account_id = ?1", params![user.as_str()])?;
+    remove_totps(database, user)?;
     insert_totp(database, keys, user, totp)
+}
+
+pub(super) fn remove_totps(database: &Database, user: UserId) -> Result<(), Fault> {
+    database.execute("DELETE FROM totp WHERE account_id = ?1", params![user.as_str()]).map(|_| ())
 }
 
 pub(super) fn insert_totp(database: &Database, keys: &Keys, user: UserId, totp: &Totp) -> Result<(), Fault> {

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use rusqlite::params;
+use serde::{Deserialize, Serialize};
 
+use crate::auth::passkey::Made;
 use crate::auth::token::TokenHash;
 use crate::base::clock::Timestamp;
+use crate::base::id::Id;
 use crate::model::credential::{PasswordHash, RecoverySetId, Totp};
 use crate::model::session::{Session, SessionId};
 use crate::model::user::{FIRST_USER, User, UserId};
@@ -15,6 +18,8 @@ use crate::store::devices;
 use crate::store::fault::Fault;
 use crate::store::live::{Live, Which};
 use crate::store::open::{Keys, Store};
+use crate::store::own_account::Refused;
+use crate::store::passkeys;
 use crate::store::recovery;
 use crate::store::sessions::{self, NewSession};
 use crate::store::users;
@@ -42,8 +47,31 @@ pub struct Pending {
     pub password: PasswordHash,
     /// The authenticator shown. Stays the same however often the page is loaded.
     pub totp: Totp,
-    /// Its step and the moment, once a code of it was right.
-    pub proven: Option<(u64, Timestamp)>,
+    /// What was proven to work, and when: a code of that authenticator, or a passkey in its place.
+    pub proven: Option<(Enrolled, Timestamp)>,
+}
+
+/// The factor that completing a link puts in force.
+#[derive(Clone, Debug)]
+pub enum Enrolled {
+    /// The authenticator shown.
+    Authenticator {
+        /// The step of the code that was right.
+        step: u64,
+    },
+    /// A key that was made meanwhile.
+    Passkey(Box<NewPasskey>),
+}
+
+/// A key that waits beside a link.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NewPasskey {
+    /// The key.
+    pub made: Made,
+    /// What its holder calls it.
+    pub name: String,
+    /// The domain it was made for.
+    pub site: String,
 }
 
 impl Store {
@@ -112,7 +140,8 @@ impl Store {
             let update = "UPDATE link SET totp_id = ?2, totp_algorithm = ?3, totp_digits = ?4, totp_period = ?5, totp_seed = ?6,
                                           totp_created_at = ?7
                           WHERE token = ?1 AND totp_id IS NULL";
-            let (id, recipe, seed) = (totp.id.as_str(), totp.recipe, keys.vault.seal(&place(token, user), totp.seed.expose()));
+            let (id, recipe, seed) =
+                (totp.id.as_str(), totp.recipe, keys.vault.seal(&place("totp_seed", token, user), totp.seed.expose()));
             let (period, created) = (stored(recipe.period), totp.created_at.millis());
             let values = params![token.as_bytes(), id, recipe.algorithm.name(), recipe.digits, period, seed, created];
             database.execute(update, values)?;
@@ -139,8 +168,32 @@ impl Store {
         .await
     }
 
-    /// Completes a link whose authenticator is proven, all at once: consumes it, puts the pending password, authenticator and
-    /// recovery codes (those of `codes`, else none) in place of all there were, takes passkeys away, ends the user's other sessions
+    /// Keeps a key that was made with this link; what was proven first counts. Says why the key cannot be taken, or that the link
+    /// has ended or has no password yet ([`Refused::Gone`]).
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub async fn prove_link_by_passkey(&self, token: TokenHash, key: NewPasskey) -> Result<Result<(), Refused>, Fault> {
+        let (keys, now) = (Arc::clone(&self.keys), self.clock.now());
+        self.ask(move |database| {
+            let Some(Link { user, pending: Some(_), .. }) = find(database, &keys, token, now)? else {
+                return Ok(Err(Refused::Gone));
+            };
+            // The keys that this account has now go when the link is completed.
+            if let Some(refused) = passkeys::unfit(database, None, &key.made, &key.site)? {
+                return Ok(Err(refused));
+            }
+            let text = serde_json::to_vec(&key).map_err(|_| Fault::Unreadable { column: "link.passkey" })?;
+            let sealed = keys.vault.seal(&place("passkey", token, user.id), &text);
+            let update = "UPDATE link SET passkey = ?2, proven_at = ?3 WHERE token = ?1 AND proven_at IS NULL";
+            database.execute(update, params![token.as_bytes(), sealed, now.millis()])?;
+            Ok(Ok(()))
+        })
+        .await
+    }
+
+    /// Completes a link whose authenticator or passkey is proven, all at once: consumes it, puts the pending password, authenticator or
+    /// passkey, and recovery codes (those of `codes`, else none) in place of all there were, passkeys too, ends the user's other sessions
     /// and half-done sign-ins, forgets their failures and opens `session`. `None`, and nothing of all this, if the link has ended, has nothing
     /// proven, is another user's, or other codes were shown since: of two who complete one link, one gets the session.
     ///
@@ -157,17 +210,29 @@ impl Store {
         let work = move |database: &Database| {
             let link = find(database, &keys, token, now)?.filter(|link| link.user.id == user);
             let Some(pending) = link.and_then(|link| link.pending) else { return Ok(None) };
-            let Some((step, _)) = pending.proven else { return Ok(None) };
+            let Some((enrolled, at)) = pending.proven else { return Ok(None) };
             match codes {
                 None => recovery::forget(database, user).map(|_| ())?,
                 Some(set) if recovery::put_in_force(database, user, set)? => {}
                 Some(_) => return Ok(None),
             }
             credentials::set_password(database, user, &pending.password)?;
-            credentials::replace_totps(database, &keys, user, &Totp { last_step: step, ..pending.totp })?;
             // Passkeys too: whoever set this up has lost something, and a key on it opens the door by itself.
             for table in ["link", "session", "ceremony", "attempt", "guess", "passkey"] {
                 database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
+            }
+            match enrolled {
+                Enrolled::Authenticator { step } => {
+                    credentials::replace_totps(database, &keys, user, &Totp { last_step: step, ..pending.totp })?;
+                }
+                Enrolled::Passkey(key) => {
+                    // Somebody else was faster with the same key, or the site is another since.
+                    if passkeys::unfit(database, None, &key.made, &key.site)?.is_some() {
+                        return Err(Fault::Taken);
+                    }
+                    credentials::remove_totps(database, user)?;
+                    passkeys::insert(database, &keys, (Id::draw(entropy), user), &key, at)?;
+                }
             }
             devices::forget_all(database, user)?;
             told.tell_of(database, user)?;
@@ -202,7 +267,7 @@ fn find(database: &Database, keys: &Keys, token: TokenHash, now: Timestamp) -> R
     let select = "SELECT account.id, name, disabled, account.created_at, expires_at, link.password, totp_id, totp_algorithm,
                          totp_digits, totp_period, totp_seed, totp_created_at, account.password IS NULL,
                          account.name = ?3 AND NOT EXISTS (SELECT 1 FROM account AS other WHERE other.id <> account.id),
-                         totp_step, proven_at
+                         totp_step, proven_at, link.passkey
                   FROM link JOIN account ON account.id = link.account_id
                   WHERE token = ?1 AND expires_at > ?2 AND disabled = 0";
     database.one(select, params![token.as_bytes(), now.millis(), FIRST_USER], |row| {
@@ -214,15 +279,21 @@ fn find(database: &Database, keys: &Keys, token: TokenHash, now: Timestamp) -> R
 }
 
 fn pending(row: &Record<'_>, keys: &Keys, (token, user): (TokenHash, UserId)) -> Result<Pending, Fault> {
-    let seed = keys.vault.open(&place(token, user), &row.bytes(10)?)?;
+    let seed = keys.vault.open(&place("totp_seed", token, user), &row.bytes(10)?)?;
     let recipe = credentials::recipe(row, 7)?;
     let totp = Totp { id: row.id(6)?, recipe, seed, last_step: 0, created_at: row.time(11)? };
-    let proven = row.optional(14, |row, column| Ok((row.count(column)?, row.time(15)?)))?;
+    let by_code = row.optional(14, |row, column| Ok((Enrolled::Authenticator { step: row.count(column)? }, row.time(15)?)))?;
+    let by_passkey = row.optional(16, |row, column| {
+        let text = keys.vault.open(&place("passkey", token, user), &row.bytes(column)?)?;
+        let key = serde_json::from_slice(text.expose()).map_err(|_| Fault::Unreadable { column: "link.passkey" })?;
+        Ok((Enrolled::Passkey(Box::new(key)), row.time(15)?))
+    })?;
+    let proven = by_passkey.or(by_code);
     Ok(Pending { password: PasswordHash(row.secret(5)?), totp, proven })
 }
 
-fn place(token: TokenHash, user: UserId) -> String {
-    vault::place("link", "totp_seed", &token.to_string(), user.as_str())
+fn place(column: &str, token: TokenHash, user: UserId) -> String {
+    vault::place("link", column, &token.to_string(), user.as_str())
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::store::attempts;
 use crate::store::authenticators::second_factors;
 use crate::store::database::{Database, Record};
 use crate::store::fault::Fault;
+use crate::store::links::NewPasskey;
 use crate::store::live::Which;
 use crate::store::open::{Keys, Store};
 use crate::store::own_account::{After, Before, Changed, Changer, Refused};
@@ -84,11 +85,11 @@ impl Store {
     pub async fn add_passkey(&self, changer: Changer, (made, name): (Made, String), site: &str) -> Result<Changed, Fault> {
         let (entropy, keys, site) = (self.entropy, Arc::clone(&self.keys), site.to_owned());
         let work = move |database: &Database, before: Before| {
-            if let Some(refused) = unfit(database, before.user, &made, &site)? {
+            let key = NewPasskey { made, name, site };
+            if let Some(refused) = unfit(database, Some(before.user), &key.made, &key.site)? {
                 return Ok(Err(refused));
             }
-            database.execute("UPDATE installation SET rp_id = ?1", params![site])?;
-            insert(database, &keys, (Id::draw(entropy), before.user), (&made, &name), before.now)?;
+            insert(database, &keys, (Id::draw(entropy), before.user), &key, before.now)?;
             Ok(Ok(After { ends_others: true, strength: before.strength, proofs: before.proofs }))
         };
         let changed = self.change(changer, work).await?;
@@ -211,14 +212,17 @@ pub(super) fn spend(
     Ok(database.execute(update, values)? > 0)
 }
 
-fn unfit(database: &Database, user: UserId, made: &Made, site: &str) -> Result<Option<Refused>, Fault> {
+/// Why a key cannot be added, to those of `user` if it stays with them.
+pub(super) fn unfit(database: &Database, user: Option<UserId>, made: &Made, site: &str) -> Result<Option<Refused>, Fault> {
     let select = "SELECT id FROM passkey WHERE credential_id = ?1";
     if database.one(select, params![made.credential_id], |_| Ok(()))?.is_some() {
         return Ok(Some(Refused::Taken));
     }
-    let select = "SELECT count(*) FROM passkey WHERE account_id = ?1";
-    if database.one(select, params![user.as_str()], |row| row.count(0))?.unwrap_or(0) >= MOST as u64 {
-        return Ok(Some(Refused::TooMany));
+    if let Some(user) = user {
+        let select = "SELECT count(*) FROM passkey WHERE account_id = ?1";
+        if database.one(select, params![user.as_str()], |row| row.count(0))?.unwrap_or(0) >= MOST as u64 {
+            return Ok(Some(Refused::TooMany));
+        }
     }
     let fixed = read_site(database)?.id;
     Ok(fixed.is_some_and(|fixed| *fixed != *site).then_some(Refused::OtherSite))
@@ -252,13 +256,15 @@ fn after_removal(before: Before, factors: u64, staying: &[Passkey]) -> After {
     After { ends_others: true, strength: before.strength.min(most), proofs: Proofs { passkey, ..before.proofs } }
 }
 
-fn insert(
+/// Writes a key, and with the first one the site that all are for.
+pub(super) fn insert(
     database: &Database,
     keys: &Keys,
     (id, user): (PasskeyId, UserId),
-    (made, name): (&Made, &str),
+    NewPasskey { made, name, site }: &NewPasskey,
     now: Timestamp,
 ) -> Result<(), Fault> {
+    database.execute("UPDATE installation SET rp_id = ?1", params![site])?;
     let insert = "INSERT INTO passkey (id, account_id, credential_id, state, name, aaguid, counter, verifies, discoverable,
                                        backup_eligible, backed_up, transports, created_at)
                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";

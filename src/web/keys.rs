@@ -36,6 +36,10 @@ pub const ADD_ONE: &str = "Add a passkey";
 /// Above the sign-in form, for somebody whose session is not firm enough.
 pub const STRONGER: &str = "This page asks for a passkey.";
 
+/// In place of an authenticator app.
+pub const OR_PASSKEY: &str = "Or use a passkey instead";
+/// The browser's dialog was closed while setting up.
+pub const NOT_CREATED: &str = "No passkey was created. Try again, or use an authenticator app.";
 /// Heading of the list.
 pub const HEADING: &str = "Passkeys and security keys";
 /// Link to the page that makes one.

@@ -86,7 +86,7 @@ pub fn without_body(mut response: Response<Body>) -> Response<Body> {
 /// The plain 404: the same for a page of ours that does not exist and for an app's path that is denied, so that nobody
 /// learns which of the two it was.
 pub fn not_found(audience: Audience, request_id: &str) -> Response<Body> {
-    Refusal::NotFound.answer(audience, request_id)
+    Refusal::NotFound.answer(audience, request_id, None)
 }
 
 impl Alert {

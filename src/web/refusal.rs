@@ -8,6 +8,7 @@ use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 
 use crate::base::units::in_words;
+use crate::model::contact::Contact;
 use crate::web::asset;
 use crate::web::audience::Audience;
 use crate::web::page;
@@ -105,6 +106,7 @@ struct RefusalPage<'a> {
     heading: &'a str,
     detail: &'a str,
     retry: bool,
+    contact: Option<&'a Contact>,
     request_id: &'a str,
 }
 
@@ -113,6 +115,7 @@ struct RefusalPage<'a> {
 struct NotAllowedPage<'a> {
     heading: &'a str,
     detail: &'a str,
+    contact: Option<&'a Contact>,
     request_id: &'a str,
 }
 
@@ -151,24 +154,28 @@ impl Refusal<'_> {
         }
     }
 
-    /// The whole answer. `request_id` is what a visitor can quote and the owner can look for in the log.
-    pub fn answer(&self, audience: Audience, request_id: &str) -> Response<Body> {
-        self.compose(audience, request_id, self.passes())
+    /// The whole answer. `request_id` is what a visitor can quote and the owner can look for in the log, `contact` whom people may
+    /// turn to; what strangers and scanners meet does not say who that is.
+    pub fn answer(&self, audience: Audience, request_id: &str, contact: Option<&Contact>) -> Response<Body> {
+        self.compose(audience, (request_id, contact), self.passes())
     }
 
     /// The answer to a form, without the link that loads the page again: that would be another page than the form's, and
     /// going back is what brings the form back with where it was to lead.
-    pub fn answer_form(&self, audience: Audience, request_id: &str) -> Response<Body> {
-        self.compose(audience, request_id, false)
+    pub fn answer_form(&self, audience: Audience, request_id: &str, contact: Option<&Contact>) -> Response<Body> {
+        self.compose(audience, (request_id, contact), false)
     }
 
-    fn compose(&self, audience: Audience, request_id: &str, retry: bool) -> Response<Body> {
+    fn compose(&self, audience: Audience, (request_id, contact): (&str, Option<&Contact>), retry: bool) -> Response<Body> {
         let (heading, detail) = self.words();
+        let contact = contact.filter(|_| self.is_for_guests());
         let mut response = match audience {
             Audience::Person if matches!(self, Self::NotAllowed { .. }) => {
-                page::render(self.status(), &NotAllowedPage { heading, detail: &detail, request_id })
+                page::render(self.status(), &NotAllowedPage { heading, detail: &detail, contact, request_id })
             }
-            Audience::Person => page::render(self.status(), &RefusalPage { heading, detail: &detail, retry, request_id }),
+            Audience::Person => {
+                page::render(self.status(), &RefusalPage { heading, detail: &detail, retry, contact, request_id })
+            }
             Audience::Program => self.problem(heading, &detail, request_id),
         };
         if let Some(wait) = self.wait() {
@@ -233,6 +240,34 @@ impl Refusal<'_> {
         (heading, detail.to_owned())
     }
 
+    /// Whether people meet it who are where they may be, and somebody can help them. What is not there, cannot be read or leads
+    /// elsewhere is for nobody, and is met by whoever tries.
+    fn is_for_guests(&self) -> bool {
+        match self {
+            Self::NotAllowed { .. }
+            | Self::Forbidden
+            | Self::ForeignForm
+            | Self::TooLarge { .. }
+            | Self::TooMany { .. }
+            | Self::Banned { .. }
+            | Self::UpstreamDown { .. }
+            | Self::Maintenance { .. }
+            | Self::Unavailable
+            | Self::Busy
+            | Self::UpstreamSlow { .. } => true,
+            Self::BadRequest
+            | Self::SignInRequired { .. }
+            | Self::ConfirmRequired { .. }
+            | Self::NotATab
+            | Self::NotFound
+            | Self::MethodNotAllowed { .. }
+            | Self::TooSlow
+            | Self::AddressTooLong
+            | Self::HeadTooLarge
+            | Self::Misdirected => false,
+        }
+    }
+
     /// Whether the same request may succeed a little later.
     fn passes(&self) -> bool {
         matches!(
@@ -273,20 +308,20 @@ mod tests {
 
     #[tokio::test]
     async fn programs_get_a_problem_document() {
-        let response = Refusal::SignInRequired { login_url: "/.doorward/login" }.answer(Audience::Program, "r1");
+        let response = Refusal::SignInRequired { login_url: "/.doorward/login" }.answer(Audience::Program, "r1", None);
         assert_eq!(response.headers()["content-type"], "application/problem+json");
         assert!(response.headers().contains_key("www-authenticate"));
         let problem: serde_json::Value = serde_json::from_str(&body(response).await).expect("JSON");
         assert_eq!(problem["status"], 401);
         assert_eq!(problem["login_url"], "/.doorward/login");
         assert_eq!(problem["instance"], "r1");
-        let plain = body(Refusal::NotFound.answer(Audience::Program, "r1")).await;
+        let plain = body(Refusal::NotFound.answer(Audience::Program, "r1", None)).await;
         assert!(!plain.contains("login_url"), "{plain}");
     }
 
     #[tokio::test]
     async fn people_get_a_page_that_says_what_happened_and_its_request_id() {
-        let page = body(Refusal::UpstreamDown { app: "Paperless" }.answer(Audience::Person, "r-42")).await;
+        let page = body(Refusal::UpstreamDown { app: "Paperless" }.answer(Audience::Person, "r-42", None)).await;
         assert!(page.contains("Paperless isn't answering") || page.contains("Paperless isn&#39;t answering"), "{page}");
         assert!(page.contains("Your sign-in is fine") && page.contains("r-42") && page.contains("Try again"));
     }
@@ -294,24 +329,37 @@ mod tests {
     /// The attack: an app's name or a request id that brings its own markup.
     #[tokio::test]
     async fn what_is_shown_is_text() {
-        let page = body(Refusal::UpstreamDown { app: "<script>x</script>" }.answer(Audience::Person, "\"><b>")).await;
+        let page = body(Refusal::UpstreamDown { app: "<script>x</script>" }.answer(Audience::Person, "\"><b>", None)).await;
         assert!(!page.contains("<script>") && !page.contains("\"><b>"));
     }
 
     #[tokio::test]
     async fn the_plain_404_names_neither_us_nor_an_app() {
-        let response = Refusal::NotFound.answer(Audience::Person, "r1");
+        let response = Refusal::NotFound.answer(Audience::Person, "r1", None);
         assert_eq!(response.status(), StatusCode::NOT_FOUND);
         let page = body(response).await;
         assert!(!page.contains("Doorward"), "{page}");
     }
 
+    #[tokio::test]
+    async fn people_learn_whom_to_turn_to_and_strangers_do_not() {
+        let contact: Contact = "ops@example.com".parse().expect("an address");
+        let link = "<a href=\"mailto:ops@example.com\">ops@example.com</a>";
+        let down = Refusal::UpstreamDown { app: "wiki" };
+        let not_allowed = Refusal::NotAllowed { app: "wiki", user: "alice" };
+        for (refusal, shown) in [(down, true), (not_allowed, true), (Refusal::NotFound, false), (Refusal::Misdirected, false)] {
+            let page = body(refusal.answer(Audience::Person, "r", Some(&contact))).await;
+            assert_eq!(page.contains(link), shown, "{page}");
+        }
+        assert!(!body(down.answer(Audience::Person, "r", None)).await.contains("mailto:"));
+    }
+
     #[test]
     fn waiting_times_are_told_to_machines_too() {
-        let header = |refusal: Refusal<'_>| refusal.answer(Audience::Program, "r").headers()["retry-after"].clone();
+        let header = |refusal: Refusal<'_>| refusal.answer(Audience::Program, "r", None).headers()["retry-after"].clone();
         assert_eq!(header(Refusal::TooMany { wait: Duration::from_millis(1_500) }), "2");
         assert_eq!(header(Refusal::Busy), "2");
-        let allow = Refusal::MethodNotAllowed { allow: "GET, HEAD" }.answer(Audience::Program, "r");
+        let allow = Refusal::MethodNotAllowed { allow: "GET, HEAD" }.answer(Audience::Program, "r", None);
         assert_eq!(allow.headers()["allow"], "GET, HEAD");
     }
 }

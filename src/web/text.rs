@@ -12,6 +12,8 @@ pub const ERROR: &str = "Error";
 pub const SKIP: &str = "Skip to content";
 /// Before a request id.
 pub const REFERENCE: &str = "Reference";
+/// Before whom people may turn to.
+pub const CONTACT: &str = "Need help";
 /// Loads the same page again.
 pub const TRY_AGAIN: &str = "Try again";
 

@@ -1,7 +1,6 @@
 //! Passkeys and security keys: signing in with one, as second step, proven once more, looked after; and answers that prove
 //! nothing, each refused for its own reason. The key is software of another house than the gateway's.
 
-use data_encoding::BASE64URL_NOPAD;
 use doorward::admin::trail::{TrailAnswer, TrailWish};
 use doorward::admin::wish::{Answer as Told, Resettable, Wish};
 use http::StatusCode;
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 use crate::kit::app::App;
 use crate::kit::form::Form;
 use crate::kit::gateway::{Gateway, HOST, Person, one_app};
-use crate::kit::key::Key;
+use crate::kit::key::{Key, alter, said};
 use crate::kit::visitor::{Answer, Visitor, minutes};
 
 const LIST: &str = "/.doorward/security/passkeys";
@@ -168,23 +167,6 @@ async fn answers_that_prove_nothing_are_refused_each_for_its_own_reason() {
     let form = answered(&mut stranger, &key).await;
     assert_eq!(stranger.submit(LOGIN, &form).await.status, StatusCode::SEE_OTHER, "and the key itself goes on");
     assert_eq!(app.count(), 0);
-}
-
-/// Changes bytes of an answer.
-fn alter(proof: &mut Value, part: &str, change: impl FnOnce(&mut Vec<u8>)) {
-    let text = proof["response"][part].as_str().expect("text").to_owned();
-    let mut bytes = BASE64URL_NOPAD.decode(text.as_bytes()).expect("base64url");
-    change(&mut bytes);
-    proof["response"][part] = BASE64URL_NOPAD.encode(&bytes).into();
-}
-
-/// Changes what the browser says of the page.
-fn said(proof: &mut Value, change: impl FnOnce(&mut Value)) {
-    alter(proof, "clientDataJSON", |bytes| {
-        let mut said: Value = serde_json::from_slice(bytes).expect("JSON");
-        change(&mut said);
-        *bytes = said.to_string().into_bytes();
-    });
 }
 
 /// The attack: a copy of a key. Whichever of the two is used with the lower count, the key opens nothing from then on.

@@ -45,6 +45,7 @@ fn in_words(plan: &Plan) -> String {
         listen,
         tls,
         acme,
+        support,
         session,
         auth,
         log,
@@ -57,7 +58,7 @@ fn in_words(plan: &Plan) -> String {
     assert_eq!((*version, *https_port), (0, listen.https[0].port()));
     assert_eq!(hosts.count(), apps.iter().map(|app| app.hosts.len()).sum::<usize>());
     format!(
-        "{name:?}\n{portal:?} {public_port:?}\n{data_dir:?}\n{listen:#?}\n{tls:#?}\n{acme:#?}\n{session:#?}\n{auth:#?}\n{log:#?}\n{telling:#?}\n{apps:#?}"
+        "{name:?}\n{portal:?} {public_port:?}\n{data_dir:?}\n{listen:#?}\n{tls:#?}\n{acme:#?}\n{support:?}\n{session:#?}\n{auth:#?}\n{log:#?}\n{telling:#?}\n{apps:#?}"
     )
 }
 
@@ -120,6 +121,7 @@ fn the_manual_lists_every_key_and_every_code_and_no_other() {
         "auth.webauthn",
         "auth.totp.configuration",
         "auth.throttle",
+        "ui",
         "app",
         "app.rule",
         "expect",

@@ -1,4 +1,4 @@
-"""Passkeys in Chromium, with the virtual authenticator of its DevTools: add one, sign in by the button and from the browser's own
+"""Passkeys in Chromium, with the virtual authenticator of its DevTools: set an account up with one, add one, sign in by the button and from the browser's own
 list, as second step without verification, proven once more, removed. Narrow, dark, without scripts; axe-core finds nothing.
 """
 
@@ -110,6 +110,28 @@ def without_scripts(browser, authenticator, base):
     page.context.close()
 
 
+def set_up(scene, browser, gateway, base):
+    """A new account with a passkey from the first day: no authenticator app, no phone."""
+    link = gateway.command("user", "add", "carol")["setup_link"]
+    page = browser.page(viewport={"width": 1000, "height": 720})
+    key = Virtual(page, verifies=True)
+    page.goto(link)
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.locator("input[name=password]").press("Enter")
+    page.locator("h2", has_text="Or use a passkey instead").wait_for()
+    kit.page_is_sound(page, "passkey-set-up", scene.outdir)
+    key.touch()
+    page.locator("button#passkey").click()
+    kit.save_recovery_codes(page)
+    key.touch(False)
+    page.wait_for_url(lambda url: "/.doorward/" not in url)
+    page.goto(base + KEYS)
+    kit.check("can replace your password" in page.locator("main").inner_text(), "set up with a passkey and no app")
+    leave(page, base)
+    by_button(scene, page, base, key)
+    page.context.close()
+
+
 def journey(scene):
     gateway = kit.Gateway(scene, ["demo", "--fresh"])
     authenticator = gateway.add_user("alice", PASSWORD)
@@ -133,6 +155,7 @@ def journey(scene):
     cancelled(page, base)
     by_button(scene, page, base, key)
 
+    set_up(scene, browser, gateway, base)
     bob = second_step(scene, browser, gateway, base)
     without_scripts(browser, bob, base)
 

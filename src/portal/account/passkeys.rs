@@ -27,7 +27,7 @@ use crate::portal::account::{self, Section};
 use crate::portal::call::Call;
 use crate::portal::fresh::{self, Proven};
 use crate::portal::guard;
-use crate::portal::passkey::{self, Ask, BUTTON, METHOD};
+use crate::portal::passkey::{self, Ask, BUTTON, METHOD, Wanted};
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
 use crate::store::credentials::SignInFacts;
@@ -199,7 +199,8 @@ async fn ask(
 ) -> Result<Response<Body>, Stop> {
     let known = portal.store.passkeys_of(session.user).await?;
     let user = session.user_name.as_str();
-    let passkey = passkey::ask_for_key(portal, plan, call, (session.id, session.user, user), &known);
+    let asked = call.visitor().map(|visitor| (visitor.hash(), Wanted::Key(session.id)));
+    let passkey = asked.and_then(|asked| passkey::ask_for_key(portal, plan, call, asked, (session.user, user, &known)));
     let asks = passkey.is_some();
     let token = guard::token(portal, call, session.id.as_str().as_bytes(), PURPOSE);
     let page = AddPage { installation: &plan.name, user, alert, token, passkey };
@@ -211,7 +212,7 @@ async fn add(portal: &Portal, plan: &Plan, call: &Call<'_>, (session, sent): (&S
         let alert = Some(Alert::new(BUTTON, text));
         ask(portal, plan, call, (session, StatusCode::UNPROCESSABLE_ENTITY, alert)).await
     };
-    let made = match passkey::key(portal, plan, call, (sent, session.id)) {
+    let made = match passkey::key(portal, plan, call, (sent, Wanted::Key(session.id))) {
         Ok(made) => made,
         Err(reason) => {
             portal.store.record(failure(call, session, reason)).await?;
@@ -314,7 +315,7 @@ fn back_to_list(plan: &Plan, call: &Call<'_>, (session, token, what): (&Session,
 }
 
 /// A name for a new key: its make, and where it was made; with a number where that is taken.
-fn first_name(call: &Call<'_>, made: &Made, taken: &[String]) -> String {
+pub fn first_name(call: &Call<'_>, made: &Made, taken: &[String]) -> String {
     let ways: Vec<&str> = made.transports.split(' ').collect();
     let is_portable = ["usb", "nfc", "ble", "smart-card"].iter().any(|way| ways.contains(way)) && !ways.contains(&"internal");
     let name = keys::first_name(make::of(&made.aaguid), platform(&call.agent()), is_portable);

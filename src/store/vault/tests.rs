@@ -222,8 +222,13 @@ fn the_table_of_sealed_columns_is_the_schema_s() {
             if let Some(name) = line.strip_prefix("CREATE TABLE ") {
                 table = name.split(' ').next().unwrap().to_owned();
             }
+            // A column of the table above, or one that is added to another.
+            let (table, column) = match line.strip_prefix("ALTER TABLE ").and_then(|rest| rest.split_once(" ADD COLUMN ")) {
+                Some((altered, column)) => (altered, column),
+                None => (table.as_str(), line),
+            };
             if line.contains("-- sealed to ") || line.contains("-- opens under ") {
-                sealed.push((table.clone(), line.split_whitespace().next().unwrap().to_owned()));
+                sealed.push((table.to_owned(), column.split_whitespace().next().unwrap().to_owned()));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use data_encoding::BASE64URL_NOPAD;
 use passkey::authenticator::UserValidationMethod;
 use passkey::authenticator::{Authenticator, CredentialStore, DiscoverabilitySupport, StoreInfo, UiHint, UserCheck};
 use passkey::client::{Client, DefaultClientData};
@@ -133,4 +134,21 @@ impl Key {
         authenticator.set_make_credentials_with_signature_counter(true);
         authenticator
     }
+}
+
+/// Changes bytes of an answer.
+pub fn alter(proof: &mut Value, part: &str, change: impl FnOnce(&mut Vec<u8>)) {
+    let text = proof["response"][part].as_str().expect("text").to_owned();
+    let mut bytes = BASE64URL_NOPAD.decode(text.as_bytes()).expect("base64url");
+    change(&mut bytes);
+    proof["response"][part] = BASE64URL_NOPAD.encode(&bytes).into();
+}
+
+/// Changes what the browser says of the page.
+pub fn said(proof: &mut Value, change: impl FnOnce(&mut Value)) {
+    alter(proof, "clientDataJSON", |bytes| {
+        let mut said: Value = serde_json::from_slice(bytes).expect("JSON");
+        change(&mut said);
+        *bytes = said.to_string().into_bytes();
+    });
 }
