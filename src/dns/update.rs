@@ -122,7 +122,7 @@ fn judged(bytes: &[u8], id: u16, verifier: Option<TSigVerifier>) -> Result<(), F
     if metadata.id != id || metadata.message_type != MessageType::Response || metadata.op_code != OpCode::Update {
         return Err(Fault::Garbled);
     }
-    let signed = signature.as_ref().and_then(|record| record.data.error.clone());
+    let signed = signature.as_ref().and_then(|record| record.data.error);
     let refusal = match (signed, metadata.response_code) {
         (Some(TsigError::BadKey), _) => Some(Refusal::BadKey),
         (Some(TsigError::BadSig), _) => Some(Refusal::BadSignature),

@@ -173,12 +173,14 @@ impl Trouble {
 
     /// What happened to `host`, and what to do.
     pub fn sentence(&self, host: &HostPattern) -> String {
+        let by_dns = (self.proof == Some(Proof::Dns01)).then(|| self.by_dns(host)).flatten();
+        by_dns.unwrap_or_else(|| self.otherwise(host))
+    }
+
+    fn otherwise(&self, host: &HostPattern) -> String {
         let ca = &self.authority;
         let port = if self.proof == Some(Proof::TlsAlpn01) { 443 } else { 80 };
         let at = self.address().map(|address| format!(" at {address}")).unwrap_or_default();
-        if let (Some(Proof::Dns01), Some(sentence)) = (self.proof, self.by_dns(host)) {
-            return sentence;
-        }
         match &self.kind {
             Kind::Connection => format!(
                 "{ca} could not reach port {port} of {host}{at}{}: let that port through to this machine (router, firewall), and \
@@ -386,6 +388,27 @@ mod tests {
         );
         let tls = trouble("connection", refused).proving(Proof::TlsAlpn01);
         assert!(tls.sentence(&HostPattern::parse("a.example").expect("a host")).contains("port 443 of a.example"));
+    }
+
+    #[test]
+    fn what_an_authority_meets_in_dns_is_told_as_that() {
+        let all = HostPattern::parse("*.example.com").expect("a wildcard");
+        let said = |kind: &str| trouble(kind, "No TXT record found").proving(Proof::Dns01).sentence(&all);
+        assert!(
+            said("unauthorized")
+                .starts_with("Let's Encrypt found another value, or none, at _acme-challenge.example.com, though")
+        );
+        assert!(said("dns").contains("at _acme-challenge.example.com"));
+        assert!(said("connection").contains("could not ask the name servers"));
+        assert!(said("caa").contains("CAA record of *.example.com"));
+        let fault = RecordFault::Zone {
+            server: "192.0.2.53".to_owned(),
+            name: "_acme-challenge.example.com".to_owned(),
+            fault: crate::dns::fault::Fault::Silent,
+        };
+        let own = Trouble::record(&fault, LETS_ENCRYPT);
+        assert!(!own.counts() && own.may_be_the_way());
+        assert!(own.sentence(&all).starts_with("*.example.com could not be proven by DNS: 192.0.2.53 does not say"));
     }
 
     /// The attack: an authority whose words steer the terminal of whoever reads them.
