@@ -4,7 +4,6 @@
 //! inserted or removed record show; the sealed head makes a shortened chain show. Whoever has the keys can forge all of it,
 //! and whoever can put an old copy of the whole database back can make it forget: see `docs/audit.md`.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
@@ -17,6 +16,7 @@ use crate::model::event::Event;
 use crate::model::user::{User, UserId};
 use crate::store::database::{Database, Record, stored};
 use crate::store::fault::Fault;
+use crate::store::known_device;
 use crate::store::notices;
 use crate::store::open::{Keys, Store};
 use crate::store::users;
@@ -251,9 +251,9 @@ impl Told {
     }
 
     fn write(&self, database: &Database, entry: &Entry, tally: u64) -> Result<(), Fault> {
-        let device = device(&self.keys, entry);
+        let device = known_device::tag(&self.keys, entry);
         // Asked before this record makes it known.
-        let is_new = entry.deed == Deed::SignIn && !is_known(database, entry, device.as_deref())?;
+        let is_new = entry.deed == Deed::SignIn && !known_device::is_known(database, entry, device.as_deref())?;
         append(database, &self.keys, entry, (self.now, tally, device))?;
         if entry.deed.is_told_to_its_person() && entry.outcome == Outcome::Done {
             notices::add(database, entry, self.now)?;
@@ -265,26 +265,6 @@ impl Told {
         }
         Ok(())
     }
-}
-
-/// Whether this device is somebody's already.
-const KNOWN: &str = "SELECT seq FROM audit WHERE account_id = ?1 AND device = ?2 LIMIT 1";
-
-/// Browser and network of a sign-in, so that they can be known again and not be read.
-fn device(keys: &Keys, entry: &Entry) -> Option<Vec<u8>> {
-    let (agent, address) = (entry.agent.as_deref()?, entry.address?);
-    let network = match address.to_canonical() {
-        IpAddr::V4(address) => address.octets()[..3].to_vec(),
-        IpAddr::V6(address) => address.octets()[..6].to_vec(),
-    };
-    // Versions go up by themselves.
-    let agent: String = agent.chars().filter(|letter| !letter.is_ascii_digit()).collect();
-    Some(keys.devices.tag(&[&network, &b"\0"[..], agent.as_bytes()].concat())[..8].to_vec())
-}
-
-fn is_known(database: &Database, entry: &Entry, device: Option<&[u8]>) -> Result<bool, Fault> {
-    let (Some((id, _)), Some(device)) = (&entry.account, device) else { return Ok(true) };
-    Ok(database.one(KNOWN, params![id.as_str(), device], |_| Ok(()))?.is_some())
 }
 
 /// Adds a record to the chain. If that cannot go on from where it ended, it begins anew, and says so for ever: what ends

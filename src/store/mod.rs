@@ -18,6 +18,7 @@ pub mod flood;
 pub mod key_file;
 #[cfg(test)]
 pub mod kit;
+pub mod known_device;
 pub mod links;
 pub mod live;
 pub mod lock;

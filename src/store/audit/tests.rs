@@ -65,18 +65,6 @@ async fn a_change_and_its_record_are_one() {
     assert!(is_whole(&kit).await);
 }
 
-/// The attack: an account that a flood of tries has filled the trail of is to be slow to sign in to.
-#[tokio::test]
-async fn a_known_device_is_looked_up_and_not_searched_for() {
-    let kit = Kit::new();
-    let plan = kit
-        .store
-        .ask(|database| database.all(&format!("EXPLAIN QUERY PLAN {KNOWN}"), params!["a", vec![0_u8; 8]], |row| row.text(3)));
-    let plan = plan.await.unwrap();
-    assert!(plan.iter().all(|step| step.contains("SEARCH audit USING") && step.contains("audit_by_device")), "{plan:?}");
-    assert_eq!(plan.len(), 1);
-}
-
 #[tokio::test]
 async fn a_browser_and_network_that_are_known_are_not_new() {
     let kit = Kit::new();
