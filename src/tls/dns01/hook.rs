@@ -212,7 +212,7 @@ mod tests {
     /// The attack: a program that talks without end, and steers the terminal of whoever reads it.
     #[tokio::test]
     async fn what_it_says_is_bounded_and_harmless() {
-        let text = "i=0; while [ $i -lt 3000 ]; do echo noise-noise-noise-noise-noise >&2; i=$((i+1)); done; printf 'last \\033[31m\\007words'; exit 1";
+        let text = "i=0; while [ $i -lt 3000 ]; do echo noise-noise-noise-noise-noise >&2; i=$((i+1)); done; printf 'last \\033[31m\\007words' >&2; exit 1";
         let (_, said) = tried(text, LIMIT).await.expect_err("it failed");
         assert!(said.len() <= MOST && said.contains("words") && !said.contains('\u{1b}') && !said.contains('\u{7}'), "{said}");
     }
