@@ -41,6 +41,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("globset", &["policy"]),
     ("governor", &["portal"]),
     ("hickory_proto", &["dns"]),
+    ("hickory_resolver", &["fetch"]),
     ("hyper", &["wire", "proxy", "listen", "sample", "fetch"]),
     ("hyper_util", &["proxy", "listen", "sample", "fetch"]),
     ("idna", &["policy"]),

@@ -35,6 +35,12 @@ fn chromium_signs_in_with_passkeys() {
 }
 
 #[test]
+#[ignore = "needs chromium, certutil, python"]
+fn chromium_signs_in_as_the_one_owner() {
+    scenario("single_owner");
+}
+
+#[test]
 #[ignore = "needs chromium, certutil, oathtool, python"]
 fn recovery_codes_open_the_door_without_the_phone() {
     scenario("recovery");
@@ -62,6 +68,15 @@ fn curl_signs_in_and_moves_data() {
 #[ignore = "needs pebble, curl, openssl, python"]
 fn pebble_issues_certificates() {
     scenario("pebble");
+}
+
+/// Minutes for each certificate, so that it is part of the full run alone.
+#[test]
+#[ignore = "needs testssl.sh, sslscan, pebble, python"]
+fn scanners_find_nothing_weak() {
+    if option_env!("DOORWARD_TESTS") == Some("full") {
+        scenario("tls_scan");
+    }
 }
 
 #[test]

@@ -9,6 +9,8 @@ use crate::plan::acme::AcmePolicy;
 use crate::plan::whole::Plan;
 use crate::policy::wildcard::HostPattern;
 use crate::tls::acme::names::{Names, Slot};
+use crate::tls::acme::phase::Phase;
+use crate::tls::acme::revocation::KEY_COMPROMISE;
 use crate::tls::acme::schedule::{Health, Step};
 use crate::tls::directory::{Certificate, Source, Wanted};
 use crate::tls::files::FilePair;
@@ -27,6 +29,60 @@ pub enum CertificateWish {
         /// Also where nothing is due.
         force: bool,
     },
+    /// Have one revoked.
+    Revoke {
+        /// Whose.
+        host: String,
+        /// Why.
+        reason: Reason,
+    },
+    /// Have our accounts get other keys.
+    RollOver,
+}
+
+/// Why a certificate is revoked (RFC 5280 section 5.3.1), as far as its owner may say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// Nobody has to know.
+    #[default]
+    Unspecified,
+    /// Somebody else has, or may have, its key.
+    KeyCompromise,
+    /// What it says of its owner is no longer so.
+    AffiliationChanged,
+    /// Another one is there.
+    Superseded,
+    /// The name is given up.
+    CessationOfOperation,
+}
+
+impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Unspecified, Self::KeyCompromise, Self::AffiliationChanged, Self::Superseded, Self::CessationOfOperation];
+
+    /// As it is written on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::KeyCompromise => "key-compromise",
+            Self::AffiliationChanged => "affiliation-changed",
+            Self::Superseded => "superseded",
+            Self::CessationOfOperation => "cessation-of-operation",
+        }
+    }
+
+    /// Its number.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Unspecified => 0,
+            Self::KeyCompromise => KEY_COMPROMISE,
+            Self::AffiliationChanged => 3,
+            Self::Superseded => 4,
+            Self::CessationOfOperation => 5,
+        }
+    }
 }
 
 /// What came of it.
@@ -37,6 +93,30 @@ pub enum CertificateAnswer {
     List(Vec<CertificateState>),
     /// What is ordered now.
     Renewing(Renewing),
+    /// It is revoked.
+    Revoked(Revoked),
+    /// What became of our accounts.
+    RolledOver(Vec<RolledOver>),
+}
+
+/// A certificate that was revoked.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Revoked {
+    /// Whose.
+    pub host: String,
+    /// Whether a new one is ordered.
+    pub ordered: bool,
+}
+
+/// An account whose key was to be another.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RolledOver {
+    /// Where, as people know it.
+    pub authority: String,
+    /// Its directory.
+    pub directory: String,
+    /// Why it has the old key still.
+    pub trouble: Option<String>,
 }
 
 /// What is ordered now, and what is not.
@@ -67,8 +147,12 @@ pub struct CertificateState {
     pub until: Option<i64>,
     /// When the next order is due, or the next try.
     pub next: Option<i64>,
+    /// From when until when its authority wants it renewed, if it says so.
+    pub window: Option<(i64, i64)>,
     /// Since when an order runs.
     pub ordering_since: Option<i64>,
+    /// How far that order has come.
+    pub phase: Option<Phase>,
     /// Its SHA-256, in hexadecimal digits.
     pub fingerprint: Option<String>,
     /// Orders in a row that failed.
@@ -116,6 +200,8 @@ pub enum State {
     Alarming,
     /// It has ended.
     Ended,
+    /// It was revoked, and no new one has been issued yet.
+    Revoked,
     /// Its files cannot be read.
     Unreadable,
 }
@@ -193,11 +279,13 @@ fn ordered(host: &HostPattern, issuer: String, names: &Names, policy: Option<&Ac
         Step::Wait(until) => Some(until.secs()),
         Step::Order(_) => None,
     });
+    let advice = standing.history.advice.filter(|advice| Some(&advice.certificate) == standing.renewal_id.as_ref());
     let told = standing.history.trouble;
     let validity = standing.shown.as_ref().map(|(_, validity)| *validity);
     CertificateState {
         state: match validity.map(|validity| validity.health(now)) {
             None => State::Waiting,
+            Some(_) if standing.revoked => State::Revoked,
             Some(Health::Well) => State::Well,
             Some(Health::Late) => State::Late,
             Some(Health::Alarming) => State::Alarming,
@@ -206,7 +294,9 @@ fn ordered(host: &HostPattern, issuer: String, names: &Names, policy: Option<&Ac
         from: validity.map(|validity| validity.from.secs()),
         until: validity.map(|validity| validity.until.secs()),
         next,
+        window: advice.and_then(|advice| advice.window).map(|(from, until)| (from / 1_000, until / 1_000)),
         ordering_since: standing.running.map(Timestamp::secs),
+        phase: standing.running.and_then(|_| names.challenges().phases.of(host)),
         fingerprint: slot.fingerprint(),
         failures: standing.history.record.failures,
         trouble: told.map(|told| Trouble { at: told.at, sentence: told.sentence, words: told.words }),
@@ -247,7 +337,9 @@ fn bare(host: String, source: Origin, issuer: String, file: Option<std::path::Pa
         from: None,
         until: None,
         next: None,
+        window: None,
         ordering_since: None,
+        phase: None,
         fingerprint: None,
         failures: 0,
         trouble: None,

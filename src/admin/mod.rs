@@ -8,5 +8,7 @@ pub mod metrics;
 pub mod perform;
 pub mod reset;
 pub mod status;
+pub mod takeover;
+pub mod terms;
 pub mod trail;
 pub mod wish;

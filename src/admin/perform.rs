@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tracing::info;
 
+use crate::admin::terms::{self, TermsLine, TermsWish};
 use crate::admin::wish::{Answer, Credentials, Details, RefusedKind, SessionLine, SiteLine, UserAnswer, UserLine, Which, Wish};
 use crate::auth::token::Token;
 use crate::auth::totp;
@@ -19,14 +20,19 @@ use crate::base::secret::Secret;
 use crate::model::audit::{Actor, Deed, Entry};
 use crate::model::credential::{PasswordHash, Totp, TotpRecipe};
 use crate::model::event::Event;
+use crate::model::method::Methods;
+use crate::model::mode::Mode;
 use crate::model::profile::{BadGroupName, DisplayName, Email, GroupName, MOST_GROUPS};
 use crate::model::session::Session;
 use crate::model::user::{BadUserName, User, UserName};
 use crate::observe::metrics::{Ending, Metrics};
+use crate::plan::owner::Account;
 use crate::plan::whole::Plan;
 use crate::store::fault::Fault;
 use crate::store::open::Store;
+use crate::store::owner::Means;
 use crate::store::people::{Edit, Membership};
+use crate::store::terms::Change;
 use crate::store::users::UserOverview;
 
 /// Nobody can be recognised then, so everything that needs a session is answered 503.
@@ -58,6 +64,10 @@ pub struct Enrolment {
     pub issuer: String,
     /// How new authenticators make codes.
     pub recipe: TotpRecipe,
+    /// Whether there are people, or one owner.
+    pub mode: Mode,
+    /// The ways that count in this installation.
+    pub methods: Methods,
     /// Networks that are never barred.
     pub spared: Vec<IpNet>,
 }
@@ -66,7 +76,7 @@ impl Enrolment {
     /// As `plan` says.
     pub fn by(plan: &Plan) -> Self {
         let (origin, issuer) = (plan.origin(), plan.auth.totp_issuer.clone());
-        Self { origin, issuer, recipe: plan.auth.totp, spared: plan.spared() }
+        Self { origin, issuer, recipe: plan.auth.totp, mode: plan.auth.mode, methods: plan.auth.methods, spared: plan.spared() }
     }
 }
 
@@ -83,7 +93,7 @@ impl Desk {
                 let user = self.find(&name).await?;
                 self.link(user).await
             }
-            Wish::UserSet { name, details } => self.set(&name, details).await,
+            Wish::UserSet { name, details, terms } => self.set(&name, details, &terms).await,
             Wish::UserShow { name } => self.show(&parse_name(&name)?).await,
             Wish::UserGroup { name, group, member } => self.group(&name, &group, member).await,
             Wish::UserReset { name, factor, keep_sessions } => self.reset(&name, factor, keep_sessions).await,
@@ -94,14 +104,20 @@ impl Desk {
             Wish::SessionEnd { which } => self.end(which).await,
             Wish::Site => {
                 let site = self.store.site();
-                let line = SiteLine { id: site.id.as_deref().map(str::to_owned), passkeys: site.passkeys };
+                let accounts = self.store.means().await.map_err(|fault| failed(&fault))?.into_iter().map(account).collect();
+                let line = SiteLine { id: site.id.as_deref().map(str::to_owned), passkeys: site.passkeys, accounts };
                 Ok(Answer::Site(Box::new(line)))
             }
             Wish::Keys { ask } => self.keys(ask).await,
             Wish::Trail { ask } => self.trail(ask).await,
             Wish::Bans { ask } => self.bans(ask).await,
             // The running gateway carries these out before anybody asks here.
-            Wish::Status | Wish::Certificates { .. } | Wish::Reload { .. } | Wish::Keep | Wish::Diff { .. } => {
+            Wish::Status
+            | Wish::Certificates { .. }
+            | Wish::Import { .. }
+            | Wish::Reload { .. }
+            | Wish::Keep
+            | Wish::Diff { .. } => {
                 Err(refuse(RefusedKind::Unfit, "no gateway runs, so there is nothing of it to see or change".to_owned()))
             }
             Wish::Health if self.store.is_broken() => Err(refuse(RefusedKind::Failed, BROKEN.to_owned())),
@@ -119,9 +135,11 @@ impl Desk {
 
     async fn add(&self, name: &str, credentials: Option<Credentials>, details: Details) -> Result<Answer, Answer> {
         let name = parse_name(name)?;
+        self.unless_owned(&name).await?;
         let now = self.clock.now();
         let ready = credentials.map(|credentials| self.read(credentials, now)).transpose()?;
         let (display_name, email) = read_details(&details).map_err(|told| refuse(RefusedKind::Unfit, told))?;
+        self.judge_credentials(ready.as_ref())?;
         let user = self.telling(Deed::UserAdded).add_user(&name).await.map_err(|fault| match fault {
             Fault::Taken => {
                 let advice = format!("there is already a user {name}; `doorward user link {name}` makes a new set-up link");
@@ -136,7 +154,7 @@ impl Desk {
         let Some((password, totp)) = ready else { return self.link(user).await };
         let otpauth =
             totp.as_ref().map(|totp| totp::uri(&self.enrolment.get().issuer, user.name.as_str(), &totp.recipe, &totp.seed));
-        self.telling(Deed::SetUp).provision(user.id, Some(password), totp).await.map_err(|fault| failed(&fault))?;
+        self.telling(Deed::SetUp).provision(user.id, password, totp).await.map_err(|fault| failed(&fault))?;
         Ok(Answer::User(UserAnswer {
             user: user.name.to_string(),
             setup_link: None,
@@ -145,7 +163,34 @@ impl Desk {
         }))
     }
 
-    fn read(&self, credentials: Credentials, now: Timestamp) -> Result<(PasswordHash, Option<Totp>), Answer> {
+    /// Where one owner has the only account, nobody gets another.
+    pub(super) async fn unless_owned(&self, name: &UserName) -> Result<(), Answer> {
+        if !self.enrolment.get().mode.is_single_owner() {
+            return Ok(());
+        }
+        let held = self.store.means().await.map_err(|fault| failed(&fault))?;
+        let Some(owner) = held.iter().map(|means| &means.name).find(|owner| *owner != name) else { return Ok(()) };
+        let told = format!(
+            "this installation is {owner}'s alone (`auth.mode = \"single_owner\"`), so {name} would not be asked who they are; write `mode = \"people\"` to have several accounts"
+        );
+        Err(refuse(RefusedKind::Unfit, told))
+    }
+
+    /// Ready-made credentials must be some that sign in.
+    fn judge_credentials(&self, ready: Option<&(Option<PasswordHash>, Option<Totp>)>) -> Result<(), Answer> {
+        let told = match (self.enrolment.get().mode, ready) {
+            (Mode::SingleOwner, Some((_, None))) => {
+                "with `auth.mode = \"single_owner\"` a code signs in, not a password: give the authenticator with `--totp` or `--totp-secret-file`, or neither for a set-up link"
+            }
+            (Mode::People, Some((None, _))) => {
+                "a code comes after a password, so an authenticator alone signs nobody in; give `--password-file` too, or neither for a set-up link"
+            }
+            (Mode::People | Mode::SingleOwner, _) => return Ok(()),
+        };
+        Err(refuse(RefusedKind::Unfit, told.to_owned()))
+    }
+
+    fn read(&self, credentials: Credentials, now: Timestamp) -> Result<(Option<PasswordHash>, Option<Totp>), Answer> {
         let totp = match credentials.totp_seed {
             None => None,
             Some(text) => {
@@ -161,7 +206,7 @@ impl Desk {
                 })
             }
         };
-        Ok((PasswordHash(Secret::new(credentials.password_hash)), totp))
+        Ok((credentials.password_hash.map(|hash| PasswordHash(Secret::new(hash))), totp))
     }
 
     pub(super) async fn link(&self, user: User) -> Result<Answer, Answer> {
@@ -188,14 +233,36 @@ impl Desk {
         found.map(|overview| Answer::Person(Box::new(line(overview)))).ok_or_else(|| no_such_user(name))
     }
 
-    async fn set(&self, name: &str, details: Details) -> Result<Answer, Answer> {
+    async fn set(&self, name: &str, details: Details, wish: &TermsWish) -> Result<Answer, Answer> {
         let name = parse_name(name)?;
-        let (display_name, email) = read_details(&details).map_err(|told| refuse(RefusedKind::Unfit, told))?;
-        if !self.telling(Deed::UserChanged).set_details(&name, display_name, email).await.map_err(|fault| failed(&fault))? {
-            return Err(no_such_user(&name));
+        let unfit = |told| refuse(RefusedKind::Unfit, told);
+        let (display_name, email) = read_details(&details).map_err(unfit)?;
+        let change = terms::read(wish).map_err(unfit)?;
+        if !change.is_nothing() {
+            self.set_terms(&name, wish, change).await?;
         }
-        info!(event = Event::UserChanged.name(), user = %name, change = "details set");
+        if (&display_name, &email) != (&Edit::Keep, &Edit::Keep) {
+            let store = self.telling(Deed::UserChanged);
+            if !store.set_details(&name, display_name, email).await.map_err(|fault| failed(&fault))? {
+                return Err(no_such_user(&name));
+            }
+            info!(event = Event::UserChanged.name(), user = %name, change = "details set");
+        }
         self.show(&name).await
+    }
+
+    async fn set_terms(&self, name: &UserName, wish: &TermsWish, change: Change) -> Result<(), Answer> {
+        let user = self.find(name.as_str()).await?;
+        let profile = self.store.profile(user.id).await.map_err(|fault| failed(&fault))?.ok_or_else(|| no_such_user(name))?;
+        if let Some(told) = terms::shuts_out(&profile.terms, &change, self.enrolment.get().methods) {
+            return Err(refuse(RefusedKind::Unfit, told));
+        }
+        let store = self.store.telling(Entry::new(Deed::UserChanged, Actor::Owner).detailed(terms::in_words(wish)));
+        if !store.set_terms(name, change).await.map_err(|fault| failed(&fault))? {
+            return Err(no_such_user(name));
+        }
+        info!(event = Event::UserChanged.name(), user = %name, change = "terms set", terms = terms::in_words(wish));
+        Ok(())
     }
 
     async fn group(&self, name: &str, group: &str, member: bool) -> Result<Answer, Answer> {
@@ -222,6 +289,9 @@ impl Desk {
 
     async fn disable(&self, name: &str, disabled: bool) -> Result<Answer, Answer> {
         let name = parse_name(name)?;
+        if !disabled {
+            self.unless_owned(&name).await?;
+        }
         let deed = if disabled { Deed::UserDisabled } else { Deed::UserEnabled };
         if !self.telling(deed).set_disabled(&name, disabled).await.map_err(|fault| failed(&fault))? {
             return Err(no_such_user(&name));
@@ -280,7 +350,7 @@ impl Desk {
             user: session.user_name.to_string(),
             host: hosts.first().cloned().unwrap_or_default(),
             hosts,
-            strength: session.strength.name().to_owned(),
+            strength: session.method().to_owned(),
             network: session.network.to_string(),
             agent: session.agent.to_string(),
             created_at: session.created_at.secs(),
@@ -297,7 +367,7 @@ impl Desk {
 }
 
 fn line(overview: UserOverview) -> UserLine {
-    let UserOverview { user, profile, has_password, authenticators, recovery_left, last_sign_in, sessions } = overview;
+    let UserOverview { user, profile, has_password, authenticators, passkeys, recovery_left, last_sign_in, sessions } = overview;
     UserLine {
         user: user.name.to_string(),
         display_name: profile.display_name.as_ref().map(|name| name.as_str().to_owned()),
@@ -306,11 +376,19 @@ fn line(overview: UserOverview) -> UserLine {
         disabled: user.disabled,
         password: has_password,
         authenticators,
+        passkeys,
         recovery_codes: recovery_left,
+        terms: TermsLine::from(&profile.terms),
         sessions,
         created_at: user.created_at.secs(),
         last_sign_in: last_sign_in.map(Timestamp::secs),
     }
+}
+
+/// An account and what it has to sign in with, as a plan is held against it.
+pub fn account(means: Means) -> Account {
+    let Means { name, password, authenticators, passkeys } = means;
+    Account { name: name.to_string(), password, authenticators, passkeys }
 }
 
 /// What is to become of the details; an empty text takes one away.

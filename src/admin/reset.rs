@@ -35,6 +35,7 @@ impl Desk {
             ended: reset.ended,
             authenticators: reset.authenticators,
             recovery_codes: reset.recovery_left,
+            alone: self.enrolment.get().mode.is_single_owner(),
             setup_link: None,
             expires_at: None,
         };

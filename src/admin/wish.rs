@@ -10,8 +10,11 @@ use crate::admin::bans::{BanAnswer, BanWish};
 use crate::admin::certificates::{CertificateAnswer, CertificateWish};
 use crate::admin::keys::{KeyAnswer, KeyWish};
 use crate::admin::status::Status;
+use crate::admin::takeover::{Offer, Outcome};
+use crate::admin::terms::{TermsLine, TermsWish};
 use crate::admin::trail::{TrailAnswer, TrailWish};
 use crate::plan::difference::Change;
+use crate::plan::owner::Account;
 
 /// What an owner asks for.
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,12 +30,15 @@ pub enum Wish {
         #[serde(default)]
         details: Details,
     },
-    /// Change how somebody is called or where they get mail.
+    /// Change how somebody is called or where they get mail, and in which ways they sign in.
     UserSet {
         /// As typed.
         name: String,
         /// What is to change; an empty text takes a detail away.
         details: Details,
+        /// What the owner sets down for them.
+        #[serde(default)]
+        terms: TermsWish,
     },
     /// All that is known of one account.
     UserShow {
@@ -105,6 +111,11 @@ pub enum Wish {
         /// What.
         ask: CertificateWish,
     },
+    /// Take over certificates of other programs.
+    Import {
+        /// Which.
+        offer: Box<Offer>,
+    },
     /// Whether the gateway is well.
     Health,
     /// Everything there is to see of it.
@@ -145,8 +156,8 @@ pub struct Details {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Credentials {
-    /// argon2id, PHC string.
-    pub password_hash: String,
+    /// argon2id, PHC string; none where one owner signs in without a password.
+    pub password_hash: Option<String>,
     /// An authenticator's seed in base32.
     pub totp_seed: Option<String>,
 }
@@ -188,6 +199,9 @@ pub struct SiteLine {
     pub id: Option<String>,
     /// How many there are.
     pub passkeys: u64,
+    /// Accounts that are not disabled, and what they have to sign in with.
+    #[serde(default)]
+    pub accounts: Vec<Account>,
 }
 
 /// What became of a wish.
@@ -209,6 +223,11 @@ pub enum Answer {
     Done {
         /// Its canonical name.
         user: String,
+    },
+    /// What became of certificates that were to be taken over.
+    Imported {
+        /// For each file and name.
+        outcomes: Vec<Outcome>,
     },
     /// Live sessions.
     Sessions {
@@ -336,6 +355,9 @@ pub struct ResetAnswer {
     pub authenticators: usize,
     /// Recovery codes left.
     pub recovery_codes: usize,
+    /// Whether nobody has a password here.
+    #[serde(default)]
+    pub alone: bool,
     /// Where nothing but a password is left: how its holder gets a second factor again. Shown this once.
     pub setup_link: Option<String>,
     /// When the link dies, seconds since the Unix epoch.
@@ -362,9 +384,15 @@ pub struct UserLine {
     pub password: bool,
     /// Authenticators enrolled.
     pub authenticators: usize,
+    /// Passkeys and security keys.
+    #[serde(default)]
+    pub passkeys: usize,
     /// Recovery codes that can still be used.
     #[serde(default)]
     pub recovery_codes: usize,
+    /// What the owner set down for them.
+    #[serde(default)]
+    pub terms: TermsLine,
     /// Live sessions.
     pub sessions: usize,
     /// Seconds since the Unix epoch.

@@ -24,6 +24,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(HOUR);
 const DOUBLINGS_TO_A_MINUTE: u32 = 5;
 const CODES_PER_WINDOW: u32 = 5;
 const CODES_PER_DAY: u32 = 20;
+/// Codes of all unknown devices together where a code is all that is asked for.
+const LONE_CODES_PER_DAY: u32 = 10;
+const LONE_CODES_CLOSED_AT: u32 = 50;
 const RECOVERIES_PER_WINDOW: u32 = 5;
 /// Recovery codes are closed after this many failures, until somebody signs in by another way.
 const RECOVERY_CLOSED_AT: u32 = 20;
@@ -39,12 +42,14 @@ pub struct Settings {
     pub window: Duration,
     /// How long a network is barred that does not wait; `None`: never.
     pub ban: Option<Duration>,
+    /// Whether a code opens the door all by itself: every stranger may guess at it then, not only who has the password.
+    pub code_alone: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         let quarter = Duration::from_secs(HOUR / 4);
-        Self { failures: 10, window: quarter, ban: Some(quarter) }
+        Self { failures: 10, window: quarter, ban: Some(quarter), code_alone: false }
     }
 }
 
@@ -95,8 +100,15 @@ impl Limits {
             (Factor::Password, Whose::Network) => curve(own, NETWORK_CLOSED_AT),
             (Factor::Password, Whose::Strangers) => curve(SHARED_FREE, CLOSED_AT),
             (Factor::Password, Whose::Device) => curve(own, DEVICE_CLOSED_AT),
+            (Factor::Code, Whose::Strangers) if settings.code_alone => {
+                rates(codes, Some(Most(LONE_CODES_PER_DAY, DAY)), LONE_CODES_CLOSED_AT)
+            }
             (Factor::Code, Whose::Strangers) => rates(codes, a_day, CLOSED_AT),
             (Factor::Code, Whose::Device) => rates(codes, a_day, DEVICE_CLOSED_AT),
+            // Nobody has to know anything to try one there. Were all strangers counted together, any of them could shut the
+            // way in for whoever has lost the phone; 80 random bits need no such count.
+            (Factor::Recovery, Whose::Strangers) if settings.code_alone => None,
+            (Factor::Recovery, Whose::Network) if settings.code_alone => curve(RECOVERIES_PER_WINDOW, RECOVERY_CLOSED_AT),
             (Factor::Recovery, Whose::Strangers | Whose::Device) => {
                 rates(Most(RECOVERIES_PER_WINDOW, Duration::from_secs(HOUR)), None, RECOVERY_CLOSED_AT)
             }
@@ -141,6 +153,21 @@ impl Limits {
             in_day: still(self.long, tries.in_day),
             last: now,
         }
+    }
+
+    /// The count after a try of it was right; `None` forgets it.
+    ///
+    /// Where a code is all that is asked for, the right one is no sign that the wrong ones before it were its owner's: the day's
+    /// guesses stay counted, so that signing in on a new device gives strangers none back.
+    pub fn after_success(tries: Tries, factor: Factor, settings: Settings) -> Option<Tries> {
+        let kept = settings.code_alone && factor == Factor::Code;
+        let left = Tries {
+            consecutive: 0,
+            in_window: tries.in_window.saturating_sub(1),
+            in_day: tries.in_day.saturating_sub(1),
+            ..tries
+        };
+        Some(left).filter(|left| kept && left.in_day > 0)
     }
 }
 
@@ -279,6 +306,27 @@ mod tests {
             let tries = Tries { consecutive: 20, ..Tries::default() };
             assert_eq!(limits.judge(&tries, START.plus(Duration::MAX)), Err(Wait::Closed));
         }
+    }
+
+    /// The attack: guessing at a code that opens the door alone, and riding on its owner's own sign-ins.
+    #[test]
+    fn ten_lone_codes_in_a_day_and_a_right_one_gives_none_back() {
+        let settings = Settings { code_alone: true, ..Settings::default() };
+        let of = |factor, whose| Limits::of(factor, whose, settings);
+        let limits = of(Factor::Code, Whose::Strangers).expect("counted");
+        let moments = allowed(limits, &vec![60; 365 * 24 * 60]);
+        assert_eq!((most_within(&moments, QUARTER), most_within(&moments, DAY), moments.len()), (5, 10, 50));
+        let ten = Tries { consecutive: 10, in_window: 5, in_day: 10, last: START };
+        let left = Limits::after_success(limits.counted(ten, START), Factor::Code, settings).expect("kept");
+        assert_eq!((left.consecutive, left.in_window, left.in_day), (0, 5, 10));
+        assert_eq!(Limits::after_success(limits.counted(Tries::default(), START), Factor::Code, settings), None);
+        assert_eq!(Limits::after_success(ten, Factor::Code, Settings::default()), None);
+        assert!(of(Factor::Recovery, Whose::Strangers).is_none(), "no stranger shuts them to all others");
+        assert_eq!(pauses(of(Factor::Recovery, Whose::Network).expect("counted")).len(), RECOVERY_CLOSED_AT as usize);
+        assert_eq!(
+            allowed(of(Factor::Code, Whose::Device).expect("counted"), &vec![60; 90 * 24 * 60]).len(),
+            DEVICE_CLOSED_AT as usize
+        );
     }
 
     /// The attack: setting the clock back (or a clock that jumps) to be let try again.

@@ -286,6 +286,8 @@ mod tests {
                 assert!(parse_seed(&text).expect("a seed").same_as(seed.expose()));
             }
         }
+        // As simpleotp keeps it: what `pyotp.random_base32()` printed, with a line break.
+        assert_eq!(parse_seed("JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP\n").map(|seed| seed.expose().len()), Some(20));
         for text in ["", "ABCD", "ABCDEFGH18", "GEZDGNBVGY3TQOJQ", &"A".repeat(5000)] {
             assert!(parse_seed(text).is_none(), "{text}");
         }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::admin::perform::{read_details, unfit_name};
+use crate::admin::terms::TermsWish;
 use crate::admin::wish::{Answer, Credentials, Details, ResetAnswer, Resettable, SessionLine, UserAnswer, UserLine, Which, Wish};
 use crate::auth::password;
 use crate::auth::totp;
@@ -22,6 +23,7 @@ use crate::command::place::Named;
 use crate::command::wish::{Installation, UNKNOWN_ORIGIN};
 use crate::model::credential::TotpRecipe;
 use crate::model::user::UserName;
+use crate::plan::whole::Plan;
 
 /// Shortest password where no configuration says otherwise.
 const PASSWORD_MIN_LENGTH: usize = 12;
@@ -44,9 +46,9 @@ pub fn user(named: &Named, verb: UserVerb, output: Output) -> Result<(), Failure
             show(installation.ask(Wish::UserAdd { name: words.name, credentials, details }, true)?, output);
         }
         UserVerb::Link { name } => show(installation.ask(Wish::UserLink { name }, false)?, output),
-        UserVerb::Set(UserSet { name, display_name, email }) => {
-            let details = Details { display_name, email };
-            show(installation.ask(Wish::UserSet { name, details }, false)?, output);
+        UserVerb::Set(UserSet { name, display_name, email, methods, require, self_service }) => {
+            let (details, terms) = (Details { display_name, email }, TermsWish { methods, require, self_service });
+            show(installation.ask(Wish::UserSet { name, details, terms }, false)?, output);
         }
         UserVerb::Show { name } => show(installation.ask(Wish::UserShow { name }, false)?, output),
         UserVerb::Group(verb) => {
@@ -94,29 +96,37 @@ fn reset(installation: &Installation, (factor, words): (Resettable, ResetWords),
 
 /// The password is hashed here, so that the plain one never leaves this process.
 fn credentials(words: &UserAdd, installation: &Installation) -> Result<Option<Credentials>, Failure> {
+    let plan = installation.plan.as_ref();
     let Some(file) = &words.password_file else {
+        if plan.is_some_and(|plan| plan.auth.mode.is_single_owner()) {
+            return Ok(totp_seed(words, plan)?.map(|seed| Credentials { password_hash: None, totp_seed: Some(seed) }));
+        }
         let orphan = words.totp || words.totp_secret_file.is_some();
-        let advice = "`--totp` goes with `--password-file FILE`; without both, a set-up link is made";
+        let advice = "`--totp` goes with `--password-file FILE`; without both, a set-up link is made. Where a code alone signs in \
+                      (`auth.mode = \"single_owner\"`), name the configuration with `--config`";
         return if orphan { Err(Failure::Usage(advice.to_owned())) } else { Ok(None) };
     };
     let stdin = |path: &PathBuf| path.as_os_str() == "-";
     if stdin(file) && words.totp_secret_file.as_ref().is_some_and(stdin) {
         return Err(Failure::Usage("standard input can hold the password or the authenticator's key, not both".to_owned()));
     }
-    let plan = installation.plan.as_ref();
     let plain = secret_file(file)?;
     let least = plan.map_or(PASSWORD_MIN_LENGTH, |plan| plan.auth.password_min_length);
     password::judge(plain.expose(), least, &[&words.name]).map_err(|weak| Failure::Failed(weak.to_string()))?;
     let hash = password::hash(&plain, Entropy.bytes());
-    let totp_seed = match &words.totp_secret_file {
+    Ok(Some(Credentials { password_hash: Some(hash.0.expose().clone()), totp_seed: totp_seed(words, plan)? }))
+}
+
+/// The authenticator's key that is asked for: one of a file, or a new one.
+fn totp_seed(words: &UserAdd, plan: Option<&Plan>) -> Result<Option<String>, Failure> {
+    Ok(match &words.totp_secret_file {
         Some(file) => Some(key_file(file)?),
         None if words.totp => {
             let recipe = plan.map_or_else(TotpRecipe::default, |plan| plan.auth.totp);
             Some(totp::key_in_groups(&totp::draw_seed(recipe.algorithm, Entropy)).expose().clone())
         }
         None => None,
-    };
-    Ok(Some(Credentials { password_hash: hash.0.expose().clone(), totp_seed }))
+    })
 }
 
 /// An authenticator's key, judged here so that a wrong one makes no account.
@@ -182,6 +192,7 @@ fn show(answer: Answer, output: Output) {
         }),
         Answer::Site(_)
         | Answer::Well { .. }
+        | Answer::Imported { .. }
         | Answer::Keys { .. }
         | Answer::Trail { .. }
         | Answer::Bans { .. }
@@ -239,8 +250,13 @@ fn reset_text(reset: &ResetAnswer) -> String {
     };
     let mut text = format!("{what} of {} taken away; {sessions}", reset.user);
     if let Some(link) = &reset.setup_link {
-        let left = if reset.recovery_codes > 0 { "a password and recovery codes" } else { "a password" };
-        text.push_str(&format!("\n{} has {left} left, and no second factor.\n\n{}", reset.user, link_text(&reset.user, link)));
+        let left = match (reset.alone, reset.recovery_codes > 0) {
+            (false, true) => "a password and recovery codes left, and no second factor",
+            (false, false) => "a password left, and no second factor",
+            (true, true) => "nothing but recovery codes to sign in with",
+            (true, false) => "nothing to sign in with",
+        };
+        text.push_str(&format!("\n{} has {left}.\n\n{}", reset.user, link_text(&reset.user, link)));
     }
     text
 }
@@ -267,7 +283,7 @@ fn users_text(users: &[UserLine]) -> String {
 }
 
 fn state(user: &UserLine) -> &'static str {
-    match (user.disabled, user.password) {
+    match (user.disabled, user.password || user.authenticators + user.passkeys > 0) {
         (true, _) => "disabled",
         (false, false) => "not set up",
         (false, true) => "active",
@@ -283,6 +299,20 @@ fn person_text(user: &UserLine) -> String {
         ("groups", or_none(Some(&user.groups.join(" ")))),
         ("state", state(user).to_owned()),
         ("authenticators", user.authenticators.to_string()),
+        ("passkeys", user.passkeys.to_string()),
+        (
+            "signs in by",
+            user.terms.methods.as_ref().map_or_else(|| "every way that is allowed".to_owned(), |ways| ways.join(", ")),
+        ),
+        ("must prove", user.terms.require.clone().unwrap_or_else(|| "what apps ask for".to_owned())),
+        (
+            "self-service",
+            match user.terms.self_service {
+                Some(true) => "on".to_owned(),
+                Some(false) => "off".to_owned(),
+                None => "as configured".to_owned(),
+            },
+        ),
         ("recovery codes", format!("{} left", user.recovery_codes)),
         ("sessions", user.sessions.to_string()),
         ("last sign-in", user.last_sign_in.map_or_else(|| "-".to_owned(), ago)),

@@ -1,22 +1,24 @@
 //! `doorward cert`: see certificates, and have them renewed.
 
-use std::io::{self, IsTerminal, Write};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::admin::certificates::{self, CertificateAnswer, CertificateState, CertificateWish, Origin, Renewing, State};
+use crate::admin::certificates::{self, CertificateAnswer, CertificateState, CertificateWish, Origin, Reason, Renewing, State};
 use crate::admin::wish::{Answer, Wish};
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::units::in_words;
 use crate::command::diff::{ask, unexpected};
 use crate::command::exit::Failure;
+use crate::command::import::{ImportWords, import};
 use crate::command::moment;
 use crate::command::output::{Output, table};
 use crate::command::place::Named;
+use crate::command::steps::Steps;
 use crate::command::wish::Installation;
+use crate::command::withdraw;
 use crate::tls::acme::folder::Folder;
 use crate::tls::acme::names::Names;
 use crate::tls::server;
@@ -50,6 +52,28 @@ pub enum CertVerb {
         #[arg(long)]
         force: bool,
     },
+    /// Take over certificates and accounts of certbot, lego or others; nothing of theirs is changed
+    #[command(
+        after_help = "Examples:\n  doorward cert import /etc/letsencrypt\n  doorward cert import .lego --name paperless.example.com --json"
+    )]
+    Import(ImportWords),
+    /// Have a certificate revoked, and a new one ordered if the name is still configured
+    #[command(
+        after_help = "Examples:\n  doorward cert revoke paperless.example.com --reason key-compromise\n  doorward cert revoke old.example.com --reason cessation-of-operation --yes"
+    )]
+    Revoke {
+        /// The name
+        host: String,
+        /// Why: unspecified, key-compromise, affiliation-changed, superseded or cessation-of-operation
+        #[arg(long, value_parser = withdraw::reason, default_value = "unspecified", hide_default_value = true)]
+        reason: Reason,
+        /// Do not ask whether this is meant
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Give the account at each authority a new key
+    #[command(after_help = "Examples:\n  doorward cert rollover-key")]
+    RolloverKey,
 }
 
 /// Carries out `cert`.
@@ -61,6 +85,9 @@ pub fn cert(named: &Named, verb: CertVerb, output: Output) -> Result<(), Failure
         CertVerb::List => list(named, output),
         CertVerb::Show { host } => show(named, &host, output),
         CertVerb::Renew { host, force } => renew(named, host, force, output),
+        CertVerb::Import(words) => import(named, words, output),
+        CertVerb::Revoke { host, reason, yes } => withdraw::revoke(named, host, (reason, yes), output),
+        CertVerb::RolloverKey => withdraw::roll_over(named, output),
     }
 }
 
@@ -80,7 +107,10 @@ fn show(named: &Named, host: &str, output: Output) -> Result<(), Failure> {
 }
 
 /// By the running gateway, which knows most; else from what it left behind.
-fn look(named: &Named) -> Result<Vec<CertificateState>, Failure> {
+///
+/// # Errors
+/// [`Failure`] with the reason.
+pub fn look(named: &Named) -> Result<Vec<CertificateState>, Failure> {
     let installation = Installation::find(named)?;
     match installation.ask_running(&Wish::Certificates { ask: CertificateWish::List })? {
         Some(Answer::Certificates { said: CertificateAnswer::List(all) }) => Ok(all),
@@ -116,13 +146,17 @@ fn renew(named: &Named, host: Option<String>, force: bool, output: Output) -> Re
 }
 
 /// Waits until every order that was started has ended, well or not.
-fn wait(
+///
+/// # Errors
+/// [`Failure`] with the reason.
+pub fn wait(
     named: &Named,
     renewing: &Renewing,
     before: &[CertificateState],
     output: Output,
 ) -> Result<Vec<CertificateState>, Failure> {
-    let (began, clears) = (Instant::now(), io::stderr().is_terminal() && !output.json);
+    let mut steps = Steps::new(output);
+    let began = Instant::now();
     let stamp = |all: &[CertificateState], host: &String| {
         let one = all.iter().find(|one| one.host == *host);
         one.map(|one| (one.fingerprint.clone(), one.failures))
@@ -134,16 +168,11 @@ fn wait(
             is_running || stamp(&all, host) == stamp(before, host)
         };
         let left = renewing.started.iter().filter(runs).count();
-        if clears {
-            drop(write!(io::stderr(), "\r\x1b[K"));
-        }
+        steps.clear();
         if left == 0 || began.elapsed() > PATIENCE {
             return Ok(all);
         }
-        if clears {
-            drop(write!(io::stderr(), "{left} to be issued, {} s", began.elapsed().as_secs()));
-            drop(io::stderr().flush());
-        }
+        steps.show(&all, &renewing.started, left);
         thread::sleep(LOOK_EVERY);
     }
 }
@@ -197,6 +226,10 @@ fn details(one: &CertificateState, now: i64) -> String {
     );
     lines.push(format!("state     {}", ends(one, now)));
     lines.push(format!("next      {}", next(one, now)));
+    lines.extend(one.window.map(|(from, until)| {
+        let [from, until] = [from, until].map(|at| moment::second(Timestamp::from_secs(at)));
+        format!("window    {from} to {until}, says the authority")
+    }));
     lines.extend(one.fingerprint.as_ref().map(|print| format!("sha-256   {print}")));
     if let Some(file) = &one.file {
         lines.push(format!("file      {}", plain(&file.display().to_string())));
@@ -224,6 +257,7 @@ fn ends(one: &CertificateState, now: i64) -> String {
     match (one.state, when) {
         (State::Waiting, _) => "shows the local authority's".to_owned(),
         (State::Unreadable, _) => "CANNOT BE READ".to_owned(),
+        (State::Revoked, _) => "REVOKED".to_owned(),
         (State::Well | State::Late, Some(when)) => when,
         (State::Alarming | State::Ended, Some(when)) => when.to_uppercase(),
         (State::Well | State::Late | State::Alarming | State::Ended, None) => "-".to_owned(),
@@ -253,7 +287,7 @@ fn span(from: i64, to: i64) -> String {
 }
 
 /// Words of authorities and names of files do not steer the terminal.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }
 
@@ -271,7 +305,9 @@ mod tests {
             from: until.map(|until| until - 90 * 86_400),
             until,
             next: until.map(|until| until - 30 * 86_400),
+            window: None,
             ordering_since: None,
+            phase: None,
             fingerprint: None,
             failures: 0,
             trouble: None,

@@ -36,7 +36,7 @@ pub fn demo(named: &Named, words: &DemoWords, output: Output) -> Result<(), Fail
     let loopback = |port| vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))];
     let or = |asked: &Vec<SocketAddr>, port| if asked.is_empty() { loopback(port) } else { asked.clone() };
     let text = configuration(app, &or(&words.listen.https, 8443), &or(&words.listen.http, 8080));
-    let mut plan = compile_text(text)?;
+    let mut plan = compile_text(text)?.plan;
     keep_terminal_clear(&mut plan, &place.data);
     let heading = format!("doorward {} demo: a sample app behind the door", env!("CARGO_PKG_VERSION"));
     serve(plan, &place, Manner { heading: &heading, hang_up: HangUp::Stop, looks_at_apps: false, warnings: None, output })

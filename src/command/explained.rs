@@ -11,7 +11,9 @@ use crate::config::report::harmless;
 use crate::daemon::configuration::Loaded;
 use crate::model::profile::GroupName;
 use crate::model::user::UserName;
+use crate::plan::difference;
 use crate::plan::explain::{Explained, Finding, Kind, Seen, Step};
+use crate::plan::owner;
 use crate::plan::places::Origin;
 use crate::policy::decide::{Forbidden, Verdict};
 use crate::policy::host::Authority;
@@ -107,7 +109,7 @@ fn rule(asked: &Asked<'_>, step: &Step, decides: bool) -> Value {
         "kind": step.kind.name(),
         "paths": step.patterns,
         "limits": step.limits,
-        "says": step.sentence(),
+        "says": step.sentence(asked.loaded.plan.auth.mode),
         "at": position(asked, &step.origin),
         "reason": step.origin.reason,
         "hit": seen(&step.hit),
@@ -127,7 +129,9 @@ pub fn text(asked: &Asked<'_>, finding: &Finding) -> String {
     let mut lines = vec![format!("{} {}", words.method, words.url)];
     let who = words.user.as_ref().map_or_else(
         || "nobody who is signed in".to_owned(),
-        |name| format!("{name}, signed in with {}", words.strength.name(), name = name.as_str()),
+        |name| {
+            format!("{name}, signed in with {}", owner::asked(asked.loaded.plan.auth.mode, words.strength), name = name.as_str())
+        },
     );
     lines.push(format!("  asked by  {who}, from {}", words.ip.to_canonical()));
     lines.extend(groups_told(asked).map(|told| format!("  groups    {told}")));
@@ -176,7 +180,11 @@ fn step_line(asked: &Asked<'_>, step: &Step, decides: bool) -> String {
     let limits = if step.limits.is_empty() { String::new() } else { format!(" [{}]", step.limits.join(" ")) };
     let at = position(asked, &step.origin).unwrap_or_else(|| "by default".to_owned());
     let reason = step.origin.reason.as_ref().map(|reason| format!(" “{reason}”")).unwrap_or_default();
-    let mut line = format!("{mark} {hit:<9} {}{patterns}{limits}: {}  ({at}){reason}", step.kind.name(), step.sentence());
+    let mut line = format!(
+        "{mark} {hit:<9} {}{patterns}{limits}: {}  ({at}){reason}",
+        step.kind.name(),
+        step.sentence(asked.loaded.plan.auth.mode)
+    );
     if let Some(seen) = step.hit.as_ref().filter(|_| step.kind != Kind::Requirement) {
         let outside = if step.kind == Kind::Only { "outside" } else { "read as" };
         write!(line, ", {outside} {}", reading(asked, seen)).expect("text takes all");
@@ -266,7 +274,9 @@ fn verdict(asked: &Asked<'_>, verdict: &Verdict) -> Answer {
             let direct = safe || asked.loaded.plan.is_portal(&asked.authority.host);
             let to = if direct { sign_in.clone() } else { CONTINUE.to_owned() };
             let onward = if direct { String::new() } else { format!(", and on to {sign_in}") };
-            let needs = challenge.needs.strength.name();
+            let ways = difference::by_ways(challenge.needs.methods).map(|ways| format!(" {ways}")).unwrap_or_default();
+            let strength = owner::asked(asked.loaded.plan.auth.mode, challenge.needs.strength);
+            let needs = format!("{strength}{ways}");
             let told = format!("must sign in with {needs}: a browser is sent to {to} with {status}{onward}; a program gets 401");
             Answer { name: "sign-in", status: Some(status), location: Some(to), told }
         }

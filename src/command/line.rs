@@ -83,9 +83,9 @@ enum Verb {
     /// Say what a changed file would open or close, compared with what the gateway runs; applies nothing
     #[command(after_help = "Examples:\n  doorward diff\n  doorward diff -c new.toml --json")]
     Diff,
-    /// Check a configuration file; opens no store, binds and writes nothing
+    /// Check a configuration file; opens no store, binds and writes nothing, and asks the network only with --online
     #[command(
-        after_help = "Examples:\n  doorward check\n  doorward check -c gateway.toml --json\n  doorward check --format github --deny-warnings"
+        after_help = "Examples:\n  doorward check\n  doorward check -c gateway.toml --json\n  doorward check --format github --deny-warnings\n  doorward check --online"
     )]
     Check(CheckWords),
     /// Say what would happen to a request and which rule decides; needs no running gateway
@@ -177,6 +177,9 @@ pub struct CheckWords {
     /// Exit with 4 if there are warnings
     #[arg(long)]
     pub deny_warnings: bool,
+    /// Also ask the network: DNS, CAA, ports, apps, the authority, the clock; exit with 1 if something is wrong there
+    #[arg(long)]
+    pub online: bool,
 }
 
 /// How complaints are said.
@@ -215,9 +218,9 @@ pub enum UserVerb {
         /// Whose
         name: String,
     },
-    /// Change how somebody is called or where they get mail
+    /// Change how somebody is called, where they get mail, and in which ways they sign in
     #[command(
-        after_help = "Examples:\n  doorward user set alice --display-name 'Alice A.' --email alice@example.com\n  doorward user set alice --email ''   # take it away"
+        after_help = "Examples:\n  doorward user set alice --display-name 'Alice A.' --email alice@example.com\n  doorward user set alice --email ''   # take it away\n  doorward user set alice --methods passkey,password+totp --require 2fa\n  doorward user set alice --methods inherit --self-service off"
     )]
     Set(UserSet),
     /// Show one account with its groups
@@ -288,7 +291,7 @@ pub struct UserAdd {
 
 /// Words of `user set`.
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("details").required(true).multiple(true).args(["display_name", "email"]))]
+#[command(group = clap::ArgGroup::new("details").required(true).multiple(true).args(["display_name", "email", "methods", "require", "self_service"]))]
 pub struct UserSet {
     /// The user name
     pub name: String,
@@ -298,6 +301,15 @@ pub struct UserSet {
     /// Where they get mail; '' takes it away
     #[arg(long, value_name = "ADDRESS")]
     pub email: Option<String>,
+    /// The only ways to sign in that count for them, with commas: password, password+totp, password+passkey, passkey; or inherit
+    #[arg(long, value_name = "LIST")]
+    pub methods: Option<String>,
+    /// What they have to prove everywhere: 2fa or passkey, never less than an app asks for; or inherit
+    #[arg(long, value_name = "STRENGTH")]
+    pub require: Option<String>,
+    /// Whether they may change their factors themselves: on, off or inherit
+    #[arg(long, value_name = "SWITCH")]
+    pub self_service: Option<String>,
 }
 
 /// Verbs of `user group`.
@@ -438,7 +450,7 @@ fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {
         Verb::Run { watch } => run_verb::run(named, watch, output),
         Verb::Reload(words) => reload::reload(named, &words, output),
         Verb::Diff => diff::diff(named, output),
-        Verb::Check(words) => check::check(named, words.deny_warnings, output),
+        Verb::Check(words) => check::check(named, words, output),
         Verb::Explain(words) => explain::explain(named, &words, output),
         Verb::Doctor(words) => doctor::doctor(named, &words, output),
         Verb::Trust { print: true, .. } => trust::trust(named, Way::Print, output),

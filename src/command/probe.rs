@@ -46,12 +46,17 @@ pub fn look_at(apps: &[Arc<App>], https_port: u16, output: Output) {
     for app in apps {
         let app = Arc::clone(app);
         task::start("look at app", async move {
-            let found = ask(&app, https_port).await;
-            if let Some(remark) = remark(&app.upstream, found) {
+            if let Some(remark) = remark_on(&app, https_port).await {
                 tell(&app, &remark, output);
             }
         });
     }
+}
+
+/// What stands in the way of an app, looked at once within two seconds.
+pub async fn remark_on(app: &App, https_port: u16) -> Option<String> {
+    let found = ask(app, https_port).await;
+    remark(&app.upstream, found)
 }
 
 fn tell(app: &App, remark: &str, output: Output) {

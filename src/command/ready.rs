@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::admin::wish::{Answer, Details, Wish};
+use crate::admin::wish::{Answer, Details, UserLine, Wish};
 use crate::command::exit::Failure;
 use crate::command::output::terminal_qr;
 use crate::command::serve::Manner;
@@ -56,7 +56,7 @@ fn first_link(gateway: &Gateway) -> Result<Option<String>, Failure> {
     };
     let wish = match &users[..] {
         [] => Wish::UserAdd { name: FIRST_USER.to_owned(), credentials: None, details: Details::default() },
-        [first] if first.user == FIRST_USER && !first.password && !first.disabled => Wish::UserLink { name: first.user.clone() },
+        [first] if first.user == FIRST_USER && !first.disabled && is_new(first) => Wish::UserLink { name: first.user.clone() },
         // Somebody has been at work with `doorward user`: their links are not to die by a restart.
         _ => return Ok(None),
     };
@@ -64,6 +64,11 @@ fn first_link(gateway: &Gateway) -> Result<Option<String>, Failure> {
         Answer::User(user) => Ok(user.setup_link),
         other => Err(refused(other)),
     }
+}
+
+/// Whether an account was never set up. One without a password may be an owner's, who signs in by a code alone.
+fn is_new(user: &UserLine) -> bool {
+    !user.password && user.authenticators + user.passkeys == 0
 }
 
 fn refused(answer: Answer) -> Failure {

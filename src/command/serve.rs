@@ -11,6 +11,7 @@ use crate::base::chain::Chain;
 use crate::base::clock::Clock;
 use crate::base::entropy::Entropy;
 use crate::command::exit::{Failure, is_permission};
+use crate::command::first_orders;
 use crate::command::output::Output;
 use crate::command::probe;
 use crate::command::ready;
@@ -80,6 +81,7 @@ pub fn serve(plan: Plan, place: &Place, manner: Manner<'_>) -> Result<(), Failur
         if manner.looks_at_apps {
             let port = gateway.https.first().map_or(443, SocketAddr::port);
             probe::look_at(&plan.apps, port, manner.output);
+            first_orders::follow(place.control.clone(), manner.output);
         }
         until_stopped(&gateway, &mut signals, manner.hang_up, watching).await;
     });

@@ -22,6 +22,9 @@ pub struct UpWords {
     /// Hosts and the apps behind them, such as jupyter.localhost=127.0.0.1:8888
     #[arg(required = true, value_name = "HOST=UPSTREAM")]
     pub apps: Vec<String>,
+    /// One account only, which signs in by a code alone or a passkey: no name, no password
+    #[arg(long)]
+    pub single_owner: bool,
     /// Where to listen.
     #[command(flatten)]
     pub listen: Listen,
@@ -36,17 +39,17 @@ pub struct UpWords {
 /// Where certificates for public names come from.
 #[derive(Debug, Args)]
 pub struct AcmeWords {
-    /// Agree to the terms of the authority, so that public names get certificates everybody trusts
+    /// Agree to the terms of the authority, so that public names get certificates everybody trusts; on a terminal you are asked
     #[arg(long)]
     pub agree_tos: bool,
     /// An address that the authority may write to
-    #[arg(long, value_name = "ADDRESS", requires = "agree_tos")]
+    #[arg(long, value_name = "ADDRESS")]
     pub email: Option<String>,
     /// The authority [default: Let's Encrypt]
-    #[arg(long, value_name = "URL", requires = "agree_tos")]
+    #[arg(long, value_name = "URL")]
     pub acme_directory: Option<String>,
     /// The certificate (PEM) of a private authority
-    #[arg(long, value_name = "FILE", requires = "agree_tos")]
+    #[arg(long, value_name = "FILE")]
     pub acme_ca: Option<PathBuf>,
 }
 

@@ -2,19 +2,36 @@
 
 use std::io::{self, ErrorKind, IsTerminal};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use serde_json::json;
+use tracing::warn;
 
 use crate::command::environment;
 use crate::command::exit::Failure;
+use crate::command::online::{Scope, is_first, look};
 use crate::command::output::Output;
 use crate::command::place::Named;
 use crate::command::serve::{HangUp, Manner, serve};
-use crate::command::starting::{AcmeWords, Listen, UpWords};
+use crate::command::starting::{Listen, UpWords};
+use crate::command::terms;
+use crate::command::wish::block_on;
+use crate::config::complaint::Complaint;
+use crate::config::report::harmless;
 use crate::config::source::Source;
-use crate::daemon::configuration;
+use crate::daemon::configuration::{self, Loaded};
+use crate::daemon::place::Place;
+use crate::model::event::Event;
+use crate::model::mode::Mode;
+use crate::plan::online;
 use crate::plan::whole::Plan;
-use crate::plan::written::{Quick, QuickAcme, QuickApp};
+use crate::plan::written::{Quick, QuickApp};
+use crate::tls::acme::folder::Folder;
+
+/// How long a start waits for what the world has to say.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Carries out `up`.
 ///
@@ -23,39 +40,65 @@ use crate::plan::written::{Quick, QuickAcme, QuickApp};
 pub fn up(named: &Named, words: &UpWords, output: Output) -> Result<(), Failure> {
     let (https, http, remark) = addresses(&words.listen);
     let apps = words.apps.iter().map(|text| QuickApp::parse(text).map_err(|fault| Failure::Usage(format!("`{text}` {fault}"))));
-    let quick = Quick {
-        apps: apps.collect::<Result<_, _>>()?,
-        https,
-        http: Some(http),
-        data_dir: named.data_dir.clone(),
-        acme: acme(&words.acme),
-    };
+    let apps: Vec<QuickApp> = apps.collect::<Result<_, _>>()?;
+    let acme = terms::agreed(&words.acme, &apps, output)?;
+    let mode = if words.single_owner { Mode::SingleOwner } else { Mode::People };
+    let quick = Quick { apps, https, http: Some(http), data_dir: named.data_dir.clone(), mode, acme };
     let text = quick.to_toml();
     if words.print_config {
         output.result(&json!({ "config": text }), || text.trim_end().to_owned());
         return Ok(());
     }
-    let mut plan = compile_text(text)?;
+    let mut plan = compile_text(text.clone())?.plan;
     let place = named.place(Some(&plan), None);
     keep_terminal_clear(&mut plan, &place.data);
+    look_before(text, &place, output);
     let heading = format!("doorward {}{remark}", env!("CARGO_PKG_VERSION"));
     serve(plan, &place, Manner { heading: &heading, hang_up: HangUp::Stop, looks_at_apps: true, warnings: None, output })
 }
 
-/// Nothing without the owner's word: an authority's terms are for people to agree to.
-fn acme(words: &AcmeWords) -> Option<QuickAcme> {
-    // Read again later, from wherever we are then.
-    let ca_file = words.acme_ca.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
-    words.agree_tos.then(|| QuickAcme { email: words.email.clone(), directory: words.acme_directory.clone(), ca_file })
+/// Before the first order of a name: whether its DNS, the authority and the clock let it come to anything. What is found warns and
+/// keeps nobody from starting. Apps are looked at once the gateway runs, and whether ports can be reached the authority tells best.
+fn look_before(text: String, place: &Place, output: Output) {
+    let folder = Folder::within(&place.certs);
+    let (done, waits) = mpsc::channel::<()>();
+    let look = move || {
+        let _done = done;
+        let Ok(loaded) = compile_text(text) else { return };
+        let asked = online::asked(&loaded.plan, &loaded.document);
+        if !is_first(&asked, |host| folder.certificate(host).exists()) {
+            return;
+        }
+        let scope = Scope { ports: false, apps: false };
+        match block_on(look(&loaded.plan, &loaded.document, scope, output)) {
+            Ok(Ok((found, _))) => found.iter().for_each(|finding| tell(&finding.complaint, output)),
+            Ok(Err(why)) => output.remark(&why),
+            Err(_) => {}
+        }
+    };
+    // Whoever does not answer in time is told of later: the end of the thread, or of our patience, whichever comes first.
+    if thread::Builder::new().name("look-before".to_owned()).spawn(look).is_ok() {
+        let _ = waits.recv_timeout(PATIENCE);
+    }
+}
+
+fn tell(complaint: &Complaint, output: Output) {
+    let code = complaint.code.name();
+    let said = complaint.label.iter().chain(&complaint.help).fold(complaint.message.clone(), |said, more| said + "; " + more);
+    if output.json {
+        warn!(event = Event::CertificateWarning.name(), code, "{said}");
+    } else {
+        output.remark(&format!("warning[{code}]: {}", harmless(&said)));
+    }
 }
 
 /// Compiles what stands for the command line.
 ///
 /// # Errors
 /// [`Failure::Config`]: two apps with one host, for one.
-pub fn compile_text(text: String) -> Result<Plan, Failure> {
+pub fn compile_text(text: String) -> Result<Loaded, Failure> {
     let source = Source::unnamed("(command line)", text);
-    configuration::compiled(source, &environment::all()).map(|loaded| loaded.plan).map_err(Failure::Config)
+    configuration::compiled(source, &environment::all()).map_err(Failure::Config)
 }
 
 /// A terminal shows what the person needs; the line of each request goes to a file.

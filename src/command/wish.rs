@@ -19,7 +19,10 @@ use crate::command::exit::Failure;
 use crate::command::place::{Named, demo_data, load_to_look};
 use crate::daemon::control;
 use crate::daemon::place::Place;
+use crate::daemon::takeover;
 use crate::model::credential::TotpRecipe;
+use crate::model::method::Methods;
+use crate::model::mode::Mode;
 use crate::plan::networks;
 use crate::plan::whole::Plan;
 use crate::store::fault::Fault;
@@ -106,7 +109,10 @@ impl Installation {
         let keys = KeyHolder::open(&self.place.data, self.place.keys.as_ref(), entropy, clock.now()).map_err(failed)?;
         let store = Store::open(&self.place.data, keys, clock.clone(), entropy).map_err(failed)?;
         let desk = self.desk(store, clock, entropy);
-        let answer = desk.perform(wish).await;
+        let answer = match wish {
+            Wish::Import { offer } => takeover::without_gateway(&desk.store, &self.place, self.plan.as_ref(), *offer).await,
+            other => desk.perform(other).await,
+        };
         desk.store.close().await.map_err(failed)?;
         Ok(answer)
     }
@@ -119,6 +125,8 @@ impl Installation {
             origin: planned.or_else(|| self.place.origin()).unwrap_or_else(|| UNKNOWN_ORIGIN.to_owned()),
             issuer: plan.map_or_else(|| "Doorward".to_owned(), |plan| plan.auth.totp_issuer.clone()),
             recipe: plan.map_or_else(TotpRecipe::default, |plan| plan.auth.totp),
+            mode: plan.map_or_else(Mode::default, |plan| plan.auth.mode),
+            methods: plan.map_or(Methods::ALL, |plan| plan.auth.methods),
             spared: plan.map_or_else(|| networks::loopback().to_vec(), Plan::spared),
         };
         Desk { store, clock, entropy, enrolment: Current::new(enrolment), metrics: Arc::default() }

@@ -3,6 +3,7 @@
 use crate::config::dns::DnsTable;
 use crate::config::placed::{Place, Placed};
 use crate::config::reader::Reader;
+use crate::config::secret::WrittenSecret;
 
 /// `challenge`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,27 @@ pub enum WrittenKeyType {
     P256,
     /// `"p384"`
     P384,
+}
+
+/// `acme.eab` and `acme.fallback_eab`
+#[derive(Clone, Debug, Default)]
+pub struct EabTable {
+    /// The table, if it is written.
+    pub place: Option<Place>,
+    /// As whom the authority knows us.
+    pub kid: Option<Placed<String>>,
+    /// What proves it.
+    pub hmac_key: Option<WrittenSecret>,
+}
+
+impl EabTable {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            place: Some(reader.place()).filter(|place| !place.is_empty()),
+            kid: reader.string("kid"),
+            hmac_key: reader.secret("hmac_key"),
+        }
+    }
 }
 
 /// `[acme]`
@@ -49,6 +71,14 @@ pub struct AcmeTable {
     pub dns: DnsTable,
     /// Whom to ask whether it has happened.
     pub resolvers: Option<Placed<Vec<Placed<String>>>>,
+    /// Which of its kinds of certificates the authority is to issue.
+    pub profile: Option<Placed<String>>,
+    /// As whom the authority knows us already.
+    pub eab: EabTable,
+    /// The authority that stands in for the first.
+    pub fallback_directory: Option<Placed<String>>,
+    /// As whom that one knows us already.
+    pub fallback_eab: EabTable,
 }
 
 impl AcmeTable {
@@ -71,13 +101,19 @@ impl AcmeTable {
             key_type: reader.choice("key_type", &[("p256", WrittenKeyType::P256), ("p384", WrittenKeyType::P384)]),
             dns: reader.table("dns", DnsTable::read),
             resolvers: reader.list("resolvers"),
+            profile: reader.string("profile"),
+            eab: reader.table("eab", EabTable::read),
+            fallback_directory: reader.string("fallback_directory"),
+            fallback_eab: reader.table("fallback_eab", EabTable::read),
         }
     }
 
     /// Where it is first spoken of, if at all: variables may speak for it without a table in the file.
     pub fn spoken_of(&self) -> Option<Place> {
-        let texts = [&self.email, &self.directory, &self.staging_directory, &self.ca_file];
-        let texts = texts.into_iter().flatten().map(|written| &written.place);
+        let [eab, fallback_eab] = [&self.eab.kid, &self.fallback_eab.kid];
+        let own = [&self.email, &self.directory, &self.staging_directory, &self.ca_file];
+        let texts = own.into_iter().chain([&self.profile, &self.fallback_directory, eab, fallback_eab]);
+        let texts = texts.flatten().map(|written| &written.place);
         let others = [
             self.agree_tos.as_ref().map(|written| &written.place),
             self.challenge.as_ref().map(|written| &written.place),

@@ -47,6 +47,10 @@ pub struct AppTable {
     pub upstream: Option<Placed<String>>,
     /// What it asks of visitors.
     pub require: Option<Placed<Strength>>,
+    /// The ways to prove it that count.
+    pub methods: Option<Placed<Vec<Placed<String>>>>,
+    /// How long somebody new may add what it asks for with a password alone.
+    pub enrol_deadline: Option<Placed<Duration>>,
     /// Whom it lets in.
     pub allow: Option<Placed<Vec<Placed<String>>>>,
     /// How long ago a proof may be; the inner `None` is `"off"`.
@@ -131,6 +135,8 @@ impl AppTable {
             strip_path: reader.boolean("strip_path"),
             upstream: reader.string("upstream"),
             require: auth::strength(reader),
+            methods: reader.list("methods"),
+            enrol_deadline: reader.duration("enrol_deadline"),
             allow: reader.list("allow"),
             max_age: reader.duration_or("max_age", "off"),
             listed: reader.boolean("listed"),

@@ -5,13 +5,22 @@ use std::time::Duration;
 use crate::config::placed::{Place, Placed};
 use crate::config::reader::Reader;
 use crate::model::credential::TotpAlgorithm;
+use crate::model::mode::Mode;
 use crate::model::strength::Strength;
 
 /// `[auth]`
 #[derive(Clone, Debug, Default)]
 pub struct AuthTable {
+    /// Whether there are people, or one owner.
+    pub mode: Option<Placed<Mode>>,
     /// What apps ask for.
     pub require: Option<Placed<Strength>>,
+    /// The ways in which people may prove who they are.
+    pub methods: Option<Placed<Vec<Placed<String>>>>,
+    /// Whether people may change their factors themselves.
+    pub self_service: Option<Placed<bool>>,
+    /// How long somebody new may add what is asked for with a password alone.
+    pub enrol_deadline: Option<Placed<Duration>>,
     /// Shortest password.
     pub password_min_length: Option<Placed<u64>>,
     /// How many recovery codes people get.
@@ -96,7 +105,11 @@ impl AuthTable {
     /// Reads the table.
     pub fn read(reader: &mut Reader<'_>) -> Self {
         Self {
+            mode: reader.choice("mode", &[Mode::People, Mode::SingleOwner].map(|mode| (mode.name(), mode))),
             require: strength(reader),
+            methods: reader.list("methods"),
+            self_service: reader.boolean("self_service"),
+            enrol_deadline: reader.duration("enrol_deadline"),
             // NIST SP 800-63B allows no fewer than 8; more than 64 would keep people from using pass phrases of their own.
             password_min_length: reader.integer("password_min_length", 8, 64),
             recovery_codes: reader.integer("recovery_codes", 0, 20),

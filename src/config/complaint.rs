@@ -109,6 +109,8 @@ codes! {
     E0508 Error "a certificate lacks its key, or a key its certificate",
     E0509 Error "a certificate file cannot be used",
     W0510 Warning "an upstream's certificate is not verified",
+    E0513 Error "the mode is for one account, and there are several",
+    W0514 Warning "what signs in under this mode is not enough",
     E0520 Error "an app cannot be mounted at a path",
     E0521 Error "the apps of one host name different certificates",
     E0601 Error "a rule can never match",
@@ -123,9 +125,16 @@ codes! {
     E0612 Error "a redirect cannot work",
     W0612 Warning "nobody can open an app or path",
     E0613 Error "an entry of `allow` cannot be read",
+    E0614 Error "an entry of `methods` cannot be used",
     E0620 Error "a rule speaks of no path of its app",
     E0701 Error "an expectation is not met",
     E0702 Error "an expectation cannot be read",
+    N0801 Warning "a name does not lead here",
+    N0802 Warning "CAA records do not let the authority issue",
+    N0803 Warning "a port of a name cannot be reached",
+    N0804 Warning "an upstream does not answer as it should",
+    N0805 Warning "this machine's clock is off",
+    N0807 Warning "the authority cannot be asked",
 }
 
 impl Complaint {

@@ -55,7 +55,7 @@ impl DnsTable {
             zone: reader.string("zone"),
             key_name: reader.string("key_name"),
             algorithm: reader.choice("algorithm", &algorithms),
-            secret: reader.one_secret("secret"),
+            secret: reader.secret("secret"),
             command: reader.list("command"),
             timeout: reader.duration("timeout"),
         }

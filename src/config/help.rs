@@ -230,6 +230,25 @@ upstream_tls = { insecure_skip_verify = true }",
 upstream_tls = { ca = \"nas.pem\", server_name = \"nas.local\" }",
     ),
     entry(
+        Code::E0513,
+        "With `mode = \"single_owner\"` there is one account, and a code from its authenticator app or its passkey is all that signs
+in; nobody is asked for a name, so it has to be clear whose code it is. Disable the other accounts (`doorward user disable`)
+or delete them, or let people sign in with names.",
+        "[auth]\nmode = \"single_owner\"\n\n[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
+allow = [\"user:alice\", \"user:bob\"]",
+        "[auth]\nmode = \"people\"\n\n[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"
+allow = [\"user:alice\", \"user:bob\"]",
+    ),
+    entry(
+        Code::W0514,
+        "With `mode = \"single_owner\"` a code from the authenticator app signs in alone, so it is one factor. What asks for
+\"2fa\" is then opened by a passkey that verifies its user and by nothing else. Without `require` a code or a passkey opens
+everything. The same is said of an account whose password or authenticator was set up under the other mode:
+`doorward user link NAME` helps.",
+        "[auth]\nmode = \"single_owner\"\n\n[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nrequire = \"2fa\"",
+        "[auth]\nmode = \"single_owner\"\n\n[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
+    ),
+    entry(
         Code::E0520,
         "`path` is where on its hosts an app is: names of letters, digits, `-`, `.`, `_` and `~` between slashes, which every
 server reads alike. `strip_path` takes that path away before the app sees it, so there has to be one.",
@@ -335,7 +354,8 @@ redirect = [{ from = \"/\", to = \"/lab\", status = 308 }]",
     entry(
         Code::W0612,
         "Whoever signs in, and however, this stays shut: `allow` names nobody, or `require` asks for a passkey where people
-sign in on an IP address, for which browsers have none. That may be meant for a while. `deny` says so better, if it is.",
+sign in on an IP address, for which browsers have none, or for more than any of the `methods` proves. That may be meant
+for a while. `deny` says so better, if it is.",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nallow = []",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nallow = [\"group:family\"]",
     ),
@@ -346,6 +366,14 @@ is signed in. Paths have no place in it: `only` is the list of paths that can be
 file; `doorward user group add alice family` puts her there.",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nallow = [\"family\"]",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\nallow = [\"group:family\"]",
+    ),
+    entry(
+        Code::E0614,
+        "`methods` lists the ways in which people may prove who they are: \"password\" is a password alone, \"password+totp\" one
+with a code from an app, \"password+passkey\" one with a security key, and \"passkey\" a passkey by itself. An app counts those
+that the installation allows, or fewer: it cannot name one that `auth.methods` leaves out.",
+        "[auth]\nmethods = [\"totp\"]\n[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
+        "[auth]\nmethods = [\"password+totp\"]\n[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"",
     ),
     entry(
         Code::E0620,
@@ -371,6 +399,51 @@ or `user:` with a name and perhaps a strength. One that cannot be read is never 
 [[expect]]\nrequest = \"GET /\"\nresult = \"sign-in\"",
         "[[app]]\nhost = \"app.example.com\"\nupstream = \"http://127.0.0.1:8000\"\n
 [[expect]]\nrequest = \"GET https://app.example.com/\"\nresult = \"sign-in\"",
+    ),
+    entry(
+        Code::N0801,
+        "Visitors, and the authority that is to prove a name, go where its A and AAAA records lead. Without any they go nowhere. A
+record that leads to none of this machine's addresses may still be right: behind a router it names the router's, which
+then has to lead ports 80 and 443 here. An old AAAA record is the usual culprit where only some visitors fail.",
+        "paperless.example.com.  AAAA  2001:db8::1     ; the server before this one",
+        "paperless.example.com.  AAAA  2001:db8::2     ; this one, or no AAAA record at all",
+    ),
+    entry(
+        Code::N0802,
+        "CAA records of a domain say which authorities may issue certificates for it and for all names below it that have none of
+their own (RFC 8659). These do not name the one in [acme], so it refuses. Its name for such records is in the complaint.",
+        "example.com.  CAA  0 issue \"other-ca.example\"",
+        "example.com.  CAA  0 issue \"other-ca.example\"\nexample.com.  CAA  0 issue \"letsencrypt.org\"",
+    ),
+    entry(
+        Code::N0803,
+        "A connection from this machine to an address of the name did not come about. If the address is this machine's own, nobody
+listens there. Otherwise it proves little: many routers lead nobody in from within. Try it from outside, such as from a
+phone without Wi-Fi; if it fails there too, look at router and firewall.",
+        "Router: port 443 to 192.168.1.20          # 192.168.1.21 is this machine; port 80 is led nowhere",
+        "Router: ports 80 and 443 to 192.168.1.21",
+    ),
+    entry(
+        Code::N0804,
+        "The app behind the door does not take connections, its name leads nowhere, it shows a certificate that is not trusted, or
+it answers as it should not. Start it, or correct `upstream`; visitors get 502 meanwhile.",
+        "upstream = \"http://127.0.0.1:8000\"      # the app listens on 8080",
+        "upstream = \"http://127.0.0.1:8080\"",
+    ),
+    entry(
+        Code::N0805,
+        "The authority's clock and this machine's differ by more than 30 seconds. One-time codes of visitors fail then, and
+certificates seem to begin or end at another time than they do. Authenticator apps take their time from the phone
+network.",
+        "timedatectl set-ntp false",
+        "timedatectl set-ntp true",
+    ),
+    entry(
+        Code::N0807,
+        "The directory of the authority did not answer, or what answered there was not it. Nothing can be ordered until it does.
+Look at this machine's firewall and name service, at `acme.directory`, and for a private authority at `acme.ca_file`.",
+        "[acme]\nagree_tos = true\ndirectory = \"https://ca.internal/\"",
+        "[acme]\nagree_tos = true\ndirectory = \"https://ca.internal:9000/acme/acme/directory\"\nca_file = \"/etc/ssl/internal-ca.pem\"",
     ),
 ];
 

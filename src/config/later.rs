@@ -4,9 +4,9 @@
 const TOP: &[&str] = &["oidc", "admin", "forward_auth"];
 const LISTEN: &[&str] = &["http3", "admin", "proxy_protocol", "max_header_size", "forward_auth"];
 const TLS: &[&str] = &["hsts", "local_ca", "client_ca"];
-const ACME: &[&str] = &["eab", "fallback_directory", "profile", "staging"];
+const ACME: &[&str] = &["staging"];
 const SESSION: &[&str] = &["max_per_user", "bind", "park_post"];
-const AUTH: &[&str] = &["methods", "breach_check", "self_service", "enrol_deadline"];
+const AUTH: &[&str] = &["breach_check"];
 const APP: &[&str] =
     &["recipe", "identity", "identity_header", "logout_path", "health", "load_balance", "passes", "icon", "mode"];
 const RULE: &[&str] = &["auth", "otp_header", "acknowledge"];

@@ -115,33 +115,41 @@ fn secrets(document: &mut Document, source: &Source, consulted: &mut Consulted) 
     let mut complaints = Vec::new();
     let mut apps = std::mem::take(&mut document.apps);
     for (name, written) in apps.iter_mut().flat_map(|app| &mut app.request_headers.set) {
-        let directory = document.directory_of(&written.place);
-        let key = || "app.request_headers".to_owned();
-        complaints.extend(written.read(directory, &mut consulted.files).into_iter().map(|fault| fault.key(key())));
-        if secret::is_telling(&name.value) {
-            complaints.extend(open_to_others(written, &name.value, source).map(|fault| fault.key(key())));
-        }
+        let (known, called) = (secret::is_telling(&name.value), format!("`{}`", name.value));
+        let found = secret(written, (known, &called), (document, source), consulted);
+        complaints.extend(found.into_iter().map(|fault| fault.key("app.request_headers")));
     }
     document.apps = apps;
-    let mut secret = document.acme.dns.secret.take();
-    if let Some(written) = &mut secret {
-        let key = "acme.dns.secret";
-        let directory = document.directory_of(&written.place);
-        complaints.extend(written.read(directory, &mut consulted.files).into_iter().map(|fault| fault.key(key)));
-        complaints.extend(open_to_others(written, "secret", source).map(|fault| fault.key(key)));
+    let mut acme = std::mem::take(&mut document.acme);
+    for (key, called, written) in [
+        ("acme.dns.secret", "`secret`", &mut acme.dns.secret),
+        ("acme.eab.hmac_key", "`hmac_key`", &mut acme.eab.hmac_key),
+        ("acme.fallback_eab.hmac_key", "`hmac_key`", &mut acme.fallback_eab.hmac_key),
+    ] {
+        let found = written.as_mut().map(|written| secret(written, (true, called), (document, source), consulted));
+        complaints.extend(found.into_iter().flatten().map(|fault| fault.key(key)));
     }
-    document.acme.dns.secret = secret;
+    document.acme = acme;
     complaints
 }
 
-/// A warning of a secret that stands in a file which others may read.
-fn open_to_others(written: &WrittenSecret, name: &str, source: &Source) -> Option<Complaint> {
+/// Reads one secret. `known` tells whether what it is `called` is a secret for certain.
+fn secret(
+    written: &mut WrittenSecret,
+    (known, called): (bool, &str),
+    (document, source): (&Document, &Source),
+    consulted: &mut Consulted,
+) -> Vec<Complaint> {
+    let mut complaints = written.read(document.directory_of(&written.place), &mut consulted.files);
     let text = source.text_at(written.place.start);
     let open = matches!(text.origin, Origin::File { private: false, .. });
-    let message = format!("the value of `{name}` stands where others may read it");
-    let complaint = Complaint::new(Code::W0311, &written.place, message).label("seems to be a secret");
-    let help = format!("write {{ file = \"…\" }} and put it there, or close this file: chmod 600 {}", text.name);
-    (written.form == Form::Plain && open).then(|| complaint.help(help))
+    if written.form == Form::Plain && open && known {
+        let message = format!("the value of {called} stands where others may read it");
+        let complaint = Complaint::new(Code::W0311, &written.place, message).label("seems to be a secret");
+        let help = format!("write {{ file = \"…\" }} and put it there, or close this file: chmod 600 {}", text.name);
+        complaints.push(complaint.help(help));
+    }
+    complaints
 }
 
 /// Complaints about the files that a document names, as far as reading them tells: `check` asks for this, as nothing else about

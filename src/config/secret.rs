@@ -54,20 +54,20 @@ impl Reader<'_> {
             return secrets;
         };
         for (name, value) in table {
-            if let Some(secret) = self.secret(key, value) {
+            if let Some(secret) = self.written_secret(key, value) {
                 secrets.push((Placed::new(name.get_ref().to_string(), name.span()), secret));
             }
         }
         secrets
     }
 
-    /// A value that may be a secret.
-    pub fn one_secret(&mut self, key: &'static str) -> Option<WrittenSecret> {
+    /// A secret.
+    pub fn secret(&mut self, key: &'static str) -> Option<WrittenSecret> {
         let found = self.find(key)?;
-        self.secret(key, found)
+        self.written_secret(key, found)
     }
 
-    fn secret(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<WrittenSecret> {
+    fn written_secret(&mut self, key: &str, value: &Spanned<DeValue<'_>>) -> Option<WrittenSecret> {
         let place = value.span();
         match value.get_ref() {
             DeValue::String(text) => {

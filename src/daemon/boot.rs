@@ -18,6 +18,7 @@ use crate::base::current::Current;
 use crate::base::entropy::Entropy;
 use crate::base::lifeline::Lifeline;
 use crate::base::task;
+use crate::daemon::accounts;
 use crate::daemon::certificates::{self, Register};
 use crate::daemon::control;
 use crate::daemon::counter::Counter;
@@ -75,6 +76,7 @@ pub struct Gateway {
     /// Carries out wishes; the control socket uses the same.
     pub desk: Arc<Desk>,
     services: Arc<Services>,
+    directory: Arc<Directory>,
     reloader: Arc<Reloader>,
     workers: Arc<[Worker]>,
     keeper: Option<JoinHandle<()>>,
@@ -99,6 +101,12 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
     let site = store.site();
     let orphaned = site.id.as_deref().and_then(|id| passkeys::orphaned(&plan, (id, site.passkeys)));
     orphaned.map_or(Ok(()), |complaint| Err(Fault::Orphaned(complaint.in_a_line())))?;
+    for complaint in accounts::held_against(&plan, &store)? {
+        if complaint.is_error() {
+            return Err(Fault::SeveralAccounts(complaint.in_a_line()));
+        }
+        warn!(event = Event::AccountStuck.name(), "{}", complaint.in_a_line());
+    }
     let ca = Arc::new(LocalCa::open_or_create(&place.certs, &clock, entropy).map_err(|fault| Fault::Tls(vec![fault]))?);
     let directory =
         Directory::new(Arc::clone(&ca), clock.clone(), Wanted::by(&plan), plan.tls.min_version).map_err(Fault::Tls)?;
@@ -134,9 +142,9 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
     let workers = Arc::clone(&reach.workers);
     let reloader = Arc::new(Reloader::new(place, reach, listeners));
     let keeper = Some(hall.keep(Arc::clone(&reloader), control)?);
-    let Hall { services, desk, drain, stop, .. } = hall;
+    let Hall { services, directory, desk, drain, stop } = hall;
     let ca_file = ca.certificate_path().to_owned();
-    Ok(Gateway { https, http, ca_file, desk, services, reloader, workers, keeper, log, drain, stop, _lock: lock })
+    Ok(Gateway { https, http, ca_file, desk, services, directory, reloader, workers, keeper, log, drain, stop, _lock: lock })
 }
 
 /// What the threads of a gateway share.
@@ -204,6 +212,11 @@ impl Gateway {
     /// What outlives a request.
     pub fn services(&self) -> &Arc<Services> {
         &self.services
+    }
+
+    /// Certificates.
+    pub fn certificates(&self) -> &Directory {
+        &self.directory
     }
 
     /// Has the file of the access log opened anew, after it was moved away.

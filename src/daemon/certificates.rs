@@ -8,10 +8,11 @@ use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
 
 use crate::admin::certificates as register;
-use crate::admin::certificates::{CertificateAnswer, CertificateWish};
+use crate::admin::certificates::CertificateAnswer;
 use crate::base::chain::Chain;
 use crate::base::lifeline::Lifeline;
 use crate::base::task;
+use crate::daemon::renewal;
 use crate::gate::services::Services;
 use crate::model::audit::{Actor, Deed, Entry, Outcome};
 use crate::model::event::Event;
@@ -31,6 +32,20 @@ const MOST: usize = 8;
 /// How often it is looked whether something is due: clocks are set, and machines sleep.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
+/// What is answered without asking anybody.
+#[derive(Debug)]
+pub enum Look {
+    /// What there is.
+    List,
+    /// What is due, which is then ordered.
+    Renew {
+        /// Which; all if none is named.
+        host: Option<String>,
+        /// Also where nothing is due.
+        force: bool,
+    },
+}
+
 /// What there is to ask about certificates of the running gateway.
 #[derive(Clone, Debug)]
 pub struct Register {
@@ -45,16 +60,16 @@ impl Register {
     ///
     /// # Errors
     /// What to tell the owner of a name that none is ordered for.
-    pub fn answer(&self, ask: CertificateWish) -> Result<CertificateAnswer, String> {
+    pub fn answer(&self, ask: &Look) -> Result<CertificateAnswer, String> {
         let (directory, plan, now) = (&self.directory, self.services.plan.get(), self.services.clock.now());
         match ask {
-            CertificateWish::List => {
+            Look::List => {
                 let all = register::list(directory.certificates(), directory.names(), plan.acme.as_ref(), now);
                 Ok(CertificateAnswer::List(all))
             }
-            CertificateWish::Renew { host, force } => {
+            Look::Renew { host, force } => {
                 let policy = plan.acme.as_ref().ok_or("no certificate is ordered: the configuration has no [acme]")?;
-                let wanted = (host.as_deref(), force);
+                let wanted = (host.as_deref(), *force);
                 let renewing = register::renew(wanted, &directory.ordered(), directory.names(), policy, now)?;
                 Ok(CertificateAnswer::Renewing(renewing))
             }
@@ -110,6 +125,7 @@ fn look(directory: &Directory, services: &Arc<Services>, places: &Arc<Semaphore>
             drop(place);
         });
     }
+    renewal::ask(directory, policy, now, places);
     pause
 }
 
@@ -151,7 +167,8 @@ impl Order {
             true => (Event::CertificateRenewed, Deed::CertificateRenewed),
             false => (Event::CertificateIssued, Deed::CertificateIssued),
         };
-        let (issuer, took_ms) = (trouble::name(&self.policy.directory), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+        let by = self.lease.history.issued_by.as_ref().unwrap_or(&self.policy.directory);
+        let (issuer, took_ms) = (trouble::name(by), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
         let until = loaded.facts.not_after.secs();
         self.lease.show(*loaded);
         self.services.metrics.renewed(Renewal::Used);

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
-use crate::admin::certificates::CertificateWish;
+use crate::admin::certificates::{CertificateAnswer, CertificateWish};
 use crate::admin::perform::Desk;
 use crate::admin::wish::{Answer, RefusedKind, Reloaded, Told, Wish};
 use crate::config::read;
 use crate::config::report::Report;
-use crate::daemon::certificates::Register;
+use crate::daemon::certificates::{Look, Register};
 use crate::daemon::reload::{self, Done, Refused, Reloader};
+use crate::daemon::withdrawal::Refusal;
 
 /// The longest trial of a configuration.
 const LONGEST_TRIAL: Duration = Duration::from_secs(24 * 3600);
@@ -42,9 +43,18 @@ impl Counter {
             Wish::Keep => Box::new(move || keep(&reloader)),
             Wish::Diff { file, text, colour } => Box::new(move || diff(&reloader, &file, text, colour)),
             Wish::Certificates { ask } => {
-                let register = self.register.clone();
-                Box::new(move || certificates(&register, ask))
+                let (register, look) = (
+                    self.register.clone(),
+                    match ask {
+                        CertificateWish::List => Look::List,
+                        CertificateWish::Renew { host, force } => Look::Renew { host, force },
+                        CertificateWish::Revoke { host, reason } => return said(self.register.revoke(&host, reason).await),
+                        CertificateWish::RollOver => return said(self.register.roll_over().await),
+                    },
+                );
+                Box::new(move || said(register.answer(&look).map_err(|message| (RefusedKind::NotFound, message))))
             }
+            Wish::Import { offer } => return self.register.take_over(*offer).await,
             Wish::Status => return self.status().await,
             other => return self.desk.perform(other).await,
         };
@@ -74,10 +84,10 @@ impl Counter {
     }
 }
 
-fn certificates(register: &Register, ask: CertificateWish) -> Answer {
-    match register.answer(ask) {
+fn said(outcome: Result<CertificateAnswer, Refusal>) -> Answer {
+    match outcome {
         Ok(said) => Answer::Certificates { said },
-        Err(message) => Answer::Refused { kind: RefusedKind::NotFound, message },
+        Err((kind, message)) => Answer::Refused { kind, message },
     }
 }
 

@@ -46,6 +46,9 @@ pub enum Fault {
     /// Passkeys that exist would open nothing.
     #[error("E0503: {0}")]
     Orphaned(String),
+    /// There are several accounts where there may be one.
+    #[error("E0513: {0}")]
+    SeveralAccounts(String),
     /// Configured to listen nowhere.
     #[error("no address to listen on: `listen.https` is empty")]
     Nowhere,

@@ -1,6 +1,7 @@
 //! From a plan to a running gateway and back to nothing: locks, keys, store, certificates, sockets, workers, upkeep, the control
 //! socket, reloading, draining. Everything that starts or stops is here; what happens to a request is not.
 
+pub mod accounts;
 pub mod archive;
 pub mod bind;
 pub mod boot;
@@ -13,7 +14,10 @@ pub mod listeners;
 pub mod notify;
 pub mod place;
 pub mod reload;
+pub mod renewal;
 pub mod shutdown;
+pub mod takeover;
 pub mod upkeep;
 pub mod watch;
+pub mod withdrawal;
 pub mod worker;

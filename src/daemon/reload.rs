@@ -16,8 +16,10 @@ use crate::admin::status::{self, AccessLogState, Configuration, Listening, Refus
 use crate::base::clock::Timestamp;
 use crate::base::lifeline::Lifeline;
 use crate::base::units::in_words;
+use crate::config::complaint::Complaint;
 use crate::config::report::Report;
 use crate::config::source::{Consulted, Source};
+use crate::daemon::accounts;
 use crate::daemon::configuration::{self, Loaded};
 use crate::daemon::fault::Fault;
 use crate::daemon::listeners::{self, Listeners, Move, Wanted as Address};
@@ -273,7 +275,7 @@ impl Reloader {
             Err(report) => report.consulted.clone(),
         };
         let Loaded { plan, report, .. } = loaded.map_err(Refused::Complaints)?;
-        let report = self.unless_orphaned(&plan, report)?;
+        let report = self.held_against_store(&plan, report)?;
         let plan = self.at_real_port(plan);
         let (files, addresses) = self.prepare(&plan, state)?;
         let changes = difference::difference(&self.plan(), &plan);
@@ -303,19 +305,20 @@ impl Reloader {
     pub fn compare(&self, source: Source) -> Result<(Vec<Change>, Report), Refused> {
         let loaded = configuration::compiled(source, &self.place.environment);
         let Loaded { plan, report, .. } = loaded.map_err(Refused::Complaints)?;
-        let report = self.unless_orphaned(&plan, report)?;
+        let report = self.held_against_store(&plan, report)?;
         Ok((difference::difference(&self.plan(), &self.at_real_port(plan)), report))
     }
 
-    /// The report, unless passkeys that exist would open nothing under `plan`.
-    fn unless_orphaned(&self, plan: &Plan, mut report: Report) -> Result<Report, Refused> {
+    /// The report with what accounts have to say, unless passkeys that exist would open nothing under `plan`, or it is for one account
+    /// and there are several.
+    fn held_against_store(&self, plan: &Plan, mut report: Report) -> Result<Report, Refused> {
         let site = self.reach.services.store.site();
-        match site.id.as_deref().and_then(|id| passkeys::orphaned(plan, (id, site.passkeys))) {
-            None => Ok(report),
-            Some(complaint) => {
-                report.complaints.push(complaint);
-                Err(Refused::Complaints(Box::new(report)))
-            }
+        report.complaints.extend(site.id.as_deref().and_then(|id| passkeys::orphaned(plan, (id, site.passkeys))));
+        let accounts = accounts::held_against(plan, &self.reach.services.store).map_err(|fault| Refused::Faults(vec![fault]))?;
+        report.complaints.extend(accounts);
+        match report.complaints.iter().any(Complaint::is_error) {
+            false => Ok(report),
+            true => Err(Refused::Complaints(Box::new(report))),
         }
     }
 

@@ -55,6 +55,12 @@ pub enum Deed {
     CertificateRenewed,
     /// A certificate could not be renewed or taken up.
     CertificateFailing,
+    /// A certificate was taken over from another program.
+    CertificateImported,
+    /// A certificate was revoked.
+    CertificateRevoked,
+    /// Our account at an authority out there got another key.
+    AccountKeyChanged,
     /// A new master key seals from now on.
     KeyRotated,
     /// An old master key was forgotten.
@@ -69,7 +75,7 @@ pub enum Deed {
 
 impl Deed {
     /// Every deed.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 30] = [
         Self::SignIn,
         Self::NewDevice,
         Self::SignInFailed,
@@ -92,6 +98,9 @@ impl Deed {
         Self::CertificateIssued,
         Self::CertificateRenewed,
         Self::CertificateFailing,
+        Self::CertificateImported,
+        Self::CertificateRevoked,
+        Self::AccountKeyChanged,
         Self::KeyRotated,
         Self::KeyDropped,
         Self::BackupMade,
@@ -124,6 +133,9 @@ impl Deed {
             Self::CertificateIssued => "cert.issued",
             Self::CertificateRenewed => "cert.renewed",
             Self::CertificateFailing => "cert.failing",
+            Self::CertificateImported => "cert.imported",
+            Self::CertificateRevoked => "cert.revoked",
+            Self::AccountKeyChanged => "cert.account_key",
             Self::KeyRotated => "key.rotated",
             Self::KeyDropped => "key.dropped",
             Self::BackupMade => "backup.made",

@@ -18,6 +18,8 @@ pub enum Event {
     Confirmed,
     /// Somebody added a way to sign in, or took one away.
     CredentialChanged,
+    /// What an account has to sign in with is not what is asked for.
+    AccountStuck,
     /// Somebody tried to, and what came with it did not fit.
     CredentialRefused,
     /// A session was opened on one more host.
@@ -48,6 +50,14 @@ pub enum Event {
     CertificateIssued,
     /// A name has a new one.
     CertificateRenewed,
+    /// A certificate was taken over from another program.
+    CertificateImported,
+    /// An authority says when it wants one renewed.
+    CertificateAdvised,
+    /// One was revoked.
+    CertificateRevoked,
+    /// Our account at an authority has another key.
+    AccountKeyChanged,
     /// A certificate cannot be made or used.
     CertificateFailing,
     /// A certificate needs its owner.
@@ -111,6 +121,7 @@ impl Event {
             Self::BanLifted => "ban.lifted",
             Self::Confirmed => "auth.confirmed",
             Self::CredentialChanged => "credential.changed",
+            Self::AccountStuck => "account.stuck",
             Self::CredentialRefused => "credential.refused",
             Self::HandedOff => "session.hand_off",
             Self::InCircles => "session.circles",
@@ -126,6 +137,10 @@ impl Event {
             Self::CertificateChanged => "cert.changed",
             Self::CertificateIssued => "cert.issued",
             Self::CertificateRenewed => "cert.renewed",
+            Self::CertificateImported => "cert.imported",
+            Self::CertificateAdvised => "cert.advised",
+            Self::CertificateRevoked => "cert.revoked",
+            Self::AccountKeyChanged => "cert.account_key",
             Self::CertificateFailing => "cert.failing",
             Self::CertificateWarning => "cert.warning",
             Self::KeyRotated => "key.rotated",

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::model::terms::Terms;
 use crate::model::user::canonical;
 
 /// How many groups a person may be in.
@@ -20,6 +21,8 @@ pub struct Profile {
     pub email: Option<Email>,
     /// The groups they are in, by name.
     pub groups: Box<[GroupName]>,
+    /// What the owner set down for them.
+    pub terms: Terms,
 }
 
 /// A group's name in its one canonical spelling. Folded like user names, so that `Family` and `family` are one group.

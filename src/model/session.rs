@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::base::clock::Timestamp;
 use crate::base::id::Id;
 use crate::base::lifeline::Lifeline;
+use crate::model::method::{Method, Methods};
 use crate::model::profile::Profile;
 use crate::model::strength::Strength;
 use crate::model::user::{UserId, UserName};
@@ -154,6 +155,31 @@ impl Session {
     #[must_use]
     pub fn of_strength(&self, strength: Strength, proofs: Proofs) -> Self {
         Self { strength, ..self.confirmed(proofs) }
+    }
+
+    /// What it was begun with, in a word: its strength, and by which factor where it is one.
+    pub fn method(&self) -> &'static str {
+        let Proofs { password, code, passkey } = self.proofs;
+        match self.strength {
+            Strength::Password if password.is_none() && code.is_some() => "code",
+            Strength::Password if password.is_none() && passkey.is_some() => "security key",
+            strength => strength.name(),
+        }
+    }
+
+    /// The ways in which its holder has proven who they are since it began. One from before proofs were noted tells none. Where one
+    /// owner signs in without a password, a code or key stands for the way that it is the second half of; it makes nothing firmer.
+    pub fn proven(&self) -> Methods {
+        let Proofs { password, code, passkey } = self.proofs;
+        let password = password.is_some();
+        let alone = self.strength == Strength::Password && !password;
+        let both = self.strength >= Strength::TwoFactor && password;
+        Methods::of(Method::ALL.into_iter().filter(|method| match method {
+            Method::Password => password,
+            Method::PasswordTotp => (both || alone) && code.is_some(),
+            Method::PasswordPasskey => (both || alone) && passkey.is_some(),
+            Method::Passkey => self.strength == Strength::Passkey && passkey.is_some(),
+        }))
     }
 
     /// Counts something that is under way under this session, for as long as the answer is held.

@@ -3,7 +3,9 @@
 /// Strengths in rising order: a requirement is met by itself and everything above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Strength {
-    /// A password alone.
+    /// One factor: a password alone; with [`Mode::SingleOwner`] a code, a recovery code or an unverified passkey alone.
+    ///
+    /// [`Mode::SingleOwner`]: crate::model::mode::Mode::SingleOwner
     Password,
     /// Two different factors: a password, and a code from an authenticator app or a security key.
     TwoFactor,

@@ -1,6 +1,6 @@
 //! `[acme]`: from which authority public names get their certificates, and how.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use http::Uri;
@@ -11,6 +11,7 @@ use crate::config::document::Document;
 use crate::config::placed::{self, Place, Placed};
 use crate::plan::dns;
 use crate::plan::dns::DnsPolicy;
+use crate::plan::eab::{self, Eab};
 use crate::plan::listener::Listen;
 use crate::plan::settings;
 use crate::plan::whole::Plan;
@@ -21,6 +22,8 @@ use crate::policy::wildcard::HostPattern;
 pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 /// Where it lets orders be tried out.
 pub const LETS_ENCRYPT_STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
+/// Longest name of a profile; authorities' have a dozen letters.
+const LONGEST_PROFILE: usize = 64;
 /// RFC 5321 section 4.5.3.1.3.
 const LONGEST_ADDRESS: usize = 254;
 
@@ -43,6 +46,21 @@ pub struct AcmePolicy {
     pub dns: Option<DnsPolicy>,
     /// Whom to ask about DNS; the system's resolvers and the zone's own servers if there are none.
     pub resolvers: Vec<SocketAddr>,
+    /// Which of its kinds of certificates the authority is to issue; the usual one if nothing is written.
+    pub profile: Option<String>,
+    /// As whom the authority knows us already.
+    pub eab: Option<Eab>,
+    /// The authority that stands in for the first.
+    pub fallback: Option<Fallback>,
+}
+
+/// The authority that stands in for the first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback {
+    /// Its directory.
+    pub directory: String,
+    /// As whom it knows us already.
+    pub eab: Option<Eab>,
 }
 
 /// How a name is proven.
@@ -97,14 +115,30 @@ impl AcmePolicy {
         let staging = policy.staging.as_ref().map(|staging| format!(", tried out at {staging}")).unwrap_or_default();
         let ca = policy.ca_file.as_ref().map(|file| format!(", believed by {}", file.display())).unwrap_or_default();
         let email = policy.email.as_ref().map(|email| format!(", {email}")).unwrap_or_default();
+        let profile = policy.profile.as_ref().map(|profile| format!(", profile {profile}")).unwrap_or_default();
+        let known = |eab: &Option<Eab>| eab.as_ref().map(|eab| format!(", known there as {}", eab.kid)).unwrap_or_default();
+        let fallback = policy.fallback.as_ref();
+        let fallback =
+            fallback.map(|fallback| format!(", else {}{}", fallback.directory, known(&fallback.eab))).unwrap_or_default();
+        let eab = known(&policy.eab);
         let dns = policy.dns.as_ref().map(|dns| format!(", {dns}")).unwrap_or_default();
         let asked: String = policy.resolvers.iter().map(|server| format!(", asking {server}")).collect();
-        format!("{} ({challenge}, {key}{staging}{ca}{email}{dns}{asked})", policy.directory)
+        format!("{} ({challenge}, {key}{profile}{eab}{staging}{ca}{email}{dns}{asked}{fallback})", policy.directory)
     }
 
     /// Whether names can be proven by DNS, which wildcards have to be.
     pub fn proves_by_dns(&self) -> bool {
         self.dns.is_some() && matches!(self.challenge, Challenge::Auto | Challenge::Dns01)
+    }
+
+    /// Whether what proves to an authority who we are is another than before: that much may be told of a secret.
+    pub fn has_other_secrets(&self, before: &Self) -> bool {
+        let other = |now: Option<&Eab>, before: Option<&Eab>| {
+            now.zip(before).is_some_and(|(now, before)| !now.hmac_key.same_as(before.hmac_key.expose()))
+        };
+        let fallback = |policy: &Self| policy.fallback.as_ref().and_then(|fallback| fallback.eab.clone());
+        let dns = self.dns.as_ref().zip(before.dns.as_ref()).is_some_and(|(now, before)| now.has_other_secret(before));
+        dns || other(self.eab.as_ref(), before.eab.as_ref()) || other(fallback(self).as_ref(), fallback(before).as_ref())
     }
 }
 
@@ -112,8 +146,27 @@ impl AcmePolicy {
 /// zone can be changed. Never for a name under a wildcard, which is whatever a visitor makes up.
 pub fn takes(pattern: &HostPattern, policy: Option<&AcmePolicy>) -> bool {
     match pattern {
-        HostPattern::Exact(host) => !host.is_local(),
+        HostPattern::Exact(host) => match host.ip() {
+            // No zone holds an address: RFC 8738 section 7.
+            Some(address) => is_public(address) && policy.is_none_or(|policy| policy.challenge != Challenge::Dns01),
+            None => !host.is_local(),
+        },
         HostPattern::Under(_) => !pattern.is_local() && policy.is_some_and(AcmePolicy::proves_by_dns),
+    }
+}
+
+/// Whether an address can be reached from everywhere, so that an authority may look at it.
+fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            // RFC 6890: this network, shared with a provider's other customers, protocol assignments, benchmarks, reserved.
+            let special =
+                a == 0 || (a, b & 0xc0) == (100, 64) || (a, b, c) == (192, 0, 0) || (a, b & 0xfe) == (198, 18) || a >= 224;
+            !(special || address.is_private() || address.is_loopback() || address.is_link_local())
+        }
+        // What is routed at all begins with 2000::/3.
+        IpAddr::V6(address) => address.segments()[0] & 0xe000 == 0x2000,
     }
 }
 
@@ -141,7 +194,41 @@ pub fn compile(document: &Document, listen: &Listen, complaints: &mut Vec<Compla
     let ca_file = settings::path(document, table.ca_file.as_ref(), "acme.ca_file", complaints);
     let dns = dns::compile(&table.dns, complaints);
     let resolvers = dns::resolvers(table.resolvers.as_ref(), complaints);
-    Some(AcmePolicy { email, directory: directory?, staging, ca_file, challenge, key_type, dns, resolvers })
+    let eab = eab::compile(&table.eab, "acme.eab", document, complaints);
+    let fallback = fallback(document, directory.as_deref(), complaints);
+    let profile = table.profile.as_ref().and_then(|written| profile(written, complaints));
+    let directory = directory?;
+    Some(AcmePolicy { email, directory, staging, ca_file, challenge, key_type, dns, resolvers, profile, eab, fallback })
+}
+
+fn fallback(document: &Document, first: Option<&str>, complaints: &mut Vec<Complaint>) -> Option<Fallback> {
+    let table = &document.acme;
+    let eab = eab::compile(&table.fallback_eab, "acme.fallback_eab", document, complaints);
+    let Some(written) = &table.fallback_directory else {
+        if let (Some(place), true) = (&table.fallback_eab.place, eab.is_some()) {
+            let complaint = Complaint::new(Code::E0202, place, "`fallback_eab` is for an authority that is not named");
+            complaints.push(complaint.help("add `fallback_directory = \"https://…\"`").key("acme.fallback_directory"));
+        }
+        return None;
+    };
+    let directory = url(written, "fallback_directory", complaints)?;
+    if Some(directory.as_str()) == first {
+        let complaint = Complaint::new(Code::E0206, &written.place, "`fallback_directory` is the same as `directory`");
+        let complaint = complaint.label("it is to stand in when that one fails").key("acme.fallback_directory");
+        complaints.push(complaint.help("name another authority's directory, or remove the key"));
+    }
+    Some(Fallback { directory, eab })
+}
+
+/// Which there are only the authority knows.
+fn profile(written: &Placed<String>, complaints: &mut Vec<Complaint>) -> Option<String> {
+    let name = &written.value;
+    let fits = (1..=LONGEST_PROFILE).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
+    if !fits {
+        let complaint = Complaint::new(Code::E0206, &written.place, "`profile` is no name of one").key("acme.profile");
+        complaints.push(complaint.label("such as \"shortlived\" or \"tlsserver\"; it may be left out"));
+    }
+    fits.then(|| name.clone())
 }
 
 /// Warns of names that `[acme]` cannot serve, and where it serves none.
@@ -267,6 +354,7 @@ fn url(written: &Placed<String>, key: &str, complaints: &mut Vec<Complaint>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::secret::Secret;
     use crate::plan::compile::compile_text;
 
     fn compiled(table: &str, host: &str) -> Result<(Option<AcmePolicy>, Vec<&'static str>), Vec<&'static str>> {
@@ -306,7 +394,10 @@ mod tests {
             ("[acme]\nagree_tos = true\nresolvers = []", "E0206"),
             ("[acme]\nagree_tos = true\nresolvers = [\"ns.example\"]", "E0206"),
             ("[acme]\nagree_tos = true\nkey_type = \"rsa2048\"", "E0206"),
-            ("[acme]\nagree_tos = true\neab = { kid = \"a\", hmac_key = \"b\" }", "E0203"),
+            ("[acme]\nagree_tos = true\nprofile = \"\"", "E0206"),
+            ("[acme]\nagree_tos = true\nprofile = \"a b\"", "E0206"),
+            ("[acme]\nagree_tos = true\nfallback_directory = \"http://ca.example/\"", "E0206"),
+            ("[acme]\nagree_tos = true\nfallback_directory = \"https://acme-v02.api.letsencrypt.org/directory\"", "E0206"),
         ] {
             assert_eq!(compiled(table, "a.example"), Err(vec![code]), "{table}");
         }
@@ -314,7 +405,15 @@ mod tests {
 
     #[test]
     fn only_public_names_without_files_are_ordered() {
-        for (host, warned) in [("a.example", vec![]), ("a.home.arpa", vec!["W0506"]), ("127.0.0.1", vec!["W0506"])] {
+        for (host, warned) in [
+            ("a.example", vec![]),
+            ("a.home.arpa", vec!["W0506"]),
+            ("127.0.0.1", vec!["W0506"]),
+            ("192.168.1.7", vec!["W0506"]),
+            ("203.0.113.7", vec![]),
+            ("[2001:db8::1]", vec![]),
+            ("[fd00::1]", vec!["W0506"]),
+        ] {
             assert_eq!(compiled("[acme]\nagree_tos = true", host).expect("compiles").1, warned, "{host}");
         }
         let wildcard = "portal = \"https://a.localhost\"\n[acme]\nagree_tos = true";
@@ -327,5 +426,49 @@ mod tests {
         assert_eq!(compiled(&other, "*.a.example").expect("compiles").1, ["W0506", "W0502"]);
         let files = "[tls]\ncertificate = \"a.pem\"\nprivate_key = \"a.key\"\n[acme]\nagree_tos = true";
         assert_eq!(compiled(files, "a.example").expect("compiles").1, ["W0506"]);
+    }
+
+    #[test]
+    fn only_addresses_that_the_world_can_reach_are_ordered() {
+        for text in ["203.0.113.7", "8.8.8.8", "100.128.0.1", "2001:db8::1", "2606:4700::1111"] {
+            assert!(is_public(text.parse().expect("an address")), "{text}");
+        }
+        for text in [
+            "0.0.0.0",
+            "10.1.2.3",
+            "100.64.0.1",
+            "127.0.0.1",
+            "169.254.1.1",
+            "172.16.0.1",
+            "192.0.0.8",
+            "192.168.0.1",
+            "198.19.0.1",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:10.0.0.1",
+            "fe80::1",
+            "fd00::1",
+            "ff02::1",
+            "64:ff9b::1",
+        ] {
+            assert!(!is_public(text.parse().expect("an address")), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_profile_and_a_second_authority_are_told_in_words() {
+        let table = "[acme]\nagree_tos = true\nprofile = \"shortlived\"\neab = { kid = \"k1\", hmac_key = \"c2VjcmV0\" }\n\
+                     fallback_directory = \"https://other.example/dir\"\nfallback_eab = { kid = \"k2\", hmac_key = \"c2VjcmV0\" }";
+        let policy = compiled(table, "a.example").expect("compiles").0.expect("on");
+        let words = AcmePolicy::in_words(Some(&policy));
+        for part in ["profile shortlived", "known there as k1", "else https://other.example/dir, known there as k2"] {
+            assert!(words.contains(part), "{words}");
+        }
+        let other =
+            AcmePolicy { eab: policy.eab.clone().map(|eab| Eab { hmac_key: Secret::new(vec![1]), ..eab }), ..policy.clone() };
+        assert!(other.has_other_secrets(&policy) && !policy.has_other_secrets(&policy) && other != policy);
+        assert_eq!(AcmePolicy::in_words(Some(&other)), words);
     }
 }

@@ -1,6 +1,7 @@
 //! One protected application.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::base::lifeline::Lifeline;
 use crate::plan::headers::HeaderEdits;
@@ -40,6 +41,8 @@ pub struct App {
     pub maintenance: Option<Maintenance>,
     /// How its upstream proves who it is, once the files are read.
     pub trust: Trust,
+    /// How long somebody new may add what it asks for with a password alone; zero for never.
+    pub enrol_deadline: Duration,
     /// Whether the home page shows it.
     pub listed: bool,
     /// What the home page says of it.
@@ -65,6 +68,8 @@ impl App {
             websocket,
             maintenance,
             trust: _,
+            // It opens nothing and shuts nothing that is open.
+            enrol_deadline: _,
             listed: _,
             description: _,
             lifeline: _,
@@ -89,7 +94,7 @@ impl App {
     /// Whether `other` is the same in every respect.
     pub fn is_like(&self, other: &Self) -> bool {
         let shown = self.name == other.name && self.listed == other.listed && self.description == other.description;
-        self.serves_like(other) && shown && self.certificate == other.certificate
+        self.serves_like(other) && shown && self.enrol_deadline == other.enrol_deadline && self.certificate == other.certificate
     }
 }
 

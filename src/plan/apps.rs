@@ -76,6 +76,7 @@ fn app(document: &Document, table: &AppTable, book: &mut HostBook, complaints: &
     let websocket = websocket::compile(&table.websocket, complaints);
     let rules = rules::compile(document, table, (&hosts, &mount), complaints);
     let maintenance = maintenance::compile(table.maintenance.as_ref(), complaints);
+    let enrol_deadline = settings::enrol_deadline(table.enrol_deadline.as_ref(), "app.enrol_deadline", complaints);
     let name = table.name.as_ref().and_then(|name| name_of(name.value.trim(), &name.place, complaints));
     let description = table.description.as_ref().and_then(|text| description_of(text, complaints));
     let first = hosts.first().map(ToString::to_string).or_else(|| wildcards.first().map(ToString::to_string))?;
@@ -93,6 +94,7 @@ fn app(document: &Document, table: &AppTable, book: &mut HostBook, complaints: &
         maintenance,
         trust: Trust::default(),
         hosts,
+        enrol_deadline: enrol_deadline.unwrap_or(placed::value(document.auth.enrol_deadline.as_ref()).unwrap_or_default()),
         listed: placed::value(table.listed.as_ref()).unwrap_or(true),
         description,
         lifeline: Lifeline::new(),

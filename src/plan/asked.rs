@@ -9,8 +9,9 @@ use crate::config::placed;
 use crate::config::placed::Placed;
 use crate::config::rule::RuleTable;
 use crate::model::profile::{BadGroupName, GroupName};
-use crate::model::strength::Strength;
 use crate::model::user::{BadUserName, UserName};
+use crate::plan::methods;
+use crate::plan::owner;
 use crate::plan::settings;
 use crate::policy::people::{Allowed, People};
 use crate::policy::requirement::Requirement;
@@ -31,15 +32,19 @@ enum Subject {
 /// What an app asks for where no rule says otherwise.
 pub fn of_app(document: &Document, table: &AppTable, complaints: &mut Vec<Complaint>) -> Requirement {
     let require = table.require.as_ref().or(document.auth.require.as_ref());
+    let mode = placed::value(document.auth.mode.as_ref()).unwrap_or_default();
     let max_age = table.max_age.as_ref().and_then(|written| max_age(written, "app.max_age", complaints));
     let people = table.allow.as_ref().map(|allow| people(allow, "app.allow", complaints)).unwrap_or_default();
-    Requirement { strength: placed::value(require).unwrap_or(Strength::TwoFactor), max_age, people }
+    let methods = methods::of_app(document, table, complaints);
+    let strength = placed::value(require).unwrap_or_else(|| owner::require(mode));
+    Requirement { strength, methods, max_age, people }
 }
 
 /// What a rule asks for: what it does not say is as in its app.
 pub fn of_rule(table: &RuleTable, app: &Requirement, complaints: &mut Vec<Complaint>) -> Requirement {
     Requirement {
         strength: placed::value(table.require.as_ref()).unwrap_or(app.strength),
+        methods: app.methods,
         max_age: match &table.max_age {
             Some(written) => max_age(written, "app.rule.max_age", complaints),
             None => app.max_age,

@@ -14,6 +14,9 @@ pub fn compare(old: &Requirement, new: &Requirement, say: &mut impl FnMut(Effect
     if old.strength != new.strength {
         say(of_strength(old, new), format!("stands {} instead of {}", behind(new.strength), behind(old.strength)));
     }
+    if old.methods != new.methods {
+        say(of_methods(old, new), format!("counts {} as a proof instead of {}", new.methods, old.methods));
+    }
     people(&old.people, &new.people, say);
     if old.max_age != new.max_age {
         let within = |age: Duration| format!("a proof given within {}", written(age));
@@ -28,13 +31,22 @@ pub fn compare(old: &Requirement, new: &Requirement, say: &mut impl FnMut(Effect
 
 /// What it means that a requirement takes the place of another that differs: whatever opens anything is told as opening.
 pub fn effect(old: &Requirement, new: &Requirement) -> Effect {
-    let mut effects = vec![of_strength(old, new), of_age(old, new)];
+    let mut effects = vec![of_strength(old, new), of_methods(old, new), of_age(old, new)];
     people(&old.people, &new.people, &mut |effect, _| effects.push(effect));
     effects.into_iter().min().unwrap_or(Effect::Alters)
 }
 
 fn of_strength(old: &Requirement, new: &Requirement) -> Effect {
     eased(old.strength, new.strength)
+}
+
+/// One way more opens, whatever else goes.
+fn of_methods(old: &Requirement, new: &Requirement) -> Effect {
+    match (old.methods, new.methods) {
+        (old, new) if old == new => Effect::Alters,
+        (old, new) if new.and(old) == new => Effect::Closes,
+        (_, _) => Effect::Opens,
+    }
 }
 
 fn of_age(old: &Requirement, new: &Requirement) -> Effect {

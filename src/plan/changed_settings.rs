@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::units::written;
+use crate::model::mode::Mode;
 use crate::plan::acme::AcmePolicy;
 use crate::plan::app::{App, CertificateFiles};
 use crate::plan::difference::{Change, Effect};
@@ -34,6 +35,7 @@ pub fn compare(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
         say(effect, format!("the oldest TLS spoken is {} instead of {}", name(new), name(old)));
     }
     sessions(old, new, &mut say);
+    mode(old.auth.mode, new.auth.mode, &mut say);
     if old.portal != new.portal || old.public_port != new.public_port {
         say(Effect::Alters, format!("people sign in at {} instead of {}", new.origin(), old.origin()));
     }
@@ -51,6 +53,9 @@ pub fn compare(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
             say(Effect::Alters, format!("{key} is {now} instead of {before}"));
         }
     }
+    if old.acme.as_ref().zip(new.acme.as_ref()).is_some_and(|(old, new)| new.has_other_secrets(old)) {
+        say(Effect::Alters, "a key in [acme] is another: of acme.eab, acme.fallback_eab or acme.dns".to_owned());
+    }
     if old.log.redact_query != new.log.redact_query {
         say(Effect::Alters, "log.redact_query names other parameters".to_owned());
     }
@@ -67,6 +72,7 @@ pub fn compare(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
         };
         say(Effect::Alters, told.to_owned());
     }
+    own_factors(old, new, &mut say);
     if old.log.truncates_addresses != new.log.truncates_addresses {
         let now = if new.log.truncates_addresses { "without their last part" } else { "in full" };
         say(Effect::Alters, format!("client addresses are logged {now}"));
@@ -100,6 +106,7 @@ pub fn upstream(before: &App, app: &App, changes: &mut Vec<Change>) {
         ("request_headers", before.request_headers != app.request_headers),
         ("response_headers", before.response_headers != app.response_headers),
         ("websocket", before.websocket != app.websocket),
+        ("enrol_deadline", before.enrol_deadline != app.enrol_deadline),
         ("listed", before.listed != app.listed),
         ("description", before.description != app.description),
     ];
@@ -144,6 +151,37 @@ fn proxies(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
     }
     if old.header != new.header {
         say(Effect::Alters, format!("proxies name their clients in {} instead of {}", new.header, old.header));
+    }
+}
+
+fn mode(old: Mode, new: Mode, say: &mut impl FnMut(Effect, String)) {
+    match (old, new) {
+        (Mode::People, Mode::SingleOwner) => {
+            say(
+                Effect::Opens,
+                "a code from the authenticator app signs in alone, without a name and without a password".to_owned(),
+            );
+        }
+        (Mode::SingleOwner, Mode::People) => {
+            say(Effect::Closes, "signing in takes a name and a password, no longer a code alone".to_owned());
+        }
+        (Mode::People, Mode::People) | (Mode::SingleOwner, Mode::SingleOwner) => {}
+    }
+}
+
+/// What people may do about their factors by themselves.
+fn own_factors(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
+    if old.auth.self_service != new.auth.self_service {
+        let (effect, now) = match new.auth.self_service {
+            true => (Effect::Opens, "may change their factors themselves"),
+            false => (Effect::Closes, "may no longer change their factors themselves"),
+        };
+        say(effect, format!("people {now}"));
+    }
+    if old.auth.enrol_deadline != new.auth.enrol_deadline {
+        let (old, new) = (old.auth.enrol_deadline, new.auth.enrol_deadline);
+        let effect = if new > old { Effect::Opens } else { Effect::Closes };
+        say(effect, format!("auth.enrol_deadline is {} instead of {}", written(new), written(old)));
     }
 }
 

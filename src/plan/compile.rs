@@ -10,8 +10,10 @@ use crate::plan::acme;
 use crate::plan::apps;
 use crate::plan::expect;
 use crate::plan::hosts::HostBook;
+use crate::plan::methods;
 use crate::plan::metrics;
 use crate::plan::notify;
+use crate::plan::owner;
 use crate::plan::passkeys;
 use crate::plan::portal::{self, Address};
 use crate::plan::routes::Routes;
@@ -76,7 +78,11 @@ pub fn compile(document: &Document) -> Result<Compiled, Vec<Complaint>> {
         let example = "host = \"paperless.example.com\" and upstream = \"http://127.0.0.1:8000\"";
         complaints.push(complaint.help(format!("add a table [[app]] with {example}")).key("app"));
     }
+    methods::unmeetable(document, &mut complaints);
     passkeys::unmeetable(&plan, document, &mut complaints);
+    owner::unmet(&plan, document, &mut complaints);
+    owner::several_named(&plan, document, &mut complaints);
+    owner::ways_named(&plan, document, &mut complaints);
     // A plan that is not applied anyway is not held against anything.
     if !complaints.iter().any(Complaint::is_error) {
         acme::look(&plan, document, &mut complaints);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::base::units;
+use crate::model::method::Methods;
 use crate::model::strength::Strength;
 use crate::plan::app::App;
 use crate::plan::changed_rules;
@@ -181,7 +182,13 @@ pub fn asks(requirement: &Requirement) -> String {
         people => format!(" for {people} alone"),
     };
     let age = requirement.max_age.map(|age| format!(", proven within {}", units::written(age)));
-    format!("{strength}{people}{}", age.unwrap_or_default())
+    let ways = by_ways(requirement.methods).map(|ways| format!(" {ways}")).unwrap_or_default();
+    format!("{strength}{ways}{people}{}", age.unwrap_or_default())
+}
+
+/// By which ways something has to be proven, where not every one counts.
+pub fn by_ways(methods: Methods) -> Option<String> {
+    (methods != Methods::ALL).then(|| format!("by {methods} only"))
 }
 
 /// What a strength asks of visitors.
@@ -189,7 +196,7 @@ pub const fn behind(strength: Strength) -> &'static str {
     match strength {
         Strength::Passkey => "behind a passkey",
         Strength::TwoFactor => "behind two factors",
-        Strength::Password => "behind a password alone",
+        Strength::Password => "behind one factor alone",
     }
 }
 

@@ -82,6 +82,18 @@ impl PartialEq for UpdateKey {
 
 impl Eq for UpdateKey {}
 
+impl DnsPolicy {
+    /// Whether the key's bytes or its algorithm, of which no comparison tells more, are others than before.
+    pub fn has_other_secret(&self, before: &Self) -> bool {
+        match (&self.provider, &before.provider) {
+            (Provider::Rfc2136 { key: Some(now), .. }, Provider::Rfc2136 { key: Some(before), .. }) => {
+                now.algorithm != before.algorithm || !now.secret.same_as(before.secret.expose())
+            }
+            (Provider::Rfc2136 { .. } | Provider::Exec(_), _) => false,
+        }
+    }
+}
+
 impl fmt::Display for DnsPolicy {
     /// Without secrets, for a comparison.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -14,6 +14,7 @@ use crate::config::document::Document;
 use crate::config::expect::{ExpectTable, Result as Expected};
 use crate::config::placed::Placed;
 use crate::model::identity::Identity;
+use crate::model::mode::Mode;
 use crate::model::profile::{GroupName, Profile};
 use crate::model::session::{Proofs, Session, SessionRecord};
 use crate::model::strength::Strength;
@@ -68,7 +69,8 @@ fn unmet(
         return None;
     }
     let message = format!("`{}` is expected to {}, and would {}", request.value, told(expected.value), told(found));
-    let complaint = Complaint::new(Code::E0701, &expected.place, message).label(because(&finding)).key("expect.result");
+    let complaint =
+        Complaint::new(Code::E0701, &expected.place, message).label(because(&finding, plan.auth.mode)).key("expect.result");
     let complaint = match decisive(&finding) {
         Some((place, kind)) => complaint.also(&place, format!("this {kind} decides")),
         None => complaint,
@@ -94,7 +96,7 @@ fn result(finding: &Finding) -> Option<Expected> {
     })
 }
 
-fn because(finding: &Finding) -> String {
+fn because(finding: &Finding, mode: Mode) -> String {
     match finding {
         Finding::UnknownHost => "no app answers for this host".to_owned(),
         Finding::Refused(reason) => format!("refused: {reason}"),
@@ -108,8 +110,8 @@ fn because(finding: &Finding) -> String {
         Finding::App(explained) => step(explained).map_or_else(
             || "no rule speaks of it".to_owned(),
             |step| match step.patterns.as_slice() {
-                [] => format!("{}: {}", step.kind.name(), step.sentence()),
-                patterns => format!("{} {}: {}", step.kind.name(), patterns.join(", "), step.sentence()),
+                [] => format!("{}: {}", step.kind.name(), step.sentence(mode)),
+                patterns => format!("{} {}: {}", step.kind.name(), patterns.join(", "), step.sentence(mode)),
             },
         ),
     }

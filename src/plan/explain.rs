@@ -15,7 +15,10 @@ use crate::base::clock::Timestamp;
 use crate::base::units;
 use crate::config::document::Document;
 use crate::model::identity::Identity;
+use crate::model::mode::Mode;
 use crate::plan::app::App;
+use crate::plan::difference;
+use crate::plan::owner;
 use crate::plan::places::{Origin, Places};
 use crate::plan::routes::Entry;
 use crate::plan::whole::Plan;
@@ -338,13 +341,14 @@ impl Test<'_> {
 }
 
 /// Such as `asks for 2fa within 15m, of group:family`.
-fn asks_for(requirement: &Requirement) -> String {
+fn asks_for(requirement: &Requirement, mode: Mode) -> String {
     let age = requirement.max_age.map(|age| format!(" within {}", units::written(age))).unwrap_or_default();
     let people = match &requirement.people {
         People::Everybody => String::new(),
         people => format!(", of {people}"),
     };
-    format!("asks for {}{age}{people}", requirement.strength.name())
+    let ways = difference::by_ways(requirement.methods).map(|ways| format!(" {ways}")).unwrap_or_default();
+    format!("asks for {}{ways}{age}{people}", owner::asked(mode, requirement.strength))
 }
 
 impl Kind {
@@ -364,12 +368,12 @@ impl Kind {
 
 impl Step {
     /// What it says where it speaks, in a few words.
-    pub fn sentence(&self) -> String {
+    pub fn sentence(&self, mode: Mode) -> String {
         match &self.says {
             Judgement::Denied(_) if self.kind == Kind::Only => "all else denied".to_owned(),
             Judgement::Denied(_) => "denied".to_owned(),
             Judgement::Redirected(redirect) => format!("sent to {} ({})", redirect.to, redirect.status),
-            Judgement::Required(requirement) => asks_for(requirement),
+            Judgement::Required(requirement) => asks_for(requirement, mode),
             Judgement::Open => "open to everybody".to_owned(),
         }
     }

@@ -9,9 +9,12 @@ use ipnet::IpNet;
 use crate::auth::passkey::Verification;
 use crate::auth::throttle::Settings;
 use crate::model::credential::TotpRecipe;
+use crate::model::method::Methods;
+use crate::model::mode::Mode;
 use crate::model::strength::Strength;
 use crate::plan::app::CertificateFiles;
 use crate::policy::host::Host;
+use crate::policy::requirement::Needs;
 
 /// How long people stay signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,8 +32,16 @@ pub struct SessionPolicy {
 /// How people sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthPolicy {
+    /// Whether there are people, or one owner.
+    pub mode: Mode,
     /// What apps ask for unless they say otherwise.
     pub require: Strength,
+    /// The ways in which people may prove who they are.
+    pub methods: Methods,
+    /// Whether people may change their factors themselves, unless their owner said otherwise of them.
+    pub self_service: bool,
+    /// How long somebody new may add what is asked for with a password alone; zero for never.
+    pub enrol_deadline: Duration,
     /// Shortest password, in characters.
     pub password_min_length: usize,
     /// The name that authenticator apps show.
@@ -72,6 +83,11 @@ pub struct TotpConfiguration {
 }
 
 impl AuthPolicy {
+    /// What is asked of whoever wants nothing in particular.
+    pub fn needs(&self) -> Needs {
+        Needs { methods: self.methods, ..Needs::of(self.require) }
+    }
+
     /// Every name under which authenticator apps may show us, each once.
     pub fn totp_issuers(&self) -> String {
         let mut issuers = vec![self.totp_issuer.as_str()];

@@ -20,12 +20,13 @@ use crate::config::tls::{WrittenPair, WrittenVersion};
 use crate::config::ui::UiTable;
 use crate::model::contact::{Contact, NoContact};
 use crate::model::credential::TotpRecipe;
-use crate::model::strength::Strength;
 use crate::plan::app::CertificateFiles;
 use crate::plan::listener;
 use crate::plan::listener::Listen;
+use crate::plan::methods;
 use crate::plan::metrics;
 use crate::plan::networks;
+use crate::plan::owner;
 use crate::plan::passkeys;
 use crate::plan::policy::{AccessFormat, AuthPolicy, LogFormat, LogPolicy, SessionPolicy, TlsPolicy, TlsVersion};
 use crate::plan::proxies;
@@ -181,10 +182,15 @@ pub fn auth(table: &AuthTable, name: &str, portal: &Host, complaints: &mut Vec<C
     let totp_issuer = issuer.unwrap_or_else(|| name.to_owned());
     let totp = recipe(&table.totp.recipe, TotpRecipe::default());
     let (throttle, exempt) = throttle(&table.throttle, complaints);
+    let mode = placed::value(table.mode.as_ref()).unwrap_or_default();
     AuthPolicy {
-        throttle,
+        mode,
+        throttle: Settings { code_alone: mode.is_single_owner(), ..throttle },
         exempt,
-        require: placed::value(table.require.as_ref()).unwrap_or(Strength::TwoFactor),
+        require: placed::value(table.require.as_ref()).unwrap_or(owner::require(mode)),
+        methods: methods::of_installation(table, complaints),
+        self_service: placed::value(table.self_service.as_ref()).unwrap_or(true),
+        enrol_deadline: enrol_deadline(table.enrol_deadline.as_ref(), "auth.enrol_deadline", complaints).unwrap_or_default(),
         password_min_length: placed::value(table.password_min_length.as_ref())
             .and_then(|n| usize::try_from(n).ok())
             .unwrap_or(12),
@@ -194,6 +200,11 @@ pub fn auth(table: &AuthTable, name: &str, portal: &Host, complaints: &mut Vec<C
         totp,
         passkeys: passkeys::compile(&table.webauthn, portal, complaints),
     }
+}
+
+/// How long somebody new may add what is asked for.
+pub fn enrol_deadline(written: Option<&Placed<Duration>>, key: &str, complaints: &mut Vec<Complaint>) -> Option<Duration> {
+    within(written, key, (Duration::ZERO, 365 * DAY), complaints)
 }
 
 /// How codes are made, by what is written and else as in `default`.
@@ -217,6 +228,7 @@ fn throttle(table: &ThrottleTable, complaints: &mut Vec<Complaint>) -> (Settings
         failures: failures.unwrap_or(defaults.failures),
         window: window.unwrap_or(defaults.window),
         ban: placed::value(table.ban.as_ref()).unwrap_or(defaults.ban),
+        ..defaults
     };
     (settings, networks::exempt(table.exempt.as_ref(), complaints))
 }

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::model::mode::Mode;
 use crate::plan::upstream;
 use crate::plan::upstream::{BadUpstream, Origin};
 use crate::policy::wildcard::HostPattern;
@@ -19,6 +20,8 @@ pub struct Quick {
     pub http: Option<Vec<SocketAddr>>,
     /// Where the store lives.
     pub data_dir: Option<PathBuf>,
+    /// Whether there are people, or one owner.
+    pub mode: Mode,
     /// Where certificates for public names come from, if the authority's terms are agreed to.
     pub acme: Option<QuickAcme>,
 }
@@ -106,8 +109,18 @@ impl Quick {
                 text.extend(value.as_ref().map(|value| format!("{key} = {}\n", quoted(value))));
             }
         }
+        let asks = match self.mode {
+            Mode::People => "a password and a one-time code",
+            Mode::SingleOwner => {
+                text.push_str(&format!(
+                    "\n# One account: a code alone signs in, or a passkey.\n[auth]\nmode = {}\n",
+                    quoted(self.mode.name())
+                ));
+                "a one-time code or a passkey"
+            }
+        };
         for app in &self.apps {
-            text.push_str("\n# Asks for a password and a one-time code. Close paths to everybody with: deny = [\"/admin/\"]\n");
+            text.push_str(&format!("\n# Asks for {asks}. Close paths to everybody with: deny = [\"/admin/\"]\n"));
             text.push_str(&format!(
                 "[[app]]\nhost = {}\nupstream = {}\n",
                 quoted(&app.host.to_string()),
@@ -184,6 +197,7 @@ mod tests {
             https: vec!["127.0.0.1:8443".parse().expect("an address")],
             http: Some(Vec::new()),
             data_dir: Some(PathBuf::from("/tmp/a \"b\"\\c\u{1}")),
+            mode: Mode::SingleOwner,
             acme: Some(QuickAcme {
                 email: Some("ops@example.com".to_owned()),
                 directory: Some("https://ca.example/dir".to_owned()),
@@ -191,7 +205,7 @@ mod tests {
             }),
         };
         let plan = compile_text(&quick.to_toml()).expect("compiles").plan;
-        assert_eq!(plan.data_dir, quick.data_dir);
+        assert_eq!((&plan.data_dir, plan.auth.mode), (&quick.data_dir, Mode::SingleOwner));
         let acme = plan.acme.expect("agreed");
         assert_eq!((acme.email, Some(acme.directory), acme.ca_file), {
             let asked = quick.acme.clone().expect("asked for");
@@ -203,7 +217,7 @@ mod tests {
             plan.apps.iter().map(|app| (HostPattern::Exact(app.hosts[0].clone()), app.upstream.origin.to_string())).collect();
         let expected = ["http://127.0.0.1:8888", "http://[::1]:9"].map(str::to_owned);
         assert_eq!(apps, [(quick.apps[0].host.clone(), expected[0].clone()), (quick.apps[1].host.clone(), expected[1].clone())]);
-        let least = Quick { apps: quick.apps, https: Vec::new(), http: None, data_dir: None, acme: None };
+        let least = Quick { apps: quick.apps, https: Vec::new(), http: None, data_dir: None, mode: Mode::People, acme: None };
         assert_eq!(compile_text(&least.to_toml()).expect("compiles").plan.listen, crate::plan::listener::Listen::default());
     }
 }

@@ -232,7 +232,7 @@ mod tests {
         let at = |secs| START.plus(Duration::from_secs(secs));
         let _grant = granted(verdict(required.clone(), Identity::User(session(Strength::TwoFactor)), at(59)));
         let asked = challenge(verdict(required, Identity::User(session(Strength::TwoFactor)), at(60)));
-        let needs = Needs { strength: Strength::TwoFactor, max_age };
+        let needs = Needs { max_age, ..Needs::of(Strength::TwoFactor) };
         assert_eq!(asked, Challenge { target: target(), needs, stale: true, ended: None });
     }
 

@@ -7,6 +7,7 @@
 //! redirect, a stricter requirement) needs one that matches, what gives (bypass, a weaker requirement) needs all.
 
 pub mod allowance;
+pub mod caa;
 pub mod charset;
 pub mod decide;
 pub mod fold;

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use crate::base::clock::Timestamp;
+use crate::model::method::{Method, Methods};
 use crate::model::session::Session;
 use crate::model::strength::Strength;
+use crate::model::terms::Terms;
 use crate::policy::people::People;
 
 /// A clock that is set back by no more than this asks nobody twice. What lies further ahead was proven under another time.
@@ -15,6 +17,8 @@ const AHEAD: Duration = Duration::from_secs(30);
 pub struct Requirement {
     /// How firmly identity must be proven.
     pub strength: Strength,
+    /// By which ways it may be proven.
+    pub methods: Methods,
     /// How long ago that may be; `None` for as long as the session lasts.
     pub max_age: Option<Duration>,
     /// Whom it lets in.
@@ -26,6 +30,8 @@ pub struct Requirement {
 pub struct Needs {
     /// How firmly identity must be proven.
     pub strength: Strength,
+    /// By which ways.
+    pub methods: Methods,
     /// How long ago that may be.
     pub max_age: Option<Duration>,
 }
@@ -33,7 +39,7 @@ pub struct Needs {
 /// What a session lacks of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lack {
-    /// Identity was not proven firmly enough.
+    /// Identity was not proven firmly enough, or not by a way that counts here.
     Strength,
     /// It was, but too long ago.
     Freshness,
@@ -42,19 +48,19 @@ pub enum Lack {
 impl Requirement {
     /// A session of that strength, whoever's it is and however old.
     pub const fn of(strength: Strength) -> Self {
-        Self { strength, max_age: None, people: People::Everybody }
+        Self { strength, methods: Methods::ALL, max_age: None, people: People::Everybody }
     }
 
     /// Both requirements together: what two readings of one path ask for must all be met.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
-        let Needs { strength, max_age } = self.needs().and(other.needs());
-        Self { strength, max_age, people: self.people.and(&other.people) }
+        let Needs { strength, methods, max_age } = self.needs().and(other.needs());
+        Self { strength, methods, max_age, people: self.people.and(&other.people) }
     }
 
     /// What it needs proven.
     pub fn needs(&self) -> Needs {
-        Needs { strength: self.strength, max_age: self.max_age }
+        Needs { strength: self.strength, methods: self.methods, max_age: self.max_age }
     }
 }
 
@@ -68,7 +74,7 @@ impl Default for Requirement {
 impl Needs {
     /// A session of that strength, however old.
     pub const fn of(strength: Strength) -> Self {
-        Self { strength, max_age: None }
+        Self { strength, methods: Methods::ALL, max_age: None }
     }
 
     /// Both together.
@@ -78,23 +84,46 @@ impl Needs {
             (Some(one), Some(two)) => Some(one.min(two)),
             (one, two) => one.or(two),
         };
-        Self { strength: self.strength.max(other.strength), max_age }
+        Self { strength: self.strength.max(other.strength), methods: self.methods.and(other.methods), max_age }
     }
 
-    /// What a session that counts lacks of it at `now`; `None` if it has everything.
+    /// The same of somebody for whom the owner set down `terms`: never less.
+    #[must_use]
+    pub fn of_person(self, terms: &Terms) -> Self {
+        let strength = terms.demanded.map_or(self.strength, |demanded| self.strength.max(demanded));
+        Self { strength, methods: self.methods.and(terms.methods), ..self }
+    }
+
+    /// The ways that would do. If there is none, nobody can prove enough.
+    pub fn ways(self) -> Methods {
+        self.methods.at_least(self.strength)
+    }
+
+    /// What a session that counts lacks of it at `now`, by what its holder's owner set down as well; `None` if it has everything.
     pub fn lack(self, session: &Session, now: Timestamp) -> Option<Lack> {
-        if session.strength < self.strength {
+        self.of_person(&session.profile.terms).lack_of_proof(session, now)
+    }
+
+    /// The same without what was set down for the person: for the pages on which they add what that asks for.
+    pub fn lack_of_proof(self, session: &Session, now: Timestamp) -> Option<Lack> {
+        // How a session from before proofs were noted was proven is not known, which matters only where it makes a difference.
+        let counts = || self.methods == Methods::ALL || !session.proven().and(self.ways()).is_empty();
+        if session.strength < self.strength || !counts() {
             return Some(Lack::Strength);
         }
         let max_age = self.max_age?;
-        // Each strength by what makes it: a password proven anew says nothing of the second factor.
-        let proven = match self.strength {
-            Strength::Password => session.proofs.password.max(session.proofs.code).max(session.proofs.passkey),
-            Strength::TwoFactor => session.proofs.code.max(session.proofs.passkey),
-            Strength::Passkey => session.proofs.passkey,
-        };
         let fresh = |at: Timestamp| at <= now.plus(AHEAD) && now < at.plus(max_age);
-        if proven.is_some_and(fresh) { None } else { Some(Lack::Freshness) }
+        if self.ways().iter().filter_map(|way| at(way, session)).any(fresh) { None } else { Some(Lack::Freshness) }
+    }
+}
+
+/// When what makes a way was last proven. A password proven anew says nothing of the second factor.
+fn at(way: Method, session: &Session) -> Option<Timestamp> {
+    match way {
+        Method::Password => session.proofs.password,
+        Method::PasswordTotp => session.proofs.code,
+        Method::PasswordPasskey => session.proofs.passkey,
+        Method::Passkey => session.proofs.passkey.filter(|_| session.strength == Strength::Passkey),
     }
 }
 
@@ -154,7 +183,7 @@ mod tests {
     /// The attack: a password read over a shoulder is to make a session fresh whose second factor was proven long ago.
     #[test]
     fn each_strength_is_as_fresh_as_what_makes_it() {
-        let needs = |strength| Needs { strength, max_age: Some(MINUTE) };
+        let needs = |strength| Needs { max_age: Some(MINUTE), ..Needs::of(strength) };
         let both = session(Strength::TwoFactor, Proofs { password: Some(at(50)), code: Some(at(0)), passkey: None });
         assert_eq!(needs(Strength::TwoFactor).lack(&both, at(59)), None);
         assert_eq!(needs(Strength::TwoFactor).lack(&both, at(60)), Some(Lack::Freshness));
@@ -171,7 +200,7 @@ mod tests {
     /// The attack: a proof given while the clock ran ahead is to count for years once it is right again.
     #[test]
     fn a_proof_from_the_future_counts_only_where_clocks_may_differ() {
-        let needs = Needs { strength: Strength::TwoFactor, max_age: Some(MINUTE) };
+        let needs = Needs { max_age: Some(MINUTE), ..Needs::of(Strength::TwoFactor) };
         let ahead = session(Strength::TwoFactor, Proofs { code: Some(at(1_000)), ..Proofs::default() });
         for (now, lack) in [(970, None), (969, Some(Lack::Freshness)), (0, Some(Lack::Freshness)), (1_059, None)] {
             assert_eq!(needs.lack(&ahead, at(now)), lack, "{now}");

@@ -3,6 +3,7 @@
 
 pub mod activity;
 pub mod authenticators;
+pub mod door;
 pub mod enrolment;
 pub mod factors;
 pub mod moment;
@@ -27,6 +28,7 @@ use crate::portal::stop::Stop;
 use crate::store::own_account::Changer;
 use crate::web::asset;
 use crate::web::form::Form;
+use crate::web::owner;
 use crate::web::page;
 use crate::web::refusal::Refusal;
 use crate::web::security;
@@ -77,6 +79,8 @@ pub async fn serve(
         ("", None) => overview(portal, plan, call).await,
         ("sessions", None) => sessions::show(portal, plan, call).await,
         ("sessions", Some(body)) => sessions::submit(portal, plan, call, body).await,
+        // Nobody has one.
+        ("password", _) if plan.auth.mode.is_single_owner() => Err(Refusal::NotFound.into()),
         ("password", None) => password::show(portal, plan, call).await,
         ("password", Some(body)) => password::submit(portal, plan, call, body).await,
         ("recovery", sent) => recovery::serve(portal, plan, call, sent).await,
@@ -102,27 +106,44 @@ async fn overview(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Respo
     let facts = fresh::facts(portal, session).await?;
     let held = Held::of(&facts);
     let (standing, warning) = match held.second_factors() {
+        _ if plan.auth.mode.is_single_owner() => owners_standing(held, facts.recovery_left),
         0 => (security::NO_FACTOR.to_owned(), None),
         1 if facts.recovery_left == 0 => (security::two_factor_on(&held.in_words()), Some(security::ONE_FACTOR)),
         _ => (security::two_factor_on(&held.in_words()), None),
     };
+    // In the order of their importance.
+    let mut sections = vec![
+        authenticators::section(held),
+        passkeys::section(&facts),
+        recovery::section(portal, plan, session).await?,
+        sessions::section(portal, session).await?,
+        password::section(&facts),
+        activity::section(),
+    ];
+    sections.retain(|section| section.heading != text::PASSWORD || !plan.auth.mode.is_single_owner());
+    let closed = (!door::serves_itself(plan, &facts.terms)).then_some(security::ASK_OWNER);
     let page = AccountPage {
         installation: &plan.name,
         user: session.user_name.as_str(),
         told: told(call),
-        warning: warning.or((held.second_factors() == 0).then_some(security::ADD_ONE)),
+        warning: closed
+            .or(warning)
+            .or((held.second_factors() == 0 && !plan.auth.mode.is_single_owner()).then_some(security::ADD_ONE)),
         standing,
-        // In the order of their importance.
-        sections: vec![
-            authenticators::section(held),
-            passkeys::section(&facts),
-            recovery::section(portal, plan, session).await?,
-            sessions::section(portal, session).await?,
-            password::section(&facts),
-            activity::section(),
-        ],
+        sections,
     };
     Ok(page::render(StatusCode::OK, &page))
+}
+
+/// How an account is protected that nothing but its factors opens, and what is amiss with that.
+fn owners_standing(held: Held, recovery_left: usize) -> (String, Option<&'static str>) {
+    match held.second_factors() {
+        0 => (owner::NO_FACTOR.to_owned(), None),
+        count => {
+            let standing = format!("{}: {}.", owner::SIGN_IN_WITH, held.in_words());
+            (standing, (count == 1 && recovery_left == 0).then_some(owner::ONE_FACTOR))
+        }
+    }
 }
 
 /// The token of a form of these pages.

@@ -90,7 +90,7 @@ pub async fn arrive(
         portal.store.telling(told).end_session(former.id).await?;
         portal.metrics.ended(Ending::Replaced, 1);
     }
-    let (user, method, id) = (&session.user_name, session.strength.name(), session.id);
+    let (user, method, id) = (&session.user_name, session.method(), session.id);
     let (host, request) = (call.host.as_str(), call.request_id);
     tracing::info!(event = Event::SignedIn.name(), %user, host, ip = %plan.log.shown(call.client), method, session = %id, request);
     let device = device::remember(portal, call, (session.user, user)).await?;

@@ -143,28 +143,41 @@ impl Call<'_> {
             // Whoever has only a password must get at the page on which they add more.
             return Needs::of(Strength::Password);
         }
-        let Some((app, target)) = plan.app_for(host, to.target()) else { return Needs::of(plan.auth.require) };
+        let Some((app, target)) = plan.app_for(host, to.target()) else { return plan.auth.needs() };
         match app.rules.judge(&target, &Method::GET, self.client) {
             Judgement::Required(requirement) => requirement.needs(),
-            Judgement::Denied(_) | Judgement::Redirected(_) | Judgement::Open => Needs::of(app.rules.requirement.strength),
+            Judgement::Denied(_) | Judgement::Redirected(_) | Judgement::Open => {
+                Needs { max_age: None, ..app.rules.requirement.needs() }
+            }
         }
     }
 
     /// The same for a journey; without one, for our own page.
     pub fn journey_needs(&self, plan: &Plan, journey: Option<&Journey>) -> Needs {
         let judged = |journey: &Journey| self.needs(plan, &journey.host, &journey.to).and(journey.needs);
-        journey.map_or(Needs::of(plan.auth.require), judged)
+        journey.map_or_else(|| plan.auth.needs(), judged)
+    }
+
+    /// The same for the holder of a session, by what the owner set down for them as well. Not so for our own pages: who may see which
+    /// of those is for [`crate::portal::account::door`], which asks for more by the journey itself.
+    pub fn needs_of(&self, plan: &Plan, journey: Option<&Journey>, session: &Session) -> Needs {
+        let needs = self.journey_needs(plan, journey);
+        if journey.is_some_and(|journey| journey.to.is_ours()) { needs } else { needs.of_person(&session.profile.terms) }
+    }
+
+    /// What a session lacks for a journey.
+    pub fn lack(&self, plan: &Plan, journey: Option<&Journey>, session: &Session) -> Option<Lack> {
+        self.needs_of(plan, journey, session).lack_of_proof(session, self.now)
     }
 
     /// Whether this visitor is signed in firmly enough, and lately enough, for a journey.
     pub fn session_for(&self, plan: &Plan, journey: Option<&Journey>) -> Option<&Arc<Session>> {
-        self.session().filter(|session| self.journey_needs(plan, journey).lack(session, self.now).is_none())
+        self.session().filter(|session| self.lack(plan, journey, session).is_none())
     }
 
     /// Whether all that a journey lacks is a new proof.
     pub fn is_stale_for(&self, plan: &Plan, journey: Option<&Journey>) -> bool {
-        let lack = |session: &Arc<Session>| self.journey_needs(plan, journey).lack(session, self.now);
-        self.session().and_then(lack) == Some(Lack::Freshness)
+        self.session().and_then(|session| self.lack(plan, journey, session)) == Some(Lack::Freshness)
     }
 
     /// The journey of that name; for want of one, where somebody goes who came for nothing in particular.

@@ -16,6 +16,7 @@ use crate::model::attempt::Factor;
 use crate::model::audit::{self, Deed, Entry};
 use crate::model::credential::Passkey;
 use crate::model::event::Event;
+use crate::model::method::{Method as ProofMethod, Methods};
 use crate::model::session::Session;
 use crate::model::strength::Strength;
 use crate::observe::metrics::{Attempt, Method};
@@ -26,12 +27,14 @@ use crate::portal::arrival;
 use crate::portal::call::Call;
 use crate::portal::guard;
 use crate::portal::journey::Journey;
+use crate::portal::owner_sign_in;
 use crate::portal::passkey::{self, ANSWER, Ask, BUTTON, METHOD, Wanted};
 use crate::portal::second_factor::{self, Outcome};
 use crate::portal::service::Portal;
 use crate::portal::sign_in::{self, Shown};
 use crate::portal::stop::Stop;
 use crate::portal::tries;
+use crate::portal::ways;
 use crate::portal::why::{SIGN_IN, Why, sign_in_path};
 use crate::store::credentials::SignInFacts;
 use crate::store::proof::Proof;
@@ -84,6 +87,10 @@ struct Asked<'a> {
     facts: SignInFacts,
     journey: Option<Journey>,
     needs: Needs,
+    /// Whether anybody has a password here.
+    passwords: bool,
+    /// Whether the session is not firm enough, and not only too old: of all factors only a passkey by itself makes it so.
+    rises: bool,
 }
 
 /// Where a visitor stands who comes here.
@@ -101,8 +108,14 @@ enum Tried {
 }
 
 /// What a page asks for that is to prove a factor anew: one that was proven this very minute will do.
-pub fn anew(session: &Session) -> Needs {
-    Needs { strength: session.strength, max_age: Some(SHORTEST_MAX_AGE) }
+pub fn anew(session: &Session, methods: Methods) -> Needs {
+    let strength = session.strength.min(methods.strongest().unwrap_or(session.strength));
+    Needs { strength, methods, max_age: Some(SHORTEST_MAX_AGE) }
+}
+
+/// Whether all that would do is a passkey by itself: whoever is signed in is asked for it here, and goes on with the same session.
+pub fn is_for_passkey(needs: Needs) -> bool {
+    needs.ways() == Methods::of([ProofMethod::Passkey])
 }
 
 /// The form; straight on for somebody who proved enough meanwhile.
@@ -187,21 +200,20 @@ impl Asked<'_> {
     }
 
     fn takes_code(&self) -> bool {
-        self.needs.strength <= Strength::TwoFactor && !self.facts.totps.is_empty()
+        let counts = self.needs.strength <= Strength::TwoFactor && self.needs.methods.contains(ProofMethod::PasswordTotp);
+        counts && !self.rises && !self.facts.totps.is_empty()
     }
 
     /// The second step where there is one, because that is what makes the session as firm as it is.
     fn takes_password(&self) -> bool {
         let second = !self.facts.totps.is_empty() || self.session.strength > Strength::Password;
-        self.needs.strength == Strength::Password && !second && self.facts.password.is_some()
+        let counts = self.needs.ways().contains(ProofMethod::Password);
+        self.passwords && counts && !self.rises && !second && self.facts.password.is_some()
     }
 
     /// What a passkey has to do here: one that did not check whose it is proves no session that one began.
     fn verification(&self, plan: &Plan) -> Verification {
-        match self.needs.strength.max(self.session.strength) {
-            Strength::Passkey => Verification::Required,
-            Strength::Password | Strength::TwoFactor => plan.auth.passkeys.verification,
-        }
+        if self.wants_firm() { Verification::Required } else { plan.auth.passkeys.verification }
     }
 
     /// Whether there is anything that would do.
@@ -209,9 +221,18 @@ impl Asked<'_> {
         self.takes_code() || self.takes_password() || (passkey::site(portal, plan).is_some() && !self.keys().is_empty())
     }
 
+    fn wants_firm(&self) -> bool {
+        let firm = self.needs.strength.max(self.session.strength) == Strength::Passkey;
+        firm || self.rises || !self.needs.methods.contains(ProofMethod::PasswordPasskey)
+    }
+
     /// The keys that would do.
     fn keys(&self) -> Vec<Passkey> {
-        let firm = self.needs.strength.max(self.session.strength) == Strength::Passkey;
+        let (ways, firm) = (self.needs.ways(), self.wants_firm());
+        let counts = if firm { ways.contains(ProofMethod::Passkey) } else { ways.contains(ProofMethod::PasswordPasskey) };
+        if !counts {
+            return Vec::new();
+        }
         self.facts.passkeys.iter().filter(|passkey| !firm || passkey.verifies).cloned().collect()
     }
 
@@ -253,23 +274,25 @@ async fn standing<'a>(
     };
     let Some(session) = call.session() else { return Ok(to_sign_in(journey.as_ref())) };
     let needs = match &journey {
-        Some(journey) if journey.is_kept() => call.journey_needs(plan, Some(journey)),
+        Some(journey) if journey.is_kept() => call.needs_of(plan, Some(journey), session),
         // Whoever comes by themselves wants to prove something.
-        Some(_) | None => anew(session),
+        Some(_) | None => anew(session, ways::allowed(plan, &session.profile.terms)),
     };
-    match needs.lack(session, call.now) {
+    let needs = owner_sign_in::reachable(plan, session, needs);
+    let rises = match needs.lack_of_proof(session, call.now) {
         None => return Ok(Standing::Elsewhere(Box::new(arrival::leave(portal, call, journey.as_ref())))),
         // A passkey is firm enough by itself, so the session can go on with one; for less, it begins anew.
-        Some(Lack::Strength) if needs.strength < Strength::Passkey => return Ok(to_sign_in(journey.as_ref())),
-        Some(Lack::Strength | Lack::Freshness) => {}
-    }
+        Some(Lack::Strength) if !needs.ways().contains(ProofMethod::Passkey) => return Ok(to_sign_in(journey.as_ref())),
+        Some(lack) => lack == Lack::Strength,
+    };
     let facts = portal.store.sign_in_facts_of(session.user).await?;
-    let asked = facts.filter(|facts| !facts.user.disabled).map(|facts| Asked { session, facts, journey: journey.clone(), needs });
+    let passwords = !plan.auth.mode.is_single_owner();
+    let asked = facts.filter(|facts| !facts.user.disabled);
+    let asked = asked.map(|facts| Asked { session, facts, journey: journey.clone(), needs, passwords, rises });
     match asked {
         Some(asked) if asked.can_prove(portal, plan) => Ok(Standing::Asked(Box::new(asked))),
-        Some(asked) if asked.session.strength < needs.strength => {
-            Ok(Standing::Elsewhere(Box::new(missing(plan, session, journey.as_ref()))))
-        }
+        Some(_) if rises && !is_for_passkey(needs) => Ok(to_sign_in(journey.as_ref())),
+        Some(_) if rises => Ok(Standing::Elsewhere(Box::new(missing(plan, session, journey.as_ref())))),
         // The form at once and not by a redirect: the sign-in page sends whoever has to confirm back here.
         Some(_) | None => {
             Ok(Standing::Elsewhere(Box::new(sign_in::form(portal, plan, call, journey.as_ref(), Shown::default()))))

@@ -109,7 +109,9 @@ pub fn sign_in(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> 
 pub fn confirm(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
     let to = Destination::home();
     let needs = call.needs(plan, &call.host, &to);
-    let needs = call.session().map_or(needs, |session| needs.and(confirm::anew(session)));
+    let needs = call
+        .session()
+        .map_or(needs, |session| needs.and(confirm::anew(session, needs.of_person(&session.profile.terms).methods)));
     to_portal(portal, plan, call, (to, needs))
 }
 

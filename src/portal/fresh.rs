@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::Response;
 
+use crate::model::method::Methods;
 use crate::model::session::Session;
 use crate::model::strength::Strength;
 use crate::plan::whole::Plan;
@@ -11,14 +12,17 @@ use crate::policy::requirement::{Lack, Needs};
 use crate::portal::account::factors::{self, Held};
 use crate::portal::call::Call;
 use crate::portal::confirm;
+use crate::portal::enrol;
 use crate::portal::journey::Journey;
 use crate::portal::service::Portal;
 use crate::portal::sign_in;
 use crate::portal::stop::Stop;
+use crate::portal::ways;
 use crate::portal::why::sign_in_path;
 use crate::store::credentials::SignInFacts;
 use crate::web::refusal::Refusal;
 use crate::web::return_to::Destination;
+use crate::web::text;
 use crate::wire::body::Body;
 
 /// Somebody who may change something about their account, and what they prove themselves with.
@@ -41,7 +45,7 @@ pub fn signed_in<'a>(
     page: &str,
 ) -> Result<&'a Arc<Session>, Box<Response<Body>>> {
     call.session().ok_or_else(|| {
-        let go = way_back(portal, plan, call, (page, Needs::of(plan.auth.require)));
+        let go = way_back(portal, plan, call, (page, plan.auth.needs()));
         Box::new(call.redirect(&sign_in_path(&go, None)))
     })
 }
@@ -64,8 +68,8 @@ pub async fn changing<'a>(
         Err(way) => return Ok(Err(way)),
     };
     let facts = facts(portal, session).await?;
-    let needs = needs(plan, session, &facts);
-    let Some(lack) = needs.lack(session, call.now) else { return Ok(Ok(Proven { session, facts })) };
+    let needs = needs(portal, plan, session, &facts);
+    let Some(lack) = needs.lack_of_proof(session, call.now) else { return Ok(Ok(Proven { session, facts })) };
     let go = way_back(portal, plan, call, (page, needs));
     Ok(Err(Box::new(call.redirect(&match lack {
         Lack::Freshness => confirm::path(&go, None),
@@ -88,15 +92,39 @@ pub async fn strengthening<'a>(
         Ok(proven) => proven,
         Err(way) => return Ok(Err(way)),
     };
+    Ok(if must_not_add(plan, &proven) { Err(Box::new(ask_owner(plan, &proven))) } else { Ok(proven) })
+}
+
+/// As [`strengthening`], for a page that adds what signing in may ask for: within the time that the owner gives for it, a password is
+/// enough.
+///
+/// # Errors
+/// As [`strengthening`].
+pub async fn enrolling<'a>(
+    portal: &Portal,
+    plan: &Plan,
+    call: &'a Call<'_>,
+    page: &str,
+) -> Result<Result<Proven<'a>, Box<Response<Body>>>, Stop> {
+    let proven = match changing(portal, plan, call, page).await? {
+        Ok(proven) => proven,
+        Err(way) => return Ok(Err(way)),
+    };
+    let too_late = || enrol::until(&proven.facts, enrol::longest(plan, proven.session), call.now).is_none();
+    Ok(if must_not_add(plan, &proven) && too_late() { Err(Box::new(ask_owner(plan, &proven))) } else { Ok(proven) })
+}
+
+/// Whether a password is all that somebody has, and not enough for all that they may open.
+fn must_not_add(plan: &Plan, proven: &Proven<'_>) -> bool {
+    // Where there is one owner, one factor is all that is asked for: whoever proved it may add others.
+    let people = !plan.auth.mode.is_single_owner();
     let has_none = Held::of(&proven.facts).second_factors() == 0 && proven.session.strength == Strength::Password;
-    if has_none && factors::may_have_none(plan, proven.session).is_err() {
-        return Ok(Err(Box::new(sign_in::no_second_factor(
-            plan,
-            (&plan.name, proven.session.user_name.as_str()),
-            String::new(),
-        ))));
-    }
-    Ok(Ok(proven))
+    people && has_none && factors::may_have_none(plan, proven.session).is_err()
+}
+
+fn ask_owner(plan: &Plan, proven: &Proven<'_>) -> Response<Body> {
+    let user = proven.session.user_name.as_str();
+    sign_in::no_second_factor(plan, (text::no_second_factor(&plan.name), user), String::new())
 }
 
 /// What somebody who is signed in proves themselves with.
@@ -109,12 +137,20 @@ pub async fn facts(portal: &Portal, session: &Session) -> Result<SignInFacts, St
 }
 
 /// What has to be proven, and how lately, for somebody to change something.
-pub fn needs(plan: &Plan, session: &Session, facts: &SignInFacts) -> Needs {
-    let firmest = if Held::of(facts).second_factors() > 0 { Strength::TwoFactor } else { Strength::Password };
-    Needs { strength: session.strength.max(firmest), max_age: Some(plan.session.sudo_timeout) }
+pub fn needs(portal: &Portal, plan: &Plan, session: &Session, facts: &SignInFacts) -> Needs {
+    // Where there is one owner, a factor is what signs in by itself: the one that did is asked for again.
+    let second = !plan.auth.mode.is_single_owner() && Held::of(facts).second_factors() > 0;
+    let firmest = if second { Strength::TwoFactor } else { Strength::Password };
+    let allowed = ways::allowed(plan, &facts.terms);
+    // Whoever has nothing that counts proves what there is; and never a password alone where there is more.
+    let counts = !allowed.and(ways::held(portal, plan, facts)).at_least(firmest).is_empty();
+    let methods = if counts { allowed } else { Methods::ALL };
+    let strength = session.strength.max(firmest).min(methods.strongest().unwrap_or(Strength::Passkey));
+    Needs { strength, methods, max_age: Some(plan.session.sudo_timeout) }
 }
 
-fn way_back(portal: &Portal, plan: &Plan, call: &Call<'_>, (page, needs): (&str, Needs)) -> String {
+/// The name of a journey back to `page`, one of ours, that asks for `needs`.
+pub fn way_back(portal: &Portal, plan: &Plan, call: &Call<'_>, (page, needs): (&str, Needs)) -> String {
     let journey = Journey::new(portal.entropy, plan.portal.clone(), Destination::ours(page), needs);
     portal.journeys.keep(Some(&journey), call.network(), call.now)
 }

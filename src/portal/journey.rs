@@ -73,7 +73,7 @@ impl Journey {
     /// that lists the apps).
     pub fn of_no_wish(plan: &Plan, host: &Host) -> Option<Self> {
         let app = plan.only_app()?;
-        let needs = Needs::of(app.rules.requirement.strength);
+        let needs = Needs { max_age: None, ..app.rules.requirement.needs() };
         Some(Self { name: None, host: host.clone(), to: Destination::home(), visitor: None, needs })
     }
 }

@@ -25,6 +25,8 @@ use crate::base::seal::MasterKey;
 use crate::base::secret::Secret;
 use crate::model::credential::{Totp, TotpRecipe};
 use crate::model::identity::Identity;
+use crate::model::method::Methods;
+use crate::model::mode::Mode;
 use crate::model::session::Ended;
 use crate::model::strength::Strength;
 use crate::model::user::User;
@@ -195,6 +197,7 @@ pub(super) fn app(name: &str, hosts: Vec<Host>) -> App {
         websocket: WebSockets::default(),
         maintenance: None,
         trust: Trust::default(),
+        enrol_deadline: Duration::ZERO,
         listed: true,
         description: None,
         lifeline: Lifeline::new(),
@@ -225,7 +228,11 @@ pub(super) fn plan(strength: Strength) -> Plan {
             sudo_timeout: HOUR / 4,
         },
         auth: AuthPolicy {
+            mode: Mode::People,
             require: strength,
+            methods: Methods::ALL,
+            self_service: true,
+            enrol_deadline: Duration::ZERO,
             password_min_length: 12,
             totp_issuer: "Example home".into(),
             totp: TotpRecipe::default(),

@@ -25,6 +25,9 @@ pub mod home;
 pub mod journey;
 #[cfg(test)]
 pub mod kit;
+pub mod owner_recovery;
+pub mod owner_set_up;
+pub mod owner_sign_in;
 pub mod passkey;
 pub mod passkey_sign_in;
 pub mod recovered;
@@ -41,4 +44,5 @@ pub mod sign_out;
 pub mod stop;
 pub mod ticket;
 pub mod tries;
+pub mod ways;
 pub mod why;

@@ -1,5 +1,5 @@
 //! Signing in with a passkey, without a name and without a password. One that did not verify its user is no more than a second
-//! step: the password is asked for, and the key once more after it.
+//! step: the password is asked for, and the key once more after it. Where there is one owner it is one factor, like a code.
 
 use http::{Response, StatusCode};
 use tokio::time::Instant;
@@ -9,6 +9,7 @@ use crate::auth::throttle::Wait;
 use crate::base::units::in_words;
 use crate::model::audit::{Deed, Outcome};
 use crate::model::event::Event;
+use crate::model::method::Method as ProofMethod;
 use crate::model::session::Proofs;
 use crate::model::strength::Strength;
 use crate::observe::metrics::{Attempt, Method};
@@ -16,17 +17,20 @@ use crate::plan::whole::Plan;
 use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
 use crate::portal::journey::Journey;
+use crate::portal::owner_sign_in;
 use crate::portal::passkey::{self, BUTTON, METHOD, Right, Wanted, Wrong};
 use crate::portal::service::Portal;
 use crate::portal::sign_in::{self, Shown};
 use crate::portal::stop::Stop;
 use crate::portal::tries;
+use crate::portal::ways;
 use crate::web::form::Form;
 use crate::web::keys;
 use crate::web::page::Alert;
 use crate::web::text;
 use crate::wire::body::Body;
 
+const FAILED: &str = Event::SignInFailed.name();
 const THROTTLED: &str = Event::Throttled.name();
 
 /// Judges the answer in a form of the sign-in page that has proven where it comes from.
@@ -56,7 +60,20 @@ pub async fn submit(
     portal.metrics.attempt_took(Method::Passkey, began.elapsed());
     match judged {
         Err(wrong) => Ok(page(refused(&wrong))),
-        Ok(right) if !right.shown.verified => {
+        Ok(right) if !owner_sign_in::admits(portal, plan, right.user.id).await? => {
+            tracing::warn!(event = FAILED, user = %right.user.name, method = METHOD, reason = "not the only account", request = call.request_id);
+            Ok(page(refused(&Wrong { reason: Refused::Unknown, user: None, forget: None })))
+        }
+        Ok(right) if !counts(portal, plan, &right).await? => {
+            let entry = call.entry(Deed::SignInFailed).of(&right.user).by(METHOD).came_to(Outcome::Failed);
+            portal.store.record(entry.because("not a way that counts for them")).await?;
+            let (user, ip) = (&right.user.name, plan.log.shown(call.client));
+            tracing::warn!(event = FAILED, %user, %ip, method = METHOD, reason = "does not count", request = call.request_id);
+            portal.metrics.attempt(Method::Passkey, Attempt::BadCredentials);
+            let alert = Some(Alert::new(BUTTON, keys::NOT_ALONE));
+            Ok(page(Shown { status: StatusCode::UNPROCESSABLE_ENTITY, alert, ..Shown::default() }))
+        }
+        Ok(right) if !right.shown.verified && !plan.auth.mode.is_single_owner() => {
             let notice = Some(keys::PASSWORD_FIRST.to_owned());
             Ok(page(Shown { notice, name: right.user.name.as_str(), ..Shown::default() }))
         }
@@ -67,6 +84,16 @@ pub async fn submit(
     }
 }
 
+/// Whether a passkey by itself counts for its holder; for whoever has nothing that does, it leads to where they add that.
+async fn counts(portal: &Portal, plan: &Plan, right: &Right) -> Result<bool, Stop> {
+    if !plan.auth.methods.contains(ProofMethod::Passkey) {
+        return Ok(false);
+    }
+    let Some(facts) = portal.store.sign_in_facts_of(right.user.id).await? else { return Ok(false) };
+    let allowed = ways::allowed(plan, &facts.terms);
+    Ok(allowed.contains(ProofMethod::Passkey) || allowed.and(ways::held(portal, plan, &facts)).is_empty())
+}
+
 /// Opens the session; `None` if the key was used with the same count, or taken away, this very moment.
 async fn enter(
     portal: &Portal,
@@ -75,8 +102,9 @@ async fn enter(
     (sent, right, journey): (&Form, &Right, Option<&Journey>),
 ) -> Result<Option<Response<Body>>, Stop> {
     let remember = plan.session.remember.is_some() && sent.get("remember").is_some();
+    let strength = right.proof().lifts_to().unwrap_or(Strength::Password);
     let proofs = Proofs { passkey: Some(call.now), ..Proofs::default() };
-    let proven = Proven { user: right.user.id, strength: Strength::Passkey, proofs, remember };
+    let proven = Proven { user: right.user.id, strength, proofs, remember };
     let (prepared, session) = arrival::prepare(portal, plan, call, proven);
     let told = call.entry(Deed::SignIn).with(&call.agent()).by(METHOD).detailed(call.host.as_str());
     let Some(session) = portal.store.telling(told).open_by(right.proof(), session).await? else { return Ok(None) };

@@ -66,7 +66,7 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     }
     let journey = call.journey(portal, plan, sent.text("go"));
     let go = portal.journeys.keep(journey.as_ref(), call.network(), call.now);
-    enrol::begin(portal, plan, call, (&facts, session.id), (&go, "after a recovery code")).await
+    enrol::begin(portal, plan, call, (&facts, session.id), (&go, "after a recovery code", call.now.plus(enrol::LIFE))).await
 }
 
 /// How many codes are left to whoever began this session with one; `None` if it began otherwise.

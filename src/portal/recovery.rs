@@ -14,11 +14,13 @@ use crate::model::audit::{Deed, Outcome};
 use crate::model::event::Event;
 use crate::model::session::Proofs;
 use crate::model::strength::Strength;
+use crate::model::user::User;
 use crate::observe::metrics::{Attempt, Method};
 use crate::plan::whole::Plan;
 use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
 use crate::portal::guard;
+use crate::portal::owner_recovery;
 use crate::portal::recovered;
 use crate::portal::second_factor::{self, HalfDone};
 use crate::portal::service::Portal;
@@ -36,8 +38,8 @@ use crate::wire::body::Body;
 pub const PAGE: &str = "/.doorward/login/recovery";
 /// What the token of this form is good for.
 const PURPOSE: &str = "recovery";
-// How the log names what happens here.
-const METHOD: &str = "recovery code";
+/// How the log names what happens here.
+pub const METHOD: &str = "recovery code";
 const FAILED: &str = Event::SignInFailed.name();
 const THROTTLED: &str = Event::Throttled.name();
 
@@ -54,10 +56,15 @@ struct RecoveryPage<'a> {
 }
 
 /// What a try came to.
-enum Tried {
+#[derive(Debug)]
+pub enum Tried {
+    /// It is one, to be spent.
     Right(Proof),
+    /// It is none, and what its visitor is told.
     Wrong(&'static str),
+    /// It was not looked at.
     Wait(Wait),
+    /// There was no time to.
     Busy,
 }
 
@@ -66,8 +73,12 @@ enum Tried {
 /// # Errors
 /// [`Stop`] when the store does not answer.
 pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Response<Body>, Stop> {
+    if plan.auth.mode.is_single_owner() {
+        return Ok(owner_recovery::show(portal, plan, call));
+    }
     let query = call.query();
     match second_factor::half_done(portal, plan, call, &query).await? {
+        Some(half_done) if !half_done.step.counts_codes => Ok(call.redirect(&half_done.path(portal, call, second_factor::PAGE))),
         Some(half_done) => Ok(form(portal, plan, call, &half_done, (StatusCode::OK, None))),
         None => Ok(second_factor::start_again(portal, plan, call, &query)),
     }
@@ -78,11 +89,18 @@ pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Respo
 /// # Errors
 /// [`Stop`] for a foreign or unreadable form, or when the store does not answer.
 pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -> Result<Response<Body>, Stop> {
+    if plan.auth.mode.is_single_owner() {
+        return owner_recovery::submit(portal, plan, call, body).await;
+    }
     let sent = guard::read(call, body).await?;
     let Some(half_done) = second_factor::half_done(portal, plan, call, &sent).await? else {
         portal.metrics.attempt(Method::Recovery, Attempt::Expired);
         return Ok(second_factor::start_again(portal, plan, call, &sent));
     };
+    // A recovery code stands in for one from an app, where that counts.
+    if !half_done.step.counts_codes {
+        return Ok(call.redirect(&half_done.path(portal, call, second_factor::PAGE)));
+    }
     let answer = |status, text: String| form(portal, plan, call, &half_done, (status, Some(Alert::new("code", text))));
     if guard::prove(portal, call, &sent, PURPOSE).is_err() {
         return Ok(answer(StatusCode::FORBIDDEN, rescue::FORM_TOO_OLD.to_owned()));
@@ -92,7 +110,7 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     let Some(code) = Code::parse(sent.secret("code").expose()) else {
         return Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, rescue::NO_CODE.to_owned()));
     };
-    let mut tried = attempt(portal, plan, call, &half_done, &code).await?;
+    let mut tried = attempt(portal, plan, call, (Some(&half_done.facts.user), &code)).await?;
     portal.metrics.attempt_took(Method::Recovery, began.elapsed());
     if let Tried::Right(proof) = tried {
         match finish(portal, plan, call, &half_done, proof).await? {
@@ -143,25 +161,31 @@ fn form(
         token: guard::token(portal, call, half_done.visitor.hash().as_bytes(), PURPOSE),
         ceremony: &half_done.text,
         go: portal.journeys.keep(half_done.journey.as_ref(), call.network(), call.now),
-        has_app: !half_done.facts.totps.is_empty(),
+        has_app: half_done.step.code,
     };
     page::render(status, &page)
 }
 
 /// Counts a try, then makes it: one run of the hash, whether there is a code in that row, none, or a used one.
-async fn attempt(portal: &Portal, plan: &Plan, call: &Call<'_>, half_done: &HalfDone, code: &Code) -> Result<Tried, Stop> {
-    let user = &half_done.facts.user;
-    if let Err(wait) = tries::enter(portal, plan, call, Some(&user.name))? {
+///
+/// # Errors
+/// [`Stop`] from a barred network, or when the store does not answer.
+pub async fn attempt(portal: &Portal, plan: &Plan, call: &Call<'_>, (user, code): (Option<&User>, &Code)) -> Result<Tried, Stop> {
+    let name = user.map(|user| &user.name);
+    if let Err(wait) = tries::enter(portal, plan, call, name)? {
         return Ok(Tried::Wait(wait));
     }
     // Before it is counted: a try that we had no time for is not held against anybody.
-    let known = tries::is_known(portal, call, Some(&user.name));
+    let known = tries::is_known(portal, call, name);
     let Ok(slot) = portal.hasher.slot_for(known).await else { return Ok(Tried::Busy) };
-    if let Err(refused) = portal.store.try_factor(tries::attempt(plan, call, Some(&user.name), Factor::Recovery)).await? {
+    if let Err(refused) = portal.store.try_factor(tries::attempt(plan, call, name, Factor::Recovery)).await? {
         drop(slot);
         return Ok(Tried::Wait(tries::held(portal, plan, call, refused).await));
     }
-    let row = portal.store.recovery_row(user.id, code.row()).await?;
+    let row = match user {
+        Some(user) => portal.store.recovery_row(user.id, code.row()).await?,
+        None => None,
+    };
     let hash = row.as_ref().map_or_else(|| password::decoy().clone(), |row| row.hash.clone());
     let secret: Secret<String> = code.secret().clone();
     let right = slot.verify(hash, secret).await;

@@ -4,6 +4,7 @@ use http::{Method, Response};
 
 use crate::plan::whole::Plan;
 use crate::portal::account;
+use crate::portal::account::door;
 use crate::portal::arrival;
 use crate::portal::call::{Call, Visit};
 use crate::portal::confirm;
@@ -86,6 +87,17 @@ async fn sign_in_page(
     call: &Call<'_>,
     (page, act, body): (Page<'_>, Act, Body),
 ) -> Result<Response<Body>, Stop> {
+    let account = match (&page, &act) {
+        (Page::Security(rest), act) => Some((*rest, matches!(act, Act::Submit))),
+        // What is sent there puts another authenticator in the place of all there are.
+        (Page::Recovered, Act::Submit) => Some(("recovered", true)),
+        _ => None,
+    };
+    if let Some(asked) = account
+        && let Some(elsewhere) = door::keep(portal, plan, call, asked).await?
+    {
+        return Ok(elsewhere);
+    }
     match (page, act) {
         (Page::Home, Act::Show) => home::show(portal, plan, call).await,
         (Page::Home, Act::Submit) => home::dismiss(portal, call, body).await,

@@ -32,6 +32,7 @@ use crate::portal::service::Portal;
 use crate::portal::sign_in::{self, CEREMONY, Shown};
 use crate::portal::stop::Stop;
 use crate::portal::tries;
+use crate::portal::ways::Step;
 use crate::store::ceremonies::Ceremony;
 use crate::store::credentials::SignInFacts;
 use crate::store::proof::Proof;
@@ -45,6 +46,8 @@ use crate::web::return_to::Destination;
 use crate::web::text;
 use crate::wire::body::Body;
 
+/// This page.
+pub const PAGE: &str = "/.doorward/login/code";
 /// What the token of this form is good for.
 const PURPOSE: &str = "code";
 // How the log names what happens here.
@@ -64,6 +67,8 @@ struct CodePage<'a> {
     go: String,
     /// Whether there is an authenticator to ask.
     code: bool,
+    /// Whether a recovery code counts in its place.
+    recovery: bool,
     passkey: Option<Ask>,
 }
 
@@ -80,6 +85,8 @@ pub struct HalfDone {
     pub facts: SignInFacts,
     /// Where they want to go.
     pub journey: Option<Journey>,
+    /// What they may be asked for on the way there.
+    pub step: Step,
 }
 
 impl HalfDone {
@@ -91,7 +98,7 @@ impl HalfDone {
 
     /// What is asked for first.
     fn field(&self) -> &'static str {
-        if self.facts.totps.is_empty() { BUTTON } else { "code" }
+        if self.step.code { "code" } else { BUTTON }
     }
 
     /// The path of a page on which it can go on.
@@ -123,9 +130,7 @@ pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Respo
     let query = call.query();
     match half_done(portal, plan, call, &query).await? {
         // The app is gone, the codes are not.
-        Some(half_done) if half_done.facts.totps.is_empty() && half_done.facts.passkeys.is_empty() => {
-            Ok(call.redirect(&half_done.path(portal, call, recovery::PAGE)))
-        }
+        Some(half_done) if !half_done.step.asks() => Ok(call.redirect(&half_done.path(portal, call, recovery::PAGE))),
         Some(half_done) => Ok(form(portal, plan, call, &half_done, (StatusCode::OK, None))),
         None => Ok(start_again(portal, plan, call, &query)),
     }
@@ -147,6 +152,9 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     }
     if sent.get(ANSWER).is_some() {
         return by_passkey(portal, plan, call, (&sent, &half_done)).await;
+    }
+    if !half_done.step.code {
+        return Err(Refusal::BadRequest.into());
     }
     let whose = (&half_done.facts.user.name, Factor::Code);
     if let Err(wait) = tries::begin(portal, plan, call, whose).await? {
@@ -186,8 +194,8 @@ fn form(
     half_done: &HalfDone,
     (status, alert): (StatusCode, Option<Alert>),
 ) -> Response<Body> {
-    let (step, verification) = (Wanted::Step(half_done.ceremony.id), plan.auth.passkeys.verification);
-    let passkeys = &half_done.facts.passkeys;
+    let (step, verification) = (Wanted::Step(half_done.ceremony.id), half_done.step.verification);
+    let passkeys = &half_done.step.keys;
     let ask = || passkey::ask(portal, plan, call, (half_done.visitor.hash(), step), (passkeys, verification));
     let passkey = if passkeys.is_empty() { None } else { ask() };
     let asks = passkey.is_some();
@@ -199,7 +207,8 @@ fn form(
         token: guard::token(portal, call, half_done.visitor.hash().as_bytes(), PURPOSE),
         ceremony: &half_done.text,
         go: portal.journeys.keep(half_done.journey.as_ref(), call.network(), call.now),
-        code: !half_done.facts.totps.is_empty(),
+        code: half_done.step.code,
+        recovery: half_done.step.counts_codes,
         passkey,
     };
     page::render_asking(status, &page, asks)
@@ -212,6 +221,10 @@ fn form(
 /// [`Stop`] when the store does not answer, or is asked too much.
 pub async fn half_done(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -> Result<Option<HalfDone>, Stop> {
     let (Some(visitor), Some(token)) = (call.visitor(), Token::parse(sent.text("c"))) else { return Ok(None) };
+    // Begun with a password, before nobody was asked for one any more.
+    if plan.auth.mode.is_single_owner() {
+        return Ok(None);
+    }
     if let Err(wait) = portal.budgets.links.spend(call.network()) {
         return Err(Refusal::TooMany { wait }.into());
     }
@@ -221,13 +234,17 @@ pub async fn half_done(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &For
         return Ok(None);
     }
     let Some(facts) = portal.store.sign_in_facts_of(ceremony.user).await? else { return Ok(None) };
-    if facts.user.disabled || !has_second_step(&facts) {
+    if facts.user.disabled {
         return Ok(None);
     }
     let journey = portal.journeys.find(sent.text("go"), call.now).or_else(|| begun_for(portal, &ceremony));
     let journey = journey.filter(|journey| journey.leads_somewhere(plan));
     let journey = journey.or_else(|| Journey::of_no_wish(plan, &call.host));
-    Ok(Some(HalfDone { text: token.to_text().expose().clone(), visitor, ceremony, facts, journey }))
+    let step = Step::of(plan, &facts, call.journey_needs(plan, journey.as_ref()));
+    if step.is_nothing() {
+        return Ok(None);
+    }
+    Ok(Some(HalfDone { text: token.to_text().expose().clone(), visitor, ceremony, facts, journey, step }))
 }
 
 /// Where a sign-in led when its first step was taken: that is on disk, and a restart in between costs nobody their way.
@@ -312,8 +329,11 @@ async fn by_passkey(
         portal.metrics.attempt(Method::Passkey, Attempt::Throttled);
         return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(wait).text), wait));
     }
+    if half_done.step.keys.is_empty() {
+        return Err(Refusal::BadRequest.into());
+    }
     let wanted = (sent, Wanted::Step(half_done.ceremony.id));
-    let whose = (Some(half_done.ceremony.user), plan.auth.passkeys.verification);
+    let whose = (Some(half_done.ceremony.user), half_done.step.verification);
     let refused = |reason| answer(StatusCode::UNPROCESSABLE_ENTITY, keys::refused(reason).to_owned());
     match passkey::judge(portal, plan, call, wanted, whose).await? {
         Err(wrong) => Ok(refused(wrong.reason)),
@@ -327,14 +347,13 @@ async fn by_passkey(
     }
 }
 
-/// Whether somebody has anything for the second step.
-fn has_second_step(facts: &SignInFacts) -> bool {
-    !facts.totps.is_empty() || !facts.passkeys.is_empty() || facts.recovery_left > 0
-}
-
 /// The label of the field for a code of any of these authenticators.
 pub fn label(totps: &[Totp]) -> String {
-    let mut lengths: Vec<u32> = totps.iter().map(|totp| totp.recipe.digits).collect();
+    label_of(totps.iter().map(|totp| totp.recipe.digits).collect())
+}
+
+/// The same for codes of these lengths.
+pub fn label_of(mut lengths: Vec<u32>) -> String {
     lengths.sort_unstable();
     lengths.dedup();
     match lengths.as_slice() {

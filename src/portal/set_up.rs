@@ -1,4 +1,5 @@
-//! Setting up an account from a one-time link: a password, then an authenticator app or a passkey, then recovery codes, then in.
+//! Setting up an account from a one-time link: a password, then an authenticator app or a passkey, then recovery codes, then in. Where
+//! one owner has the only account there is no password, and the first step is the app or the passkey.
 //!
 //! Looking at the link uses nothing up: mail scanners and link previews look too. What is chosen waits in the store beside
 //! the link until a code or the passkey itself proves that it works and its holder says to have saved the recovery codes; only then the
@@ -16,6 +17,7 @@ use crate::base::units::in_words;
 use crate::model::audit::Deed;
 use crate::model::credential::{RecoverySetId, Totp, TotpRecipe};
 use crate::model::event::Event;
+use crate::model::mode::Mode;
 use crate::model::session::Proofs;
 use crate::model::strength::Strength;
 use crate::model::user::UserName;
@@ -24,6 +26,8 @@ use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
 use crate::portal::codes::{Frame, Sheet};
 use crate::portal::guard::{self, Unproven};
+use crate::portal::owner_set_up;
+use crate::portal::owner_sign_in;
 use crate::portal::passkey::{ANSWER, Ask};
 use crate::portal::service::Portal;
 use crate::portal::set_up_passkey;
@@ -33,6 +37,7 @@ use crate::store::links::{Enrolled, Link, Pending};
 use crate::web::asset;
 use crate::web::form::Form;
 use crate::web::keys;
+use crate::web::owner;
 use crate::web::page::{self, Alert};
 use crate::web::qr;
 use crate::web::refusal::Refusal;
@@ -76,6 +81,7 @@ struct AuthenticatorPage<'a> {
     uri: &'a str,
     issuer: &'a str,
     recipe: TotpRecipe,
+    number: u8,
     steps: u8,
     go: &'a str,
     passkey: Option<Ask>,
@@ -146,8 +152,8 @@ impl Step {
 /// # Errors
 /// [`Stop`]: a 404 without a valid link, or the store does not answer.
 pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>, token: &str) -> Result<Response<Body>, Stop> {
-    let set_up = open(portal, call, token).await?;
-    let step = Step::of(&call.query());
+    let set_up = open(portal, plan, call, token).await?;
+    let step = first_of(plan, Step::of(&call.query()));
     Ok(page(portal, plan, call, &set_up, Shown { step, status: StatusCode::OK, alert: None }))
 }
 
@@ -156,9 +162,9 @@ pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>, token: &str) ->
 /// # Errors
 /// As [`show`], and for a foreign or unreadable form.
 pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, (token, body): (&str, Body)) -> Result<Response<Body>, Stop> {
-    let set_up = open(portal, call, token).await?;
+    let set_up = open(portal, plan, call, token).await?;
     let sent = guard::read(call, body).await?;
-    let step = Step::of(&sent);
+    let step = first_of(plan, Step::of(&sent));
     if let Err(unproven) = guard::prove(portal, call, &sent, PURPOSE) {
         let text = match unproven {
             Unproven::NoCookie => text::cookie_refused(call.host.as_str()),
@@ -188,21 +194,35 @@ fn has_codes_to_show(plan: &Plan, pending: &Pending) -> bool {
 }
 
 /// The link behind `token`. What is no valid link is a page that does not exist.
-async fn open(portal: &Portal, call: &Call<'_>, token: &str) -> Result<SetUp, Stop> {
+async fn open(portal: &Portal, plan: &Plan, call: &Call<'_>, token: &str) -> Result<SetUp, Stop> {
     let token = Token::parse(token).ok_or(Refusal::NotFound)?;
     if let Err(wait) = portal.budgets.links.spend(call.network()) {
         return Err(Refusal::TooMany { wait }.into());
     }
     let hash = token.hash();
-    let link = portal.store.link(hash).await?.ok_or(Refusal::NotFound)?;
-    if link.user.disabled || call.now >= link.expires_at {
+    let mut link = portal.store.link(hash).await?.ok_or(Refusal::NotFound)?;
+    if link.user.disabled || call.now >= link.expires_at || !owner_sign_in::admits(portal, plan, link.user.id).await? {
         return Err(Refusal::NotFound.into());
+    }
+    match (plan.auth.mode, &link.pending) {
+        (Mode::SingleOwner, None) => link.pending = Some(owner_set_up::begun(portal, plan, call, hash).await?),
+        // Begun while nobody was asked for a password: one has to be chosen first.
+        (Mode::People, Some(pending)) if pending.password.is_none() => link.pending = None,
+        (Mode::People | Mode::SingleOwner, _) => {}
     }
     let known = call.visitor();
     let new_visitor = known.is_none();
     let visitor = known.unwrap_or_else(|| Token::draw(portal.entropy));
     let go = Token::parse(call.query().text("go")).map_or_else(String::new, |go| format!("&go={}", go.to_text().expose()));
     Ok(SetUp { link, hash, path: format!("/.doorward/setup/{}", token.to_text().expose()), go, visitor, new_visitor })
+}
+
+/// The step, or the first there is.
+fn first_of(plan: &Plan, step: Step) -> Step {
+    match step {
+        Step::Password if plan.auth.mode.is_single_owner() => Step::Authenticator,
+        step => step,
+    }
 }
 
 /// One of the forms; the second only once there is an authenticator to show, the third only once it is proven.
@@ -271,6 +291,7 @@ fn authenticator_page(
         uri: uri.expose(),
         issuer,
         recipe: totp.recipe,
+        number: if plan.auth.mode.is_single_owner() { 1 } else { 2 },
         steps: steps(plan),
         go: &set_up.go,
         passkey,
@@ -281,7 +302,7 @@ fn authenticator_page(
 
 /// How many steps there are.
 fn steps(plan: &Plan) -> u8 {
-    if plan.auth.recovery_codes > 0 { 3 } else { 2 }
+    1 + u8::from(!plan.auth.mode.is_single_owner()) + u8::from(plan.auth.recovery_codes > 0)
 }
 
 /// Keeps the password beside the link. An authenticator that waits there already stays: it may have been scanned.
@@ -395,7 +416,7 @@ fn sheet_page(
     (sheet, status, alert): (&Sheet, StatusCode, Option<Alert>),
 ) -> Response<Body> {
     let token = guard::token(portal, call, set_up.visitor.hash().as_bytes(), PURPOSE);
-    let frame = Frame { user: set_up.link.user.name.as_str(), step: Some(rescue::step(3, steps(plan))), token, alert };
+    let frame = Frame { user: set_up.link.user.name.as_str(), step: Some(rescue::step(steps(plan), steps(plan))), token, alert };
     dressed(set_up, sheet.page(portal, plan, call, (status, frame)))
 }
 
@@ -436,13 +457,14 @@ async fn complete(
     let (enrolled, at) = link.pending.as_ref().and_then(|pending| pending.proven.as_ref()).ok_or(Refusal::NotFound)?;
     // As long ago as it was: whoever saved the codes a day later has proven nothing new.
     let at = Some(*at);
+    let alone = plan.auth.mode.is_single_owner();
+    let password = at.filter(|_| !alone);
+    let two = if alone { Strength::Password } else { Strength::TwoFactor };
     let (strength, factor, proofs) = match enrolled {
-        Enrolled::Authenticator { .. } => {
-            (Strength::TwoFactor, "authenticator", Proofs { password: at, code: at, passkey: None })
-        }
+        Enrolled::Authenticator { .. } => (two, "authenticator", Proofs { password, code: at, passkey: None }),
         Enrolled::Passkey(key) => {
-            let strength = if key.made.verified { Strength::Passkey } else { Strength::TwoFactor };
-            (strength, "passkey", Proofs { password: at, code: None, passkey: at })
+            let strength = if key.made.verified { Strength::Passkey } else { two };
+            (strength, "passkey", Proofs { password, code: None, passkey: at })
         }
     };
     let proven = Proven { user: link.user.id, strength, proofs, remember: false };
@@ -450,9 +472,11 @@ async fn complete(
     let agent = call.agent();
     let set = call.entry(if set_up.link.is_first { Deed::SetUp } else { Deed::CredentialChanged }).with(&agent).by("set-up link");
     let told = call.entry(Deed::SignIn).with(&agent).by("set-up link").detailed(call.host.as_str());
-    let what = match codes {
-        Some(_) => format!("password, {factor} and recovery codes"),
-        None => format!("password and {factor}"),
+    let what = match (alone, codes.is_some()) {
+        (false, true) => format!("password, {factor} and recovery codes"),
+        (false, false) => format!("password and {factor}"),
+        (true, true) => format!("{factor} and recovery codes"),
+        (true, false) => factor.to_owned(),
     };
     let store = portal.store.telling(set.detailed(what)).telling(told);
     let Some(session) = store.complete_link(set_up.hash, codes, session).await? else {

@@ -16,22 +16,27 @@ use crate::model::attempt::Factor;
 use crate::model::audit::{Deed, Outcome};
 use crate::model::contact::Contact;
 use crate::model::event::Event;
-use crate::model::session::Proofs;
+use crate::model::method::{Method as ProofMethod, Methods};
+use crate::model::session::{Proofs, Session};
 use crate::model::strength::Strength;
 use crate::model::user::UserName;
 use crate::observe::metrics::{Attempt, Method};
 use crate::plan::whole::Plan;
+use crate::policy::requirement::Needs;
 use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
 use crate::portal::confirm;
+use crate::portal::enrol;
 use crate::portal::guard::{self, Unproven};
 use crate::portal::hand_off;
 use crate::portal::journey::Journey;
+use crate::portal::owner_sign_in;
 use crate::portal::passkey::{self, ANSWER, Ask, Wanted};
 use crate::portal::passkey_sign_in;
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
 use crate::portal::tries;
+use crate::portal::ways::Step;
 use crate::portal::why::Why;
 use crate::store::attempts::Held;
 use crate::store::ceremonies::Ceremony;
@@ -47,7 +52,7 @@ use crate::wire::body::Body;
 use crate::wire::cookie;
 
 /// What the token of this form is good for.
-const PURPOSE: &str = "sign in";
+pub const PURPOSE: &str = "sign in";
 // How the log names what happens here.
 const METHOD: &str = "password";
 const FAILED: &str = Event::SignInFailed.name();
@@ -69,6 +74,10 @@ struct SignInPage<'a> {
     name: &'a str,
     remember: Option<String>,
     remembered: bool,
+    /// Whether a password is asked for.
+    password: bool,
+    /// Whether a passkey can be asked for where it is all that opens this.
+    reachable: bool,
     passkey: Option<Ask>,
     forget: Option<String>,
 }
@@ -77,10 +86,17 @@ struct SignInPage<'a> {
 #[template(config = ".askama.toml", path = "no_second_factor.html")]
 struct NoSecondFactorPage<'a> {
     installation: &'a str,
-    app: &'a str,
+    detail: String,
     user: &'a str,
     contact: Option<&'a Contact>,
     go: String,
+}
+
+#[derive(Template)]
+#[template(config = ".askama.toml", path = "no_way.html")]
+struct NoWayPage<'a> {
+    installation: &'a str,
+    detail: String,
 }
 
 /// What the form shows besides itself.
@@ -135,7 +151,14 @@ pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
         return call.redirect(&confirm::path(&go, why));
     }
     let why = why.map(|why| why.notice(&plan.session));
-    if call.session().is_some() && call.journey_needs(plan, journey.as_ref()).strength == Strength::Passkey {
+    if let Some(page) = no_way(plan, call, journey.as_ref()) {
+        return page;
+    }
+    let for_passkey = |session: &Session| {
+        let needs = call.needs_of(plan, journey.as_ref(), session);
+        confirm::is_for_passkey(owner_sign_in::reachable(plan, session, needs))
+    };
+    if call.session().is_some_and(|session| for_passkey(session)) {
         // Whose passkey it has to be is known, so that is where they are asked for it.
         let go = portal.journeys.keep(journey.as_ref(), call.network(), call.now);
         return call.redirect(&confirm::path(&go, None));
@@ -160,6 +183,12 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     }
     if sent.get(ANSWER).is_some() {
         return passkey_sign_in::submit(portal, plan, call, (&sent, journey)).await;
+    }
+    if plan.auth.mode.is_single_owner() {
+        return owner_sign_in::submit(portal, plan, call, (&sent, journey)).await;
+    }
+    if !takes_password(plan, call, journey.as_ref()) {
+        return Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, Alert::new("passkey", text::NO_PASSWORDS)));
     }
     let began = Instant::now();
     let name = sent.text("name").parse::<UserName>().ok();
@@ -198,10 +227,15 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
 
 /// The form itself. A browser without our cookie gets one: the token of the form is bound to it.
 pub fn form(portal: &Portal, plan: &Plan, call: &Call<'_>, journey: Option<&Journey>, shown: Shown<'_>) -> Response<Body> {
+    if plan.auth.mode.is_single_owner() {
+        return owner_sign_in::form(portal, plan, call, journey, shown);
+    }
     let known = call.visitor();
     let visitor = known.clone().unwrap_or_else(|| Token::draw(portal.entropy));
     let asked = (visitor.hash(), Wanted::SignIn);
-    let passkey = passkey::ask(portal, plan, call, asked, (&[], plan.auth.passkeys.verification));
+    let alone = offered(plan, call, journey).contains(ProofMethod::Passkey);
+    let ask = || passkey::ask(portal, plan, call, asked, (&[], plan.auth.passkeys.verification));
+    let passkey = if alone { ask() } else { None };
     let asks = passkey.is_some();
     let page = SignInPage {
         installation: &plan.name,
@@ -213,6 +247,8 @@ pub fn form(portal: &Portal, plan: &Plan, call: &Call<'_>, journey: Option<&Jour
         name: shown.name,
         remember: plan.session.remember.map(|duration| text::remember(&in_words(duration))),
         remembered: shown.remembered,
+        password: takes_password(plan, call, journey),
+        reachable: !alone || passkey.is_some(),
         passkey,
         forget: shown.forget,
     };
@@ -281,7 +317,8 @@ async fn proceed(
 ) -> Result<Response<Body>, Stop> {
     let remember = plan.session.remember.is_some() && sent.get("remember").is_some();
     let user = &facts.user;
-    if !facts.totps.is_empty() || !facts.passkeys.is_empty() || facts.recovery_left > 0 {
+    let needs = call.journey_needs(plan, journey.as_ref());
+    if !Step::of(plan, &facts, needs).is_nothing() {
         let id = Token::draw(portal.entropy);
         let visitor = call.visitor().ok_or(Refusal::BadRequest)?;
         let ceremony = Ceremony {
@@ -299,10 +336,10 @@ async fn proceed(
         let location = format!("/.doorward/login/code?c={}&go={go}", id.to_text().expose());
         return Ok(call.redirect(&location));
     }
-    if call.journey_needs(plan, journey.as_ref()).strength > Strength::Password {
-        let go = portal.journeys.keep(journey.as_ref(), call.network(), call.now);
-        let app = journey.and_then(|journey| journey.app(plan)).map_or(&plan.name, |app| &app.name);
-        return Ok(no_second_factor(plan, (app, user.name.as_str()), go));
+    // On our own pages as well: a password opens no session that counts nowhere.
+    let needs = Needs { methods: needs.methods.and(plan.auth.methods), ..needs }.of_person(&facts.terms);
+    if !needs.ways().contains(ProofMethod::Password) {
+        return lacking(portal, plan, call, (&facts, needs), journey.as_ref()).await;
     }
     let proven = Proven {
         user: user.id,
@@ -321,12 +358,68 @@ fn typed(sent: &Form) -> Shown<'_> {
     Shown { name: sent.text("name"), remembered: sent.get("remember").is_some(), ..Shown::default() }
 }
 
-/// The page for somebody who has no second factor where one is needed, and cannot give themselves one.
-pub fn no_second_factor(plan: &Plan, (app, user): (&str, &str), go: String) -> Response<Body> {
-    page::render(
-        StatusCode::FORBIDDEN,
-        &NoSecondFactorPage { installation: &plan.name, app, user, contact: plan.support.as_ref(), go },
-    )
+/// For somebody whose password is right and not enough: on to adding what is, as long as the owner allows it, else the page that says
+/// who helps.
+async fn lacking(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    (facts, needs): (&SignInFacts, Needs),
+    journey: Option<&Journey>,
+) -> Result<Response<Body>, Stop> {
+    let (user, app) = (facts.user.name.as_str(), destination(plan, journey));
+    if needs.ways().is_empty() {
+        return Ok(no_way_page(plan, text::no_way_for(app, user)));
+    }
+    let deadline = enrol::deadline(plan, journey);
+    if let Some(until) = enrol::until(facts, deadline, call.now)
+        && let Some(response) = enrol::lead(portal, plan, call, (facts, needs), (journey, until)).await?
+    {
+        return Ok(response);
+    }
+    let code = needs.ways().contains(ProofMethod::PasswordTotp);
+    let detail = match code {
+        true if !deadline.is_zero() => text::enrol_too_late(app),
+        true => text::no_second_factor(app),
+        false => text::needs_other_way(app),
+    };
+    let go = portal.journeys.keep(journey, call.network(), call.now);
+    Ok(no_second_factor(plan, (detail, user), go))
+}
+
+/// The ways that open where somebody wants to go, by the configuration alone: who they are is not known yet.
+fn offered(plan: &Plan, call: &Call<'_>, journey: Option<&Journey>) -> Methods {
+    call.journey_needs(plan, journey).methods.and(plan.auth.methods)
+}
+
+/// Whether a password is asked for: where one begins a way that counts, or where somebody may add another with it.
+fn takes_password(plan: &Plan, call: &Call<'_>, journey: Option<&Journey>) -> bool {
+    offered(plan, call, journey).take_password() || !enrol::deadline(plan, journey).is_zero()
+}
+
+/// What somebody wants to open, by its name.
+fn destination<'a>(plan: &'a Plan, journey: Option<&Journey>) -> &'a str {
+    journey.and_then(|journey| journey.app(plan)).map_or(&plan.name, |app| &app.name)
+}
+
+/// The page for whatever nobody can prove enough for, or not this visitor.
+fn no_way(plan: &Plan, call: &Call<'_>, journey: Option<&Journey>) -> Option<Response<Body>> {
+    let app = destination(plan, journey);
+    if call.journey_needs(plan, journey).ways().is_empty() {
+        return Some(no_way_page(plan, text::no_way(app)));
+    }
+    let session = call.session().filter(|session| call.needs_of(plan, journey, session).ways().is_empty())?;
+    Some(no_way_page(plan, text::no_way_for(app, session.user_name.as_str())))
+}
+
+fn no_way_page(plan: &Plan, detail: String) -> Response<Body> {
+    page::render(StatusCode::FORBIDDEN, &NoWayPage { installation: &plan.name, detail })
+}
+
+/// The page for somebody who lacks a factor where one is needed, and cannot give it to themselves.
+pub fn no_second_factor(plan: &Plan, (detail, user): (String, &str), go: String) -> Response<Body> {
+    let contact = plan.support.as_ref();
+    page::render(StatusCode::FORBIDDEN, &NoSecondFactorPage { installation: &plan.name, detail, user, contact, go })
 }
 
 fn waiting(wait: Wait) -> Alert {

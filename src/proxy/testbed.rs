@@ -165,6 +165,7 @@ pub fn app(port: u16) -> App {
         websocket: WebSockets::default(),
         maintenance: None,
         trust: Trust::default(),
+        enrol_deadline: Duration::ZERO,
         listed: true,
         description: None,
         lifeline: Lifeline::new(),

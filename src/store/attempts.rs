@@ -26,6 +26,8 @@ use crate::wire::client::Network;
 const MOST_UNKNOWN: u64 = 10_000;
 /// Stands for what is typed as a name and can be none. No name begins with a NUL.
 const NO_NAME: &[u8] = b"\0no name\0";
+/// Before a name: its recovery codes, where they are counted for each network.
+const RECOVERY: &[u8] = b"\0recovery\0";
 
 /// A try to prove a factor, before it is looked at.
 #[derive(Clone, Debug)]
@@ -56,6 +58,14 @@ impl Attempt {
     #[must_use]
     pub fn on(self, devices: Vec<TokenHash>) -> Self {
         Self { devices, ..self }
+    }
+
+    /// Under what those of its network alone are counted, for a factor of which they are.
+    fn guess_key(&self, keys: &Keys) -> [u8; 32] {
+        match (self.factor, &self.name) {
+            (Factor::Recovery, Some(name)) => keys.attempts.tag(&[RECOVERY, name.as_str().as_bytes()].concat()),
+            (Factor::Password | Factor::Code | Factor::Recovery, _) => self.key(keys),
+        }
     }
 
     /// Under what its failures are counted. Keyed, because people type passwords where their name belongs.
@@ -128,11 +138,27 @@ impl Store {
                 sources::take_back(database, attempt.network, now)?;
             }
             if Limits::of(attempt.factor, Whose::Network, attempt.settings).is_some() {
-                sources::forgive(database, attempt.network, key)?;
+                sources::forgive(database, attempt.network, attempt.guess_key(&keys))?;
             }
-            database.execute(delete, params![key, attempt.factor.name()]).map(|_| ())
+            after_success(database, &attempt, key)
         })
         .await
+    }
+}
+
+/// Forgets what unknown devices got wrong, or as much of it as a right try takes back.
+fn after_success(database: &Database, attempt: &Attempt, key: [u8; 32]) -> Result<(), Fault> {
+    let tries = find(database, key, attempt.factor)?.unwrap_or_default();
+    match Limits::after_success(tries, attempt.factor, attempt.settings) {
+        Some(left) => {
+            let update = "UPDATE attempt SET consecutive = ?3, in_window = ?4, in_day = ?5 WHERE name = ?1 AND factor = ?2";
+            let values = params![key, attempt.factor.name(), left.consecutive, left.in_window, left.in_day];
+            database.execute(update, values).map(|_| ())
+        }
+        None => {
+            let delete = "DELETE FROM attempt WHERE name = ?1 AND factor = ?2";
+            database.execute(delete, params![key, attempt.factor.name()]).map(|_| ())
+        }
     }
 }
 
@@ -157,7 +183,7 @@ fn try_factor(database: &Database, (keys, told): (&Keys, &Told), attempt: &Attem
             return Ok(Judged { outcome: Err(Held::Network { wait: Wait::For(left), ban }), banned });
         }
     }
-    try_stranger(database, attempt, (name, user), now)
+    try_stranger(database, attempt, (name, attempt.guess_key(keys), user), now)
 }
 
 /// By the device's own failures; `None` when it is known no more.
@@ -185,12 +211,12 @@ fn try_device(
 fn try_stranger(
     database: &Database,
     attempt: &Attempt,
-    (name, user): ([u8; 32], Option<UserId>),
+    (name, guess, user): ([u8; 32], [u8; 32], Option<UserId>),
     now: Timestamp,
 ) -> Result<Judged, Fault> {
     let limits = |whose| Limits::of(attempt.factor, whose, attempt.settings);
     let of_network = match limits(Whose::Network) {
-        Some(limits) => Some((limits, sources::guesses(database, attempt.network, name)?)),
+        Some(limits) => Some((limits, sources::guesses(database, attempt.network, guess)?)),
         None => None,
     };
     // What can be no name is nobody's: only its network is counted, or strangers could make people wait who mistype.
@@ -205,7 +231,7 @@ fn try_stranger(
     }
     if let Some((limits, tries)) = of_network {
         let counted = limits.counted(tries.unwrap_or_default(), now);
-        sources::keep_guesses(database, attempt.network, (name, user), (counted, tries.is_none()))?;
+        sources::keep_guesses(database, attempt.network, (guess, user), (counted, tries.is_none()))?;
     }
     if let Some((limits, tries)) = of_all {
         if tries.is_none() {

@@ -72,7 +72,9 @@ impl Store {
             let update = "UPDATE totp SET name = ?2, used_at = ?3 WHERE id = ?1";
             database.execute(update, params![totp.id.as_str(), name, before.now.millis()])?;
             let proofs = Proofs { code: Some(before.now), ..before.proofs };
-            let strength = before.strength.max(Strength::TwoFactor);
+            // A password and a code are two factors; a code and another code are not.
+            let two = if proofs.password.is_some() { Strength::TwoFactor } else { Strength::Password };
+            let strength = before.strength.max(two);
             Ok(Ok(After { ends_others: is_first || replaced.is_some(), strength, proofs }))
         })
         .await

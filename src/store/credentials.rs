@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use rusqlite::params;
 
+use crate::base::clock::Timestamp;
 use crate::model::credential::{Passkey, PasswordHash, Totp, TotpAlgorithm, TotpId, TotpRecipe};
+use crate::model::terms::Terms;
 use crate::model::user::{User, UserId, UserName};
 use crate::store::database::{Database, Record, stored};
 use crate::store::devices;
@@ -13,6 +15,7 @@ use crate::store::live::Which;
 use crate::store::open::{Keys, Store};
 use crate::store::passkeys;
 use crate::store::recovery;
+use crate::store::terms;
 use crate::store::users;
 use crate::store::vault;
 
@@ -27,8 +30,14 @@ pub struct SignInFacts {
     pub totps: Vec<Totp>,
     /// Their passkeys and security keys that were not set aside, oldest first.
     pub passkeys: Vec<Passkey>,
+    /// How many of their keys were set aside.
+    pub set_aside: usize,
     /// How many recovery codes they can still use.
     pub recovery_left: usize,
+    /// What the owner set down for them.
+    pub terms: Terms,
+    /// Since when what is asked of them has been asked: since their account was made, or since the owner last demanded more.
+    pub asked_since: Timestamp,
 }
 
 impl Store {
@@ -97,16 +106,19 @@ impl Store {
     }
 }
 
-fn facts(database: &Database, keys: &Keys, user: User) -> Result<SignInFacts, Fault> {
+pub(super) fn facts(database: &Database, keys: &Keys, user: User) -> Result<SignInFacts, Fault> {
     let select = "SELECT password FROM account WHERE id = ?1 AND password IS NOT NULL";
     let password = database.one(select, params![user.id.as_str()], |row| row.secret(0).map(PasswordHash))?;
     let select = "SELECT id, algorithm, digits, period, seed, last_step, created_at
                   FROM totp WHERE account_id = ?1 ORDER BY created_at, id";
     let totps = database.all(select, params![user.id.as_str()], |row| totp(row, keys, user.id))?;
     let mut passkeys = passkeys::all_of(database, keys, user.id)?;
+    let all = passkeys.len();
     passkeys.retain(|passkey| passkey.set_aside.is_none());
+    let set_aside = all - passkeys.len();
     let recovery_left = recovery::left(database, user.id)?;
-    Ok(SignInFacts { user, password, totps, passkeys, recovery_left })
+    let (terms, asked_since) = terms::of(database, &user)?;
+    Ok(SignInFacts { user, password, totps, passkeys, set_aside, recovery_left, terms, asked_since })
 }
 
 /// Judges and burns in one statement: of two submissions of one code only one changes a row.
@@ -118,6 +130,11 @@ pub(super) fn burn(database: &Database, totp: TotpId, step: u64) -> Result<bool,
 pub(super) fn set_password(database: &Database, user: UserId, password: &PasswordHash) -> Result<(), Fault> {
     let update = "UPDATE account SET password = ?2 WHERE id = ?1";
     database.execute(update, params![user.as_str(), password.0.expose()]).map(|_| ())
+}
+
+/// Takes the password away.
+pub(super) fn forget_password(database: &Database, user: UserId) -> Result<(), Fault> {
+    database.execute("UPDATE account SET password = NULL WHERE id = ?1", params![user.as_str()]).map(|_| ())
 }
 
 /// Puts `totp` in place of all authenticators of `user`.

@@ -43,8 +43,8 @@ pub struct Link {
 /// What is set up, but not yet proven.
 #[derive(Clone, Debug)]
 pub struct Pending {
-    /// The password chosen.
-    pub password: PasswordHash,
+    /// The password chosen; none where nobody is asked for one.
+    pub password: Option<PasswordHash>,
     /// The authenticator shown. Stays the same however often the page is loaded.
     pub totp: Totp,
     /// What was proven to work, and when: a code of that authenticator, or a passkey in its place.
@@ -132,11 +132,23 @@ impl Store {
     /// # Errors
     /// Any [`Fault`].
     pub async fn stage_password(&self, token: TokenHash, password: PasswordHash, totp: Totp) -> Result<bool, Fault> {
+        self.stage(token, Some(password), totp).await
+    }
+
+    /// The same without a password, where nobody is asked for one; one that was chosen before is forgotten.
+    ///
+    /// # Errors
+    /// Any [`Fault`].
+    pub async fn stage_authenticator(&self, token: TokenHash, totp: Totp) -> Result<bool, Fault> {
+        self.stage(token, None, totp).await
+    }
+
+    async fn stage(&self, token: TokenHash, password: Option<PasswordHash>, totp: Totp) -> Result<bool, Fault> {
         let (keys, now) = (Arc::clone(&self.keys), self.clock.now());
         self.ask(move |database| {
             let Some(Link { user: User { id: user, .. }, .. }) = find(database, &keys, token, now)? else { return Ok(false) };
             let update = "UPDATE link SET password = ?2 WHERE token = ?1";
-            database.execute(update, params![token.as_bytes(), password.0.expose()])?;
+            database.execute(update, params![token.as_bytes(), password.as_ref().map(|hash| hash.0.expose())])?;
             let update = "UPDATE link SET totp_id = ?2, totp_algorithm = ?3, totp_digits = ?4, totp_period = ?5, totp_seed = ?6,
                                           totp_created_at = ?7
                           WHERE token = ?1 AND totp_id IS NULL";
@@ -216,7 +228,10 @@ impl Store {
                 Some(set) if recovery::put_in_force(database, user, set)? => {}
                 Some(_) => return Ok(None),
             }
-            credentials::set_password(database, user, &pending.password)?;
+            match &pending.password {
+                Some(password) => credentials::set_password(database, user, password)?,
+                None => credentials::forget_password(database, user)?,
+            }
             // Passkeys too: whoever set this up has lost something, and a key on it opens the door by itself.
             for table in ["link", "session", "ceremony", "attempt", "guess", "passkey"] {
                 database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
@@ -265,14 +280,16 @@ fn insert(
 
 fn find(database: &Database, keys: &Keys, token: TokenHash, now: Timestamp) -> Result<Option<Link>, Fault> {
     let select = "SELECT account.id, name, disabled, account.created_at, expires_at, link.password, totp_id, totp_algorithm,
-                         totp_digits, totp_period, totp_seed, totp_created_at, account.password IS NULL,
+                         totp_digits, totp_period, totp_seed, totp_created_at,
+                         account.password IS NULL AND NOT EXISTS (SELECT 1 FROM totp WHERE totp.account_id = account.id)
+                             AND NOT EXISTS (SELECT 1 FROM passkey WHERE passkey.account_id = account.id),
                          account.name = ?3 AND NOT EXISTS (SELECT 1 FROM account AS other WHERE other.id <> account.id),
                          totp_step, proven_at, link.passkey
                   FROM link JOIN account ON account.id = link.account_id
                   WHERE token = ?1 AND expires_at > ?2 AND disabled = 0";
     database.one(select, params![token.as_bytes(), now.millis(), FIRST_USER], |row| {
         let user = users::user(row)?;
-        let pending = row.optional(5, |row, _| pending(row, keys, (token, user.id)))?;
+        let pending = row.optional(6, |row, _| pending(row, keys, (token, user.id)))?;
         let is_first = row.flag(12)?;
         Ok(Link { user, is_first, may_choose_name: is_first && row.flag(13)?, expires_at: row.time(4)?, pending })
     })
@@ -289,7 +306,8 @@ fn pending(row: &Record<'_>, keys: &Keys, (token, user): (TokenHash, UserId)) ->
         Ok((Enrolled::Passkey(Box::new(key)), row.time(15)?))
     })?;
     let proven = by_passkey.or(by_code);
-    Ok(Pending { password: PasswordHash(row.secret(5)?), totp, proven })
+    let password = row.optional(5, |row, column| row.secret(column).map(PasswordHash))?;
+    Ok(Pending { password, totp, proven })
 }
 
 fn place(column: &str, token: TokenHash, user: UserId) -> String {
@@ -378,7 +396,7 @@ mod tests {
         let pending = kit.store.link(token).await.unwrap().unwrap().pending.unwrap();
         assert_eq!(pending.totp.id, first.id);
         assert!(pending.totp.seed.same_as(first.seed.expose()));
-        assert_eq!(pending.password.0.expose(), password("two").0.expose());
+        assert_eq!(pending.password.unwrap().0.expose(), password("two").0.expose());
     }
 
     /// The attack: an old link, found in a mailbox, is used after a new one was sent, or after its time.

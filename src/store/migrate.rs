@@ -17,6 +17,7 @@ const STEPS: &[(i64, &str)] = &[
     (7, include_str!("schema/0007_recovery.sql")),
     (8, include_str!("schema/0008_protection.sql")),
     (9, include_str!("schema/0009_authenticators.sql")),
+    (10, include_str!("schema/0010_terms.sql")),
     (12, include_str!("schema/0012_known_devices.sql")),
     (13, include_str!("schema/0013_passkey_by_link.sql")),
 ];

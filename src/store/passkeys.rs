@@ -117,6 +117,7 @@ impl Store {
                 // They stand in for a factor, and there is none any more.
                 recovery::forget(database, before.user)?;
             }
+            let factors = if has_password(database, before.user)? { factors } else { 0 };
             Ok(Ok(after_removal(before, factors, &staying)))
         };
         let changed = self.change(changer, work).await?;
@@ -156,7 +157,8 @@ impl Store {
         self.ending(Which::Of(user), work).await
     }
 
-    /// Opens a session for somebody who proved all of it at once. `None`, and nothing of all this, if the proof is used up or
+    /// Opens a session for somebody who proved all of it at once. A recovery code ends the user's other sessions and what is half
+    /// done in their name: whoever needs one has lost something. `None`, and nothing of all this, if the proof is used up or
     /// not its user's, or the user is gone or disabled.
     ///
     /// # Errors
@@ -168,11 +170,27 @@ impl Store {
             if users::enabled(database, user)?.is_none() || !proof.spend(database, user, now)? {
                 return Ok(None);
             }
-            attempts::forgive_recovery(database, user)?;
+            proof.note_use(database, now)?;
+            let recovers = matches!(proof, Proof::Recovery { .. });
+            if recovers {
+                for table in ["session", "ceremony", "link"] {
+                    database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
+                }
+            } else {
+                attempts::forgive_recovery(database, user)?;
+            }
             told.tell_of(database, user)?;
-            sessions::write(database, session, now, entropy)
+            Ok(sessions::write(database, session, now, entropy)?.map(|opened| (opened, recovers.then_some(user))))
         };
-        self.run(work, |live, opened| Ok(opened?.map(|opened| opened.enter(live)))).await
+        self.run(work, |live, opened| {
+            Ok(opened?.map(|(opened, recovered)| {
+                if let Some(user) = recovered {
+                    live.end(&Which::Of(user), true);
+                }
+                opened.enter(live)
+            }))
+        })
+        .await
     }
 
     pub(super) async fn reread_site(&self) -> Result<(), Fault> {
@@ -242,6 +260,12 @@ fn is_needed(database: &Database, leaving: &Passkey, staying: &[Passkey], needs:
     let (has_password, totps) = database.one(select, params![leaving.user.as_str()], read)?.unwrap_or((false, 0));
     let is_last = totps == 0 && staying.iter().filter(works).count() == 0;
     Ok(is_last && (needs >= Strength::TwoFactor || !has_password))
+}
+
+/// Without one, a code is not the second factor to anything.
+fn has_password(database: &Database, user: UserId) -> Result<bool, Fault> {
+    let select = "SELECT id FROM account WHERE id = ?1 AND password IS NOT NULL";
+    Ok(database.one(select, params![user.as_str()], |_| Ok(()))?.is_some())
 }
 
 /// What a session counts as once a key is gone: no firmer than what its user has left can prove.

@@ -11,6 +11,7 @@ use crate::store::database::{Database, Record};
 use crate::store::fault::Fault;
 use crate::store::live::Live;
 use crate::store::open::Store;
+use crate::store::terms;
 use crate::store::users;
 
 /// What is to become of a detail: stay, go, or be this.
@@ -23,6 +24,17 @@ pub enum Edit<T> {
     Clear,
     /// It becomes this.
     Set(T),
+}
+
+impl<T> Edit<T> {
+    /// What is written: nothing if it stays, and `None` inside if it goes.
+    pub(super) fn value(&self) -> Option<Option<&T>> {
+        match self {
+            Self::Keep => None,
+            Self::Clear => Some(None),
+            Self::Set(value) => Some(Some(value)),
+        }
+    }
 }
 
 /// What became of a wish to change who is in a group.
@@ -130,12 +142,12 @@ fn set(database: &Database, user: UserId, column: &str, value: &Option<Option<St
 
 /// What is known of a user who is there.
 pub(super) fn read(database: &Database, user: UserId) -> Result<Arc<Profile>, Fault> {
-    let select = "SELECT display_name, email FROM account WHERE id = ?1";
-    let details = database.one(select, params![user.as_str()], |row| Ok((display_name(row, 0)?, email(row, 1)?)))?;
-    let (display_name, email) = details.unwrap_or_default();
+    let select = "SELECT display_name, email, methods, demanded, self_service FROM account WHERE id = ?1";
+    let read = |row: &Record<'_>| Ok((display_name(row, 0)?, email(row, 1)?, terms::read(row, 2)?));
+    let (display_name, email, terms) = database.one(select, params![user.as_str()], read)?.unwrap_or_default();
     let select = "SELECT name FROM membership WHERE account_id = ?1 ORDER BY name";
     let groups = database.all(select, params![user.as_str()], |row| group(row, 0))?;
-    Ok(Arc::new(Profile { display_name, email, groups: groups.into() }))
+    Ok(Arc::new(Profile { display_name, email, groups: groups.into(), terms }))
 }
 
 /// What is known of everybody.
@@ -145,10 +157,11 @@ pub(super) fn read_all(database: &Database) -> Result<HashMap<UserId, Arc<Profil
     for (user, group) in database.all(select, [], |row| Ok((row.id(0)?, group(row, 1)?)))? {
         groups.entry(user).or_default().push(group);
     }
-    let select = "SELECT id, display_name, email FROM account";
-    let rows = database.all(select, [], |row| Ok((row.id(0)?, display_name(row, 1)?, email(row, 2)?)))?;
-    let profile = |(user, display_name, email): (UserId, _, _)| {
-        (user, Arc::new(Profile { display_name, email, groups: groups.remove(&user).unwrap_or_default().into() }))
+    let select = "SELECT id, display_name, email, methods, demanded, self_service FROM account";
+    let read = |row: &Record<'_>| Ok((row.id(0)?, display_name(row, 1)?, email(row, 2)?, terms::read(row, 3)?));
+    let rows = database.all(select, [], read)?;
+    let profile = |(user, display_name, email, terms): (UserId, _, _, _)| {
+        (user, Arc::new(Profile { display_name, email, groups: groups.remove(&user).unwrap_or_default().into(), terms }))
     };
     Ok(rows.into_iter().map(profile).collect())
 }

@@ -26,6 +26,8 @@ pub struct UserOverview {
     pub has_password: bool,
     /// How many authenticators are enrolled.
     pub authenticators: usize,
+    /// How many passkeys and security keys, without those set aside.
+    pub passkeys: usize,
     /// How many recovery codes can still be used.
     pub recovery_left: usize,
     /// When they signed in last, as far as the audit trail goes back.
@@ -106,7 +108,8 @@ impl Store {
                                  (SELECT count(*) FROM recovery_code JOIN recovery_set ON recovery_set.id = set_id
                                   WHERE recovery_set.account_id = account.id AND pending = 0 AND used_at IS NULL),
                                  (SELECT at FROM audit WHERE audit.account_id = account.id AND event = 'sign_in'
-                                  ORDER BY seq DESC LIMIT 1)
+                                  ORDER BY seq DESC LIMIT 1),
+                                 (SELECT count(*) FROM passkey WHERE passkey.account_id = account.id AND set_aside_at IS NULL)
                           FROM account ORDER BY name";
             let mut profiles = people::read_all(database)?;
             let rows = database.all(select, [], |row| {
@@ -115,6 +118,7 @@ impl Store {
                     profile: Arc::default(),
                     has_password: !row.is_null(4)?,
                     authenticators: row.small(5)? as usize,
+                    passkeys: row.small(8)? as usize,
                     recovery_left: row.small(6)? as usize,
                     last_sign_in: row.optional(7, Record::time)?,
                     sessions: 0,
@@ -224,6 +228,7 @@ mod tests {
             profile: Arc::default(),
             has_password,
             authenticators,
+            passkeys: 0,
             recovery_left: 0,
             last_sign_in: None,
             sessions,

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::base::clock::Timestamp;
@@ -28,6 +29,8 @@ pub struct Facts {
     pub public_key: Vec<u8>,
     /// Whether it may sign other certificates.
     pub is_authority: bool,
+    /// How authorities name it when they say when to renew it (RFC 9773 section 4.1); nothing where it lacks what that is made of.
+    pub renewal_id: Option<String>,
 }
 
 /// The certificates in PEM `text` read from `path`, in written order, at least one.
@@ -99,7 +102,16 @@ pub fn read(path: &Path, der: &CertificateDer<'_>) -> Result<Facts, Fault> {
         not_after: at(parsed.validity().not_after),
         public_key: parsed.public_key().raw.to_vec(),
         is_authority: parsed.is_ca() && signs,
+        renewal_id: renewal_id(&parsed),
     })
+}
+
+fn renewal_id(parsed: &X509Certificate<'_>) -> Option<String> {
+    let authority = parsed.iter_extensions().find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::AuthorityKeyIdentifier(found) => found.key_identifier.as_ref(),
+        _ => None,
+    })?;
+    Some(format!("{}.{}", BASE64URL_NOPAD.encode(authority.0), BASE64URL_NOPAD.encode(parsed.raw_serial())))
 }
 
 /// One certificate as PEM.

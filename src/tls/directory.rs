@@ -307,6 +307,9 @@ fn late(host: HostPattern, standing: &Standing, now: Timestamp) -> Option<Warnin
         return Some(Warning::NotIssued { host, why: told().unwrap_or_else(|| "its first order runs".to_owned()) });
     };
     let (day, why) = (local_ca::day(validity.until), told().unwrap_or_else(|| "it is about to be tried".to_owned()));
+    if standing.revoked {
+        return Some(Warning::Revoked { host, why });
+    }
     match validity.health(now) {
         Health::Well => None,
         Health::Late => Some(Warning::RenewalLate { host, day, why }),

@@ -177,9 +177,17 @@ fn stamps(files: &CertificateFiles) -> Stamps {
 /// # Errors
 /// [`Fault`], naming the file: not there, not PEM, not a pair.
 pub fn load(files: &CertificateFiles, provider: &CryptoProvider) -> Result<Loaded, Fault> {
-    let chain = certificate::chain(&files.certificate, &there(&files.certificate)?)?;
+    pair(files, &there(&files.certificate)?, &there(&files.private_key)?, provider)
+}
+
+/// A pair whose texts have been read from `files`.
+///
+/// # Errors
+/// As [`load`].
+pub fn pair(files: &CertificateFiles, chain: &[u8], key: &[u8], provider: &CryptoProvider) -> Result<Loaded, Fault> {
+    let chain = certificate::chain(&files.certificate, chain)?;
     let facts = certificate::read(&files.certificate, &chain[0])?;
-    let key = certificate::private_key(&files.private_key, &there(&files.private_key)?)?;
+    let key = certificate::private_key(&files.private_key, key)?;
     let key = provider
         .key_provider
         .load_private_key(key)

@@ -72,6 +72,14 @@ pub enum Warning {
         /// Why.
         why: String,
     },
+    /// It was revoked, and there is no other yet.
+    #[error("the certificate of {host} was revoked and is shown until there is another: {why}")]
+    Revoked {
+        /// The host.
+        host: HostPattern,
+        /// Why there is none.
+        why: String,
+    },
     /// Renewal is so late that somebody has to look now.
     #[error("THE CERTIFICATE OF {host} ENDS ON {day}, and it could not be renewed: {why}")]
     RenewalAlarming {

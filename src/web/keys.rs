@@ -36,6 +36,9 @@ pub const ADD_ONE: &str = "Add a passkey";
 /// Above the sign-in form, for somebody whose session is not firm enough.
 pub const STRONGER: &str = "This page asks for a passkey.";
 
+/// A key that is right, in a place where it does not open anything by itself.
+pub const NOT_ALONE: &str = "A passkey alone doesn't sign you in here. Sign in with your password instead.";
+
 /// In place of an authenticator app.
 pub const OR_PASSKEY: &str = "Or use a passkey instead";
 /// The browser's dialog was closed while setting up.

@@ -8,6 +8,7 @@ pub mod asset;
 pub mod audience;
 pub mod form;
 pub mod keys;
+pub mod owner;
 pub mod page;
 pub mod qr;
 pub mod refusal;

@@ -19,6 +19,12 @@ pub const GONE: &str = "That isn't there any more. Nothing was changed.";
 /// In place of what asks for a proof.
 pub const CONFIRM_FIRST: &str = "Confirm that it's you to change something here";
 
+/// Heading for somebody who may not change their factors.
+pub const CLOSED: &str = "You can't change this here";
+/// What to do instead.
+pub const ASK_OWNER: &str = "Whoever runs this server looks after how people sign in. Ask them to add, replace or remove something; \
+     you can still change your password and end your sessions.";
+
 // Overview
 
 /// Only one thing stands between somebody and their account.
@@ -269,7 +275,10 @@ pub fn happened(written: &Written) -> String {
             | Deed::Reloaded
             | Deed::CertificateIssued
             | Deed::CertificateRenewed
+            | Deed::CertificateRevoked
+            | Deed::AccountKeyChanged
             | Deed::CertificateFailing
+            | Deed::CertificateImported
             | Deed::KeyRotated
             | Deed::KeyDropped
             | Deed::BackupMade

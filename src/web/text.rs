@@ -128,6 +128,44 @@ pub fn no_second_factor(app: &str) -> String {
     )
 }
 
+/// Heading where no way to sign in would do.
+pub const NO_WAY: &str = "There is no way in";
+
+/// Nothing that anybody could prove would open it.
+pub fn no_way(app: &str) -> String {
+    format!("{app} asks for more than the ways to sign in that this site allows. Only the owner of this server can change that.")
+}
+
+/// Nothing that this person could prove would open it.
+pub fn no_way_for(app: &str, user: &str) -> String {
+    format!(
+        "{app} can't be opened in any of the ways in which {user} may sign in. Only the owner of this server can change that."
+    )
+}
+
+/// What somebody has does not count.
+pub fn needs_other_way(app: &str) -> String {
+    format!(
+        "{app} asks for another way to prove that it's you than those your account has. \
+         Ask the owner of this server for a set-up link; on the server it is made with:"
+    )
+}
+
+/// The time in which somebody could have added what is missing is over.
+pub fn enrol_too_late(app: &str) -> String {
+    format!(
+        "{app} asks for more than a password, and the time to add it by yourself is over. \
+         Ask the owner of this server for a set-up link; on the server it is made with:"
+    )
+}
+
+/// Above the passkey's button, where nothing else will do.
+pub const ONLY_PASSKEYS: &str = "Only passkeys open this. If you have none yet, sign in to your account and add one.";
+/// Link to that.
+pub const TO_ACCOUNT: &str = "Go to your account";
+/// A password was sent where none is asked for.
+pub const NO_PASSWORDS: &str = "Passwords open nothing here. Use your passkey.";
+
 /// The command for that.
 pub fn link_command(user: &str) -> String {
     format!("doorward user link {user}")

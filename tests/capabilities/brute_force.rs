@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use doorward::auth::throttle::Wait;
+use doorward::auth::throttle::{Settings, Wait};
 use doorward::auth::token::{Token, TokenHash};
 use doorward::base::clock::{Clock, Timestamp};
 use doorward::base::entropy::Entropy;
@@ -41,8 +41,16 @@ const BOUNDS: &[Bound] = &[
     Bound { factor: Factor::Recovery, of_one: 20, until_closed: 20, a_day: 20, longest_wait: Duration::from_secs(3_600) },
 ];
 
+/// Where a code signs in alone: every stranger may guess at it.
+const LONE_CODE: Bound = Bound { factor: Factor::Code, of_one: 50, until_closed: 50, a_day: 10, longest_wait: DAY };
+/// And recovery codes, which each network is held to by itself.
+const LONE_RECOVERY: u32 = 20;
+/// Of a million codes, so many are right at any time.
+const RIGHT: f64 = 3e-6;
+
 struct World {
     dir: TempDir,
+    settings: Settings,
     clock: Clock,
     store: Store,
     alice: User,
@@ -57,7 +65,12 @@ impl World {
         let alice = store.add_user(&"alice".parse::<UserName>().expect("a name")).await.expect("made");
         let device = Token::draw(Entropy).hash();
         store.remember_device(alice.id, device, clock.now().plus(90 * DAY)).await.expect("kept");
-        Self { dir, clock, store, alice, device }
+        Self { dir, settings: Settings::default(), clock, store, alice, device }
+    }
+
+    /// An installation of one owner, who signs in by a code alone.
+    async fn of_one_owner() -> Self {
+        Self { settings: Settings { code_alone: true, ..Settings::default() }, ..Self::new().await }
     }
 
     async fn restarted(self) -> Self {
@@ -70,11 +83,14 @@ impl World {
     async fn guess(&self, number: u32, factor: Factor) -> Result<(), Held> {
         let network = Network::V4((0x0a00_0000 + number).into());
         let forged = vec![Token::draw(Entropy).hash()];
-        self.store.try_factor(Attempt::at(Some(&self.alice.name), factor, network).on(forged)).await.expect("judged")
+        self.store
+            .try_factor(Attempt::at(Some(&self.alice.name), factor, network).on(forged).under(self.settings, false))
+            .await
+            .expect("judged")
     }
 
     fn hers(&self, factor: Factor) -> Attempt {
-        Attempt::at(Some(&self.alice.name), factor, HOME)
+        Attempt::at(Some(&self.alice.name), factor, HOME).under(self.settings, false)
     }
 
     /// She signs in on the device that she always uses.
@@ -198,4 +214,64 @@ async fn ten_thousand_networks_guess_at_somebody_who_never_learns() {
             assert!(f64::from(guesses) * 3e-6 <= 0.0025, "{days:?}");
         }
     }
+}
+
+/// The attack: ten thousand networks guess for a month at a code that signs in alone, and nobody helps the owner.
+#[tokio::test]
+async fn ten_thousand_networks_guess_at_a_code_that_signs_in_alone() {
+    for (networks, guesses) in [(1, LONE_CODE.of_one), (10_000, LONE_CODE.until_closed)] {
+        let (world, days) = attack(World::of_one_owner().await, (&LONE_CODE, networks), false).await;
+        assert_eq!(days.iter().sum::<u32>(), guesses, "{days:?}");
+        assert!(days.iter().all(|day| f64::from(*day) * RIGHT < 0.000_031), "{days:?}");
+        assert!(f64::from(guesses) * RIGHT < 0.000_151);
+        assert_eq!(world.elsewhere(Factor::Code).await, Err(Held::Wait(Wait::Closed)));
+        assert_eq!(world.elsewhere(Factor::Recovery).await, Ok(()), "another way is open");
+        world.signs_in_at_once().await;
+        world.link().await;
+        assert_eq!(world.elsewhere(Factor::Code).await, Ok(()));
+    }
+}
+
+/// The attack: the same, while the owner has it opened again each time; and while the owner signs in on new devices whenever that
+/// is possible, so that there are never fifty failures in a row.
+#[tokio::test]
+async fn a_month_of_guesses_at_a_code_that_signs_in_alone_stays_under_its_bound() {
+    let (_, days) = attack(World::of_one_owner().await, (&LONE_CODE, 10_000), true).await;
+    assert!(days.iter().all(|day| *day <= 2 * LONE_CODE.a_day), "{days:?}");
+    assert!(f64::from(days.iter().sum::<u32>()) * RIGHT <= 0.001, "{days:?}");
+
+    let world = World::of_one_owner().await;
+    let (mut days, mut next, mut arrivals) = (Vec::new(), 0, 0);
+    for _ in 0..DAYS {
+        let mut guesses = 0;
+        for _ in 0..STEPS_A_DAY {
+            arrivals += u32::from(world.elsewhere(Factor::Code).await.is_ok());
+            while world.guess(next, Factor::Code).await.is_ok() {
+                (guesses, next) = (guesses + 1, next + 1);
+            }
+            world.clock.advance(STEP);
+        }
+        days.push(guesses);
+    }
+    assert!(arrivals > 20, "{arrivals}");
+    assert!(days.iter().all(|day| *day <= LONE_CODE.a_day), "{days:?}");
+    let guesses = days.iter().sum::<u32>();
+    assert!(guesses > LONE_CODE.until_closed && f64::from(guesses) * RIGHT < 0.000_901, "{days:?}");
+}
+
+/// The attack: as many networks as there are use up the tries with recovery codes, to shut the way in for whoever lost the phone.
+#[tokio::test]
+async fn no_number_of_networks_shuts_an_owners_recovery_codes() {
+    let world = World::of_one_owner().await;
+    let mut guesses = [0_u32; 100];
+    for _ in 0..STEPS_A_DAY {
+        for (network, guessed) in (0..).zip(&mut guesses) {
+            *guessed += u32::from(world.guess(network, Factor::Recovery).await.is_ok());
+        }
+        assert_eq!(world.elsewhere(Factor::Recovery).await, Ok(()));
+        world.clock.advance(STEP);
+    }
+    assert!(guesses.iter().all(|guessed| *guessed == LONE_RECOVERY), "{guesses:?}");
+    // Every IPv4 address there is, for as long as it gets, against eighty bits.
+    assert!(4e9 * f64::from(LONE_RECOVERY) / 2_f64.powi(80) < 1e-13);
 }

@@ -6,6 +6,7 @@ use doorward::admin::wish::{Answer, RefusedKind, Wish};
 use doorward::policy::host::Host;
 
 use crate::kit::app::App;
+use crate::kit::frames::{Frames, Outcome};
 use crate::kit::gateway::{Gateway, HOST, one_app, until};
 use crate::kit::wire::{Wire, statuses};
 
@@ -48,6 +49,82 @@ async fn port_80_answers_pending_tokens_of_their_own_host_and_nothing_else() {
     assert!(answer.status == 302 || answer.status == 401, "{}", answer.status);
     drop(shown);
     assert_eq!(plain(&gateway, "GET", &format!("{path}tok-en_1"), HOST).await.0, 308, "the order is over");
+    assert_eq!(app.count(), 0, "no request reached the app");
+}
+
+/// The attack: the way of challenges taken with every spelling, method and protocol that may be read in two ways, for a token of
+/// another host, and for one whose order is over.
+#[tokio::test]
+async fn no_spelling_of_the_way_of_challenges_leads_to_an_app_or_tells_a_token() {
+    let app = App::start().await;
+    let gateway = Gateway::start(&one_app(&app.url(), "").replace(HOST, "app.example.com"));
+    let (own, other) = (Host::parse("app.example.com").expect("a host"), Host::parse("other.example.com").expect("a host"));
+    let challenges = &gateway.running().services().challenges;
+    let shown =
+        [challenges.answer_token(&own, "tok-en_1", "tok-en_1.thumb"), challenges.answer_token(&other, "tok-en_2", "secret")];
+    let over = challenges.answer_token(&own, "tok-en_3", "tok-en_3.thumb");
+    drop(over);
+    let path = "/.well-known/acme-challenge/";
+    for spelling in [
+        "/.well-known/acme-challenge/tok-en_2",
+        "/.well-known/acme-challenge/tok-en_3",
+        "/.well-known/acme-challenge/tok-en_1%00",
+        "/.well-known/acme-challenge/tok-en_1/..",
+        "/.well-known/acme-challenge/%74ok-en_1",
+        "/.well-known/acme-challenge/tok-en_1;x",
+        "/.well-known/acme-challenge/tok-en_1%2f..%2f..%2fadmin",
+        "/.well-known/acme-challenge/tok-en_1\\..\\x",
+        "/.well-known/acme-challenge/%2e%2e/%2e%2e/admin",
+        "/.well-known/acme-challenge/..;/admin",
+        "/.well-known/acme-challenge/../../admin",
+        "/.well-known/acme-challenge//tok-en_1",
+        "/.well-known/acme-challenge%2ftok-en_1",
+        "/%2ewell-known/acme-challenge/tok-en_1",
+        "/x/../.well-known/acme-challenge/tok-en_1",
+        "/.well-known/./acme-challenge/tok-en_1",
+        "/.WELL-KNOWN/ACME-CHALLENGE/tok-en_1",
+    ] {
+        for method in ["GET", "HEAD", "POST", "PUT", "OPTIONS", "TRACE", "PROPFIND"] {
+            let (status, answer) = plain(&gateway, method, spelling, "app.example.com").await;
+            assert!([308, 400, 404, 405, 501].contains(&status), "{method} {spelling}: {answer}");
+            assert!(!answer.contains("thumb") && !answer.contains("secret"), "{method} {spelling}: {answer}");
+        }
+    }
+    // The absolute form counts by the host that it names, whatever the field says (RFC 9112 section 3.2.2).
+    for (target, host) in [
+        (format!("http://other.example.com{path}tok-en_1"), "app.example.com"),
+        (format!("http://app.example.com{path}tok-en_2"), "other.example.com"),
+        (format!("http://app.example.com{path}tok-en_2"), "app.example.com"),
+        (format!("https://app.example.com{path}tok-en_2"), "app.example.com"),
+    ] {
+        let (status, answer) = plain(&gateway, "GET", &target, host).await;
+        assert!(status >= 300 && !answer.contains("thumb") && !answer.contains("secret"), "{target} {host}: {answer}");
+    }
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"] {
+        let (status, answer) = plain(&gateway, method, &format!("{path}tok-en_1"), "app.example.com").await;
+        assert!(status >= 400 && !answer.contains("thumb"), "{method}: {answer}");
+    }
+    // Over TLS a token that waits is a path like any other, with HTTP/2 too: nobody passes without a session.
+    let reach = gateway.reach();
+    for target in
+        [format!("{path}tok-en_1"), format!("{path}../../admin"), format!("{path}%2e%2e/admin"), format!("{path}tok-en_2")]
+    {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: app.example.com\r\nConnection: close\r\n\r\n");
+        let mut wire = Wire::over(Wire::shake(&reach, "app.example.com", &[b"http/1.1"]).await.expect("a handshake"));
+        wire.write(request).await.expect("written");
+        let answer = wire.rest().await;
+        let (status, answer) = (statuses(&answer), String::from_utf8_lossy(&answer).into_owned());
+        assert!([vec![302], vec![400], vec![401]].contains(&status) && !answer.contains("thumb"), "{target}: {answer}");
+        let outcome = Frames::request(b"GET", b"app.example.com", target.as_bytes()).send(&reach, "app.example.com").await;
+        let refused = [302, 400, 401].map(Outcome::Answered);
+        assert!(refused.contains(&outcome) || matches!(outcome, Outcome::Reset | Outcome::Closed), "{target}: {outcome:?}");
+    }
+    // HTTP/2 without TLS, by those who just begin with it (RFC 9113 section 3.3).
+    let mut wire = Wire::plain(gateway.http()).await;
+    wire.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.expect("written");
+    let answer = wire.rest().await;
+    assert!(statuses(&answer).iter().all(|status| *status >= 400), "{}", String::from_utf8_lossy(&answer));
+    drop(shown);
     assert_eq!(app.count(), 0, "no request reached the app");
 }
 

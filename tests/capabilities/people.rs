@@ -211,6 +211,7 @@ async fn details_are_kept_and_end_nothing() {
     let set = |display: Option<&str>, email: Option<&str>| Wish::UserSet {
         name: "Alice".to_owned(),
         details: Details { display_name: display.map(str::to_owned), email: email.map(str::to_owned) },
+        terms: Default::default(),
     };
     let Answer::Person(person) = gateway.perform(set(Some(" Alice Ä. "), Some("alice@example.com"))).await else {
         panic!("set")

@@ -276,7 +276,7 @@ async fn a_password_alone_is_proven_by_the_password() {
         &doorward::base::secret::Secret::new(words.to_owned()),
         doorward::base::entropy::Entropy.bytes(),
     );
-    let credentials = doorward::admin::wish::Credentials { password_hash: hash.0.expose().clone(), totp_seed: None };
+    let credentials = doorward::admin::wish::Credentials { password_hash: Some(hash.0.expose().clone()), totp_seed: None };
     let wish = doorward::admin::wish::Wish::UserAdd {
         name: "carol".to_owned(),
         credentials: Some(credentials),

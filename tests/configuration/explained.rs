@@ -4,7 +4,7 @@ use doorward::config::complaint::{Code, Complaint};
 use doorward::config::help::{EXPLANATIONS, Explanation};
 use doorward::plan::compile;
 
-/// Faults of files and of the environment, not of texts; their examples cannot be compiled.
+/// Faults of files, of the environment and of the network, not of texts; their examples cannot be compiled.
 const OF_FILES: &[Code] = &[
     Code::E0103,
     Code::E0110,
@@ -16,6 +16,12 @@ const OF_FILES: &[Code] = &[
     Code::W0312,
     Code::E0315,
     Code::E0509,
+    Code::N0801,
+    Code::N0802,
+    Code::N0803,
+    Code::N0804,
+    Code::N0805,
+    Code::N0807,
 ];
 
 fn complaints(text: &str) -> Vec<Complaint> {

@@ -83,7 +83,9 @@ fn every_code_has_a_case_named_after_it_and_every_complaint_a_place_and_a_way_ou
             assert!(way_out || matches!(complaint.code, Code::E0101 | Code::E0509), "{name}: {}", complaint.message);
         }
     }
-    let missing: Vec<&str> = Code::ALL.iter().filter(|code| !seen.contains(code)).map(|code| code.name()).collect();
+    // What the network has against a file is in `online.rs`.
+    let of_files = Code::ALL.iter().filter(|code| !code.name().starts_with('N'));
+    let missing: Vec<&str> = of_files.filter(|code| !seen.contains(code)).map(|code| code.name()).collect();
     assert!(missing.is_empty(), "codes without a case: {missing:?}");
 }
 

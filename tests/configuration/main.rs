@@ -5,5 +5,6 @@ mod explained;
 mod golden;
 mod hostile;
 mod mutant;
+mod online;
 mod plain;
 mod reference;

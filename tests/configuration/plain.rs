@@ -126,7 +126,10 @@ fn heard(root: &Table, app: &Table, probe: Probe<'_>, way: Way) -> Answer {
             return sent(redirect);
         }
     }
-    let asked = required(app.get("require").or(root.get("auth").and_then(|auth| auth.get("require"))), Answer::TwoFactor);
+    let auth = |key| root.get("auth").and_then(|auth| auth.get(key));
+    let is_one_owners = auth("mode").and_then(Value::as_str) == Some("single_owner");
+    let default = if is_one_owners { Answer::Password } else { Answer::TwoFactor };
+    let asked = required(app.get("require").or(auth("require")), default);
     if let Some(rule) = rules.first() {
         return match action(rule) {
             "bypass" => Answer::Open,

@@ -6,6 +6,7 @@ Whatever a scenario starts is stopped by its own process id, also when the scena
 
 import base64
 import ctypes
+import gzip
 import hashlib
 import hmac
 import json
@@ -517,6 +518,21 @@ def page_is_sound(page, name, folder):
     wide = page.evaluate("document.documentElement.scrollWidth")
     check(wide <= 320, f"{name}: fits into 320 px ({wide})")
     page.set_viewport_size(before)
+
+
+def page_is_light(page, name):
+    """The page with all that it asks for, compressed as a proxy might: 14 KB arrive in one round trip. We send it uncompressed."""
+    answers = []
+
+    def keep(answer):
+        answers.append(answer)
+
+    page.on("response", keep)
+    page.reload(wait_until="networkidle")
+    page.remove_listener("response", keep)
+    parts = [answer.body() for answer in answers]
+    weight = sum(len(gzip.compress(part, 9)) for part in parts)
+    check(weight <= 14 * 1024, f"{name}: {weight} bytes compressed, {sum(map(len, parts))} as sent, in {len(parts)} parts")
 
 
 def qr_codes(page, scene):

@@ -49,6 +49,7 @@ def by_button(scene, page, base, key):
     page.locator("button#passkey").wait_for()
     kit.check("webauthn" in page.locator("#name").get_attribute("autocomplete"), "the field for the name offers passkeys")
     kit.page_is_sound(page, "passkey-sign-in", scene.outdir)
+    kit.page_is_light(page, "passkey-sign-in")
     key.touch()  # a request that waits already does not notice
     page.locator("button#passkey").click()
     page.wait_for_url(base + "/headers?a=1")

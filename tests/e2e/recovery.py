@@ -56,6 +56,7 @@ def by_recovery_code(scene, page, base, name, code, sound=False):
     page.wait_for_url("**/.doorward/login/recovery*")
     if sound:
         kit.page_is_sound(page, "recovery", scene.outdir)
+        kit.page_is_light(page, "recovery")
         page.locator("input[name=code]").fill("03-XXXX")
         page.locator("input[name=code]").press("Enter")
         page.locator("[role=alert]").wait_for()

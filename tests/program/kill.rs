@@ -88,7 +88,7 @@ impl Worker<'_> {
 
     /// By the control socket, with a real sign-in.
     fn enrol(&self, deed: &mut Deed, n: u8) -> Option<()> {
-        let credentials = Credentials { password_hash: self.hash.to_owned(), totp_seed: Some(KEY.to_owned()) };
+        let credentials = Credentials { password_hash: Some(self.hash.to_owned()), totp_seed: Some(KEY.to_owned()) };
         ask(
             &self.socket,
             &Wish::UserAdd { name: deed.name.clone(), credentials: Some(credentials), details: Details::default() },

@@ -62,9 +62,9 @@ fn every_rule_is_told_when_it_comes_and_when_it_goes() {
         (
             "require = \"password\"",
             Opens,
-            "stands behind a password alone instead of behind two factors",
+            "stands behind one factor alone instead of behind two factors",
             Closes,
-            "stands behind two factors instead of behind a password alone",
+            "stands behind two factors instead of behind one factor alone",
         ),
         (
             "[[app.rule]]\npath = \"/x/\"\naction = \"deny\"",
@@ -155,7 +155,7 @@ fn a_rule_that_changed_is_told_as_one() {
             rule(""),
             rule("require = \"password\""),
             Effect::Opens,
-            "/api/ stands behind a password alone, where so far it stands behind two factors",
+            "/api/ stands behind one factor alone, where so far it stands behind two factors",
         ),
         (
             rule("action = \"deny\""),
@@ -204,7 +204,7 @@ fn apps_and_hosts_are_told_as_people_type_them() {
         told,
         [
             (Effect::Publishes, "e", "/x is public"),
-            (Effect::Opens, "e", "a new app at https://e.example/, behind a password alone"),
+            (Effect::Opens, "e", "a new app at https://e.example/, behind one factor alone"),
             (Effect::Closes, "c", "https://d.example/ no longer leads anywhere"),
             (Effect::Alters, "A", "is what was called a"),
             (Effect::Alters, "A", "requests go to http://127.0.0.1:9000 instead of http://127.0.0.1:8000"),

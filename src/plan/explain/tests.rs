@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::document;
+use crate::model::method::{Method as ProofMethod, Methods};
 use crate::model::strength::Strength;
 use crate::plan::compile;
 use crate::policy::mount::Mount;
@@ -152,7 +153,17 @@ fn requirement() -> impl Strategy<Value = Requirement> {
         [_, _, _] => People::Everybody,
         names => People::listed(Allowed::new(names.iter().map(|name| name.parse().expect("a name")).collect(), vec![])),
     });
-    (strength, max_age, people).prop_map(|(strength, max_age, people)| Requirement { strength, max_age, people })
+    let methods = proptest::sample::select(vec![
+        Methods::ALL,
+        Methods::of([ProofMethod::PasswordTotp]),
+        Methods::of([ProofMethod::Passkey]),
+    ]);
+    (strength, methods, max_age, people).prop_map(|(strength, methods, max_age, people)| Requirement {
+        strength,
+        methods,
+        max_age,
+        people,
+    })
 }
 
 fn action() -> impl Strategy<Value = Action> {

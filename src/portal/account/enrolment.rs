@@ -150,7 +150,7 @@ struct Adding<'a> {
 pub async fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Response<Body>, Stop> {
     let query = call.query();
     if let Some(name) = Token::parse(query.text("e")) {
-        let proven = match fresh::strengthening(portal, plan, call, &format!("{ADD}?e={}", name.to_text().expose())).await? {
+        let proven = match fresh::enrolling(portal, plan, call, &format!("{ADD}?e={}", name.to_text().expose())).await? {
             Ok(proven) => proven,
             Err(way) => return Ok(*way),
         };
@@ -215,7 +215,7 @@ async fn adding<'a>(
 ) -> Result<Result<Adding<'a>, Box<Response<Body>>>, Stop> {
     let instead: Option<TotpId> = sent.text("instead").parse().ok();
     let page = instead.map_or_else(|| ADD.to_owned(), |id| format!("{ADD}?instead={id}"));
-    let proven = match fresh::strengthening(portal, plan, call, &page).await? {
+    let proven = match fresh::enrolling(portal, plan, call, &page).await? {
         Ok(proven) => proven,
         Err(way) => return Ok(Err(way)),
     };
@@ -297,7 +297,7 @@ fn scan(
 
 /// The code that proves it adds it; from then on it is used up.
 async fn verify(portal: &Portal, plan: &Plan, call: &Call<'_>, (name, sent): (&Token, &Form)) -> Result<Response<Body>, Stop> {
-    let proven = match fresh::strengthening(portal, plan, call, &format!("{ADD}?e={}", name.to_text().expose())).await? {
+    let proven = match fresh::enrolling(portal, plan, call, &format!("{ADD}?e={}", name.to_text().expose())).await? {
         Ok(proven) => proven,
         Err(way) => return Ok(*way),
     };

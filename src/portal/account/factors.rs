@@ -1,11 +1,14 @@
 //! What somebody has to prove themselves with, and what of it they may take away.
 
+use crate::model::method::Method;
 use crate::model::session::Session;
-use crate::model::strength::Strength;
+use crate::model::terms::Terms;
 use crate::plan::app::App;
 use crate::plan::whole::Plan;
+use crate::policy::requirement::Needs;
 use crate::policy::rule::Action;
 use crate::store::credentials::SignInFacts;
+use crate::web::owner;
 use crate::web::security;
 
 /// How much somebody has to prove themselves with, by kind.
@@ -22,6 +25,8 @@ pub struct Held {
 pub enum Needed {
     /// The installation (`auth.require`).
     Everywhere,
+    /// Whoever has it: they sign in with nothing else.
+    ToSignIn,
     /// An app that they may open, by its name.
     By(String),
 }
@@ -56,7 +61,11 @@ pub fn may_remove(plan: &Plan, session: &Session, held: Held) -> Result<(), Need
 /// # Errors
 /// What needs it.
 pub fn may_have_none(plan: &Plan, session: &Session) -> Result<(), Needed> {
-    if plan.auth.require > Strength::Password {
+    if plan.auth.mode.is_single_owner() {
+        return Err(Needed::ToSignIn);
+    }
+    let terms = &session.profile.terms;
+    if !does_a_password(plan.auth.needs(), terms) {
         return Err(Needed::Everywhere);
     }
     match plan.apps.iter().find(|app| needs_second_factor(app, session)) {
@@ -72,13 +81,19 @@ fn needs_second_factor(app: &App, session: &Session) -> bool {
         Action::Bypass | Action::Deny | Action::Redirect(_) => None,
     });
     let asked = rules.chain([&app.rules.requirement]);
-    asked.into_iter().any(|asked| asked.strength > Strength::Password && asked.people.let_in(session))
+    asked.into_iter().any(|asked| !does_a_password(asked.needs(), &session.profile.terms) && asked.people.let_in(session))
+}
+
+/// Whether a password alone is enough for this person.
+fn does_a_password(needs: Needs, terms: &Terms) -> bool {
+    needs.of_person(terms).ways().contains(Method::Password)
 }
 
 impl Needed {
     /// Why it stays.
     pub fn reason(&self) -> String {
         match self {
+            Self::ToSignIn => owner::LAST_FACTOR.to_owned(),
             Self::Everywhere => security::LAST_FACTOR.to_owned(),
             Self::By(app) => security::last_factor_for(app),
         }

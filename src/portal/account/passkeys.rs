@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use askama::Template;
 use data_encoding::BASE64URL_NOPAD;
-use http::{Method as HttpMethod, Response, StatusCode};
+use http::header::LOCATION;
+use http::{HeaderValue, Method as HttpMethod, Response, StatusCode};
 use serde_json::json;
 
 use crate::auth::form::FormToken;
@@ -18,6 +19,7 @@ use crate::base::units::in_words;
 use crate::model::audit::{Deed, Entry, Outcome};
 use crate::model::credential::{Passkey, PasskeyId};
 use crate::model::event::Event;
+use crate::model::mode::Mode;
 use crate::model::session::Session;
 use crate::model::strength::Strength;
 use crate::plan::app::App;
@@ -25,8 +27,10 @@ use crate::plan::whole::Plan;
 use crate::policy::rule::Action;
 use crate::portal::account::{self, Section};
 use crate::portal::call::Call;
+use crate::portal::confirm;
 use crate::portal::fresh::{self, Proven};
 use crate::portal::guard;
+use crate::portal::journey::Journey;
 use crate::portal::passkey::{self, Ask, BUTTON, METHOD, Wanted};
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
@@ -36,6 +40,7 @@ use crate::store::passkeys::LONGEST_NAME;
 use crate::web::asset;
 use crate::web::form::Form;
 use crate::web::keys;
+use crate::web::owner;
 use crate::web::page::{self, Alert};
 use crate::web::refusal::Refusal;
 use crate::web::text;
@@ -44,7 +49,8 @@ use crate::wire::body::Body;
 /// What the tokens of these forms are good for.
 const PURPOSE: &str = "passkeys";
 const LIST: &str = "/.doorward/security/passkeys";
-const ADD: &str = "/.doorward/security/passkeys/add";
+/// The page that adds one.
+pub const ADD: &str = "/.doorward/security/passkeys/add";
 
 #[derive(Template)]
 #[template(config = ".askama.toml", path = "passkeys.html")]
@@ -79,6 +85,8 @@ struct AddPage<'a> {
     user: &'a str,
     alert: Option<Alert>,
     token: String,
+    /// Where somebody goes on to who was led here from elsewhere.
+    go: String,
     passkey: Option<Ask>,
 }
 
@@ -97,7 +105,7 @@ pub async fn serve(
             Ok(session) => list(portal, plan, call, (session, StatusCode::OK, None)).await,
             Err(elsewhere) => Ok(*elsewhere),
         },
-        ("/add", None) => match fresh::strengthening(portal, plan, call, ADD).await? {
+        ("/add", None) => match fresh::enrolling(portal, plan, call, ADD).await? {
             Ok(Proven { session, .. }) => ask(portal, plan, call, (session, StatusCode::OK, None)).await,
             Err(elsewhere) => Ok(*elsewhere),
         },
@@ -131,7 +139,7 @@ async fn change(
 ) -> Result<Response<Body>, Stop> {
     let sent = guard::read(call, body).await?;
     let proven = match back {
-        ADD => fresh::strengthening(portal, plan, call, back).await?,
+        ADD => fresh::enrolling(portal, plan, call, back).await?,
         _ => fresh::changing(portal, plan, call, back).await?,
     };
     let session = match proven {
@@ -170,14 +178,24 @@ async fn list(
         status: status(&passkeys),
         alert,
         reason,
-        rows: passkeys.into_iter().map(|passkey| row(call, passkey)).collect(),
+        rows: passkeys.into_iter().map(|passkey| row(plan, call, passkey)).collect(),
         token: guard::token(portal, call, session.id.as_str().as_bytes(), PURPOSE),
         accepted,
     };
     Ok(page::render_asking(status_code, &page, asks))
 }
 
-fn row(call: &Call<'_>, passkey: Passkey) -> Row {
+/// What a key can do.
+fn ability(plan: &Plan, passkey: &Passkey) -> &'static str {
+    match (plan.auth.mode, replaces(passkey)) {
+        (Mode::People, true) => keys::REPLACES,
+        (Mode::People, false) => keys::SECOND_ONLY,
+        (Mode::SingleOwner, _) if passkey.verifies => owner::KEY_SIGNS_IN,
+        (Mode::SingleOwner, _) => owner::KEY_IS_ONE,
+    }
+}
+
+fn row(plan: &Plan, call: &Call<'_>, passkey: Passkey) -> Row {
     let ago = |at| in_words(call.now.since(at));
     Row {
         id: passkey.id,
@@ -185,7 +203,7 @@ fn row(call: &Call<'_>, passkey: Passkey) -> Row {
         added: keys::added(&ago(passkey.created_at)),
         used: keys::used(passkey.used_at.map(ago).as_deref()),
         place: if passkey.backup_eligible { keys::SYNCED } else { keys::ONE_DEVICE },
-        ability: if replaces(&passkey) { keys::REPLACES } else { keys::SECOND_ONLY },
+        ability: ability(plan, &passkey),
         set_aside: passkey.set_aside.is_some(),
         name: passkey.name,
     }
@@ -203,7 +221,7 @@ async fn ask(
     let passkey = asked.and_then(|asked| passkey::ask_for_key(portal, plan, call, asked, (session.user, user, &known)));
     let asks = passkey.is_some();
     let token = guard::token(portal, call, session.id.as_str().as_bytes(), PURPOSE);
-    let page = AddPage { installation: &plan.name, user, alert, token, passkey };
+    let page = AddPage { installation: &plan.name, user, alert, token, go: onward(portal, call), passkey };
     Ok(page::render_asking(status, &page, asks))
 }
 
@@ -223,11 +241,15 @@ async fn add(portal: &Portal, plan: &Plan, call: &Call<'_>, (session, sent): (&S
     };
     let taken: Vec<String> = portal.store.passkeys_of(session.user).await?.into_iter().map(|passkey| passkey.name).collect();
     let name = first_name(call, &made, &taken);
-    let Some(site) = passkey::site_id(portal, plan) else { return again(keys::ADDRESS).await };
+    let (go, site) = (onward(portal, call), passkey::site_id(portal, plan));
+    let Some(site) = site else { return again(keys::ADDRESS).await };
     let (changer, token) = account::changer(portal, call, session);
     let told = portal.store.telling(entry(call, session).detailed(keys::was_added(&name)));
     match told.add_passkey(changer, (made, name), &site).await? {
-        Ok(session) => Ok(back_to_list(plan, call, (&session, &token, "added"))),
+        Ok(session) => {
+            let list = back_to_list(plan, call, (&session, &token, "added"));
+            Ok(if go.is_empty() { list } else { redirected(list, &confirm::path(&go, None)) })
+        }
         Err(Refused::Taken) => {
             portal.store.record(failure(call, session, answer::Refused::Registered)).await?;
             again(keys::TAKEN).await
@@ -294,7 +316,9 @@ fn asked_of(plan: &Plan, session: &Session) -> Strength {
         required.chain([app.rules.requirement.clone()]).collect::<Vec<_>>()
     };
     let open = plan.apps.iter().flat_map(rules).filter(|requirement| requirement.people.let_in(session));
-    open.map(|requirement| requirement.strength).fold(plan.auth.require, Strength::max)
+    // Where there is one owner, nothing but factors signs in: the last one stays.
+    let least = if plan.auth.mode.is_single_owner() { Strength::TwoFactor } else { plan.auth.require };
+    open.map(|requirement| requirement.strength).fold(least.max(plan.auth.require), Strength::max)
 }
 
 fn entry(call: &Call<'_>, session: &Session) -> Entry {
@@ -312,6 +336,20 @@ fn back_to_list(plan: &Plan, call: &Call<'_>, (session, token, what): (&Session,
     let (user, ip, id) = (&session.user_name, plan.log.shown(call.client), session.id);
     tracing::info!(event = Event::CredentialChanged.name(), %user, %ip, method = METHOD, what, session = %id, request = call.request_id);
     account::renewed(call, (session, token), LIST)
+}
+
+/// The name of the journey that somebody is on who was led here; empty for whoever came by themselves.
+fn onward(portal: &Portal, call: &Call<'_>) -> String {
+    let journey = portal.journeys.find(call.query().text("go"), call.now).filter(Journey::is_kept);
+    portal.journeys.keep(journey.as_ref(), call.network(), call.now)
+}
+
+/// The same answer, but for where it leads.
+fn redirected(mut response: Response<Body>, to: &str) -> Response<Body> {
+    if let Ok(to) = HeaderValue::from_str(to) {
+        response.headers_mut().insert(LOCATION, to);
+    }
+    response
 }
 
 /// A name for a new key: its make, and where it was made; with a number where that is taken.

@@ -82,7 +82,7 @@ async fn page(
     (session, status, alert): (&Arc<Session>, StatusCode, Option<Alert>),
 ) -> Result<Response<Body>, Stop> {
     let facts = fresh::facts(portal, session).await?;
-    let is_fresh = fresh::needs(plan, session, &facts).lack(session, call.now).is_none();
+    let is_fresh = fresh::needs(portal, plan, session, &facts).lack_of_proof(session, call.now).is_none();
     let held = portal.store.sessions_of(session.user).await?;
     let others = held.iter().rev().filter(|other| other.id != session.id);
     let page = SessionsPage {

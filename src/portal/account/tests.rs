@@ -164,7 +164,7 @@ async fn whoever_has_a_second_factor_proves_that_one() {
     // One that slipped through all the same is asked for more.
     let thief = left[0].of_strength(Strength::Password, left[0].proofs);
     let facts = facts(&site, "alice").await;
-    assert_eq!(crate::portal::fresh::needs(&site.plan, &thief, &facts).strength, Strength::TwoFactor);
+    assert_eq!(crate::portal::fresh::needs(&site.portal, &site.plan, &thief, &facts).strength, Strength::TwoFactor);
 
     // Where nothing needs it the last one may go; the session is then what a password makes of it.
     let one = format!("{LIST}/{}", held(&site, "alice").await[0].id);

@@ -3,25 +3,30 @@
 
 use std::sync::{Arc, Mutex};
 
-use instant_acme::Order;
+use instant_acme::{Account, Order};
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384};
 use rustls::crypto::CryptoProvider;
+use tokio::sync::RwLock;
 use zeroize::Zeroizing;
 
 use crate::base::clock::Clock;
 use crate::plan::acme::{AcmePolicy, KeyType};
 use crate::policy::wildcard::HostPattern;
-use crate::tls::acme::account;
+use crate::tls::acme::account::{self, Customer};
 use crate::tls::acme::challenge::Challenges;
 use crate::tls::acme::client::Client;
 use crate::tls::acme::folder::{Folder, History, OpenOrder, Proof};
 use crate::tls::acme::order::Way;
+use crate::tls::acme::phase::Phase;
 use crate::tls::acme::schedule::Stage;
 use crate::tls::acme::trouble::{Kind, Trouble};
 use crate::tls::dns01::ledger::Ledger;
 use crate::tls::dns01::record::Zones;
 use crate::tls::fault::Fault;
 use crate::tls::files::{self, Loaded};
+
+/// Let's Encrypt certifies addresses under this profile alone.
+const SHORT_LIVED: &str = "shortlived";
 
 /// What every attempt needs.
 #[derive(Clone, Debug)]
@@ -38,6 +43,33 @@ pub struct Ground {
     pub clock: Clock,
     /// Held while the key of an account is read or made, so that names that are ordered side by side share it.
     pub accounts: Arc<Mutex<()>>,
+    /// Held by whoever speaks with the key of an account, and alone by whoever puts another in its place.
+    pub keys: Arc<RwLock<()>>,
+}
+
+/// Where an order goes, and as what.
+#[derive(Clone, Copy, Debug)]
+struct Site<'a> {
+    stage: Stage,
+    customer: Customer<'a>,
+    profile: Option<&'a str>,
+}
+
+impl<'a> Site<'a> {
+    fn of(policy: &'a AcmePolicy, stage: Stage) -> Self {
+        let customer = |directory: &'a str, eab| Customer { directory, email: policy.email.as_deref(), eab };
+        let profile = policy.profile.as_deref();
+        match (stage, &policy.staging, &policy.fallback) {
+            // Its names of profiles are its own.
+            (Stage::Fallback, _, Some(fallback)) => {
+                Self { stage, customer: customer(&fallback.directory, fallback.eab.as_ref()), profile: None }
+            }
+            (Stage::Staging, Some(staging), _) => Self { stage, customer: customer(staging, None), profile },
+            (Stage::Staging | Stage::Production | Stage::Fallback, _, _) => {
+                Self { stage, customer: customer(&policy.directory, policy.eab.as_ref()), profile }
+            }
+        }
+    }
 }
 
 /// What came of an attempt that worked.
@@ -50,6 +82,13 @@ pub enum Issued {
 }
 
 impl Ground {
+    /// What attempts of an installation need.
+    pub fn new(folder: Folder, provider: Arc<CryptoProvider>, clock: Clock) -> Self {
+        let records = Arc::new(Ledger::open(folder.records()));
+        let (challenges, accounts, keys) = (Arc::default(), Arc::default(), Arc::default());
+        Self { folder, challenges, records, provider, clock, accounts, keys }
+    }
+
     /// Tries once to get a certificate for `host`. What has to be known next time is in `history`, on disk too.
     ///
     /// # Errors
@@ -61,48 +100,59 @@ impl Ground {
         (stage, proof): (Stage, Proof),
         history: &mut History,
     ) -> Result<Issued, Trouble> {
-        let directory = match (stage, &policy.staging) {
-            (Stage::Staging, Some(staging)) => staging,
-            (Stage::Staging | Stage::Production, _) => &policy.directory,
-        };
+        let site = Site::of(policy, stage);
+        let directory = site.customer.directory;
         let local = |fault: Fault| Trouble::local(&fault, directory);
-        let client = Client::new(policy.ca_file.as_deref()).map_err(local)?;
+        let _key_stays = self.keys.read().await;
+        self.challenges.phases.reached(host, Phase::Order);
+        let client = Client::new(policy.ca_file.as_deref(), &self.clock).map_err(local)?;
         self.folder.make().map_err(local)?;
-        let account = account::open(&client, self, directory, policy.email.as_deref()).await?;
+        let account = account::open(&client, self, site.customer).await?;
+        let profile = profile(&account, host, site)?;
+        let replaces = history.advice.as_ref().filter(|advice| advice.directory == directory && advice.window.is_some());
+        let replaces = replaces.map(|advice| advice.certificate.clone());
         let zones = Zones::of(policy, &self.records, &self.clock);
-        let way = Way { host, zones: zones.as_ref(), directory, proof, challenges: &self.challenges, clock: &self.clock };
+        let (challenges, zones, clock) = (&self.challenges, zones.as_ref(), &self.clock);
+        let (profile, replaces) = (profile.as_deref(), replaces.as_deref());
+        let way = Way { host, directory, proof, challenges, zones, clock, profile, replaces };
+        let peace = |trouble: Trouble| trouble.after(client.peace());
         if stage == Stage::Staging {
             let key = generate(host, policy.key_type).map_err(local)?;
-            let mut order = way.begin(&account).await.map_err(|trouble| trouble.after(client.peace()))?;
-            way.finish(&mut order, &key).await.map_err(|trouble| trouble.after(client.peace()))?;
+            let mut order = way.begin(&account).await.map_err(peace)?;
+            way.finish(&mut order, &key).await.map_err(peace)?;
             return Ok(Issued::Rehearsed);
         }
         let (mut order, key) = match self.resumed(&way, &account, history).await {
             Some(resumed) => resumed,
-            None => {
-                self.begun(&way, &account, policy.key_type, history).await.map_err(|trouble| trouble.after(client.peace()))?
-            }
+            None => self.begun(&way, &account, policy.key_type, history).await.map_err(peace)?,
         };
-        let chain = match way.finish(&mut order, &key).await {
-            Ok(chain) => chain,
+        match way.finish(&mut order, &key).await {
+            Ok(chain) => self.taken(&way, &key, &chain, history),
             Err(trouble) => {
                 if !may_go_on(&trouble.kind) {
                     self.close(host, history).map_err(local)?;
                 }
-                return Err(trouble.after(client.peace()));
+                Err(peace(trouble))
             }
-        };
+        }
+    }
+
+    /// Keeps what was issued.
+    fn taken(&self, way: &Way<'_>, key: &KeyPair, chain: &str, history: &mut History) -> Result<Issued, Trouble> {
+        let local = |fault: Fault| Trouble::local(&fault, way.directory);
         let pem = Zeroizing::new(format!("{}{chain}", Zeroizing::new(key.serialize_pem()).as_str()));
-        let kept = self.folder.keep(host, &pem, &self.provider).map_err(local)?;
-        history.issued_by = Some(directory.clone());
-        self.close(host, history).map_err(local)?;
-        if !files::covers(&kept.key, &host.example()) {
-            return Err(Trouble::bare(Kind::Local("it is for another name".to_owned()), directory));
+        let kept = self.folder.keep(way.host, &pem, &self.provider).map_err(local)?;
+        history.issued_by = Some(way.directory.to_owned());
+        // Both are about the one before.
+        (history.advice, history.revoked) = (None, None);
+        self.close(way.host, history).map_err(local)?;
+        if !files::covers(&kept.key, &way.host.example()) {
+            return Err(Trouble::bare(Kind::Local("it is for another name".to_owned()), way.directory));
         }
         Ok(Issued::Certificate(Box::new(kept)))
     }
 
-    async fn resumed(&self, way: &Way<'_>, account: &instant_acme::Account, history: &History) -> Option<(Order, KeyPair)> {
+    async fn resumed(&self, way: &Way<'_>, account: &Account, history: &History) -> Option<(Order, KeyPair)> {
         let open = history.order.as_ref().filter(|open| open.directory == way.directory)?;
         let pem = self.folder.order_key(way.host).ok()??;
         let key = KeyPair::from_pem(std::str::from_utf8(&pem).ok()?).ok()?;
@@ -112,7 +162,7 @@ impl Ground {
     async fn begun(
         &self,
         way: &Way<'_>,
-        account: &instant_acme::Account,
+        account: &Account,
         key_type: KeyType,
         history: &mut History,
     ) -> Result<(Order, KeyPair), Trouble> {
@@ -131,6 +181,23 @@ impl Ground {
         self.folder.write_history(host, history)?;
         self.folder.forget_order_key(host);
         Ok(())
+    }
+}
+
+/// Which kind of certificate to order: what the owner wants, if it is offered; for an address, whose certificates live for days only,
+/// the kind that does.
+fn profile(account: &Account, host: &HostPattern, site: Site<'_>) -> Result<Option<String>, Trouble> {
+    let mut offered: Vec<&str> = account.profiles().map(|profile| profile.name).collect();
+    offered.sort_unstable();
+    match site.profile {
+        Some(wanted) if offered.contains(&wanted) => Ok(Some(wanted.to_owned())),
+        // Where it is tried out there may be other kinds: what is issued there is thrown away.
+        Some(_) if site.stage == Stage::Staging => Ok(None),
+        Some(wanted) => {
+            let kind = Kind::Profile { wanted: wanted.to_owned(), offered: offered.join(", ") };
+            Err(Trouble::bare(kind, site.customer.directory))
+        }
+        None => Ok((host.ip().is_some() && offered.contains(&SHORT_LIVED)).then(|| SHORT_LIVED.to_owned())),
     }
 }
 

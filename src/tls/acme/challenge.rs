@@ -2,6 +2,7 @@
 //! (RFC 8737). One inventory for all workers; it holds what a running order needs, and nothing else is ever answered.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rcgen::{CertificateParams, CustomExtension, DistinguishedName, KeyPair};
@@ -14,6 +15,7 @@ use crate::base::clock::Clock;
 use crate::base::current::Current;
 use crate::plan::policy::TlsVersion;
 use crate::policy::host::Host;
+use crate::tls::acme::phase::Phases;
 use crate::tls::fault::Fault;
 use crate::tls::server;
 
@@ -25,6 +27,8 @@ pub const WELL_KNOWN: &str = "/.well-known/acme-challenge/";
 /// What is to be shown to authorities now.
 #[derive(Debug)]
 pub struct Challenges {
+    /// How far the orders have come that need them.
+    pub phases: Phases,
     pending: Current<Pending>,
     /// One change at a time: each starts from what the former left.
     changing: Mutex<()>,
@@ -52,7 +56,7 @@ enum What {
 
 impl Default for Challenges {
     fn default() -> Self {
-        Self { pending: Current::new(Pending::default()), changing: Mutex::default() }
+        Self { phases: Phases::default(), pending: Current::new(Pending::default()), changing: Mutex::default() }
     }
 }
 
@@ -68,9 +72,9 @@ impl Challenges {
     /// # Errors
     /// [`Fault::Making`] when the library refuses.
     pub fn show_certificate(self: &Arc<Self>, host: &Host, digest: &[u8], clock: &Clock) -> Result<Shown, Fault> {
-        let config = Arc::new(proving(host, digest, clock)?);
-        self.change(|pending| drop(pending.tls.insert(host.clone(), config)));
-        Ok(Shown { challenges: Arc::clone(self), what: What::Certificate(host.clone()) })
+        let (config, asked) = (Arc::new(proving(host, digest, clock)?), asked(host));
+        self.change(|pending| drop(pending.tls.insert(asked.clone(), config)));
+        Ok(Shown { challenges: Arc::clone(self), what: What::Certificate(asked) })
     }
 
     /// What to answer on port 80, if an order of that host waits for exactly this token.
@@ -101,6 +105,22 @@ impl Drop for Shown {
             What::Certificate(host) => drop(pending.tls.remove(host)),
         });
     }
+}
+
+/// How an authority asks for a host in a handshake: addresses have no place there, so it is their name in the reverse zone
+/// (RFC 8738 section 6).
+fn asked(host: &Host) -> Host {
+    let reverse = host.ip().map(|address| match address {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            format!("{d}.{c}.{b}.{a}.in-addr.arpa")
+        }
+        IpAddr::V6(address) => {
+            let digits = address.octets().into_iter().rev().flat_map(|octet| [octet & 0xf, octet >> 4]);
+            digits.map(|digit| format!("{digit:x}.")).collect::<String>() + "ip6.arpa"
+        }
+    });
+    reverse.and_then(|name| Host::parse(&name).ok()).unwrap_or_else(|| host.clone())
 }
 
 /// The settings of a handshake that proves `host` and ends in nothing: it offers that one protocol, and its certificate, which
@@ -160,6 +180,20 @@ mod tests {
         assert_eq!(config.alpn_protocols, [ACME_TLS]);
         drop((shown, proof));
         assert!(challenges.token(&a, "token").is_none() && challenges.certificate(&b).is_none());
+    }
+
+    #[test]
+    fn addresses_are_asked_for_by_their_reverse_names() {
+        assert_eq!(asked(&host("203.0.113.7")).as_str(), "7.113.0.203.in-addr.arpa");
+        let expected = "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa";
+        assert_eq!(asked(&host("2001:db8::1")).as_str(), expected);
+        assert_eq!(asked(&host("a.example")).as_str(), "a.example");
+        let challenges = Arc::new(Challenges::default());
+        let clock = Clock::manual(Timestamp::from_secs(1_800_000_000));
+        let shown = challenges.show_certificate(&host("203.0.113.7"), &[7; 32], &clock).expect("made");
+        assert!(challenges.certificate(&host("7.113.0.203.in-addr.arpa")).is_some());
+        drop(shown);
+        assert!(challenges.certificate(&host("7.113.0.203.in-addr.arpa")).is_none());
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::base::seal;
 use crate::plan::app::CertificateFiles;
 use crate::policy::host::Host;
 use crate::policy::wildcard::HostPattern;
+use crate::tls::acme::advice::Advice;
 use crate::tls::acme::schedule::{Record, Validity};
 use crate::tls::durable;
 use crate::tls::fault::Fault;
@@ -36,6 +37,10 @@ pub struct History {
     pub issued_by: Option<String>,
     /// Why it failed last; nothing after a success.
     pub trouble: Option<Told>,
+    /// When the authority wants the certificate renewed.
+    pub advice: Option<Advice>,
+    /// The SHA-256 of a certificate that was revoked, in hexadecimal digits.
+    pub revoked: Option<String>,
 }
 
 /// How a name is proven to be ours.
@@ -179,6 +184,31 @@ impl Folder {
     pub fn write_account(&self, directory: &str, text: &str) -> Result<(), Fault> {
         self.make()?;
         durable::write(&self.account_file(directory), text.as_bytes(), 0o600)
+    }
+
+    /// The key that our account is to have from now on, where it is not known whether the authority has taken it.
+    ///
+    /// # Errors
+    /// [`Fault`] when it is there and cannot be read.
+    pub fn next_key(&self, directory: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+        durable::read(&self.next_key_file(directory))
+    }
+
+    /// Keeps it before the authority hears of it.
+    ///
+    /// # Errors
+    /// [`Fault::Unwritable`].
+    pub fn write_next_key(&self, directory: &str, pem: &str) -> Result<(), Fault> {
+        durable::write(&self.next_key_file(directory), pem.as_bytes(), 0o600)
+    }
+
+    /// Forgets it: it is the account's now, or never will be.
+    pub fn forget_next_key(&self, directory: &str) {
+        drop(fs::remove_file(self.next_key_file(directory)));
+    }
+
+    fn next_key_file(&self, directory: &str) -> PathBuf {
+        self.account_file(directory).with_extension("next")
     }
 
     /// Where it is, to be named in faults.

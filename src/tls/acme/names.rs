@@ -17,11 +17,11 @@ use crate::base::seal;
 use crate::model::event::Event;
 use crate::plan::acme::AcmePolicy;
 use crate::policy::wildcard::HostPattern;
+use crate::tls::acme::advice::Advice;
 use crate::tls::acme::attempt::Ground;
 use crate::tls::acme::challenge::Challenges;
 use crate::tls::acme::folder::{Folder, History, validity};
-use crate::tls::acme::schedule::{Chance, Step, Validity};
-use crate::tls::dns01::ledger::Ledger;
+use crate::tls::acme::schedule::{Chance, Held, Step, Validity, Ways};
 use crate::tls::fault::Fault;
 use crate::tls::files::Loaded;
 
@@ -45,6 +45,8 @@ pub struct Slot {
 #[derive(Debug, Default)]
 struct State {
     history: History,
+    /// Somebody has the lease.
+    leased: bool,
     /// Since when an order runs.
     running: Option<Timestamp>,
     /// The owner wants one now.
@@ -58,6 +60,8 @@ pub struct Lease {
     names: Arc<Names>,
     /// What is known of it; written down when the lease ends.
     pub history: History,
+    /// Whether it is for an order, and not for a question only.
+    orders: bool,
 }
 
 /// How a name stands.
@@ -65,6 +69,10 @@ pub struct Lease {
 pub struct Standing {
     /// Who signed what it shows, and from when until when that is valid; nothing before the first.
     pub shown: Option<(String, Validity)>,
+    /// How authorities name that certificate when they say when to renew it.
+    pub renewal_id: Option<String>,
+    /// Whether it was revoked.
+    pub revoked: bool,
     /// What its orders came to.
     pub history: History,
     /// Since when an order runs.
@@ -74,9 +82,7 @@ pub struct Standing {
 impl Names {
     /// Those kept in `folder`.
     pub fn new(folder: Folder, provider: Arc<CryptoProvider>, clock: Clock) -> Self {
-        let records = Arc::new(Ledger::open(folder.records()));
-        let ground = Ground { folder, records, challenges: Arc::default(), provider, clock, accounts: Arc::default() };
-        Self { ground, slots: Mutex::default(), due: Notify::new() }
+        Self { ground: Ground::new(folder, provider, clock), slots: Mutex::default(), due: Notify::new() }
     }
 
     /// What is to be shown to authorities.
@@ -109,14 +115,24 @@ impl Names {
 
     /// The right to order for a name, unless somebody has it.
     pub fn lease(self: &Arc<Self>, slot: &Arc<Slot>) -> Option<Lease> {
+        self.leased(slot, true)
+    }
+
+    /// The right to ask about a name, and to write down what is heard, unless somebody has it: as a lease, but no order runs.
+    pub fn inquiry(self: &Arc<Self>, slot: &Arc<Slot>) -> Option<Lease> {
+        self.leased(slot, false)
+    }
+
+    fn leased(self: &Arc<Self>, slot: &Arc<Slot>, orders: bool) -> Option<Lease> {
         let mut state = slot.state();
-        if state.running.is_some() {
+        if state.leased {
             return None;
         }
-        state.running = Some(self.ground.clock.now());
+        state.leased = true;
+        state.running = orders.then(|| self.ground.clock.now());
         let history = state.history.clone();
         drop(state);
-        Some(Lease { slot: Arc::clone(slot), names: Arc::clone(self), history })
+        Some(Lease { slot: Arc::clone(slot), names: Arc::clone(self), history, orders })
     }
 
     /// Notes that the owner wants a certificate now, due or not.
@@ -146,16 +162,28 @@ impl Slot {
     pub fn step(&self, policy: &AcmePolicy, now: Timestamp) -> Step {
         let standing = self.standing();
         let wished = self.state().wished;
-        let staging = policy.staging.is_some();
+        let ways = Ways { staging: policy.staging.is_some(), fallback: policy.fallback.is_some(), wished };
         let chance = Chance::of(&self.host.to_string());
-        standing.history.record.next(standing.valid_by(policy), chance, now, (staging, wished))
+        standing.history.record.next(standing.held(policy), chance, now, ways)
+    }
+
+    /// The certificate about which its authority is to be asked now when to renew it, and that authority's directory.
+    pub fn question(&self, policy: &AcmePolicy, now: Timestamp) -> Option<(String, String)> {
+        let standing = self.standing();
+        standing.held(policy)?;
+        let (certificate, directory) = (standing.renewal_id?, standing.history.issued_by.unwrap_or(policy.directory.clone()));
+        Advice::is_due(standing.history.advice.as_ref(), (&certificate, &directory), now).then_some((certificate, directory))
     }
 
     /// How it stands.
     pub fn standing(&self) -> Standing {
         let shown = self.shown.read(|shown| shown.as_ref().map(|loaded| (loaded.facts.issuer.clone(), validity(loaded))));
+        let renewal_id = self.shown.read(|shown| shown.as_ref().and_then(|loaded| loaded.facts.renewal_id.clone()));
         let state = self.state();
-        Standing { shown, history: state.history.clone(), running: state.running }
+        let (history, running) = (state.history.clone(), state.running);
+        drop(state);
+        let revoked = history.revoked.is_some() && history.revoked == self.fingerprint();
+        Standing { shown, renewal_id, revoked, history, running }
     }
 
     /// SHA-256 of the certificate it shows, in hexadecimal digits.
@@ -175,16 +203,20 @@ impl Slot {
 }
 
 impl Standing {
-    /// What counts for the schedule. A certificate of another authority than the one in the configuration is shown as long as it
-    /// is all there is, and replaced at once: owners try things out elsewhere first.
-    pub fn valid_by(&self, policy: &AcmePolicy) -> Option<Validity> {
-        let (_, validity) = self.shown.as_ref()?;
-        self.history.issued_by.as_ref().is_none_or(|directory| *directory == policy.directory).then_some(*validity)
+    /// What counts for the schedule. A certificate that was revoked, or is of another authority than those in the configuration, is
+    /// shown as long as it is all there is, and replaced at once: owners try things out elsewhere first.
+    pub fn held(&self, policy: &AcmePolicy) -> Option<Held> {
+        let (_, validity) = self.shown.as_ref().filter(|_| !self.revoked)?;
+        let by = self.history.issued_by.as_deref().unwrap_or(&policy.directory);
+        let fallback = policy.fallback.as_ref().map(|fallback| fallback.directory.as_str());
+        let advice = self.history.advice.as_ref().zip(self.renewal_id.as_ref()).filter(|(advice, id)| advice.is_of(id, by));
+        let held = Held { validity: *validity, advised: advice.and_then(|(advice, _)| advice.moment()) };
+        (by == policy.directory || Some(by) == fallback).then_some(held)
     }
 
     /// When the next order is due, if nothing is in its way.
     pub fn renewal(&self, host: &HostPattern, policy: &AcmePolicy) -> Option<Timestamp> {
-        Some(self.valid_by(policy)?.renewal(Chance::of(&host.to_string())))
+        Some(self.held(policy)?.renewal(Chance::of(&host.to_string())))
     }
 }
 
@@ -218,7 +250,10 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         let mut state = self.slot.state();
-        (state.running, state.wished) = (None, false);
+        state.leased = false;
+        if self.orders {
+            (state.running, state.wished) = (None, false);
+        }
         drop(state);
         self.names.wake();
     }
@@ -254,12 +289,17 @@ mod tests {
         assert!(Arc::ptr_eq(&slot, &names.slot(&host)));
         names.wish(&host);
         let mut lease = names.lease(&slot).expect("free");
-        assert!(names.lease(&slot).is_none());
+        assert!(names.lease(&slot).is_none() && names.inquiry(&slot).is_none());
         assert_eq!(slot.standing().running, Some(clock.now()));
         lease.history.issued_by = Some("https://ca.example/".to_owned());
         lease.note().expect("written");
         drop(lease);
         assert!(slot.standing().running.is_none() && !slot.state().wished);
+        names.wish(&host);
+        let asking = names.inquiry(&slot).expect("free");
+        assert!(names.lease(&slot).is_none() && slot.standing().running.is_none(), "who asks is not told as who orders");
+        drop(asking);
+        assert!(slot.state().wished, "what the owner wants waits for a question");
         let again = Names::new(Folder::within(dir.path()), server::provider(), clock);
         assert_eq!(again.slot(&host).standing().history.issued_by.as_deref(), Some("https://ca.example/"), "after a restart");
         assert!(names.lease(&slot).is_some());

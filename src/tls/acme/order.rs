@@ -4,16 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use instant_acme::{
-    Account, AuthorizationStatus, ChallengeStatus, ChallengeType, Error, Identifier, KeyAuthorization, NewOrder, Order,
-    OrderStatus, Problem,
+    Account, AuthorizationStatus, CertificateIdentifier, ChallengeStatus, ChallengeType, Error, Identifier, KeyAuthorization,
+    NewOrder, Order, OrderStatus, Problem,
 };
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use tokio::time::{Instant, sleep};
 
 use crate::base::clock::Clock;
+use crate::fetch::fault::Fault as FetchFault;
 use crate::policy::wildcard::HostPattern;
+use crate::tls::acme::api;
 use crate::tls::acme::challenge::{Challenges, Shown};
 use crate::tls::acme::folder::Proof;
+use crate::tls::acme::phase::Phase;
 use crate::tls::acme::trouble::{Kind, Trouble};
 use crate::tls::dns01::record::{Record, Zones};
 use crate::tls::fault::Fault;
@@ -41,6 +44,10 @@ pub struct Way<'a> {
     pub zones: Option<&'a Zones>,
     /// Tells the time.
     pub clock: &'a Clock,
+    /// Which kind of certificate; the authority's usual one if none is named.
+    pub profile: Option<&'a str>,
+    /// The certificate that the new one is for (RFC 9773 section 5), where the authority knows it.
+    pub replaces: Option<&'a str>,
 }
 
 /// A proof that is shown.
@@ -71,7 +78,7 @@ impl Patience {
     /// What the step came to; `None` if it is to be repeated.
     pub fn with<T>(&mut self, outcome: Result<T, Error>) -> Option<Result<T, Error>> {
         match &outcome {
-            Err(Error::Api(problem)) if is_nonce(problem) && self.tries < NONCES => {
+            Err(Error::Api(problem)) if api::is(problem, "badNonce") && self.tries < NONCES => {
                 self.tries += 1;
                 None
             }
@@ -80,8 +87,15 @@ impl Patience {
     }
 }
 
-fn is_nonce(problem: &Problem) -> bool {
-    problem.r#type.as_deref() == Some("urn:ietf:params:acme:error:badNonce")
+/// Whether an order may have come to nothing because of the certificate it was to replace: authorities have many words for that. What
+/// else it is, it is without that too.
+fn is_about_the_former(error: &Error) -> bool {
+    match error {
+        Error::Api(problem) => !["rateLimited", "badNonce"].iter().any(|kind| api::is(problem, kind)),
+        Error::Other(other) => !other.is::<FetchFault>(),
+        // It answered the order without taking note of it.
+        other => matches!(other, Error::Json(_) | Error::Unsupported(_)),
+    }
 }
 
 impl Way<'_> {
@@ -90,14 +104,30 @@ impl Way<'_> {
     /// # Errors
     /// [`Trouble`].
     pub async fn begin(&self, account: &Account) -> Result<Order, Trouble> {
-        let names = [Identifier::Dns(self.host.to_string())];
+        let mut done = self.ordered(account, self.replaces).await;
+        if self.replaces.is_some() && done.as_ref().is_err_and(is_about_the_former) {
+            done = self.ordered(account, None).await;
+        }
+        // Nothing has been proven yet: what is said here is about the name or us, not about ports.
+        done.map_err(|error| Trouble::of(&error, self.directory).ordering(self.host))
+    }
+
+    async fn ordered(&self, account: &Account, replaces: Option<&str>) -> Result<Order, Error> {
+        let names = [self.host.ip().map_or_else(|| Identifier::Dns(self.host.to_string()), Identifier::Ip)];
+        let mut order = NewOrder::new(&names);
+        if let Some(profile) = self.profile {
+            order = order.profile(profile);
+        }
+        if let Some((authority, serial)) = replaces.and_then(|id| id.split_once('.')) {
+            let former = CertificateIdentifier { authority_key_identifier: authority.into(), serial: serial.into() };
+            order = order.replaces(former);
+        }
         let mut patience = Patience::default();
-        let done = loop {
-            if let Some(done) = patience.with(account.new_order(&NewOrder::new(&names)).await) {
-                break done;
+        loop {
+            if let Some(done) = patience.with(account.new_order(&order).await) {
+                return done;
             }
-        };
-        done.map_err(|error| self.trouble(&error))
+        }
     }
 
     /// An order that was begun before a crash; `None` if nothing can come of it any more.
@@ -122,8 +152,11 @@ impl Way<'_> {
     /// [`Trouble`].
     pub async fn finish(&self, order: &mut Order, key: &KeyPair) -> Result<String, Trouble> {
         let mut until = Instant::now() + PATIENCE;
+        let reached = |phase| self.challenges.phases.reached(self.host, phase);
         if order.state().status == OrderStatus::Pending {
+            reached(Phase::Challenge);
             let shown = self.show(order).await?;
+            reached(Phase::Waiting);
             // In DNS that may have taken long.
             until = Instant::now() + PATIENCE;
             let waited = self.wait(order, until, OrderStatus::Pending).await;
@@ -132,6 +165,7 @@ impl Way<'_> {
             }
             waited?;
         }
+        reached(Phase::Finalising);
         if order.state().status == OrderStatus::Ready {
             let csr = self.csr(key).map_err(|fault| Trouble::local(&fault, self.directory))?;
             let mut patience = Patience::default();

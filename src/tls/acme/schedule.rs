@@ -28,6 +28,13 @@ const LEAST: Duration = Duration::from_secs(15 * 60);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8 * 86_400);
 /// Production orders that fail in a row before one is tried out first.
 const REFUSALS: u32 = 2;
+/// Failures in a row before another authority is thought of at all.
+const REPEATED: u32 = 3;
+/// How long nothing may have worked before another authority is asked, where the certificate is not in need of it sooner.
+const PATIENCE: Duration = Duration::from_secs(86_400);
+/// A certificate younger than this, or than a sixth of its life, is not replaced because the authority says so: one that says it of
+/// each that it issues would have us order without end.
+const YOUNG: Duration = Duration::from_secs(86_400);
 
 /// From when until when a certificate is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,12 +73,35 @@ impl Validity {
         }
     }
 
+    /// From when on it is late.
+    fn late(self) -> Timestamp {
+        self.from.plus(self.until.since(self.from) * 3 / 4)
+    }
+
     /// When it should be renewed: at two thirds of its life, or up to a twentieth of it earlier, so that the names of a machine,
     /// and the machines of an hour, do not all come at once.
     pub fn renewal(self, chance: Chance) -> Timestamp {
         let life = self.until.since(self.from);
         let early = (life / 20).mul_f64(chance.fraction(self.until.millis()));
         self.from.plus((life * 2 / 3).saturating_sub(early))
+    }
+}
+
+/// A certificate that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// When it is valid.
+    pub validity: Validity,
+    /// When its authority wants it renewed (RFC 9773), as far as is known.
+    pub advised: Option<Timestamp>,
+}
+
+impl Held {
+    /// When it should be renewed: when its authority says so, but not in its first day, and not so late that it is late.
+    pub fn renewal(self, chance: Chance) -> Timestamp {
+        let Some(at) = self.advised else { return self.validity.renewal(chance) };
+        let life = self.validity.until.since(self.validity.from);
+        at.max(self.validity.from.plus(YOUNG.min(life / 6))).min(self.validity.late())
     }
 }
 
@@ -86,7 +116,7 @@ impl Chance {
     }
 
     /// From 0 to 1, another for each `salt`.
-    fn fraction(self, salt: i64) -> f64 {
+    pub fn fraction(self, salt: i64) -> f64 {
         let mut bytes = self.0.to_be_bytes().to_vec();
         bytes.extend(salt.to_be_bytes());
         let thousandths = u32::try_from(first(&seal::sha256(&bytes)) % 1_000).unwrap_or(0);
@@ -106,6 +136,19 @@ pub enum Stage {
     Staging,
     /// Where it counts.
     Production,
+    /// At the authority that stands in for the first.
+    Fallback,
+}
+
+/// Ways that are open to an order.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ways {
+    /// It can be tried out.
+    pub staging: bool,
+    /// There is a second authority.
+    pub fallback: bool,
+    /// The owner wants one now: that shortens no limit of an authority's.
+    pub wished: bool,
 }
 
 /// What came of an attempt that failed.
@@ -133,6 +176,12 @@ pub struct Record {
     pub recent: Vec<i64>,
     /// Before this moment the authority does not want to be asked, in milliseconds.
     pub not_before: Option<i64>,
+    /// The same of the second one.
+    pub fallback_not_before: Option<i64>,
+    /// The first of the failures in a row, in milliseconds.
+    pub since: Option<i64>,
+    /// Where the last of them went.
+    pub last: Option<Stage>,
 }
 
 /// What to do about a name.
@@ -145,20 +194,35 @@ pub enum Step {
 }
 
 impl Record {
-    /// What to do now for a name whose certificate is valid as said. `staging` tells whether orders can be tried out; `wished`
-    /// that the owner wants one now: that shortens no limit of the authority's.
-    pub fn next(&self, validity: Option<Validity>, chance: Chance, now: Timestamp, (staging, wished): (bool, bool)) -> Step {
+    /// What to do now for a name that holds such a certificate.
+    pub fn next(&self, held: Option<Held>, chance: Chance, now: Timestamp, ways: Ways) -> Step {
         let beginning = Timestamp::from_millis(i64::MIN);
-        let due = validity.map_or(beginning, |validity| validity.renewal(chance));
-        let mut at = self.allowed().unwrap_or(beginning);
-        if !wished {
-            at = at.max(due).max(self.after_pause(validity, chance).unwrap_or(beginning));
+        let mut due = self.hourly().unwrap_or(beginning);
+        if !ways.wished {
+            let renewal = held.map_or(beginning, |held| held.renewal(chance));
+            due = due.max(renewal).max(self.after_pause(held, chance).unwrap_or(beginning));
         }
-        if now < at {
-            return Step::Wait(at);
+        let free = |not_before: Option<i64>| due.max(not_before.map_or(beginning, Timestamp::from_millis));
+        let first = free(self.not_before);
+        let turn = self.second_turn(held).filter(|_| ways.fallback);
+        let second = turn.map(|turn| turn.max(free(self.fallback_not_before)));
+        let second_may = second.is_some_and(|second| second <= now);
+        // In turns, so that neither authority gets more than its share of what fails.
+        if second_may && (first > now || self.last != Some(Stage::Fallback)) {
+            return Step::Order(Stage::Fallback);
         }
-        let try_out = staging && self.refused >= REFUSALS && !self.rehearsed;
+        if first > now {
+            return Step::Wait(second.map_or(first, |second| first.min(second)));
+        }
+        let try_out = ways.staging && self.refused >= REFUSALS && !self.rehearsed;
         Step::Order(if try_out { Stage::Staging } else { Stage::Production })
+    }
+
+    /// From when on the second authority is asked too: after a day in which nothing worked, or when the certificate is late.
+    fn second_turn(&self, held: Option<Held>) -> Option<Timestamp> {
+        let since = Timestamp::from_millis(self.since?);
+        let usual = since.plus(PATIENCE);
+        (self.failures >= REPEATED).then(|| held.map_or(usual, |held| usual.min(held.validity.late().max(since))))
     }
 
     /// Notes a failure.
@@ -171,26 +235,32 @@ impl Record {
         self.recent.push(now.millis());
         let surplus = self.recent.len().saturating_sub(MOST_AN_HOUR);
         self.recent.drain(..surplus);
-        self.not_before = failed.retry_after.map(|pause| now.plus(pause.min(LONGEST_PAUSE)).millis());
+        let not_before = failed.retry_after.map(|pause| now.plus(pause.min(LONGEST_PAUSE)).millis());
+        match failed.stage {
+            Stage::Fallback => self.fallback_not_before = not_before,
+            Stage::Staging | Stage::Production => self.not_before = not_before,
+        }
+        self.since.get_or_insert(now.millis());
+        self.last = Some(failed.stage);
     }
 
-    /// Notes that it worked.
+    /// Notes that it worked. What the first authority asked for holds although the second has issued.
     pub fn succeeded(&mut self, stage: Stage) {
         match stage {
             Stage::Staging => self.rehearsed = true,
             Stage::Production => *self = Self::default(),
+            Stage::Fallback => *self = Self { not_before: self.not_before, ..Self::default() },
         }
     }
 
-    /// When limits that nobody may shorten let another attempt be made.
-    fn allowed(&self) -> Option<Timestamp> {
-        let hourly = self.recent.len().checked_sub(MOST_AN_HOUR).and_then(|at| self.recent.get(at));
-        let hourly = hourly.map(|at| Timestamp::from_millis(*at).plus(HOUR));
-        hourly.max(self.not_before.map(Timestamp::from_millis))
+    /// When the limit for failures in an hour, which nobody may shorten, lets another attempt be made.
+    fn hourly(&self) -> Option<Timestamp> {
+        let first = self.recent.len().checked_sub(MOST_AN_HOUR).and_then(|at| self.recent.get(at));
+        first.map(|at| Timestamp::from_millis(*at).plus(HOUR))
     }
 
     /// When the pause after the last failure is over.
-    fn after_pause(&self, validity: Option<Validity>, chance: Chance) -> Option<Timestamp> {
+    fn after_pause(&self, held: Option<Held>, chance: Chance) -> Option<Timestamp> {
         let last = Timestamp::from_millis(*self.recent.last()?);
         // Trying it out has worked: it counts now.
         if self.rehearsed {
@@ -199,7 +269,7 @@ impl Record {
         let nth = usize::try_from(self.failures).unwrap_or(usize::MAX).clamp(1, PAUSES.len());
         let mut pause = PAUSES[nth - 1];
         // While there is a certificate to lose, there are always some tries left before its end.
-        let left = validity.map(|validity| validity.until.since(last)).filter(|left| !left.is_zero());
+        let left = held.map(|held| held.validity.until.since(last)).filter(|left| !left.is_zero());
         if let Some(left) = left {
             pause = pause.min((left / 4).max(LEAST));
         }

@@ -57,6 +57,17 @@ pub enum Kind {
     Terms,
     /// It wants an account that it knows already.
     External,
+    /// It does not know us as whom we say we are.
+    Binding,
+    /// It does not offer this kind of certificate.
+    Profile {
+        /// The one that is wanted; empty where it is the authority that says so.
+        wanted: String,
+        /// Those that it offers.
+        offered: String,
+    },
+    /// Orders run, which have to end first.
+    Busy,
     /// It has forgotten our account or order.
     Forgotten,
     /// It would not take a nonce, again and again.
@@ -148,7 +159,10 @@ impl Trouble {
     /// Whether the authority took the order up, so that it counts there.
     pub fn counts(&self) -> bool {
         match self.kind {
-            Kind::Away(_) | Kind::Untrusted(_) | Kind::Internal | Kind::Nonce | Kind::Forgotten | Kind::Record(_) => false,
+            Kind::Away(_) | Kind::Untrusted(_) | Kind::Internal | Kind::Nonce | Kind::Forgotten | Kind::Busy => false,
+            Kind::Record(_) => false,
+            // Where it says so itself, it was asked.
+            Kind::Profile { ref wanted, .. } => wanted.is_empty(),
             Kind::Connection
             | Kind::Unauthorized
             | Kind::Dns
@@ -159,6 +173,7 @@ impl Trouble {
             | Kind::Contact
             | Kind::Terms
             | Kind::External
+            | Kind::Binding
             | Kind::Slow
             | Kind::NoWay
             | Kind::Local(_)
@@ -168,16 +183,85 @@ impl Trouble {
 
     /// Whether another way of proving the name may do what this one did not.
     pub fn may_be_the_way(&self) -> bool {
-        matches!(self.kind, Kind::Connection | Kind::Unauthorized | Kind::Dns | Kind::Tls | Kind::NoWay | Kind::Record(_))
+        let kinds =
+            matches!(self.kind, Kind::Connection | Kind::Unauthorized | Kind::Dns | Kind::Tls | Kind::NoWay | Kind::Record(_));
+        self.proof.is_some() && kinds
+    }
+
+    /// The same, when an order for `host` was not taken at all.
+    #[must_use]
+    pub fn ordering(self, host: &HostPattern) -> Self {
+        // Authorities that know of no addresses find the request malformed.
+        let kind = if host.ip().is_some() && self.kind == Kind::Other { Kind::Rejected } else { self.kind };
+        Self { kind, ..self }
+    }
+
+    /// The same, when it was about as whom the authority knows us.
+    #[must_use]
+    pub fn binding(self) -> Self {
+        let kind = if matches!(self.kind, Kind::Unauthorized | Kind::Other) { Kind::Binding } else { self.kind };
+        Self { kind, ..self }
+    }
+
+    /// Why something about our account or a certificate was not done, which `what` names as in "did not …".
+    pub fn refusal(&self, what: &str) -> String {
+        let known = self.about_us().filter(|_| self.kind != Kind::Unauthorized);
+        if let Some(told) = known {
+            return told;
+        }
+        let why = if let Kind::Local(why) = &self.kind { Some(why) } else { self.words.as_ref() };
+        format!("{} did not {what}{}", self.authority, why.map(|why| format!(": {why}")).unwrap_or_default())
     }
 
     /// What happened to `host`, and what to do.
     pub fn sentence(&self, host: &HostPattern) -> String {
-        let by_dns = (self.proof == Some(Proof::Dns01)).then(|| self.by_dns(host)).flatten();
-        by_dns.unwrap_or_else(|| self.otherwise(host))
+        let by_dns = || (self.proof == Some(Proof::Dns01)).then(|| self.by_dns(host)).flatten();
+        self.about_us().or_else(by_dns).unwrap_or_else(|| self.about_name(host))
     }
 
-    fn otherwise(&self, host: &HostPattern) -> String {
+    /// Where it is about the authority, or about us as its customer.
+    fn about_us(&self) -> Option<String> {
+        let (ca, words) = (&self.authority, self.in_brackets());
+        Some(match &self.kind {
+            Kind::Unauthorized if self.proof.is_none() => format!(
+                "{ca} does not take orders from our account{words}: it may have been closed there; the gateway makes a new one if its \
+                 file in `certs/acme` is removed"
+            ),
+            Kind::Contact => format!("{ca} does not take the address in `acme.email`: write another, or remove it"),
+            Kind::Terms => format!("{ca} has new terms: read them there; the gateway then asks again"),
+            Kind::External => {
+                format!(
+                    "{ca} serves known customers only: set `acme.eab` to the key id and HMAC key that it gives you on its site"
+                )
+            }
+            Kind::Binding => format!(
+                "{ca} does not know us as `acme.eab` says{words}: copy `kid` and `hmac_key` anew from its site; some can be used only once"
+            ),
+            Kind::Profile { wanted, offered } if wanted.is_empty() || offered.is_empty() => {
+                format!("{ca} does not take the profile in `acme.profile`{words}: write another, or remove it")
+            }
+            Kind::Profile { wanted, offered } => {
+                format!("{ca} has no profile `{}`: set `acme.profile` to one of {}, or remove it", clean(wanted), clean(offered))
+            }
+            Kind::Busy => "an order runs and needs the key of our account: try again when it has ended".to_owned(),
+            Kind::Forgotten => format!("{ca} has forgotten our account or order: the gateway begins anew"),
+            Kind::Nonce => format!("{ca} took none of many nonces: it is out of order, and the gateway tries again"),
+            Kind::Internal => format!("{ca} is out of order: the gateway tries again"),
+            Kind::Away(why) => format!(
+                "{ca} cannot be reached ({why}): see that this machine may connect to it, and that `acme.directory` is right"
+            ),
+            Kind::Untrusted(why) => format!(
+                "no trusted connection to {ca} comes about ({why}): is this machine's clock right? A private authority's own \
+                 certificate belongs into `acme.ca_file`"
+            ),
+            Kind::Connection | Kind::Unauthorized | Kind::Dns | Kind::Tls | Kind::Caa | Kind::RateLimited | Kind::Rejected => {
+                return None;
+            }
+            Kind::Slow | Kind::NoWay | Kind::Record(_) | Kind::Local(_) | Kind::Other => return None,
+        })
+    }
+
+    fn about_name(&self, host: &HostPattern) -> String {
         let ca = &self.authority;
         let port = if self.proof == Some(Proof::TlsAlpn01) { 443 } else { 80 };
         let at = self.address().map(|address| format!(" at {address}")).unwrap_or_default();
@@ -206,26 +290,13 @@ impl Trouble {
                 "a limit of {ca} is reached for {host} or its domain{}: nothing but waiting helps, and the gateway does that",
                 self.retry_after.map(|pause| format!(" for another {}", in_words(pause))).unwrap_or_default()
             ),
+            Kind::Rejected if host.ip().is_some() => format!(
+                "{ca} does not certify the address {host}: use a name, or an authority that certifies addresses, or set \
+                 `certificate` and `private_key` for it"
+            ),
             Kind::Rejected => {
                 format!("{ca} does not certify {host}: use another name, or set `certificate` and `private_key` for it")
             }
-            Kind::Contact => format!("{ca} does not take the address in `acme.email`: write another, or remove it"),
-            Kind::Terms => format!("{ca} has new terms: read them there; the gateway then asks again"),
-            Kind::External => {
-                format!(
-                    "{ca} serves known customers only (external account binding), which this version cannot be yet: choose another `acme.directory`"
-                )
-            }
-            Kind::Forgotten => format!("{ca} has forgotten our account or order: the gateway begins anew"),
-            Kind::Nonce => format!("{ca} took none of many nonces: it is out of order, and the gateway tries again"),
-            Kind::Internal => format!("{ca} is out of order: the gateway tries again"),
-            Kind::Away(why) => format!(
-                "{ca} cannot be reached ({why}): see that this machine may connect to it, and that `acme.directory` is right"
-            ),
-            Kind::Untrusted(why) => format!(
-                "no trusted connection to {ca} comes about ({why}): is this machine's clock right? A private authority's own \
-                 certificate belongs into `acme.ca_file`"
-            ),
             Kind::Slow => format!("{ca} did not finish the order for {host} in time: the gateway tries again"),
             Kind::NoWay => format!(
                 "{ca} does not let {host} be proven over port {port}: set `acme.challenge` to \"auto\"; with that, it wants a proof \
@@ -233,10 +304,12 @@ impl Trouble {
             ),
             Kind::Record(why) => format!("{host} could not be proven by DNS: {why}"),
             Kind::Local(why) => format!("the certificate for {host} could not be kept or used: {why}"),
-            Kind::Other => format!(
-                "{ca} did not issue a certificate for {host}{}",
-                self.words.as_ref().map(|words| format!(": {words}")).unwrap_or_default()
-            ),
+            Kind::Contact | Kind::Terms | Kind::External | Kind::Binding | Kind::Profile { .. } | Kind::Busy => {
+                self.not_issued(host)
+            }
+            Kind::Forgotten | Kind::Nonce | Kind::Internal | Kind::Away(_) | Kind::Untrusted(_) | Kind::Other => {
+                self.not_issued(host)
+            }
         }
     }
 
@@ -258,6 +331,9 @@ impl Trouble {
             | Kind::Contact
             | Kind::Terms
             | Kind::External
+            | Kind::Binding
+            | Kind::Profile { .. }
+            | Kind::Busy
             | Kind::Forgotten
             | Kind::Nonce
             | Kind::Internal
@@ -272,6 +348,15 @@ impl Trouble {
             "{first}, though the servers that were asked from here show it: see that all name servers of the zone answer the world, \
              and that no older record is remembered"
         ))
+    }
+
+    fn not_issued(&self, host: &HostPattern) -> String {
+        let words = self.words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
+        format!("{} did not issue a certificate for {host}{words}", self.authority)
+    }
+
+    fn in_brackets(&self) -> String {
+        self.words.as_ref().map(|words| format!(" ({words})")).unwrap_or_default()
     }
 
     /// The address that the authority went to, if it says so.
@@ -321,6 +406,7 @@ fn by_type(name: &str) -> Kind {
         "externalAccountRequired" => Kind::External,
         "accountDoesNotExist" => Kind::Forgotten,
         "badNonce" => Kind::Nonce,
+        "invalidProfile" => Kind::Profile { wanted: String::new(), offered: String::new() },
         "serverInternal" => Kind::Internal,
         _ => Kind::Other,
     }
@@ -353,7 +439,7 @@ mod tests {
     }
 
     fn sentence(kind: &str, words: &str) -> String {
-        trouble(kind, words).sentence(&HostPattern::parse("paperless.example.com").expect("a host"))
+        trouble(kind, words).proving(Proof::Http01).sentence(&HostPattern::parse("paperless.example.com").expect("a host"))
     }
 
     #[test]
@@ -375,7 +461,8 @@ mod tests {
             ("rejectedIdentifier", "does not certify paperless.example.com"),
             ("invalidContact", "acme.email"),
             ("userActionRequired", "new terms"),
-            ("externalAccountRequired", "known customers only"),
+            ("externalAccountRequired", "known customers only: set `acme.eab`"),
+            ("invalidProfile", "the profile in `acme.profile` (the words): write another"),
             ("badNonce", "nonces"),
             ("serverInternal", "out of order"),
             ("malformed", "did not issue a certificate for paperless.example.com: the words"),
@@ -409,6 +496,27 @@ mod tests {
         let own = Trouble::record(&fault, LETS_ENCRYPT);
         assert!(!own.counts() && own.may_be_the_way());
         assert!(own.sentence(&all).starts_with("*.example.com could not be proven by DNS: 192.0.2.53 does not say"));
+    }
+
+    #[test]
+    fn what_is_said_depends_on_what_was_asked() {
+        let host = HostPattern::parse("a.example").expect("a host");
+        assert!(trouble("unauthorized", "deactivated").sentence(&host).contains("orders from our account (deactivated)"));
+        assert!(!trouble("unauthorized", "deactivated").may_be_the_way());
+        assert!(trouble("malformed", "bad MAC").binding().sentence(&host).contains("`acme.eab` says (bad MAC)"));
+        let address = HostPattern::parse("203.0.113.7").expect("a host");
+        for kind in ["malformed", "rejectedIdentifier", "unsupportedIdentifier"] {
+            assert!(
+                trouble(kind, "no").ordering(&address).sentence(&address).contains("certify the address 203.0.113.7"),
+                "{kind}"
+            );
+        }
+        let (wanted, offered) = ("short\u{1b}".to_owned(), "classic, tlsserver".to_owned());
+        let profile = Trouble::bare(Kind::Profile { wanted, offered }, LETS_ENCRYPT);
+        let said = "Let's Encrypt has no profile `short `: set `acme.profile` to one of classic, tlsserver, or remove it";
+        assert_eq!((profile.sentence(&host).as_str(), profile.counts()), (said, false));
+        assert_eq!(trouble("unauthorized", "no").refusal("revoke it"), "Let's Encrypt did not revoke it: no");
+        assert!(trouble("serverInternal", "").refusal("revoke it").contains("out of order"));
     }
 
     /// The attack: an authority whose words steer the terminal of whoever reads them.

@@ -11,12 +11,12 @@ pub fn open(policy: &AcmePolicy, host: &HostPattern, has_plain: bool) -> Vec<Pro
         (Challenge::Http01, _) => vec![Proof::Http01],
         (Challenge::TlsAlpn01, _) => vec![Proof::TlsAlpn01],
         (Challenge::Dns01, _) | (Challenge::Auto, HostPattern::Under(_)) => vec![Proof::Dns01],
-        (Challenge::Auto, HostPattern::Exact(_)) => {
+        (Challenge::Auto, HostPattern::Exact(host)) => {
             let ways = [
                 (Proof::Http01, has_plain),
                 (Proof::TlsAlpn01, true),
                 // The last resort: it is slower, and the key to a zone may do more than prove a name.
-                (Proof::Dns01, policy.dns.is_some()),
+                (Proof::Dns01, policy.dns.is_some() && host.ip().is_none()),
             ];
             ways.into_iter().filter_map(|(way, is_open)| is_open.then_some(way)).collect()
         }
@@ -60,7 +60,7 @@ mod tests {
     }
 
     fn trouble(kind: Kind) -> Trouble {
-        Trouble::bare(kind, "https://ca.example/")
+        Trouble::bare(kind, "https://ca.example/").proving(Proof::Http01)
     }
 
     #[test]

@@ -462,7 +462,7 @@ fn named(path: &Path, name: &str) -> bool {
 fn public_names_without_files_are_ordered_where_the_owner_agreed() {
     let text = |acme: &str| {
         format!(
-            "portal = \"https://own.example\"\n{acme}\n[[app]]\nhost = [\"a.example\", \"*.b.example\", \"a.localhost\", \"192.0.2.1\"]\n\
+            "portal = \"https://own.example\"\n{acme}\n[[app]]\nhost = [\"a.example\", \"*.b.example\", \"a.localhost\", \"192.168.2.1\"]\n\
              upstream = \"http://127.0.0.1:1\"\n[[app]]\nhost = \"own.example\"\nupstream = \"http://127.0.0.1:1\"\n\
              certificate = \"a.pem\"\nprivate_key = \"a.key\"\n"
         )

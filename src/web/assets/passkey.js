@@ -70,7 +70,7 @@
       else press(form);
     });
     addEventListener('focus', () => {
-      const typed = [...document.querySelectorAll('#name, #password')].some(field => field.value);
+      const typed = [...document.querySelectorAll('#name, #password, #code')].some(field => field.value);
       if ('autofill' in form.dataset && isOld() && !typed) location.replace(form.dataset.again);
     });
     if (location.hash === '#passkey' && form.dataset.passkey === 'get') press(form);

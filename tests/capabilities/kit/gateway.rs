@@ -158,7 +158,7 @@ impl Gateway {
         let seed = totp::draw_seed(recipe.algorithm, Entropy);
         let words = format!("correct horse {name} staple");
         let credentials = Credentials {
-            password_hash: password::hash(&Secret::new(words.clone()), Entropy.bytes()).0.expose().clone(),
+            password_hash: Some(password::hash(&Secret::new(words.clone()), Entropy.bytes()).0.expose().clone()),
             totp_seed: Some(totp::key_in_groups(&seed).expose().clone()),
         };
         let answer = self

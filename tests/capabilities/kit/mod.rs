@@ -3,11 +3,13 @@
 
 pub mod app;
 pub mod authority;
+pub mod ca;
 pub mod corpus;
 pub mod flood;
 pub mod form;
 pub mod frames;
 pub mod gateway;
+pub mod jose;
 pub mod key;
 pub mod line;
 pub mod program;

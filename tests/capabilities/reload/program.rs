@@ -86,7 +86,7 @@ async fn a_difference_is_told_in_sentences_and_applies_nothing() {
     let expected = "compared with configuration 1, which is in force, the file makes 2 things public, opens 2 things, changes 1 thing otherwise\n\n\
         Becomes public\n  app.example: /a is public\n  app.example: /b is public\n\n\
         Becomes reachable, or easier to reach\n  app.example: /admin/ is no longer denied\n  \
-        new.example: a new app at https://new.example:PORT/, behind a password alone\n\n\
+        new.example: a new app at https://new.example:PORT/, behind one factor alone\n\n\
         Changes otherwise\n  app.example: idle_timeout is 1m instead of 10m\n";
     assert_eq!(said, expected.replace("PORT", &gateway.reach().https.port().to_string()));
     let (code, said, _) = run(&gateway, &["diff", "-c", "new.toml", "--data-dir", "data", "--json"]).await;

@@ -3,9 +3,13 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::tls::acme::advice::{Advice, Heard};
 
 const DAY: u64 = 86_400;
 const START: Timestamp = Timestamp::from_secs(1_800_000_000);
+const STAGING: Ways = Ways { staging: true, fallback: false, wished: false };
+const FALLBACK: Ways = Ways { staging: false, fallback: true, wished: false };
+const WISHED: Ways = Ways { staging: false, fallback: false, wished: true };
 
 fn days(days: u64) -> Duration {
     Duration::from_secs(days * DAY)
@@ -36,10 +40,10 @@ fn after_two_refusals_it_is_tried_out_until_that_works() {
     let (mut record, chance, mut now) = (Record::default(), Chance::of("a.example"), START);
     let mut stages = Vec::new();
     for works in [false, false, false, false, true, true] {
-        let Step::Order(stage) = (match record.next(None, chance, now, (true, false)) {
+        let Step::Order(stage) = (match record.next(None, chance, now, STAGING) {
             Step::Wait(until) => {
                 now = until;
-                record.next(None, chance, now, (true, false))
+                record.next(None, chance, now, STAGING)
             }
             order => order,
         }) else {
@@ -60,11 +64,11 @@ fn without_staging_and_for_an_authority_that_is_away_nothing_is_tried_out() {
         record.failed(START, Failed { stage: Stage::Production, counts: false, retry_after: None });
     }
     let later = START.plus(days(1));
-    assert_eq!(record.next(None, Chance::of("a"), later, (true, false)), Step::Order(Stage::Production));
+    assert_eq!(record.next(None, Chance::of("a"), later, STAGING), Step::Order(Stage::Production));
     record.failed(START, refusal(Stage::Production));
     record.failed(START, refusal(Stage::Production));
-    assert_eq!(record.next(None, Chance::of("a"), later, (false, false)), Step::Order(Stage::Production));
-    assert_eq!(record.next(None, Chance::of("a"), later, (true, false)), Step::Order(Stage::Staging));
+    assert_eq!(record.next(None, Chance::of("a"), later, Ways::default()), Step::Order(Stage::Production));
+    assert_eq!(record.next(None, Chance::of("a"), later, STAGING), Step::Order(Stage::Staging));
 }
 
 /// The attack: an owner, or a loop of theirs, that says "now" again and again until the authority bars the name.
@@ -73,17 +77,103 @@ fn a_wish_shortens_pauses_but_no_limit_of_the_authority() {
     let (mut record, chance) = (Record::default(), Chance::of("a.example"));
     for minute in 0..5 {
         let now = START.plus(Duration::from_secs(60 * minute));
-        assert_eq!(record.next(None, chance, now, (false, true)), Step::Order(Stage::Production));
+        assert_eq!(record.next(None, chance, now, WISHED), Step::Order(Stage::Production));
         record.failed(now, refusal(Stage::Production));
     }
-    assert_eq!(record.next(None, chance, START.plus(Duration::from_secs(300)), (false, true)), Step::Wait(START.plus(HOUR)));
+    assert_eq!(record.next(None, chance, START.plus(Duration::from_secs(300)), WISHED), Step::Wait(START.plus(HOUR)));
     record.failed(START, Failed { retry_after: Some(days(3)), ..refusal(Stage::Production) });
-    assert_eq!(record.next(None, chance, START.plus(days(2)), (false, true)), Step::Wait(START.plus(days(3))));
+    assert_eq!(record.next(None, chance, START.plus(days(2)), WISHED), Step::Wait(START.plus(days(3))));
     record.failed(START, Failed { retry_after: Some(Duration::MAX), ..refusal(Stage::Production) });
-    assert_eq!(record.next(None, chance, START.plus(days(9)), (false, true)), Step::Order(Stage::Production));
+    assert_eq!(record.next(None, chance, START.plus(days(9)), WISHED), Step::Order(Stage::Production));
 }
 
-/// How the authority fares for a while.
+fn held(life: Duration, advised: Option<Timestamp>) -> Held {
+    Held { validity: Validity { from: START, until: START.plus(life) }, advised }
+}
+
+/// The attack: an authority whose windows have us order each certificate anew at once, or let it end.
+#[test]
+fn the_authority_says_when_but_neither_at_once_for_ever_nor_too_late() {
+    let chance = Chance::of("a.example");
+    let at =
+        |life: Duration, hour: u64| held(life, Some(START.plus(Duration::from_secs(hour * 3_600)))).renewal(chance).since(START);
+    assert_eq!(at(days(90), 24 * 40), days(40));
+    assert_eq!([at(days(90), 0), at(days(90), 24 * 365)], [days(1), days(90) * 3 / 4]);
+    let short = Duration::from_secs(160 * 3_600);
+    assert_eq!([at(short, 80), at(short, 0), at(short, 159)], [short / 2, days(1), short * 3 / 4]);
+    assert_eq!(at(days(1), 0), days(1) / 6);
+    assert_eq!(held(days(90), None).renewal(chance), held(days(90), None).validity.renewal(chance));
+}
+
+/// The first authority is away; how often, and whom, a name asks for it.
+#[test]
+fn a_second_authority_is_asked_after_a_day_or_when_it_is_late_and_then_in_turns() {
+    let away = |stage| Failed { stage, counts: false, retry_after: None };
+    let lived = |held: Option<Held>, mut now: Timestamp| {
+        let (mut record, mut asked, chance) = (Record::default(), Vec::new(), Chance::of("a.example"));
+        while asked.len() < 14 {
+            match record.next(held, chance, now, FALLBACK) {
+                Step::Wait(until) => now = until,
+                Step::Order(stage) => {
+                    asked.push((stage, now.since(START)));
+                    record.failed(now, away(stage));
+                }
+            }
+        }
+        (record, asked)
+    };
+    let (record, asked) = lived(None, START);
+    let first_turn = asked.iter().position(|(stage, _)| *stage == Stage::Fallback).expect("some time");
+    assert!(asked[first_turn].1 >= days(1) && asked[first_turn].1 < days(1) + Duration::from_secs(12 * 3_600));
+    assert!(asked[first_turn..].windows(2).all(|pair| pair[0].0 != pair[1].0), "{asked:?}");
+    // One that is late does not wait for a day.
+    let late = START.plus(days(68));
+    let (_, asked) = lived(Some(held(days(90), None)), late);
+    assert_eq!(asked[REPEATED as usize].0, Stage::Fallback);
+    // After the second has issued, the first is asked next, and what it had asked for holds.
+    let mut record = record;
+    record.failed(START, Failed { retry_after: Some(days(3)), ..away(Stage::Production) });
+    record.succeeded(Stage::Fallback);
+    let chance = Chance::of("a.example");
+    assert_eq!(record.next(None, chance, START, FALLBACK), Step::Wait(START.plus(days(3))));
+    assert_eq!(record.next(None, chance, START.plus(days(3)), FALLBACK), Step::Order(Stage::Production));
+}
+
+/// The attack: a limit of the first authority's that keeps a name from the second, or the other way round.
+#[test]
+fn each_authority_keeps_its_own_limits() {
+    let (mut record, chance) = (Record::default(), Chance::of("a.example"));
+    let limited = |stage, pause| Failed { stage, counts: true, retry_after: Some(pause) };
+    for _ in 0..REPEATED {
+        record.failed(START, limited(Stage::Production, days(5)));
+    }
+    assert_eq!(record.next(None, chance, START.plus(days(2)), Ways::default()), Step::Wait(START.plus(days(5))));
+    assert_eq!(record.next(None, chance, START.plus(Duration::from_secs(3_600)), FALLBACK), Step::Wait(START.plus(days(1))));
+    assert_eq!(record.next(None, chance, START.plus(days(2)), FALLBACK), Step::Order(Stage::Fallback));
+    record.failed(START.plus(days(2)), limited(Stage::Fallback, days(2)));
+    assert_eq!(record.next(None, chance, START.plus(days(3)), FALLBACK), Step::Wait(START.plus(days(4))));
+    assert_eq!(record.next(None, chance, START.plus(days(5)), FALLBACK), Step::Order(Stage::Production));
+}
+
+#[test]
+fn an_authority_that_is_away_for_a_month_costs_two_questions_a_day_and_no_certificate() {
+    for life in [days(90), days(64), Duration::from_secs(160 * 3_600)] {
+        let up = Spell { hours: 24 * 60, ..Spell::ISSUES };
+        let month = Spell { first: Weather::Away, hours: 24 * 30, ..Spell::ISSUES };
+        let lived = live(&[up, month, up], life, Ways::default());
+        let asked = lived.failures.len();
+        // What lives for six days asks more often before its end; and when it has ended, twice a day.
+        assert!(asked <= if life > days(30) { 70 } else { 110 }, "{asked} times in a month");
+        assert_eq!(lived.lapses.is_empty(), life > days(30), "{:?}", lived.lapses);
+        let back = lived.issued.iter().find(|at| **at >= START.plus(days(90))).expect("renewed");
+        assert!(life < days(30) || back.since(START) <= days(90) + days(35));
+        assert!(life > days(30) || back.since(START.plus(days(90))) <= Duration::from_secs(12 * 3_600), "within hours");
+        // With another authority nothing ends, however long a certificate lives.
+        assert!(live(&[up, month, up], life, FALLBACK).lapses.is_empty());
+    }
+}
+
+/// How an authority fares for a while.
 #[derive(Clone, Copy, Debug)]
 enum Weather {
     Issues,
@@ -92,63 +182,96 @@ enum Weather {
     Limits(u64),
 }
 
-fn weather() -> impl Strategy<Value = (Weather, u64)> {
-    let kind = prop_oneof![
+/// A while.
+#[derive(Clone, Copy, Debug)]
+struct Spell {
+    first: Weather,
+    second: Weather,
+    /// What the first says of when to renew: hundredths of the life, from and until.
+    window: Option<(u32, u32)>,
+    hours: u64,
+}
+
+impl Spell {
+    const ISSUES: Self = Self { first: Weather::Issues, second: Weather::Issues, window: None, hours: 1 };
+}
+
+fn weather() -> impl Strategy<Value = Weather> {
+    prop_oneof![
         4 => Just(Weather::Issues),
         2 => Just(Weather::Refuses),
         2 => Just(Weather::Away),
         1 => (1_u64..72).prop_map(Weather::Limits),
-    ];
-    (kind, 1_u64..(24 * 40))
+    ]
 }
 
-/// Lives through `spells` of weather, each so many hours long. Gives the moments of production orders, of failures, and the
-/// spans without a valid certificate after the first one.
+fn spell() -> impl Strategy<Value = Spell> {
+    let window = prop::option::of((0_u32..150, 0_u32..150));
+    (weather(), weather(), window, 1_u64..(24 * 40)).prop_map(|(first, second, window, hours)| Spell {
+        first,
+        second,
+        window,
+        hours,
+    })
+}
+
+/// What became of a name: moments of orders at the first authority and at the second, of failures, of certificates, of questions
+/// for when to renew, and ends of certificates that had no successor.
+#[derive(Default)]
 struct Life {
     orders: Vec<Timestamp>,
+    second: Vec<Timestamp>,
     failures: Vec<Timestamp>,
+    issued: Vec<Timestamp>,
+    asked: Vec<Timestamp>,
     lapses: Vec<Timestamp>,
 }
 
-fn live(spells: &[(Weather, u64)], life: Duration, staging: bool) -> Life {
+/// Lives through `spells`, with certificates that live for `life`.
+fn live(spells: &[Spell], life: Duration, ways: Ways) -> Life {
     let (mut now, mut record, chance) = (START, Record::default(), Chance::of("a.example"));
-    let mut held: Option<Validity> = None;
-    let mut lived = Life { orders: vec![], failures: vec![], lapses: vec![] };
-    for (weather, hours) in spells {
-        let end = now.plus(Duration::from_secs(hours * 3_600));
+    let mut held: Option<(Validity, Option<Advice>)> = None;
+    let mut lived = Life::default();
+    for spell in spells {
+        let end = now.plus(Duration::from_secs(spell.hours * 3_600));
         while now < end {
-            match record.next(held, chance, now, (staging, false)) {
+            if let (Some((validity, advice)), true) = (&mut held, !matches!(spell.first, Weather::Away)) {
+                let id = validity.from.millis().to_string();
+                let about = (id.as_str(), "first");
+                if Advice::is_due(advice.as_ref(), about, now) {
+                    let at = |hundredths: u32| validity.from.plus(life * hundredths / 100);
+                    let heard = Heard { window: spell.window.map(|(from, until)| (at(from), at(until))), retry_after: None };
+                    *advice = Some(Advice::note(advice.take(), about, &heard, now));
+                    lived.asked.push(now);
+                }
+            }
+            let known = held
+                .as_ref()
+                .map(|(validity, advice)| Held { validity: *validity, advised: advice.as_ref().and_then(Advice::moment) });
+            match record.next(known, chance, now, ways) {
                 Step::Wait(until) => {
                     assert!(until > now);
-                    let ended = held.filter(|held| held.until < until.min(end) && held.until >= now);
-                    lived.lapses.extend(ended.map(|held| held.until));
-                    now = until.min(end);
+                    let again = held.as_ref().and_then(|(_, advice)| advice.as_ref()).map(|advice| advice.ask_again);
+                    let again = again.map(Timestamp::from_millis).filter(|again| *again > now);
+                    let until = again.map_or(until, |again| again.min(until)).min(end);
+                    let ended = held.as_ref().filter(|(held, _)| held.until < until && held.until >= now);
+                    lived.lapses.extend(ended.map(|(held, _)| held.until));
+                    now = until;
                     continue;
                 }
-                Step::Order(stage) => {
-                    if stage == Stage::Production && !matches!(weather, Weather::Away) {
-                        lived.orders.push(now);
+                Step::Order(stage) => match order(spell, stage, now, &mut lived) {
+                    Some(failed) => {
+                        lived.failures.push(now);
+                        record.failed(now, failed);
                     }
-                    let failed = |counts, retry_after| Failed { stage, counts, retry_after };
-                    let outcome = match weather {
-                        Weather::Issues => None,
-                        Weather::Refuses => Some(failed(true, None)),
-                        Weather::Away => Some(failed(false, None)),
-                        Weather::Limits(hours) => Some(failed(true, Some(Duration::from_secs(hours * 3_600)))),
-                    };
-                    match outcome {
-                        Some(failed) => {
-                            lived.failures.push(now);
-                            record.failed(now, failed);
-                        }
-                        None => {
-                            record.succeeded(stage);
-                            if stage == Stage::Production {
-                                held = Some(Validity { from: now, until: now.plus(life) });
-                            }
+                    None => {
+                        record.succeeded(stage);
+                        if stage != Stage::Staging {
+                            lived.issued.push(now);
+                            held = Some((Validity { from: now, until: now.plus(life) }, None));
                         }
                     }
-                }
+                },
             }
             // An order takes a while.
             now = now.plus(Duration::from_secs(5));
@@ -157,46 +280,91 @@ fn live(spells: &[(Weather, u64)], life: Duration, staging: bool) -> Life {
     lived
 }
 
+fn order(spell: &Spell, stage: Stage, now: Timestamp, lived: &mut Life) -> Option<Failed> {
+    let weather = if stage == Stage::Fallback { spell.second } else { spell.first };
+    if !matches!(weather, Weather::Away) {
+        match stage {
+            Stage::Production => lived.orders.push(now),
+            Stage::Fallback => lived.second.push(now),
+            Stage::Staging => {}
+        }
+    }
+    let failed = |counts, retry_after| Some(Failed { stage, counts, retry_after });
+    match weather {
+        Weather::Issues => None,
+        Weather::Refuses => failed(true, None),
+        Weather::Away => failed(false, None),
+        Weather::Limits(hours) => failed(true, Some(Duration::from_secs(hours * 3_600))),
+    }
+}
+
 fn most_within(moments: &[Timestamp], span: Duration) -> usize {
     let within = |from: &Timestamp| moments.iter().filter(|at| **at >= *from && at.since(*from) < span).count();
     moments.iter().map(within).max().unwrap_or(0)
 }
 
+/// Whether `answers` held all through `span` before `end`.
+fn answered(spells: &[Spell], (end, span): (Timestamp, Duration), answers: impl Fn(&Spell) -> bool) -> bool {
+    let mut at = START;
+    let mut since = None;
+    for spell in spells {
+        if !answers(spell) {
+            since = None;
+        } else if since.is_none() {
+            since = Some(at);
+        }
+        at = at.plus(Duration::from_secs(spell.hours * 3_600));
+        if at >= end {
+            return since.is_some_and(|since| end.since(since) >= span);
+        }
+    }
+    false
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// The attack: weather at the authority that has us burn its limits, for years.
+    /// The attack: weather at the authorities, and windows of theirs, that have us burn their limits, for years.
     #[test]
-    fn limits_hold_in_any_weather(spells in prop::collection::vec(weather(), 1..120), staging: bool, hours in 24_u64..(24 * 90)) {
-        let lived = live(&spells, Duration::from_secs(hours * 3_600), staging);
-        prop_assert!(most_within(&lived.failures, HOUR) <= MOST_AN_HOUR);
-        // Fourteen at a pause of twelve hours, and pauses that shrink towards the end of a certificate: of one in a week, or of
-        // seven where they live for a day.
-        let (most, bound) = (most_within(&lived.orders, days(7)), if hours >= 144 { 50 } else { 120 });
-        prop_assert!(most <= bound, "{most}");
-    }
-
-    #[test]
-    fn no_certificate_ends_that_the_authority_would_have_renewed(
-        away in prop::collection::vec((1_u64..2_000, 1_u64..400), 1..60),
+    fn limits_hold_in_any_weather(
+        spells in prop::collection::vec(spell(), 1..80),
+        (staging, fallback) in (any::<bool>(), any::<bool>()),
         hours in 24_u64..(24 * 90),
     ) {
         let life = Duration::from_secs(hours * 3_600);
-        let spells: Vec<_> = away.iter().flat_map(|(up, down)| [(Weather::Issues, *up), (Weather::Away, *down)]).collect();
-        let ends = live(&spells, life, false).lapses;
-        let mut up = Vec::new();
-        let mut at = START;
-        for (weather, hours) in &spells {
-            let end = at.plus(Duration::from_secs(hours * 3_600));
-            if matches!(weather, Weather::Issues) {
-                up.push((at, end));
-            }
-            at = end;
+        let lived = live(&spells, life, Ways { staging, fallback, wished: false });
+        prop_assert!(most_within(&lived.failures, HOUR) <= MOST_AN_HOUR);
+        // Fourteen at a pause of twelve hours, and pauses that shrink towards the end of a certificate: of one in a week, or of
+        // seven where they live for a day.
+        let bound = if hours >= 144 { 50 } else { 120 };
+        for orders in [&lived.orders, &lived.second] {
+            let most = most_within(orders, days(7));
+            prop_assert!(most <= bound, "{most}");
         }
-        for end in ends {
-            // Had it answered all through the last tenth, there would be a new one.
-            let answered = up.iter().any(|(from, until)| end.since(*from) >= life / 10 && *until >= end && *from < end);
-            prop_assert!(!answered, "a certificate ended at {end:?}");
+        // However often the authority says "now": one a day, or six in a life.
+        let most = most_within(&lived.issued, days(7));
+        prop_assert!(most <= if hours >= 144 { 8 } else { 44 }, "{most} issued in a week");
+        prop_assert!(most_within(&lived.asked, days(1)) <= 4 + most_within(&lived.issued, days(1)));
+        prop_assert!(fallback || lived.second.is_empty());
+    }
+
+    #[test]
+    fn no_certificate_ends_that_an_authority_would_have_renewed(
+        spells in prop::collection::vec(spell(), 1..80),
+        fallback: bool,
+        hours in 24_u64..(24 * 90),
+    ) {
+        // Whoever answers issues: limits and refusals are another matter.
+        let calm = |weather: Weather| if matches!(weather, Weather::Issues) { Weather::Issues } else { Weather::Away };
+        let spells: Vec<_> =
+            spells.into_iter().map(|spell| Spell { first: calm(spell.first), second: calm(spell.second), ..spell }).collect();
+        let life = Duration::from_secs(hours * 3_600);
+        for end in live(&spells, life, Ways { fallback, ..Ways::default() }).lapses {
+            // Had it answered all through the last tenth, there would be a new one; the second is asked from the last quarter on.
+            prop_assert!(!answered(&spells, (end, life / 10), |spell| matches!(spell.first, Weather::Issues)) || fallback, "{end:?}");
+            prop_assert!(!answered(&spells, (end, life / 4), |spell| matches!(spell.first, Weather::Issues)), "{end:?}");
+            let second = |spell: &Spell| matches!(spell.second, Weather::Issues);
+            prop_assert!(!fallback || !answered(&spells, (end, life / 4), second), "{end:?}");
         }
     }
 }
