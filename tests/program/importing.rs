@@ -3,8 +3,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::time::SystemTime;
 
+use doorward::base::clock::Clock;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
@@ -24,7 +24,7 @@ fn issued(names: &[&str], days: i64) -> (String, String) {
     let root = ca.self_signed(&ca_key).expect("signed").pem();
     let mut leaf = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).expect("names");
     leaf.distinguished_name.push(DnType::CommonName, names[0]);
-    let now = OffsetDateTime::from(SystemTime::now());
+    let now = OffsetDateTime::from_unix_timestamp(Clock::system().now().secs()).expect("a moment");
     (leaf.not_before, leaf.not_after) = (now - Duration::days(1), now + Duration::days(days));
     let leaf = leaf.signed_by(&key, &Issuer::new(ca, ca_key)).expect("signed").pem();
     (format!("{leaf}{root}"), key.serialize_pem())
