@@ -147,7 +147,7 @@ impl AcmePolicy {
 pub fn takes(pattern: &HostPattern, policy: Option<&AcmePolicy>) -> bool {
     match pattern {
         HostPattern::Exact(host) => match host.ip() {
-            // No zone holds an address: RFC 8738 section 7.
+            // Not by DNS: RFC 8738 section 7.
             Some(address) => is_public(address) && policy.is_none_or(|policy| policy.challenge != Challenge::Dns01),
             None => !host.is_local(),
         },
@@ -240,11 +240,15 @@ pub fn look(plan: &Plan, document: &Document, complaints: &mut Vec<Complaint>) {
         let own = app.certificate.is_some() || plan.tls.certificate.is_some();
         served |= !own && app.patterns().any(|pattern| takes(&pattern, policy));
         for written in table.hosts.iter().filter(|_| !own) {
-            if let Ok(pattern @ HostPattern::Under(_)) = HostPattern::parse(&written.value)
-                && !pattern.is_local()
-                && !takes(&pattern, policy)
-            {
-                complaints.push(unproven(&pattern, &written.place, policy));
+            let pattern = HostPattern::parse(&written.value).ok().filter(|pattern| !takes(pattern, policy));
+            match pattern {
+                Some(pattern @ HostPattern::Under(_)) if !pattern.is_local() => {
+                    complaints.push(unproven(&pattern, &written.place, policy));
+                }
+                Some(pattern @ HostPattern::Exact(_)) if pattern.ip().is_some_and(is_public) => {
+                    complaints.push(no_zone(&pattern, &written.place));
+                }
+                Some(HostPattern::Under(_) | HostPattern::Exact(_)) | None => {}
             }
         }
     }
@@ -269,6 +273,13 @@ fn unproven(pattern: &HostPattern, place: &Place, policy: Option<&AcmePolicy>) -
             complaint.help("add `acme.dns`, name the hosts, or set `certificate` and `private_key`")
         }
     }
+}
+
+/// A warning as well, of an address where `acme.challenge` is "dns-01".
+fn no_zone(pattern: &HostPattern, place: &Place) -> Complaint {
+    let complaint = Complaint::new(Code::W0502, place, format!("`{pattern}` gets no certificate by ACME")).key("app.host");
+    let complaint = complaint.label("an address is never proven by DNS, and `acme.challenge` is \"dns-01\"");
+    complaint.help("set `acme.challenge` to \"auto\", use a name, or set `certificate` and `private_key`")
 }
 
 fn agreed(table: &AcmeTable, place: &Place, complaints: &mut Vec<Complaint>) {
@@ -424,6 +435,9 @@ mod tests {
         assert_eq!(compiled(&proven, "*.a.internal").expect("compiles").1, ["W0506"]);
         let other = format!("{proven}\nchallenge = \"tls-alpn-01\"");
         assert_eq!(compiled(&other, "*.a.example").expect("compiles").1, ["W0506", "W0502"]);
+        let by_dns = format!("{proven}\nchallenge = \"dns-01\"");
+        assert_eq!(compiled(&by_dns, "a.example").expect("compiles").1, Vec::<&str>::new());
+        assert_eq!(compiled(&by_dns, "203.0.113.7").expect("compiles").1, ["W0506", "W0502"], "never by DNS");
         let files = "[tls]\ncertificate = \"a.pem\"\nprivate_key = \"a.key\"\n[acme]\nagree_tos = true";
         assert_eq!(compiled(files, "a.example").expect("compiles").1, ["W0506"]);
     }

@@ -72,6 +72,7 @@ mod tests {
         assert_eq!(open(&auto, &one, false), [Proof::TlsAlpn01, Proof::Dns01]);
         assert_eq!(open(&policy(""), &one, true), [Proof::Http01, Proof::TlsAlpn01]);
         assert_eq!(open(&policy(&format!("{HOOK}challenge = \"dns-01\"\n")), &one, true), [Proof::Dns01]);
+        assert_eq!(open(&auto, &host("203.0.113.7"), true), [Proof::Http01, Proof::TlsAlpn01], "never by DNS");
         let remembered = History { challenge: Some(Proof::Dns01), ..History::default() };
         assert_eq!(proof(&auto, &one, &remembered, true), Proof::Dns01);
         assert_eq!(proof(&policy(""), &one, &remembered, true), Proof::Http01, "the provider was taken away");
