@@ -138,7 +138,8 @@ fn record(line: &str) -> Record {
         "AAAA" => RData::AAAA(AAAA(rest.parse().unwrap())),
         // Flags, tag, who may; nobody if it says no more.
         "CAA" => {
-            let (is_critical, tag, issuer) = (rest == "128", words.next().unwrap(), words.next().map(name));
+            let (is_critical, tag, issuer) =
+                (rest == "128", words.next().unwrap(), words.next().map(|text| Name::from_ascii(text).unwrap()));
             RData::CAA(if tag == "issue" {
                 CAA::new_issue(is_critical, issuer, vec![])
             } else {
