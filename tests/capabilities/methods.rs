@@ -402,3 +402,22 @@ async fn what_is_demanded_of_a_person_is_asked_for_even_where_an_app_asks_for_le
     set(&gateway, "alice", TermsWish { require: Some("inherit".into()), ..TermsWish::default() }).await;
     assert_eq!(alice.get("/x").await.status, StatusCode::OK);
 }
+
+/// The attack: a stolen password, within the time for adding a factor, takes away the link that the owner just made for whom it was
+/// stolen from.
+#[tokio::test]
+async fn a_password_takes_no_link_of_the_owners_away() {
+    let app = App::start().await;
+    let gateway = Gateway::start(&format!("[auth]\nenrol_deadline = \"1h\"\n{}", one_app(&app.url(), "")));
+    let person = with_password(&gateway, "alice").await;
+    let Told::User(made) = gateway.perform(Wish::UserLink { name: "alice".to_owned() }).await else { panic!("a link") };
+    let link = made.setup_link.expect("a link");
+    let link = format!("/{}", link.splitn(4, '/').nth(3).expect("a path"));
+    let mut thief = gateway.stranger();
+    let answer = submit_password(&mut thief, &person, LOGIN).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text());
+    assert!(answer.text().contains("The owner of this server has made a set-up link for you"));
+    assert!(thief.session_cookie().is_none());
+    assert_eq!(gateway.end_sessions_of("alice").await, 0, "nothing was begun");
+    assert_eq!(gateway.stranger().get(&link).await.status, StatusCode::OK);
+}
