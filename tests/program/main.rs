@@ -6,8 +6,12 @@ mod banning;
 mod bed;
 mod client;
 mod doctor;
+mod enrolling;
 mod footprint;
 mod importing;
+#[path = "../capabilities/kit/key.rs"]
+#[expect(dead_code, reason = "shared with tests that do more with keys")]
+mod key;
 mod kill;
 mod online;
 mod people;
