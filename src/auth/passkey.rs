@@ -37,6 +37,15 @@ pub enum Verification {
     Required,
 }
 
+/// Whether a key is asked what make it is of, signed by its maker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attestation {
+    /// It is not: what it says of itself is good for a name.
+    None,
+    /// It is; a statement that its signature does not bear out refuses the key. Nobody vouches for makers here.
+    Direct,
+}
+
 /// What keys are made for: this site, and no other.
 pub struct RelyingParty {
     library: WebauthnCore,
@@ -189,7 +198,7 @@ impl RelyingParty {
         &self,
         (user, name): (UserId, &str),
         known: &[Passkey],
-        verification: Verification,
+        (verification, attestation): (Verification, Attestation),
     ) -> Option<(String, Registering)> {
         let builder = self.library.new_challenge_register_builder(user.as_str().as_bytes(), name, name).ok()?;
         let builder = builder.user_verification_policy(verification.policy()).credential_algorithms(algorithms());
@@ -206,7 +215,7 @@ impl RelyingParty {
             "excludeCredentials": known,
             // Preferred: a small security key may have no room left, and is a second step then.
             "authenticatorSelection": { "residentKey": "preferred", "userVerification": verification.name() },
-            "attestation": "none",
+            "attestation": attestation.name(),
             "extensions": { "credProps": true },
         });
         Some((options.to_string(), Registering(state)))
@@ -324,6 +333,16 @@ impl Answer {
     }
 }
 
+impl Attestation {
+    /// As it is written in gateway.toml and in what a browser is asked.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Direct => "direct",
+        }
+    }
+}
+
 impl Verification {
     /// As it is written in gateway.toml and in what a browser is asked.
     pub const fn name(self) -> &'static str {
@@ -432,11 +451,17 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_is_asked_for_a_key_that_finds_itself_and_no_attestation() {
-        let (options, _) = party().begin_registration((Id::draw(Entropy), "alice"), &[], Verification::Preferred).expect("asked");
+    fn a_browser_is_asked_for_a_key_that_finds_itself_and_for_its_make_only_if_wanted() {
+        let (options, _) = party()
+            .begin_registration((Id::draw(Entropy), "alice"), &[], (Verification::Preferred, Attestation::None))
+            .expect("asked");
         let options: Value = serde_json::from_str(&options).expect("JSON");
         assert_eq!(options["authenticatorSelection"]["residentKey"], "preferred");
         assert_eq!((&options["attestation"], &options["rp"]["id"]), (&"none".into(), &"auth.example".into()));
+        let (asked, _) = party()
+            .begin_registration((Id::draw(Entropy), "alice"), &[], (Verification::Preferred, Attestation::Direct))
+            .expect("asked");
+        assert_eq!(serde_json::from_str::<Value>(&asked).expect("JSON")["attestation"], "direct");
         let algorithms: Vec<i64> =
             options["pubKeyCredParams"].as_array().expect("a list").iter().filter_map(|one| one["alg"].as_i64()).collect();
         assert_eq!(algorithms, [-7, -35, -257]);
@@ -454,7 +479,9 @@ mod tests {
         for text in ["", "{}", "null", "[]", deep.as_str(), &"x".repeat(LONGEST_ANSWER + 1)] {
             assert_eq!(Answer::read(text).expect_err("refused"), Refused::Unreadable);
         }
-        let (_, asked) = party().begin_registration((Id::draw(Entropy), "a"), &[], Verification::Required).expect("asked");
+        let (_, asked) = party()
+            .begin_registration((Id::draw(Entropy), "a"), &[], (Verification::Required, Attestation::Direct))
+            .expect("asked");
         let cbor = BASE64URL_NOPAD.encode(&[0x9f; 40_000]);
         let data = BASE64URL_NOPAD.encode(br#"{"type":"webauthn.create","challenge":"AA","origin":"https://auth.example:8443"}"#);
         let answer = json!({ "id": "AA", "rawId": "AA", "type": "public-key",

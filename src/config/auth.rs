@@ -55,6 +55,17 @@ pub struct WebauthnTable {
     pub rp_name: Option<Placed<String>>,
     /// Whether they have to verify their user.
     pub user_verification: Option<Placed<WrittenVerification>>,
+    /// Whether they say of what make they are, signed.
+    pub attestation: Option<Placed<WrittenAttestation>>,
+}
+
+/// `auth.webauthn.attestation`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrittenAttestation {
+    /// They are not asked for it.
+    None,
+    /// They are.
+    Direct,
 }
 
 /// `auth.webauthn.user_verification`
@@ -167,11 +178,13 @@ impl RecipeTable {
 
 impl WebauthnTable {
     fn read(reader: &mut Reader<'_>) -> Self {
+        let attestations = [("none", WrittenAttestation::None), ("direct", WrittenAttestation::Direct)];
         let verifications = [("preferred", WrittenVerification::Preferred), ("required", WrittenVerification::Required)];
         Self {
             rp_id: reader.string("rp_id"),
             rp_name: reader.string("rp_name"),
             user_verification: reader.choice("user_verification", &verifications),
+            attestation: reader.choice("attestation", &attestations),
         }
     }
 }

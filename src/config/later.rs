@@ -26,7 +26,6 @@ pub fn is_reserved(path: &str, key: &str) -> bool {
         "session" => SESSION,
         "auth" => AUTH,
         "auth.totp" => &["skew"],
-        "auth.webauthn" => &["attestation"],
         "app" => APP,
         "app.rule" => RULE,
         "notify" => &["smtp"],

@@ -206,7 +206,7 @@ fn sessions(old: &Plan, new: &Plan, say: &mut impl FnMut(Effect, String)) {
 }
 
 /// What [`general`] gives, by key.
-const GENERAL: [&str; 21] = [
+const GENERAL: [&str; 22] = [
     "name",
     "listen.header_timeout",
     "listen.drain_timeout",
@@ -226,11 +226,12 @@ const GENERAL: [&str; 21] = [
     "auth.webauthn.rp_id",
     "auth.webauthn.rp_name",
     "auth.webauthn.user_verification",
+    "auth.webauthn.attestation",
     "log.level",
     "ui.support",
 ];
 
-fn general(plan: &Plan) -> [String; 21] {
+fn general(plan: &Plan) -> [String; 22] {
     let text = |value: &dyn Display| value.to_string();
     let (listen, auth) = (&plan.listen, &plan.auth);
     [
@@ -256,6 +257,7 @@ fn general(plan: &Plan) -> [String; 21] {
         auth.passkeys.site.as_ref().map_or_else(|| "the portal's host".to_owned(), |site| text(site)),
         auth.passkeys.name.clone().unwrap_or_else(|| plan.name.clone()),
         auth.passkeys.verification.name().to_owned(),
+        auth.passkeys.attestation.name().to_owned(),
         plan.log.level.clone(),
         plan.support.as_ref().map_or_else(|| "nobody".to_owned(), |contact| text(contact)),
     ]

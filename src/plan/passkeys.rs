@@ -1,7 +1,7 @@
 //! `[auth.webauthn]`: the site that passkeys are made for, and whether those that exist would still open it.
 
-use crate::auth::passkey::Verification;
-use crate::config::auth::{WebauthnTable, WrittenVerification};
+use crate::auth::passkey::{Attestation, Verification};
+use crate::config::auth::{WebauthnTable, WrittenAttestation, WrittenVerification};
 use crate::config::complaint::{Code, Complaint};
 use crate::config::document::Document;
 use crate::config::placed;
@@ -22,7 +22,11 @@ pub fn compile(table: &WebauthnTable, portal: &Host, complaints: &mut Vec<Compla
         WrittenVerification::Required => Verification::Required,
     };
     let site = table.rp_id.as_ref().and_then(|written| site(written, portal, complaints));
-    PasskeyPolicy { site, name, verification }
+    let attestation = match placed::value(table.attestation.as_ref()).unwrap_or(WrittenAttestation::None) {
+        WrittenAttestation::None => Attestation::None,
+        WrittenAttestation::Direct => Attestation::Direct,
+    };
+    PasskeyPolicy { site, name, verification, attestation }
 }
 
 fn site(written: &Placed<String>, portal: &Host, complaints: &mut Vec<Complaint>) -> Option<Host> {

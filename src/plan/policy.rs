@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::auth::passkey::Verification;
+use crate::auth::passkey::{Attestation, Verification};
 use crate::auth::throttle::Settings;
 use crate::model::credential::TotpRecipe;
 use crate::model::method::Methods;
@@ -69,6 +69,8 @@ pub struct PasskeyPolicy {
     pub name: Option<String>,
     /// Whether they have to verify their user.
     pub verification: Verification,
+    /// Whether they say of what make they are, signed.
+    pub attestation: Attestation,
 }
 
 /// A way of making codes that people may choose.

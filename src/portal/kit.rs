@@ -11,7 +11,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use tempfile::TempDir;
 
-use crate::auth::passkey::Verification;
+use crate::auth::passkey::{Attestation, Verification};
 use crate::auth::password;
 use crate::auth::recovery;
 use crate::auth::throttle::Settings;
@@ -236,7 +236,12 @@ pub(super) fn plan(strength: Strength) -> Plan {
             password_min_length: 12,
             totp_issuer: "Example home".into(),
             totp: TotpRecipe::default(),
-            passkeys: PasskeyPolicy { site: None, name: None, verification: Verification::Preferred },
+            passkeys: PasskeyPolicy {
+                site: None,
+                name: None,
+                verification: Verification::Preferred,
+                attestation: Attestation::None,
+            },
             totp_configurations: vec![],
             throttle: Settings::default(),
             exempt: Vec::new(),

@@ -188,8 +188,8 @@ pub fn ask_for_key(
     (visitor, wanted): (TokenHash, Wanted),
     (user, name, known): (UserId, &str, &[Passkey]),
 ) -> Option<Ask> {
-    let verification = plan.auth.passkeys.verification;
-    let (options, asked) = site(portal, plan)?.begin_registration((user, name), known, verification)?;
+    let asks = (plan.auth.passkeys.verification, plan.auth.passkeys.attestation);
+    let (options, asked) = site(portal, plan)?.begin_registration((user, name), known, asks)?;
     let question = Question { visitor, wanted, asked: Asked::Key(asked) };
     Some(Ask { question: portal.questions.keep(portal, call, question), options })
 }

@@ -2,7 +2,7 @@
 //! whoever looks at the sign-in page.
 
 use data_encoding::BASE64URL_NOPAD;
-use doorward::auth::passkey::{Answer, RelyingParty, Verification};
+use doorward::auth::passkey::{Answer, Attestation, RelyingParty, Verification};
 use doorward::base::clock::Timestamp;
 use doorward::base::entropy::Entropy;
 use doorward::base::id::Id;
@@ -83,7 +83,8 @@ fn changed(answer: &Value, part: Option<&str>, blows: &[(usize, Blow)]) -> Strin
 #[tokio::test]
 async fn no_changed_answer_is_right_and_none_breaks_what_reads_it() {
     let (site, key, user) = (site(), Key::new(true), UserId::draw(Entropy));
-    let (options, registering) = site.begin_registration((user, "alice"), &[], Verification::Preferred).expect("asked");
+    let (options, registering) =
+        site.begin_registration((user, "alice"), &[], (Verification::Preferred, Attestation::Direct)).expect("asked");
     let made = key.register(ORIGIN, &serde_json::from_str(&options).expect("JSON")).await;
     let first = site.finish_registration(&registering, &made.to_string()).expect("a key");
     let passkey = Passkey {
