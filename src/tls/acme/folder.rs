@@ -235,6 +235,20 @@ impl Folder {
     }
 }
 
+/// The certificate in a file, if visitors of a host may be shown it.
+fn usable(host: &HostPattern, path: &Path, provider: &CryptoProvider) -> Result<Loaded, Fault> {
+    let loaded = files::load(&CertificateFiles { certificate: path.into(), private_key: path.into() }, provider)?;
+    match files::covers_all(&loaded.key, host) {
+        true => Ok(loaded),
+        false => Err(Fault::BadCertificate { path: path.into(), reason: "it is for another name".to_owned() }),
+    }
+}
+
+/// SHA-256 of a certificate, in hexadecimal digits.
+pub fn fingerprint(loaded: &Loaded) -> Option<String> {
+    loaded.key.cert.first().map(|leaf| HEXLOWER.encode(&seal::sha256(leaf)))
+}
+
 /// From when until when a certificate is valid.
 pub fn validity(loaded: &Loaded) -> Validity {
     Validity { from: loaded.facts.not_before, until: loaded.facts.not_after }
