@@ -2,6 +2,7 @@
 //! each authority the key of our account there. All PEM and JSON, for the owner alone, and each file whole or absent.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -9,6 +10,7 @@ use rustls::crypto::CryptoProvider;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::base::clock::Timestamp;
 use crate::base::seal;
 use crate::plan::app::CertificateFiles;
 use crate::policy::host::Host;
@@ -186,12 +188,15 @@ impl Folder {
         durable::write(&self.account_file(directory), text.as_bytes(), 0o600)
     }
 
-    /// The key that our account is to have from now on, where it is not known whether the authority has taken it.
+    /// The key that our account is to have from now on, where it is not known whether the authority has taken it, and since when it is
+    /// there as far as the system tells.
     ///
     /// # Errors
     /// [`Fault`] when it is there and cannot be read.
-    pub fn next_key(&self, directory: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
-        durable::read(&self.next_key_file(directory))
+    pub fn next_key(&self, directory: &str) -> Result<Option<(Zeroizing<Vec<u8>>, Option<Timestamp>)>, Fault> {
+        let path = self.next_key_file(directory);
+        let since = fs::metadata(&path).ok().map(|metadata| Timestamp::from_secs(metadata.mtime()));
+        Ok(durable::read(&path)?.map(|key| (key, since)))
     }
 
     /// Keeps it before the authority hears of it.
