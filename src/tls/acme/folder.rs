@@ -105,7 +105,7 @@ impl Folder {
             if matches!(fs::exists(&path), Ok(false)) {
                 continue;
             }
-            match files::load(&CertificateFiles { certificate: path.clone(), private_key: path }, provider) {
+            match usable(host, &path, provider) {
                 Ok(loaded) => return (Some(loaded), faults),
                 Err(fault) => faults.push(fault),
             }
@@ -113,18 +113,23 @@ impl Folder {
         (None, faults)
     }
 
-    /// Keeps what was issued. The one before it stays, if it could be used: a crash at any point leaves one of them.
+    /// Keeps what was issued. The one before it stays, if it could be used: a crash at any point leaves one of them. It does not stay if
+    /// it is the one that was `revoked`, of which the SHA-256 is given: nobody should be shown that again.
     ///
     /// # Errors
     /// [`Fault`]; what is written is tried first, and nothing changes unless it can be used.
-    pub fn keep(&self, host: &HostPattern, pem: &str, provider: &CryptoProvider) -> Result<Loaded, Fault> {
+    pub fn keep(
+        &self,
+        host: &HostPattern,
+        (pem, revoked): (&str, Option<&str>),
+        provider: &CryptoProvider,
+    ) -> Result<Loaded, Fault> {
         let current = self.certificate(host);
         let tried = self.file(host, "_issued.pem");
         durable::write(&tried, pem.as_bytes(), 0o600)?;
-        let loaded = files::load(&CertificateFiles { certificate: tried.clone(), private_key: tried.clone() }, provider);
-        let loaded = loaded.inspect_err(|_| drop(fs::remove_file(&tried)))?;
-        let before = CertificateFiles { certificate: current.clone(), private_key: current.clone() };
-        if files::load(&before, provider).is_ok()
+        let loaded = usable(host, &tried, provider).inspect_err(|_| drop(fs::remove_file(&tried)))?;
+        let stays = |before: Loaded| revoked.is_none() || fingerprint(&before).as_deref() != revoked;
+        if usable(host, &current, provider).is_ok_and(stays)
             && let Some(text) = durable::read(&current)?
         {
             durable::write(&self.file(host, "_previous.pem"), &text, 0o600)?;
@@ -277,8 +282,12 @@ mod tests {
     }
 
     fn issued() -> String {
+        issued_for("a.example")
+    }
+
+    fn issued_for(name: &str) -> String {
         let key = KeyPair::generate().expect("a key");
-        let made = CertificateParams::new(["a.example".to_owned()]).expect("a name").self_signed(&key).expect("signed");
+        let made = CertificateParams::new([name.to_owned()]).expect("a name").self_signed(&key).expect("signed");
         format!("{}{}", key.serialize_pem(), made.pem())
     }
 
@@ -287,8 +296,8 @@ mod tests {
         let (_dir, folder, host) = ground();
         let provider = server::provider();
         assert!(matches!(folder.load(&host, &provider), (None, faults) if faults.is_empty()));
-        let first = folder.keep(&host, &issued(), &provider).expect("kept");
-        let second = folder.keep(&host, &issued(), &provider).expect("kept");
+        let first = folder.keep(&host, (&issued(), None), &provider).expect("kept");
+        let second = folder.keep(&host, (&issued(), None), &provider).expect("kept");
         let shown = |folder: &Folder| folder.load(&host, &provider).0.expect("one").key.cert.clone();
         assert_eq!(shown(&folder), second.key.cert);
         let path = folder.certificate(&host);
@@ -299,7 +308,7 @@ mod tests {
             assert_eq!((loaded.expect("the one before").key.cert.clone(), faults.len()), (first.key.cert.clone(), 1));
         }
         // A torn one never takes the place of the one before.
-        let third = folder.keep(&host, &issued(), &provider).expect("kept");
+        let third = folder.keep(&host, (&issued(), None), &provider).expect("kept");
         assert_eq!(shown(&folder), third.key.cert);
         fs::remove_file(&path).expect("removed");
         assert_eq!(shown(&folder), first.key.cert);
@@ -309,14 +318,44 @@ mod tests {
     fn what_cannot_be_used_is_not_kept() {
         let (_dir, folder, host) = ground();
         let provider = server::provider();
-        let first = folder.keep(&host, &issued(), &provider).expect("kept");
+        let first = folder.keep(&host, (&issued(), None), &provider).expect("kept");
         let key = KeyPair::generate().expect("a key").serialize_pem();
         let chain = issued().split_once("-----BEGIN CERTIFICATE").map(|(_, chain)| format!("-----BEGIN CERTIFICATE{chain}"));
         for wrong in [String::new(), key.clone(), format!("{key}{}", chain.expect("a chain"))] {
-            folder.keep(&host, &wrong, &provider).expect_err("not usable");
+            folder.keep(&host, (&wrong, None), &provider).expect_err("not usable");
             assert_eq!(folder.load(&host, &provider).0.expect("the first").key.cert, first.key.cert);
         }
         assert_eq!(fs::read_dir(folder.certificate(&host).parent().expect("a folder")).expect("listed").count(), 1);
+    }
+
+    /// The attack: an authority that issues for another name takes from visitors the certificate that works.
+    #[test]
+    fn one_for_another_name_is_neither_kept_nor_shown() {
+        let (_dir, folder, host) = ground();
+        let provider = server::provider();
+        let first = folder.keep(&host, (&issued(), None), &provider).expect("kept");
+        let other = HostPattern::parse("b.example").expect("a host");
+        assert!(matches!(folder.keep(&other, (&issued(), None), &provider), Err(Fault::BadCertificate { .. })));
+        fs::write(folder.certificate(&other), issued()).expect("written");
+        assert!(matches!(folder.load(&other, &provider), (None, faults) if faults.len() == 1));
+        assert_eq!(folder.load(&host, &provider).0.expect("one").key.cert, first.key.cert);
+        let all = HostPattern::parse("*.b.example").expect("a wildcard");
+        folder
+            .keep(&all, (&issued_for("a.b.example"), None), &provider)
+            .expect_err("a name under a wildcard is not the wildcard");
+        folder.keep(&all, (&issued_for("*.B.example"), None), &provider).expect("kept");
+        assert!(folder.load(&all, &provider).0.is_some());
+    }
+
+    /// The attack: a key in wrong hands comes back as the certificate before, when the file with the new one is torn.
+    #[test]
+    fn one_that_was_revoked_does_not_stay() {
+        let (_dir, folder, host) = ground();
+        let provider = server::provider();
+        let bad = folder.keep(&host, (&issued(), None), &provider).expect("kept");
+        folder.keep(&host, (&issued(), fingerprint(&bad).as_deref()), &provider).expect("kept");
+        fs::write(folder.certificate(&host), "torn").expect("written");
+        assert!(folder.load(&host, &provider).0.is_none());
     }
 
     #[test]
