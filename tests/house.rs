@@ -41,7 +41,6 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("globset", &["policy"]),
     ("governor", &["portal"]),
     ("hickory_proto", &["dns"]),
-    ("hickory_resolver", &["fetch"]),
     ("hyper", &["wire", "proxy", "listen", "sample", "fetch"]),
     ("hyper_util", &["proxy", "listen", "sample", "fetch"]),
     ("idna", &["policy"]),

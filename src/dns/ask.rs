@@ -8,6 +8,7 @@ use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 use crate::dns::fault::{Fault, Refusal};
 use crate::dns::line;
 use crate::dns::name;
+use crate::policy::caa;
 
 /// Records that are taken from one answer. Nobody has so many name servers or running proofs.
 const MOST: usize = 64;
@@ -19,6 +20,8 @@ pub enum Kind {
     A,
     /// An IPv6 address.
     Aaaa,
+    /// Who may issue certificates for it.
+    Caa,
     /// Another name for it.
     Cname,
     /// A name server of a zone.
@@ -34,6 +37,8 @@ pub enum Kind {
 pub enum Found {
     /// An address.
     Address(IpAddr),
+    /// A word on who may issue.
+    Caa(caa::Record),
     /// A name; `None` if it is an odd one.
     Name(Option<String>),
     /// Words, joined.
@@ -112,12 +117,17 @@ fn found(record: &Record, kind: Kind) -> Option<Found> {
     match (&record.data, kind) {
         (RData::A(address), Kind::A) => Some(Found::Address(IpAddr::V4(address.0))),
         (RData::AAAA(address), Kind::Aaaa) => Some(Found::Address(IpAddr::V6(address.0))),
+        (RData::CAA(caa), Kind::Caa) => Some(Found::Caa(caa::Record {
+            critical: caa.issuer_critical,
+            tag: caa.tag.clone(),
+            value: String::from_utf8_lossy(&caa.value).into_owned(),
+        })),
         (RData::CNAME(target), Kind::Cname) => Some(Found::Name(name::read(&target.0))),
         (RData::NS(server), Kind::Ns) => Some(Found::Name(name::read(&server.0))),
         (RData::TXT(words), Kind::Txt) => Some(Found::Words(words.txt_data.concat())),
         (RData::SOA(_), Kind::Soa) => Some(Found::Zone),
         // The library's list of kinds is open.
-        (_, Kind::A | Kind::Aaaa | Kind::Cname | Kind::Ns | Kind::Soa | Kind::Txt) => None,
+        (_, Kind::A | Kind::Aaaa | Kind::Caa | Kind::Cname | Kind::Ns | Kind::Soa | Kind::Txt) => None,
     }
 }
 
@@ -125,6 +135,7 @@ fn record_type(kind: Kind) -> RecordType {
     match kind {
         Kind::A => RecordType::A,
         Kind::Aaaa => RecordType::AAAA,
+        Kind::Caa => RecordType::CAA,
         Kind::Cname => RecordType::CNAME,
         Kind::Ns => RecordType::NS,
         Kind::Soa => RecordType::SOA,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::tsig::TsigError;
-use hickory_proto::rr::rdata::{A, AAAA, CNAME, NS, SOA, TXT};
+use hickory_proto::rr::rdata::{A, AAAA, CAA, CNAME, NS, SOA, TXT};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType, TSigResponseContext, TSigner};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -142,6 +142,16 @@ fn record(line: &str) -> Record {
     let data = match kind {
         "A" => RData::A(A(rest.parse().unwrap())),
         "AAAA" => RData::AAAA(AAAA(rest.parse().unwrap())),
+        // Flags, tag, who may; nobody if it says no more.
+        "CAA" => {
+            let (is_critical, tag, issuer) =
+                (rest == "128", words.next().unwrap(), words.next().map(|text| Name::from_ascii(text).unwrap()));
+            RData::CAA(if tag == "issue" {
+                CAA::new_issue(is_critical, issuer, vec![])
+            } else {
+                CAA::new_issuewild(is_critical, issuer, vec![])
+            })
+        }
         "CNAME" => RData::CNAME(CNAME(name(rest))),
         "NS" => RData::NS(NS(name(rest))),
         "SOA" => RData::SOA(SOA::new(name(owner), name(owner), 1, 1, 1, 1, 1)),

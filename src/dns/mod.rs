@@ -9,6 +9,7 @@ pub mod fault;
 #[cfg(test)]
 pub mod kit;
 pub mod line;
+pub mod lookup;
 pub mod name;
 pub mod system;
 pub mod update;

@@ -25,7 +25,7 @@ pub async fn follow(asker: &Asker, name: &str) -> Result<String, Fault> {
         match asker.ask(&name, Kind::Cname).await?.found.into_iter().next() {
             Some(Found::Name(Some(target))) => name = target,
             Some(Found::Name(None)) => return Err(Fault::OddTarget),
-            Some(Found::Address(_) | Found::Words(_) | Found::Zone) | None => return Ok(name),
+            Some(Found::Address(_) | Found::Caa(_) | Found::Words(_) | Found::Zone) | None => return Ok(name),
         }
     }
     Err(Fault::Circle)
@@ -63,7 +63,7 @@ pub async fn servers(asker: &Asker, zone: &str) -> Result<Vec<(String, SocketAdd
     let answer = asker.ask(zone, Kind::Ns).await?;
     let names = answer.found.into_iter().filter_map(|found| match found {
         Found::Name(name) => name,
-        Found::Address(_) | Found::Words(_) | Found::Zone => None,
+        Found::Address(_) | Found::Caa(_) | Found::Words(_) | Found::Zone => None,
     });
     let mut servers = Vec::new();
     for server in names.take(SERVERS) {
@@ -72,7 +72,7 @@ pub async fn servers(asker: &Asker, zone: &str) -> Result<Vec<(String, SocketAdd
             let Ok(answer) = asker.ask(&server, kind).await else { continue };
             let addresses = answer.found.into_iter().filter_map(|found| match found {
                 Found::Address(address) => Some((server.clone(), SocketAddr::from((address, 53)))),
-                Found::Name(_) | Found::Words(_) | Found::Zone => None,
+                Found::Caa(_) | Found::Name(_) | Found::Words(_) | Found::Zone => None,
             });
             servers.extend(addresses.take(ADDRESSES));
         }

@@ -484,5 +484,11 @@ mod tests {
             AcmePolicy { eab: policy.eab.clone().map(|eab| Eab { hmac_key: Secret::new(vec![1]), ..eab }), ..policy.clone() };
         assert!(other.has_other_secrets(&policy) && !policy.has_other_secrets(&policy) && other != policy);
         assert_eq!(AcmePolicy::in_words(Some(&other)), words);
+        let signed = |key: &str| {
+            let dns = format!("provider = \"rfc2136\", server = \"192.0.2.53\", key_name = \"k\", secret = \"{key}\"");
+            compiled(&format!("{table}\ndns = {{ {dns} }}"), "a.example").expect("compiles").0.expect("on")
+        };
+        let [one, two] = ["b25lIGtleSBvZiBkbnMgdXBkYXRlcw==", "YW5vdGhlciBrZXkgb2YgdXBkYXRlcw=="].map(signed);
+        assert!(one.has_other_secrets(&two) && !one.has_other_secrets(&one));
     }
 }

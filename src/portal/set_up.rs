@@ -9,7 +9,7 @@ use askama::Template;
 use http::header::REFERRER_POLICY;
 use http::{HeaderValue, Response, StatusCode};
 
-use crate::auth::password::{self, WeakPassword};
+use crate::auth::password;
 use crate::auth::token::{Token, TokenHash};
 use crate::auth::totp::{self, CodeCheck};
 use crate::base::id::Id;
@@ -30,7 +30,7 @@ use crate::portal::owner_set_up;
 use crate::portal::owner_sign_in;
 use crate::portal::passkey::{ANSWER, Ask};
 use crate::portal::service::Portal;
-use crate::portal::set_up_passkey;
+use crate::portal::set_up_passkey::{self, Offer};
 use crate::portal::stop::Stop;
 use crate::store::fault::Fault;
 use crate::store::links::{Enrolled, Link, Pending};
@@ -85,6 +85,7 @@ struct AuthenticatorPage<'a> {
     steps: u8,
     go: &'a str,
     passkey: Option<Ask>,
+    app: bool,
 }
 
 impl AuthenticatorPage<'_> {
@@ -111,6 +112,7 @@ struct SetUp {
     go: String,
     visitor: Token,
     new_visitor: bool,
+    offer: Offer,
 }
 
 /// Which form is shown, and what went wrong with it.
@@ -181,10 +183,12 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, (token, body)
         // Sent once more, perhaps because the answer got lost.
         (Some(pending), Step::Authenticator) if has_codes_to_show(plan, pending) => draw(portal, plan, call, &set_up).await,
         (Some(_), Step::Authenticator) if sent.get(ANSWER).is_some() => by_passkey(portal, plan, call, &set_up, &sent).await,
-        (Some(pending), Step::Authenticator | Step::Codes) => {
+        (Some(pending), Step::Authenticator | Step::Codes) if set_up.offer.code => {
             finish(portal, plan, call, &set_up, (&pending.totp, sent.text("code"))).await
         }
-        _ => stage(portal, plan, call, &set_up, &sent).await,
+        // A code, where only a passkey counts: no page of ours asks for it.
+        (Some(_), Step::Authenticator | Step::Codes) => Err(Refusal::BadRequest.into()),
+        (_, Step::Password) | (None, _) => stage(portal, plan, call, &set_up, &sent).await,
     }
 }
 
@@ -214,7 +218,8 @@ async fn open(portal: &Portal, plan: &Plan, call: &Call<'_>, token: &str) -> Res
     let new_visitor = known.is_none();
     let visitor = known.unwrap_or_else(|| Token::draw(portal.entropy));
     let go = Token::parse(call.query().text("go")).map_or_else(String::new, |go| format!("&go={}", go.to_text().expose()));
-    Ok(SetUp { link, hash, path: format!("/.doorward/setup/{}", token.to_text().expose()), go, visitor, new_visitor })
+    let offer = Offer::to(portal, plan, link.user.id).await?;
+    Ok(SetUp { link, hash, path: format!("/.doorward/setup/{}", token.to_text().expose()), go, visitor, new_visitor, offer })
 }
 
 /// The step, or the first there is.
@@ -237,7 +242,7 @@ fn page(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, shown: Sh
         }
         Some(pending) => {
             let asked = (&set_up.link, set_up.hash, set_up.visitor.hash());
-            let passkey = set_up_passkey::ask(portal, plan, call, asked);
+            let passkey = if set_up.offer.key { set_up_passkey::ask(portal, plan, call, asked) } else { None };
             authenticator_page(plan, set_up, &pending.totp, (token, passkey), shown)
         }
     };
@@ -295,6 +300,7 @@ fn authenticator_page(
         steps: steps(plan),
         go: &set_up.go,
         passkey,
+        app: set_up.offer.code,
     };
     let asks = page.passkey.is_some();
     page::render_asking(shown.status, &page, asks)
@@ -318,7 +324,7 @@ async fn stage(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, se
     let apps = plan.apps.iter().map(|app| app.name.as_str());
     let context: Vec<&str> = [name.as_str(), call.host.as_str(), &plan.name].into_iter().chain(apps).collect();
     if let Err(weak) = password::judge(chosen.expose(), plan.auth.password_min_length, &context) {
-        let alert = Some(Alert::new("password", weakness(weak)));
+        let alert = Some(Alert::new("password", text::weak_password(weak)));
         let shown = Shown { step: Step::Password, status: StatusCode::UNPROCESSABLE_ENTITY, alert };
         return Ok(page(portal, plan, call, set_up, shown));
     }
@@ -382,7 +388,7 @@ async fn finish(
 
 /// A key proves itself by being made.
 async fn by_passkey(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, sent: &Form) -> Result<Response<Body>, Stop> {
-    match set_up_passkey::take(portal, plan, call, (&set_up.link, set_up.hash, sent)).await? {
+    match set_up_passkey::take(portal, plan, call, (&set_up.link, set_up.hash, sent), set_up.offer).await? {
         Ok(()) => proven(portal, plan, call, set_up).await,
         Err((status, alert)) => {
             Ok(page(portal, plan, call, set_up, Shown { step: Step::Authenticator, status, alert: Some(alert) }))
@@ -485,16 +491,4 @@ async fn complete(
     tracing::info!(event = Event::SetUp.name(), user = %session.user_name, ip = %plan.log.shown(call.client), request = call.request_id);
     let journey = call.journey(portal, plan, call.query().text("go"));
     arrival::arrive(portal, plan, call, prepared, (&session, journey.as_ref())).await
-}
-
-/// What is wrong with a new password.
-pub fn weakness(weak: WeakPassword) -> String {
-    match weak {
-        WeakPassword::TooShort { min } => text::password_too_short(min),
-        WeakPassword::TooLong => text::PASSWORD_TOO_LONG.to_owned(),
-        WeakPassword::Common => text::PASSWORD_COMMON.to_owned(),
-        WeakPassword::Repeated => text::PASSWORD_REPEATED.to_owned(),
-        WeakPassword::Sequence => text::PASSWORD_SEQUENCE.to_owned(),
-        WeakPassword::AboutYou => text::PASSWORD_ABOUT_YOU.to_owned(),
-    }
 }

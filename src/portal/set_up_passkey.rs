@@ -6,18 +6,47 @@ use crate::auth::passkey::Refused as Unmade;
 use crate::auth::token::TokenHash;
 use crate::model::audit::{Deed, Outcome};
 use crate::model::event::Event;
+use crate::model::method::Method;
+use crate::model::user::UserId;
 use crate::plan::whole::Plan;
 use crate::portal::account::passkeys;
 use crate::portal::call::Call;
 use crate::portal::passkey::{self, Ask, BUTTON, METHOD, Wanted};
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
+use crate::portal::ways;
 use crate::store::links::{Link, NewPasskey};
 use crate::store::own_account::Refused;
 use crate::web::form::Form;
 use crate::web::keys;
 use crate::web::page::Alert;
 use crate::web::refusal::Refusal;
+
+/// What the second step offers: what would count for whoever follows the link.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+    /// An authenticator app.
+    pub code: bool,
+    /// A passkey.
+    pub key: bool,
+    /// Whether that has to verify its user to count.
+    verified: bool,
+}
+
+impl Offer {
+    /// What counts for `user`. Where nothing does that could be made here, an authenticator app: without any second step nobody could
+    /// finish.
+    ///
+    /// # Errors
+    /// [`Stop`] when the store does not answer.
+    pub async fn to(portal: &Portal, plan: &Plan, user: UserId) -> Result<Self, Stop> {
+        let terms = portal.store.sign_in_facts_of(user).await?.map(|facts| facts.terms).unwrap_or_default();
+        let allowed = ways::allowed(plan, &terms);
+        let (second, firm) = (allowed.contains(Method::PasswordPasskey), allowed.contains(Method::Passkey));
+        let key = (second || firm) && passkey::site(portal, plan).is_some();
+        Ok(Self { code: allowed.contains(Method::PasswordTotp) || !key, key, verified: !second })
+    }
+}
 
 /// What the page needs to ask for one, in the browser of `visitor`; `None` where browsers have no passkeys.
 pub fn ask(portal: &Portal, plan: &Plan, call: &Call<'_>, (link, hash, visitor): (&Link, TokenHash, TokenHash)) -> Option<Ask> {
@@ -34,6 +63,7 @@ pub async fn take(
     plan: &Plan,
     call: &Call<'_>,
     (link, hash, sent): (&Link, TokenHash, &Form),
+    offer: Offer,
 ) -> Result<Result<(), (StatusCode, Alert)>, Stop> {
     let refuse = |text: &str| Ok(Err((StatusCode::UNPROCESSABLE_ENTITY, Alert::new(BUTTON, text))));
     let made = match passkey::key(portal, plan, call, (sent, Wanted::SetUp(hash))) {
@@ -43,6 +73,10 @@ pub async fn take(
             return refuse(keys::not_made(reason));
         }
     };
+    if !offer.key || (offer.verified && !made.verified) {
+        failed(portal, plan, call, (link, Unmade::NotVerified)).await?;
+        return refuse(keys::not_made(Unmade::NotVerified));
+    }
     let Some(site) = passkey::site_id(portal, plan) else { return refuse(keys::ADDRESS) };
     let name = passkeys::first_name(call, &made, &[]);
     match portal.store.prove_link_by_passkey(hash, NewPasskey { made, name, site: site.into() }).await? {

@@ -39,6 +39,8 @@ pub const STRONGER: &str = "This page asks for a passkey.";
 /// A key that is right, in a place where it does not open anything by itself.
 pub const NOT_ALONE: &str = "A passkey alone doesn't sign you in here. Sign in with your password instead.";
 
+/// Heading of the second step of a set-up where nothing else counts.
+pub const CREATE_YOURS: &str = "Create your passkey";
 /// In place of an authenticator app.
 pub const OR_PASSKEY: &str = "Or use a passkey instead";
 /// The browser's dialog was closed while setting up.

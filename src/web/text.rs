@@ -3,6 +3,8 @@
 //! Sentence case, second person, verbs on buttons; what happened, what was not lost, what to do next. No "invalid",
 //! "illegal" or "denied".
 
+use crate::auth::password::WeakPassword;
+
 /// Heading and detail of a refusal.
 type Notice = (&'static str, &'static str);
 
@@ -439,5 +441,17 @@ pub fn maintenance(app: &str, text: Option<&str>) -> String {
     match text {
         Some(text) => format!("{app} is closed for now. {text}"),
         None => format!("{app} is closed for now while somebody works on it. Your sign-in is fine. Try again later."),
+    }
+}
+
+/// What is wrong with a new password.
+pub fn weak_password(weak: WeakPassword) -> String {
+    match weak {
+        WeakPassword::TooShort { min } => password_too_short(min),
+        WeakPassword::TooLong => PASSWORD_TOO_LONG.to_owned(),
+        WeakPassword::Common => PASSWORD_COMMON.to_owned(),
+        WeakPassword::Repeated => PASSWORD_REPEATED.to_owned(),
+        WeakPassword::Sequence => PASSWORD_SEQUENCE.to_owned(),
+        WeakPassword::AboutYou => PASSWORD_ABOUT_YOU.to_owned(),
     }
 }

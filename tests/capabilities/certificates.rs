@@ -52,6 +52,27 @@ async fn port_80_answers_pending_tokens_of_their_own_host_and_nothing_else() {
     assert_eq!(app.count(), 0, "no request reached the app");
 }
 
+/// Targets that somebody might take for the way of challenges, or that leave it by a way that somebody might take.
+const SPELLINGS: &[&str] = &[
+    "/.well-known/acme-challenge/tok-en_2",
+    "/.well-known/acme-challenge/tok-en_3",
+    "/.well-known/acme-challenge/tok-en_1%00",
+    "/.well-known/acme-challenge/tok-en_1/..",
+    "/.well-known/acme-challenge/%74ok-en_1",
+    "/.well-known/acme-challenge/tok-en_1;x",
+    "/.well-known/acme-challenge/tok-en_1%2f..%2f..%2fadmin",
+    "/.well-known/acme-challenge/tok-en_1\\..\\x",
+    "/.well-known/acme-challenge/%2e%2e/%2e%2e/admin",
+    "/.well-known/acme-challenge/..;/admin",
+    "/.well-known/acme-challenge/../../admin",
+    "/.well-known/acme-challenge//tok-en_1",
+    "/.well-known/acme-challenge%2ftok-en_1",
+    "/%2ewell-known/acme-challenge/tok-en_1",
+    "/x/../.well-known/acme-challenge/tok-en_1",
+    "/.well-known/./acme-challenge/tok-en_1",
+    "/.WELL-KNOWN/ACME-CHALLENGE/tok-en_1",
+];
+
 /// The attack: the way of challenges taken with every spelling, method and protocol that may be read in two ways, for a token of
 /// another host, and for one whose order is over.
 #[tokio::test]
@@ -65,25 +86,7 @@ async fn no_spelling_of_the_way_of_challenges_leads_to_an_app_or_tells_a_token()
     let over = challenges.answer_token(&own, "tok-en_3", "tok-en_3.thumb");
     drop(over);
     let path = "/.well-known/acme-challenge/";
-    for spelling in [
-        "/.well-known/acme-challenge/tok-en_2",
-        "/.well-known/acme-challenge/tok-en_3",
-        "/.well-known/acme-challenge/tok-en_1%00",
-        "/.well-known/acme-challenge/tok-en_1/..",
-        "/.well-known/acme-challenge/%74ok-en_1",
-        "/.well-known/acme-challenge/tok-en_1;x",
-        "/.well-known/acme-challenge/tok-en_1%2f..%2f..%2fadmin",
-        "/.well-known/acme-challenge/tok-en_1\\..\\x",
-        "/.well-known/acme-challenge/%2e%2e/%2e%2e/admin",
-        "/.well-known/acme-challenge/..;/admin",
-        "/.well-known/acme-challenge/../../admin",
-        "/.well-known/acme-challenge//tok-en_1",
-        "/.well-known/acme-challenge%2ftok-en_1",
-        "/%2ewell-known/acme-challenge/tok-en_1",
-        "/x/../.well-known/acme-challenge/tok-en_1",
-        "/.well-known/./acme-challenge/tok-en_1",
-        "/.WELL-KNOWN/ACME-CHALLENGE/tok-en_1",
-    ] {
+    for spelling in SPELLINGS {
         for method in ["GET", "HEAD", "POST", "PUT", "OPTIONS", "TRACE", "PROPFIND"] {
             let (status, answer) = plain(&gateway, method, spelling, "app.example.com").await;
             assert!([308, 400, 404, 405, 501].contains(&status), "{method} {spelling}: {answer}");

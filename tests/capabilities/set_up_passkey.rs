@@ -131,3 +131,38 @@ async fn on_addresses_only_an_authenticator_is_offered() {
     let page = second_step(&mut visitor, &path).await;
     assert!(page.contains("Scan this code") && !page.contains("data-passkey"), "{page}");
 }
+
+/// Whoever follows a link is offered what counts, and nothing else is taken.
+#[tokio::test]
+async fn only_what_counts_is_offered_and_taken() {
+    let app = App::start().await;
+    for (methods, app_offered, key_offered) in [
+        ("[\"password+totp\"]", true, false),
+        ("[\"passkey\"]", false, true),
+        ("[\"password+totp\", \"passkey\"]", true, true),
+        ("[\"password\"]", true, false),
+    ] {
+        let gateway =
+            Gateway::start(&format!("[auth]\nmethods = {methods}\nrequire = \"password\"\n{}", one_app(&app.url(), "")));
+        let path = invite(&gateway, "alice").await;
+        let mut visitor = gateway.stranger();
+        let page = second_step(&mut visitor, &path).await;
+        assert_eq!((page.contains("Scan this code"), page.contains("data-passkey")), (app_offered, key_offered), "{methods}");
+        if !app_offered {
+            // The attack: the form of the other factor, put together by hand.
+            let answer = visitor.submit(&path, &Form::of(&page).with("code", "123456")).await;
+            let by_hand = Form {
+                fields: Form::of(&page).fields.into_iter().filter(|(name, _)| name != "answer").collect(),
+                ..Form::of(&page)
+            };
+            let by_hand = visitor.submit(&path, &by_hand.with("code", "123456")).await;
+            assert_eq!((answer.status, by_hand.status), (StatusCode::UNPROCESSABLE_ENTITY, StatusCode::BAD_REQUEST));
+            // A key that verifies nobody would be a second step, which does not count here.
+            let page = visitor.get(&format!("{path}?step=2")).await.text();
+            let answer = visitor.submit(&path, &made(&visitor, &Key::new(false), &page).await).await;
+            assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+            let sheet = visitor.submit(&path, &made(&visitor, &Key::new(true), &answer.text()).await).await;
+            assert_eq!((sheet.status, sheet.text().matches("<li>").count()), (StatusCode::OK, 10), "{}", sheet.text());
+        }
+    }
+}

@@ -20,7 +20,6 @@ use crate::portal::call::Call;
 use crate::portal::fresh::{self, Proven};
 use crate::portal::guard;
 use crate::portal::service::Portal;
-use crate::portal::set_up;
 use crate::portal::sign_in;
 use crate::portal::stop::Stop;
 use crate::portal::tries;
@@ -141,7 +140,7 @@ fn weakness(plan: &Plan, call: &Call<'_>, (proven, sent): (&Proven<'_>, &Form)) 
     }
     let apps = plan.apps.iter().map(|app| app.name.as_str());
     let context: Vec<&str> = [name, call.host.as_str(), &plan.name].into_iter().chain(apps).collect();
-    password::judge(new.expose(), plan.auth.password_min_length, &context).err().map(set_up::weakness)
+    password::judge(new.expose(), plan.auth.password_min_length, &context).err().map(text::weak_password)
 }
 
 /// Counts a try, then makes it: against the network and the account, as when signing in. Who has no password has proven a

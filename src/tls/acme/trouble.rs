@@ -299,8 +299,8 @@ impl Trouble {
             }
             Kind::Slow => format!("{ca} did not finish the order for {host} in time: the gateway tries again"),
             Kind::NoWay => format!(
-                "{ca} does not let {host} be proven over port {port}: set `acme.challenge` to \"auto\"; with that, it wants a proof \
-                 that this version cannot give"
+                "{ca} does not let {host} be proven over port {port}: set `acme.challenge` to \"auto\", and add `acme.dns` in case \
+                 it wants a proof by DNS"
             ),
             Kind::Record(why) => format!("{host} could not be proven by DNS: {why}"),
             Kind::Local(why) => format!("the certificate for {host} could not be kept or used: {why}"),

@@ -147,7 +147,7 @@ fn words(found: Found) -> Option<String> {
             let text = String::from_utf8_lossy(&bytes);
             Some(text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(64).collect())
         }
-        Found::Address(_) | Found::Name(_) | Found::Zone => None,
+        Found::Address(_) | Found::Caa(_) | Found::Name(_) | Found::Zone => None,
     }
 }
 
