@@ -79,6 +79,9 @@ pub struct Told {
     pub words: Option<String>,
 }
 
+/// A key that our account is to have (PEM), and since when it is there as far as the system tells.
+pub type NextKey = (Zeroizing<Vec<u8>>, Option<Timestamp>);
+
 impl Folder {
     /// The folder within the one for certificates.
     pub fn within(certs: &Path) -> Self {
@@ -193,12 +196,11 @@ impl Folder {
         durable::write(&self.account_file(directory), text.as_bytes(), 0o600)
     }
 
-    /// The key that our account is to have from now on, where it is not known whether the authority has taken it, and since when it is
-    /// there as far as the system tells.
+    /// The key that our account is to have from now on, where it is not known whether the authority has taken it.
     ///
     /// # Errors
     /// [`Fault`] when it is there and cannot be read.
-    pub fn next_key(&self, directory: &str) -> Result<Option<(Zeroizing<Vec<u8>>, Option<Timestamp>)>, Fault> {
+    pub fn next_key(&self, directory: &str) -> Result<Option<NextKey>, Fault> {
         let path = self.next_key_file(directory);
         let since = fs::metadata(&path).ok().map(|metadata| Timestamp::from_secs(metadata.mtime()));
         Ok(durable::read(&path)?.map(|key| (key, since)))
