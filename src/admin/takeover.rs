@@ -12,7 +12,7 @@ use crate::plan::app::CertificateFiles;
 use crate::policy::host::Host;
 use crate::policy::wildcard::HostPattern;
 use crate::tls::acme::names::Names;
-use crate::tls::acme::takeover::{self, Became, Left, Usable};
+use crate::tls::acme::takeover::{self, Became, Believed, Left, Taking, Usable};
 use crate::tls::acme::trouble;
 use crate::tls::files;
 use crate::tls::local_ca::day;
@@ -102,9 +102,14 @@ impl Outcome {
 }
 
 /// Takes over what is offered. `served` are the names that get their certificates by ACME; where no configuration says which those
-/// are, each certificate is kept for the names that it holds itself.
-pub fn take_over(offer: Offer, names: &Arc<Names>, served: Option<&[Host]>, now: Timestamp) -> Vec<Outcome> {
-    let only = offer.name.as_deref().map(Host::parse);
+/// are, each certificate is kept for the names that it holds itself. `believed` are the authorities whose certificates are better.
+pub fn take_over(
+    offer: Offer,
+    names: &Arc<Names>,
+    (served, believed): (Option<&[HostPattern]>, &Believed),
+    now: Timestamp,
+) -> Vec<Outcome> {
+    let only = offer.name.as_deref().map(HostPattern::parse);
     if let Some(Err(fault)) = &only {
         let sentence = format!("`{}` is no host: {fault}", offer.name.as_deref().unwrap_or_default());
         return vec![Outcome::of(PathBuf::new(), Fate::Refused, sentence)];
@@ -121,7 +126,8 @@ pub fn take_over(offer: Offer, names: &Arc<Names>, served: Option<&[Host]>, now:
                 if meant.is_empty() && only.is_none() {
                     outcomes.push(Outcome::of(certificate.clone(), Fate::Refused, not_served(&usable, served)));
                 }
-                let taken = meant.iter().map(|host| take(names, host, (&usable, &certificate), offer.force));
+                let taken =
+                    meant.iter().map(|host| take(names, host, (&usable, &certificate), Taking { believed, force: offer.force }));
                 outcomes.extend(taken);
             }
         }
@@ -134,16 +140,16 @@ pub fn take_over(offer: Offer, names: &Arc<Names>, served: Option<&[Host]>, now:
     outcomes
 }
 
-fn meant(usable: &Usable, served: Option<&[Host]>, only: Option<&Host>) -> Vec<Host> {
-    let covered = |host: &&Host| files::covers(&usable.loaded.key, host);
-    let hosts: Vec<Host> = match served {
+fn meant(usable: &Usable, served: Option<&[HostPattern]>, only: Option<&HostPattern>) -> Vec<HostPattern> {
+    let covered = |names: &&HostPattern| files::covers_all(&usable.loaded.key, names);
+    let hosts: Vec<HostPattern> = match served {
         Some(served) => served.iter().filter(covered).cloned().collect(),
-        None => usable.hosts.clone(),
+        None => usable.hosts.iter().cloned().map(HostPattern::Exact).collect(),
     };
     hosts.into_iter().filter(|host| only.is_none_or(|only| only == host)).collect()
 }
 
-fn not_served(usable: &Usable, served: Option<&[Host]>) -> String {
+fn not_served(usable: &Usable, served: Option<&[HostPattern]>) -> String {
     let names: Vec<&str> = usable.hosts.iter().map(Host::as_str).collect();
     let names = if names.is_empty() { "no public host".to_owned() } else { names.join(", ") };
     match served {
@@ -154,9 +160,9 @@ fn not_served(usable: &Usable, served: Option<&[Host]>) -> String {
     }
 }
 
-fn take(names: &Arc<Names>, host: &Host, (usable, from): (&Usable, &PathBuf), force: bool) -> Outcome {
+fn take(names: &Arc<Names>, host: &HostPattern, (usable, from): (&Usable, &PathBuf), taking: Taking<'_>) -> Outcome {
     let facts = &usable.loaded.facts;
-    let (result, sentence) = match takeover::take(names, &names.slot(&HostPattern::Exact(host.clone())), usable, force) {
+    let (result, sentence) = match takeover::take(names, &names.slot(host), usable, taking) {
         Ok(Became::Taken) => (Fate::Taken, format!("by {}, until {}", facts.issuer, day(facts.not_after))),
         Ok(Became::Same) => (Fate::Kept, "it is there already".to_owned()),
         Ok(Became::Better(until)) => {
@@ -165,6 +171,10 @@ fn take(names: &Arc<Names>, host: &Host, (usable, from): (&Usable, &PathBuf), fo
                 Fate::Kept,
                 format!("the one that is there lasts until {until}, this one until {own}; --force takes it all the same"),
             )
+        }
+        Ok(Became::Believed) => {
+            let why = "this machine trusts the authority of the one that is there, but not that of this one";
+            (Fate::Kept, format!("{why}; --force takes it all the same"))
         }
         Ok(Became::Busy) => (Fate::Refused, "an order for it runs just now; import again when that is over".to_owned()),
         Err(fault) => (Fate::Refused, Chain(&fault).to_string()),

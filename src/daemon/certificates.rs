@@ -19,7 +19,7 @@ use crate::model::event::Event;
 use crate::observe::metrics::Renewal;
 use crate::plan::acme::AcmePolicy;
 use crate::tls::acme::attempt::Issued;
-use crate::tls::acme::folder::{Proof, Told};
+use crate::tls::acme::folder::{Proof, Told, validity};
 use crate::tls::acme::names::{Lease, Names};
 use crate::tls::acme::schedule::{Failed, Health, Stage, Step};
 use crate::tls::acme::trouble::{self, Trouble};
@@ -116,7 +116,8 @@ fn look(directory: &Directory, services: &Arc<Services>, places: &Arc<Semaphore>
         };
         // Whoever gives a place back wakes us.
         let Ok(place) = Arc::clone(places).try_acquire_owned() else { break };
-        let Some(lease) = names.lease(&slot) else { continue };
+        let Some(mut lease) = names.lease(&slot) else { continue };
+        lease.prepare(stage, policy);
         let mut order = Order { names: Arc::clone(names), services: Arc::clone(services), policy: policy.clone(), stage, lease };
         task::start("certificate order", async move {
             let has_plain = !order.services.plan.get().listen.http.is_empty();
@@ -157,10 +158,11 @@ impl Order {
     async fn succeeded(&mut self, issued: Issued, proof: Proof, took: Duration) {
         let host = self.lease.host().clone();
         self.lease.history.challenge = Some(proof);
-        self.lease.history.record.succeeded(self.stage);
         let Issued::Certificate(loaded) = issued else {
+            self.lease.history.record.tried_out();
             return info!(event = Event::CertificateWarning.name(), %host, "an order was tried out at the staging directory and works; the next one counts");
         };
+        self.lease.history.record.succeeded(self.services.clock.now(), self.stage, validity(&loaded));
         self.lease.history.trouble = None;
         let renewed = self.lease.shows();
         let (event, deed) = match renewed {

@@ -14,11 +14,11 @@ use crate::daemon::place::Place;
 use crate::model::audit::{Actor, Deed, Entry};
 use crate::model::event::Event;
 use crate::plan::whole::Plan;
-use crate::policy::host::Host;
 use crate::policy::wildcard::HostPattern;
 use crate::store::open::Store;
 use crate::tls::acme::folder::Folder;
 use crate::tls::acme::names::Names;
+use crate::tls::acme::takeover::Believed;
 use crate::tls::directory::{Source, Wanted};
 use crate::tls::server;
 
@@ -27,7 +27,7 @@ impl Register {
     pub async fn take_over(&self, offer: Offer) -> Answer {
         let plan = self.services.plan.get();
         let names = Arc::clone(self.directory.names());
-        carry_out(&self.services.store, names, Some(served(&plan)), (offer, self.services.clock.clone())).await
+        carry_out(&self.services.store, names, Some(&plan), (offer, self.services.clock.clone())).await
     }
 }
 
@@ -35,25 +35,24 @@ impl Register {
 pub async fn without_gateway(store: &Store, place: &Place, plan: Option<&Plan>, offer: Offer) -> Answer {
     let clock = Clock::system();
     let names = Arc::new(Names::new(Folder::within(&place.certs), server::provider(), clock.clone()));
-    carry_out(store, names, plan.map(served), (offer, clock)).await
+    carry_out(store, names, plan, (offer, clock)).await
 }
 
-/// The hosts that get their certificates by ACME.
-fn served(plan: &Plan) -> Vec<Host> {
+/// The names that get their certificates by ACME.
+fn served(plan: &Plan) -> Vec<HostPattern> {
     let ordered = Wanted::by(plan).into_iter().filter(|wanted| wanted.source == Source::Acme);
-    let mut hosts: Vec<Host> = ordered
-        .filter_map(|wanted| match wanted.host {
-            HostPattern::Exact(host) => Some(host),
-            HostPattern::Under(_) => None,
-        })
-        .collect();
-    hosts.sort_unstable();
-    hosts
+    let mut names: Vec<HostPattern> = ordered.map(|wanted| wanted.host).collect();
+    names.sort_by_key(ToString::to_string);
+    names
 }
 
-async fn carry_out(store: &Store, names: Arc<Names>, served: Option<Vec<Host>>, (offer, clock): (Offer, Clock)) -> Answer {
+async fn carry_out(store: &Store, names: Arc<Names>, plan: Option<&Plan>, (offer, clock): (Offer, Clock)) -> Answer {
+    let (served, ca_file) = (plan.map(served), plan.and_then(|plan| plan.acme.as_ref()?.ca_file.clone()));
     // Files are written, and keys tried.
-    let work = move || takeover::take_over(offer, &names, served.as_deref(), clock.now());
+    let work = move || {
+        let believed = Believed::here(ca_file.as_deref(), &names.ground().provider);
+        takeover::take_over(offer, &names, (served.as_deref(), &believed), clock.now())
+    };
     let Ok(outcomes) = spawn_blocking(work).await else {
         let message = "the certificates could not be taken over; the log says why".to_owned();
         return Answer::Refused { kind: RefusedKind::Failed, message };

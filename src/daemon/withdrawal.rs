@@ -39,14 +39,15 @@ impl Register {
         let policy = self.policy()?;
         let names = self.directory.names();
         let slot = names.slot(&host);
+        let busy = || unfit(format!("an order for {host} runs; try again when it has ended"));
+        let mut lease = self.alone(&slot).await.ok_or_else(busy)?;
+        // Not before we are alone: another may have been taken over meanwhile.
         let Some(leaf) = slot.key().and_then(|key| key.cert.first().cloned()) else {
             return Err((
                 RefusedKind::NotFound,
                 format!("there is no certificate of {host} that an authority has issued by ACME"),
             ));
         };
-        let busy = || unfit(format!("an order for {host} runs; try again when it has ended"));
-        let mut lease = self.alone(&slot).await.ok_or_else(busy)?;
         if slot.standing().revoked {
             return Err(unfit(format!("the certificate of {host} is revoked already")));
         }
@@ -56,6 +57,9 @@ impl Register {
         let revoked = names.ground().revoke(&policy, &directory, taken).await;
         revoked.map_err(|trouble| (RefusedKind::Failed, trouble.refusal(&format!("revoke the certificate of {host}"))))?;
         lease.history.revoked = slot.fingerprint();
+        // The key of an open order lies beside the one that is in wrong hands: the next certificate gets another.
+        lease.history.order = None;
+        names.ground().folder.forget_order_key(&host);
         if let Err(fault) = lease.note() {
             warn!(event = Event::CertificateFailing.name(), %host, fault = %Chain(&fault), "that a certificate was revoked cannot be written down");
         }

@@ -54,6 +54,8 @@ pub struct Answer {
     pub found: Vec<Found>,
     /// The zone in which there is nothing of it.
     pub zone: Option<String>,
+    /// Whether the server speaks for the zone, and not of what it has heard of it.
+    pub speaks_for_it: bool,
 }
 
 /// Whom to ask, one after the other.
@@ -108,7 +110,7 @@ fn judged(bytes: &[u8], id: u16, owner: &Name, kind: Kind) -> Result<Answer, Fau
     let found = answer.answers.iter().filter(ours).filter_map(|record| found(record, kind)).take(MOST).collect();
     let heads = answer.authorities.iter().filter(|record| matches!(record.data, RData::SOA(_)));
     let zone = heads.filter(|record| record.name.zone_of(owner)).find_map(|record| name::read(&record.name));
-    Ok(Answer { found, zone })
+    Ok(Answer { found, zone, speaks_for_it: answer.metadata.authoritative })
 }
 
 fn found(record: &Record, kind: Kind) -> Option<Found> {
@@ -173,7 +175,7 @@ mod tests {
         let answer = asker.ask("a.example", Kind::Txt).await.expect("an answer");
         assert_eq!(answer.found, [words("one"), words("two")]);
         let none = asker.ask("c.example", Kind::Txt).await.expect("an answer");
-        assert_eq!(none, Answer { found: vec![], zone: Some("example".to_owned()) });
+        assert_eq!(none, Answer { found: vec![], zone: Some("example".to_owned()), speaks_for_it: true });
         let nobody = Asker { servers: vec!["127.0.0.1:1".parse().expect("an address")], recursive: true };
         assert!(matches!(nobody.ask("a.example", Kind::Txt).await.expect_err("nobody").bare(), Fault::Unreachable(_)));
         let both = Asker { servers: [nobody.servers, asker.servers].concat(), recursive: true };

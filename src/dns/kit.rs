@@ -28,6 +28,11 @@ impl Server {
         Self::run(records, true).await
     }
 
+    /// One that was made a server of the zone and knows nothing of it.
+    pub async fn lame() -> Self {
+        Self::run(&[], true).await
+    }
+
     /// The same, and what it consents to is not signed, nor is a signature looked at.
     pub async fn unsigned(records: &[&str]) -> Self {
         Self::run(records, false).await
@@ -72,6 +77,7 @@ fn answered(question: &Message, records: &[Record]) -> Vec<u8> {
     let query: &Query = &question.queries[0];
     let mut answer = Message::response(question.metadata.id, OpCode::Query);
     answer.add_query(query.clone());
+    answer.metadata.authoritative = !records.is_empty();
     let fits = |record: &&Record| record.name == *query.name() && record.record_type() == query.query_type();
     answer.add_answers(records.iter().filter(fits).cloned());
     if answer.answers.is_empty() {

@@ -13,11 +13,14 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 use rustls_pki_types::ServerName;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::base::clock::Timestamp;
 use crate::base::current::Current;
 use crate::plan::app::CertificateFiles;
 use crate::policy::host::Host;
+use crate::policy::wildcard::HostPattern;
 use crate::tls::certificate::{self, Facts};
 use crate::tls::durable;
 use crate::tls::fault::Fault;
@@ -158,6 +161,20 @@ impl FilePair {
 pub fn covers(key: &CertifiedKey, host: &Host) -> bool {
     let (Some(leaf), Ok(name)) = (key.cert.first(), ServerName::try_from(host.as_str())) else { return false };
     ParsedCertificate::try_from(leaf).is_ok_and(|leaf| verify_server_name(&leaf, &name).is_ok())
+}
+
+/// Whether a certificate is for all of these names: for a wildcard it has that itself.
+pub fn covers_all(key: &CertifiedKey, names: &HostPattern) -> bool {
+    match names {
+        HostPattern::Exact(host) => covers(key, host),
+        HostPattern::Under(_) => {
+            let parsed = key.cert.first().and_then(|leaf| X509Certificate::from_der(leaf).ok());
+            let alternatives = parsed.as_ref().and_then(|(_, leaf)| leaf.subject_alternative_name().ok().flatten());
+            let wanted = names.to_string();
+            let is_it = |name: &GeneralName<'_>| matches!(name, GeneralName::DNSName(name) if name.eq_ignore_ascii_case(&wanted));
+            alternatives.is_some_and(|names| names.value.general_names.iter().any(is_it))
+        }
+    }
 }
 
 fn stamps(files: &CertificateFiles) -> Stamps {

@@ -283,6 +283,7 @@ async fn a_known_customer_binds_the_key_that_is_kept() {
     let eab = "eab = { kid = \"kid-1\", hmac_key = \"YSBrZXkgb2YgdGhpcnR5LXR3byBieXRlcyBsZW5ndGg\" }";
     let gateway = served(&ca, &app, eab).await;
     assert_eq!(ca.accounts(), (1, true));
+    pass(&gateway, HOUR).await;
     renew(&gateway).await;
     issued(&ca, 2).await;
     assert_eq!(ca.accounts(), (1, true), "it is bound once");
@@ -376,6 +377,7 @@ async fn the_account_gets_another_key_and_a_lost_answer_loses_no_account() {
     let Answer::Certificates { said: CertificateAnswer::RolledOver(done) } = rolled else { panic!("{rolled:?}") };
     assert!(done.len() == 1 && done[0].trouble.is_none(), "{done:?}");
     assert!(kept() != before && ca.knows(&kept()) && file(".next").is_none());
+    pass(&gateway, HOUR).await;
     renew(&gateway).await;
     issued(&ca, 2).await;
     settled(&gateway).await;
@@ -389,6 +391,7 @@ async fn the_account_gets_another_key_and_a_lost_answer_loses_no_account() {
     ca.is_away(false);
     let gateway = gateway.restarted(&ordering(&ca, &app, "")).await;
     ca.sees(&gateway);
+    pass(&gateway, HOUR).await;
     renew(&gateway).await;
     issued(&ca, 3).await;
     settled(&gateway).await;
@@ -398,6 +401,30 @@ async fn the_account_gets_another_key_and_a_lost_answer_loses_no_account() {
     assert!(ca.knows(&std::fs::read_to_string(account).expect("read")) && ca.accounts().0 == 1);
     assert!(!all.iter().any(|path| path.extension().is_some_and(|extension| extension == "next")));
     assert!(deeds(&gateway).await.contains(&"cert.account_key".to_owned()));
+}
+
+/// The attack, or a mishap: a slow authority takes the new key long after we have stopped waiting, and we have forgotten it.
+#[tokio::test]
+async fn a_key_that_may_still_be_taken_is_kept_for_a_day() {
+    let (app, ca) = (App::start().await, Ca::start(Manner::default()).await);
+    let gateway = served(&ca, &app, "").await;
+    let folder = gateway.home().join("data/certs/acme");
+    let found = std::fs::read_dir(&folder).expect("listed").map(|entry| entry.expect("an entry").path());
+    let account = found.into_iter().find(|path| path.to_string_lossy().contains("account_")).expect("kept");
+    let next = account.with_extension("next");
+    std::fs::write(&next, rcgen::KeyPair::generate().expect("a key").serialize_pem()).expect("written");
+    let now = u64::try_from(gateway.clock.now().secs()).expect("later");
+    let file = std::fs::File::options().write(true).open(&next).expect("there");
+    file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(now)).expect("set");
+    for (time, kept) in [(HOUR, true), (DAY, false)] {
+        let before = ca.issued().len();
+        pass(&gateway, time).await;
+        renew(&gateway).await;
+        issued(&ca, before + 1).await;
+        settled(&gateway).await;
+        assert_eq!(next.exists(), kept);
+    }
+    assert!(ca.knows(&std::fs::read_to_string(account).expect("read")) && ca.accounts().0 == 1);
 }
 
 #[tokio::test]
@@ -453,6 +480,93 @@ async fn a_name_that_is_given_up_can_be_revoked_and_none_is_ordered() {
     assert_eq!((ca.issued().len(), ca.issued()[0].revoked), (2, Some((5, "account"))));
     let missing = ask(&gateway, revoke("third.example.com")).await;
     assert!(matches!(missing, Answer::Refused { kind: RefusedKind::NotFound, .. }), "{missing:?}");
+}
+
+/// The attack: a directory at which the library panics has us ask as fast as the network goes.
+#[tokio::test]
+async fn a_broken_directory_is_told_and_asked_at_the_usual_pauses() {
+    let (app, ca) = (App::start().await, Ca::start(Manner::default()).await);
+    ca.is_broken(true);
+    let gateway = Gateway::start(&ordering(&ca, &app, ""));
+    ca.sees(&gateway);
+    assert!(sentence(&gateway).await.contains("what answers there does not speak ACME"));
+    assert_eq!(one(&gateway).await.failures, 1);
+    ca.is_broken(false);
+    pass(&gateway, Duration::from_secs(10)).await;
+    issued(&ca, 1).await;
+    settled(&gateway).await;
+    assert!(one(&gateway).await.trouble.is_none());
+}
+
+/// The attack: an authority that issues for another name takes away the certificate that works, and is then asked for the same one
+/// for ever.
+#[tokio::test]
+async fn a_certificate_for_another_name_replaces_none_and_the_next_order_is_a_new_one() {
+    let (app, ca) = (App::start().await, Ca::start(Manner { odd_nonces: None, ..Manner::default() }).await);
+    let gateway = served(&ca, &app, "").await;
+    let shown = one(&gateway).await.fingerprint;
+    ca.mixes_up(true);
+    pass(&gateway, 61 * DAY).await;
+    issued(&ca, 2).await;
+    assert!(sentence(&gateway).await.contains("it is for another name"));
+    assert_eq!(one(&gateway).await.fingerprint, shown);
+    let gateway = gateway.restarted(&ordering(&ca, &app, "")).await;
+    ca.sees(&gateway);
+    assert_eq!(one(&gateway).await.fingerprint, shown, "after a restart");
+    ca.mixes_up(false);
+    pass(&gateway, HOUR).await;
+    issued(&ca, 3).await;
+    settled(&gateway).await;
+    assert_eq!((ca.issued().len(), one(&gateway).await.fingerprint), (3, Some(fingerprint(&ca.issued()[2]))));
+}
+
+/// An order that is there, and cannot be asked for just now, is gone on with later: its certificate fits no key but the one we keep.
+#[tokio::test]
+async fn an_order_that_cannot_be_asked_for_just_now_keeps_its_key() {
+    let (app, ca) = (App::start().await, Ca::start(Manner { odd_nonces: None, ..Manner::default() }).await);
+    ca.refuses("/certificate/", ("serverInternal", "oops"), None);
+    let gateway = Gateway::start(&ordering(&ca, &app, ""));
+    ca.sees(&gateway);
+    assert!(sentence(&gateway).await.contains("is out of order"));
+    ca.refuses("/order/", ("serverInternal", "oops"), None);
+    pass(&gateway, Duration::from_secs(10)).await;
+    settled(&gateway).await;
+    assert_eq!((one(&gateway).await.failures, ca.count("new-order")), (2, 1));
+    pass(&gateway, Duration::from_secs(60)).await;
+    until("it is shown", || gateway.running().certificates().ordered()[0].key().is_some()).await;
+    settled(&gateway).await;
+    assert_eq!((ca.count("new-order"), one(&gateway).await.fingerprint), (1, Some(fingerprint(&ca.issued()[0]))));
+}
+
+/// The attack: a loop of the owner's that wants a new certificate again and again, each of which the authority counts.
+#[tokio::test]
+async fn certificates_that_are_wished_for_are_bounded_too() {
+    let (app, ca) = (App::start().await, Ca::start(Manner { odd_nonces: None, ..Manner::default() }).await);
+    let gateway = served(&ca, &app, "").await;
+    for _ in 0..40 {
+        renew(&gateway).await;
+        pass(&gateway, HOUR / 2).await;
+        settled(&gateway).await;
+    }
+    assert_eq!(ca.issued().len(), 5, "in twenty hours");
+}
+
+/// The attack: a key in wrong hands is found beside that of an order that is open, and the next certificate gets that one.
+#[tokio::test]
+async fn what_replaces_a_key_in_wrong_hands_has_a_key_that_lay_nowhere() {
+    let (app, ca) = (App::start().await, Ca::start(Manner { odd_nonces: None, ..Manner::default() }).await);
+    let gateway = served(&ca, &app, "").await;
+    ca.refuses("/certificate/", ("serverInternal", "oops"), None);
+    pass(&gateway, 61 * DAY).await;
+    assert!(sentence(&gateway).await.contains("is out of order"));
+    let folder = gateway.home().join("data/certs/acme");
+    let open = folder.join(format!("{NAME}_order.key"));
+    assert!(open.exists());
+    ask(&gateway, CertificateWish::Revoke { host: NAME.to_owned(), reason: Reason::KeyCompromise }).await;
+    issued(&ca, 3).await;
+    settled(&gateway).await;
+    assert_eq!((ca.issued().len(), one(&gateway).await.fingerprint), (3, Some(fingerprint(&ca.issued()[2]))));
+    assert!(!open.exists() && !folder.join(format!("{NAME}_previous.pem")).exists());
 }
 
 /// Start, schedule and owner together: there is one order.

@@ -3,6 +3,7 @@
 //! whichever of the two the authority knows after a crash is the one.
 
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use instant_acme::{Account, Error, Key};
 use rcgen::KeyPair;
@@ -22,6 +23,9 @@ use crate::tls::fault::Fault;
 
 /// Begins the line above the key that says which address the authority knows.
 const CONTACT: &str = "contact: ";
+
+/// After so long an authority that still knows the old key has not taken the new one.
+const SLOWEST: Duration = Duration::from_secs(86_400);
 
 /// Whose account it is, and where.
 #[derive(Clone, Copy, Debug)]
@@ -89,14 +93,23 @@ async fn bind(client: &Client, pem: &str, (directory, eab): (&str, &Eab)) -> Res
 pub async fn settle(client: &Client, ground: &Ground, directory: &str) -> Result<(), Trouble> {
     let local = |fault: Fault| Trouble::local(&fault, directory);
     let told = |error: Error| Trouble::of(&error, directory).after(client.peace());
-    let Some(next) = ground.folder.next_key(directory).map_err(local)? else { return Ok(()) };
-    if let Some(key) = SigningKey::from_pem(&next) {
-        let interface = Directory::of(client, directory).await.map_err(told)?;
+    let Some((next, since)) = ground.folder.next_key(directory).map_err(local)? else { return Ok(()) };
+    let Some(key) = SigningKey::from_pem(&next) else {
+        ground.folder.forget_next_key(directory);
+        return Ok(());
+    };
+    let interface = Directory::of(client, directory).await.map_err(told)?;
+    if interface.account(client, &key).await.map_err(told)?.is_some() {
+        return promote(ground, directory, &next).map_err(local);
+    }
+    // One that is slow may take it still; and if it knows neither, the new one is not what is wrong.
+    let is_old = since.is_some_and(|since| ground.clock.now().since(since) > SLOWEST);
+    if let (Some((pem, _)), true) = (read(&ground.folder, directory).map_err(local)?, is_old) {
+        let key = SigningKey::from_pem(pem.as_bytes()).ok_or_else(|| told(Error::KeyRejected))?;
         if interface.account(client, &key).await.map_err(told)?.is_some() {
-            return promote(ground, directory, &next).map_err(local);
+            ground.folder.forget_next_key(directory);
         }
     }
-    ground.folder.forget_next_key(directory);
     Ok(())
 }
 

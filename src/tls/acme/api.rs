@@ -21,6 +21,7 @@ use crate::tls::acme::jws::{self, Aim, SigningKey, Who};
 use crate::tls::acme::order::Patience;
 
 const REPLAY_NONCE: &str = "replay-nonce";
+const URN: &str = "urn:ietf:params:acme:error:";
 
 /// Where an authority takes what (RFC 8555 section 7.1.1).
 #[derive(Debug, Deserialize)]
@@ -162,7 +163,19 @@ impl Directory {
 
 /// Whether a problem is of this kind (RFC 8555 section 6.7).
 pub fn is(problem: &Problem, kind: &str) -> bool {
-    problem.r#type.as_deref().and_then(|name| name.strip_prefix("urn:ietf:params:acme:error:")) == Some(kind)
+    problem.r#type.as_deref().and_then(|name| name.strip_prefix(URN)) == Some(kind)
+}
+
+/// Whether it is the authority itself that says no, and has changed nothing: any gateway before it answers in JSON too.
+pub fn is_refusal(error: &Error) -> bool {
+    match error {
+        Error::Api(problem) => {
+            let is_theirs = problem.r#type.as_deref().is_some_and(|kind| kind.starts_with(URN));
+            is_theirs && problem.status.is_some_and(|status| (400..500).contains(&status))
+        }
+        Error::Unsupported(_) => true,
+        _ => false,
+    }
 }
 
 fn request(method: Method, url: &str, body: Bytes) -> Result<Request<Bytes>, Error> {
@@ -177,7 +190,8 @@ fn read<T: DeserializeOwned>(answer: &Response<Bytes>) -> Result<T, Error> {
 }
 
 fn refusal(answer: &Response<Bytes>) -> Error {
-    serde_json::from_slice::<Problem>(answer.body()).map_or_else(Error::Json, Error::Api)
+    let problem = serde_json::from_slice::<Problem>(answer.body());
+    problem.map_or_else(Error::Json, |problem| Error::Api(Problem { status: Some(answer.status().as_u16()), ..problem }))
 }
 
 fn text(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -187,4 +201,31 @@ fn text(headers: &HeaderMap, name: &str) -> Option<String> {
 fn moment(text: &str) -> Option<Timestamp> {
     let at = OffsetDateTime::parse(text, &Rfc3339).ok()?;
     i64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok().map(Timestamp::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(status: u16, body: &'static str) -> Error {
+        refusal(&Response::builder().status(status).body(Bytes::from_static(body.as_bytes())).expect("an answer"))
+    }
+
+    /// The attack, or a mishap: a gateway before the authority says that it waited too long, in JSON. Whether the authority has taken
+    /// the key is unknown then, and who forgets the key has lost the account.
+    #[test]
+    fn only_the_authority_itself_says_no() {
+        for (status, body) in [
+            (504, r#"{"message":"timeout"}"#),
+            (403, r#"{"message":"blocked"}"#),
+            (500, r#"{"type":"urn:ietf:params:acme:error:malformed","status":400}"#),
+            (503, r#"{"type":"urn:ietf:params:acme:error:rateLimited"}"#),
+            (400, r#"{"type":"about:blank","status":400}"#),
+            (502, "<h1>"),
+        ] {
+            assert!(!is_refusal(&said(status, body)), "{status} {body}");
+        }
+        assert!(is_refusal(&said(409, r#"{"type":"urn:ietf:params:acme:error:malformed"}"#)));
+        assert!(is_refusal(&Error::Unsupported("it")));
+    }
 }

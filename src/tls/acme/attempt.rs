@@ -23,8 +23,10 @@ use crate::tls::acme::trouble::{Kind, Trouble};
 use crate::tls::dns01::ledger::Ledger;
 use crate::tls::dns01::record::Zones;
 use crate::tls::fault::Fault;
-use crate::tls::files::{self, Loaded};
+use crate::tls::files::Loaded;
 
+/// Failures in a row after which an order is given up that cannot be asked for.
+const MOST_TRIES: u32 = 10;
 /// Let's Encrypt certifies addresses under this profile alone.
 const SHORT_LIVED: &str = "shortlived";
 
@@ -122,7 +124,7 @@ impl Ground {
             way.finish(&mut order, &key).await.map_err(peace)?;
             return Ok(Issued::Rehearsed);
         }
-        let (mut order, key) = match self.resumed(&way, &account, history).await {
+        let (mut order, key) = match self.resumed(&way, &account, history).await.map_err(peace)? {
             Some(resumed) => resumed,
             None => self.begun(&way, &account, policy.key_type, history).await.map_err(peace)?,
         };
@@ -141,22 +143,37 @@ impl Ground {
     fn taken(&self, way: &Way<'_>, key: &KeyPair, chain: &str, history: &mut History) -> Result<Issued, Trouble> {
         let local = |fault: Fault| Trouble::local(&fault, way.directory);
         let pem = Zeroizing::new(format!("{}{chain}", Zeroizing::new(key.serialize_pem()).as_str()));
-        let kept = self.folder.keep(way.host, &pem, &self.provider).map_err(local)?;
+        let kept = match self.folder.keep(way.host, (&pem, history.revoked.as_deref()), &self.provider) {
+            Ok(kept) => kept,
+            Err(fault) => {
+                // On a disk that is full it may fit later. What is of no use stays so: only another order helps.
+                if !matches!(fault, Fault::Unwritable { .. }) {
+                    self.close(way.host, history).map_err(local)?;
+                }
+                return Err(local(fault));
+            }
+        };
         history.issued_by = Some(way.directory.to_owned());
         // Both are about the one before.
         (history.advice, history.revoked) = (None, None);
         self.close(way.host, history).map_err(local)?;
-        if !files::covers(&kept.key, &way.host.example()) {
-            return Err(Trouble::bare(Kind::Local("it is for another name".to_owned()), way.directory));
-        }
         Ok(Issued::Certificate(Box::new(kept)))
     }
 
-    async fn resumed(&self, way: &Way<'_>, account: &Account, history: &History) -> Option<(Order, KeyPair)> {
-        let open = history.order.as_ref().filter(|open| open.directory == way.directory)?;
-        let pem = self.folder.order_key(way.host).ok()??;
-        let key = KeyPair::from_pem(std::str::from_utf8(&pem).ok()?).ok()?;
-        Some((way.resume(account, &open.url).await?, key))
+    async fn resumed(&self, way: &Way<'_>, account: &Account, history: &History) -> Result<Option<(Order, KeyPair)>, Trouble> {
+        let Some(open) = history.order.as_ref().filter(|open| open.directory == way.directory) else { return Ok(None) };
+        let Some(key) = self.order_key(way.host) else { return Ok(None) };
+        match way.resume(account, &open.url).await {
+            Ok(order) => Ok(order.map(|order| (order, key))),
+            // Where that one order cannot be asked for again and again, the next one may be better.
+            Err(_) if history.record.failures >= MOST_TRIES => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    fn order_key(&self, host: &HostPattern) -> Option<KeyPair> {
+        let pem = self.folder.order_key(host).ok()??;
+        KeyPair::from_pem(std::str::from_utf8(&pem).ok()?).ok()
     }
 
     async fn begun(
@@ -168,6 +185,10 @@ impl Ground {
     ) -> Result<(Order, KeyPair), Trouble> {
         let local = |fault: Fault| Trouble::local(&fault, way.directory);
         let key = generate(way.host, key_type).map_err(local)?;
+        if history.order.is_some() {
+            // Its key is about to be lost: without that nothing comes of it, whatever becomes of this one.
+            self.close(way.host, history).map_err(local)?;
+        }
         self.folder.write_order_key(way.host, &Zeroizing::new(key.serialize_pem())).map_err(local)?;
         let order = way.begin(account).await?;
         history.order = Some(OpenOrder { directory: way.directory.to_owned(), url: order.url().to_owned() });

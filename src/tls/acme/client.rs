@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{DATE, RETRY_AFTER};
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
 use rustls::{ClientConfig, RootCertStore};
+use serde::de::Error as _;
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
@@ -66,7 +68,13 @@ impl Client {
     async fn send(self, request: Request<BodyWrapper<Bytes>>) -> Result<BytesResponse, Error> {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.map_or_else(|never| match never {}, |body| body.to_bytes());
-        let answer = self.exchange(Request::from_parts(parts, body)).await?;
+        let is_directory = parts.method == Method::GET;
+        let mut answer = self.exchange(Request::from_parts(parts, body)).await?;
+        if is_directory {
+            addresses(answer.body())?;
+        }
+        // Read by us already; the library adds any number of seconds to a moment, and panics where that is too late.
+        answer.headers_mut().remove(RETRY_AFTER);
         Ok(BytesResponse::from(answer.map(Full::new)))
     }
 
@@ -106,6 +114,20 @@ fn moment(value: &HeaderValue) -> Option<Timestamp> {
     Some(Timestamp::from_secs(at.unix_timestamp()))
 }
 
+/// Whether the library can ask there: it takes the addresses in a directory for well-formed, and panics where they are not. What is no
+/// directory at all it says itself.
+fn addresses(directory: &[u8]) -> Result<(), Error> {
+    let Ok(Value::Object(directory)) = serde_json::from_slice(directory) else { return Ok(()) };
+    let is_odd = |name: &&&str| {
+        let address = directory.get(**name).and_then(Value::as_str);
+        address.is_some_and(|address| !address.parse::<Uri>().is_ok_and(|uri| uri.host().is_some()))
+    };
+    match ["newNonce", "newAccount", "newOrder"].iter().find(is_odd) {
+        Some(name) => Err(Error::Json(serde_json::Error::custom(format!("{name} is no address")))),
+        None => Ok(()),
+    }
+}
+
 fn is_problem(answer: &Response<Bytes>) -> bool {
     serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(answer.body()).is_ok()
 }
@@ -135,6 +157,19 @@ mod tests {
             assert_eq!(read(odd), None, "{odd}");
         }
         assert_eq!(pause(None, NOW), None);
+    }
+
+    /// The attack: a directory with addresses that are none, at which the library panics.
+    #[test]
+    fn a_directory_without_addresses_is_none() {
+        let directory = |nonce: &str| {
+            format!(r#"{{"newNonce":"{nonce}","newAccount":"https://a.example/a","newOrder":"https://a.example/o"}}"#)
+        };
+        assert!(addresses(directory("https://a.example/n").as_bytes()).is_ok());
+        for odd in ["", " ", "https://a.example/a b", "/nonce", "https://"] {
+            assert!(matches!(addresses(directory(odd).as_bytes()), Err(Error::Json(_))), "{odd:?}");
+        }
+        assert!(addresses(b"<h1>").is_ok(), "which the library says itself");
     }
 
     #[test]

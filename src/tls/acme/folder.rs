@@ -2,6 +2,7 @@
 //! each authority the key of our account there. All PEM and JSON, for the owner alone, and each file whole or absent.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -9,6 +10,7 @@ use rustls::crypto::CryptoProvider;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::base::clock::Timestamp;
 use crate::base::seal;
 use crate::plan::app::CertificateFiles;
 use crate::policy::host::Host;
@@ -77,6 +79,9 @@ pub struct Told {
     pub words: Option<String>,
 }
 
+/// A key that our account is to have (PEM), and since when it is there as far as the system tells.
+pub type NextKey = (Zeroizing<Vec<u8>>, Option<Timestamp>);
+
 impl Folder {
     /// The folder within the one for certificates.
     pub fn within(certs: &Path) -> Self {
@@ -103,7 +108,7 @@ impl Folder {
             if matches!(fs::exists(&path), Ok(false)) {
                 continue;
             }
-            match files::load(&CertificateFiles { certificate: path.clone(), private_key: path }, provider) {
+            match usable(host, &path, provider) {
                 Ok(loaded) => return (Some(loaded), faults),
                 Err(fault) => faults.push(fault),
             }
@@ -111,18 +116,23 @@ impl Folder {
         (None, faults)
     }
 
-    /// Keeps what was issued. The one before it stays, if it could be used: a crash at any point leaves one of them.
+    /// Keeps what was issued. The one before it stays, if it could be used: a crash at any point leaves one of them. It does not stay if
+    /// it is the one that was `revoked`, of which the SHA-256 is given: nobody should be shown that again.
     ///
     /// # Errors
     /// [`Fault`]; what is written is tried first, and nothing changes unless it can be used.
-    pub fn keep(&self, host: &HostPattern, pem: &str, provider: &CryptoProvider) -> Result<Loaded, Fault> {
+    pub fn keep(
+        &self,
+        host: &HostPattern,
+        (pem, revoked): (&str, Option<&str>),
+        provider: &CryptoProvider,
+    ) -> Result<Loaded, Fault> {
         let current = self.certificate(host);
         let tried = self.file(host, "_issued.pem");
         durable::write(&tried, pem.as_bytes(), 0o600)?;
-        let loaded = files::load(&CertificateFiles { certificate: tried.clone(), private_key: tried.clone() }, provider);
-        let loaded = loaded.inspect_err(|_| drop(fs::remove_file(&tried)))?;
-        let before = CertificateFiles { certificate: current.clone(), private_key: current.clone() };
-        if files::load(&before, provider).is_ok()
+        let loaded = usable(host, &tried, provider).inspect_err(|_| drop(fs::remove_file(&tried)))?;
+        let stays = |before: Loaded| revoked.is_none() || fingerprint(&before).as_deref() != revoked;
+        if usable(host, &current, provider).is_ok_and(stays)
             && let Some(text) = durable::read(&current)?
         {
             durable::write(&self.file(host, "_previous.pem"), &text, 0o600)?;
@@ -190,8 +200,10 @@ impl Folder {
     ///
     /// # Errors
     /// [`Fault`] when it is there and cannot be read.
-    pub fn next_key(&self, directory: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
-        durable::read(&self.next_key_file(directory))
+    pub fn next_key(&self, directory: &str) -> Result<Option<NextKey>, Fault> {
+        let path = self.next_key_file(directory);
+        let since = fs::metadata(&path).ok().map(|metadata| Timestamp::from_secs(metadata.mtime()));
+        Ok(durable::read(&path)?.map(|key| (key, since)))
     }
 
     /// Keeps it before the authority hears of it.
@@ -235,6 +247,20 @@ impl Folder {
     }
 }
 
+/// The certificate in a file, if visitors of a host may be shown it.
+fn usable(host: &HostPattern, path: &Path, provider: &CryptoProvider) -> Result<Loaded, Fault> {
+    let loaded = files::load(&CertificateFiles { certificate: path.into(), private_key: path.into() }, provider)?;
+    match files::covers_all(&loaded.key, host) {
+        true => Ok(loaded),
+        false => Err(Fault::BadCertificate { path: path.into(), reason: "it is for another name".to_owned() }),
+    }
+}
+
+/// SHA-256 of a certificate, in hexadecimal digits.
+pub fn fingerprint(loaded: &Loaded) -> Option<String> {
+    loaded.key.cert.first().map(|leaf| HEXLOWER.encode(&seal::sha256(leaf)))
+}
+
 /// From when until when a certificate is valid.
 pub fn validity(loaded: &Loaded) -> Validity {
     Validity { from: loaded.facts.not_before, until: loaded.facts.not_after }
@@ -258,8 +284,12 @@ mod tests {
     }
 
     fn issued() -> String {
+        issued_for("a.example")
+    }
+
+    fn issued_for(name: &str) -> String {
         let key = KeyPair::generate().expect("a key");
-        let made = CertificateParams::new(["a.example".to_owned()]).expect("a name").self_signed(&key).expect("signed");
+        let made = CertificateParams::new([name.to_owned()]).expect("a name").self_signed(&key).expect("signed");
         format!("{}{}", key.serialize_pem(), made.pem())
     }
 
@@ -268,8 +298,8 @@ mod tests {
         let (_dir, folder, host) = ground();
         let provider = server::provider();
         assert!(matches!(folder.load(&host, &provider), (None, faults) if faults.is_empty()));
-        let first = folder.keep(&host, &issued(), &provider).expect("kept");
-        let second = folder.keep(&host, &issued(), &provider).expect("kept");
+        let first = folder.keep(&host, (&issued(), None), &provider).expect("kept");
+        let second = folder.keep(&host, (&issued(), None), &provider).expect("kept");
         let shown = |folder: &Folder| folder.load(&host, &provider).0.expect("one").key.cert.clone();
         assert_eq!(shown(&folder), second.key.cert);
         let path = folder.certificate(&host);
@@ -280,7 +310,7 @@ mod tests {
             assert_eq!((loaded.expect("the one before").key.cert.clone(), faults.len()), (first.key.cert.clone(), 1));
         }
         // A torn one never takes the place of the one before.
-        let third = folder.keep(&host, &issued(), &provider).expect("kept");
+        let third = folder.keep(&host, (&issued(), None), &provider).expect("kept");
         assert_eq!(shown(&folder), third.key.cert);
         fs::remove_file(&path).expect("removed");
         assert_eq!(shown(&folder), first.key.cert);
@@ -290,14 +320,44 @@ mod tests {
     fn what_cannot_be_used_is_not_kept() {
         let (_dir, folder, host) = ground();
         let provider = server::provider();
-        let first = folder.keep(&host, &issued(), &provider).expect("kept");
+        let first = folder.keep(&host, (&issued(), None), &provider).expect("kept");
         let key = KeyPair::generate().expect("a key").serialize_pem();
         let chain = issued().split_once("-----BEGIN CERTIFICATE").map(|(_, chain)| format!("-----BEGIN CERTIFICATE{chain}"));
         for wrong in [String::new(), key.clone(), format!("{key}{}", chain.expect("a chain"))] {
-            folder.keep(&host, &wrong, &provider).expect_err("not usable");
+            folder.keep(&host, (&wrong, None), &provider).expect_err("not usable");
             assert_eq!(folder.load(&host, &provider).0.expect("the first").key.cert, first.key.cert);
         }
         assert_eq!(fs::read_dir(folder.certificate(&host).parent().expect("a folder")).expect("listed").count(), 1);
+    }
+
+    /// The attack: an authority that issues for another name takes from visitors the certificate that works.
+    #[test]
+    fn one_for_another_name_is_neither_kept_nor_shown() {
+        let (_dir, folder, host) = ground();
+        let provider = server::provider();
+        let first = folder.keep(&host, (&issued(), None), &provider).expect("kept");
+        let other = HostPattern::parse("b.example").expect("a host");
+        assert!(matches!(folder.keep(&other, (&issued(), None), &provider), Err(Fault::BadCertificate { .. })));
+        fs::write(folder.certificate(&other), issued()).expect("written");
+        assert!(matches!(folder.load(&other, &provider), (None, faults) if faults.len() == 1));
+        assert_eq!(folder.load(&host, &provider).0.expect("one").key.cert, first.key.cert);
+        let all = HostPattern::parse("*.b.example").expect("a wildcard");
+        folder
+            .keep(&all, (&issued_for("a.b.example"), None), &provider)
+            .expect_err("a name under a wildcard is not the wildcard");
+        folder.keep(&all, (&issued_for("*.B.example"), None), &provider).expect("kept");
+        assert!(folder.load(&all, &provider).0.is_some());
+    }
+
+    /// The attack: a key in wrong hands comes back as the certificate before, when the file with the new one is torn.
+    #[test]
+    fn one_that_was_revoked_does_not_stay() {
+        let (_dir, folder, host) = ground();
+        let provider = server::provider();
+        let bad = folder.keep(&host, (&issued(), None), &provider).expect("kept");
+        folder.keep(&host, (&issued(), fingerprint(&bad).as_deref()), &provider).expect("kept");
+        fs::write(folder.certificate(&host), "torn").expect("written");
+        assert!(folder.load(&host, &provider).0.is_none());
     }
 
     #[test]

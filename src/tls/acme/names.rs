@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
-use data_encoding::HEXLOWER;
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -13,15 +13,14 @@ use tracing::error;
 use crate::base::chain::Chain;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::current::Current;
-use crate::base::seal;
 use crate::model::event::Event;
 use crate::plan::acme::AcmePolicy;
 use crate::policy::wildcard::HostPattern;
 use crate::tls::acme::advice::Advice;
 use crate::tls::acme::attempt::Ground;
 use crate::tls::acme::challenge::Challenges;
-use crate::tls::acme::folder::{Folder, History, validity};
-use crate::tls::acme::schedule::{Chance, Held, Step, Validity, Ways};
+use crate::tls::acme::folder::{Folder, History, Told, fingerprint, validity};
+use crate::tls::acme::schedule::{Chance, Failed, Held, Record, Stage, Step, Validity, Ways};
 use crate::tls::fault::Fault;
 use crate::tls::files::Loaded;
 
@@ -62,6 +61,8 @@ pub struct Lease {
     pub history: History,
     /// Whether it is for an order, and not for a question only.
     orders: bool,
+    /// Where the order goes.
+    stage: Stage,
 }
 
 /// How a name stands.
@@ -132,7 +133,7 @@ impl Names {
         state.running = orders.then(|| self.ground.clock.now());
         let history = state.history.clone();
         drop(state);
-        Some(Lease { slot: Arc::clone(slot), names: Arc::clone(self), history, orders })
+        Some(Lease { slot: Arc::clone(slot), names: Arc::clone(self), history, orders, stage: Stage::Production })
     }
 
     /// Notes that the owner wants a certificate now, due or not.
@@ -163,8 +164,10 @@ impl Slot {
         let standing = self.standing();
         let wished = self.state().wished;
         let ways = Ways { staging: policy.staging.is_some(), fallback: policy.fallback.is_some(), wished };
-        let chance = Chance::of(&self.host.to_string());
-        standing.history.record.next(standing.held(policy), chance, now, ways)
+        let (chance, held) = (Chance::of(&self.host.to_string()), standing.held(policy));
+        let mut record = standing.history.record;
+        turn(&mut record, policy);
+        record.next(held, chance, now, ways)
     }
 
     /// The certificate about which its authority is to be asked now when to renew it, and that authority's directory.
@@ -188,8 +191,7 @@ impl Slot {
 
     /// SHA-256 of the certificate it shows, in hexadecimal digits.
     pub fn fingerprint(&self) -> Option<String> {
-        let leaf = self.key()?.cert.first().map(|leaf| seal::sha256(leaf));
-        leaf.map(|hash| HEXLOWER.encode(&hash))
+        self.shown.read(|shown| shown.as_ref().and_then(fingerprint))
     }
 
     /// The certificate it shows.
@@ -200,6 +202,10 @@ impl Slot {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn turn(record: &mut Record, policy: &AcmePolicy) {
+    record.turn_to(&policy.directory, policy.fallback.as_ref().map(|fallback| fallback.directory.as_str()));
 }
 
 impl Standing {
@@ -226,6 +232,12 @@ impl Lease {
         &self.slot.host
     }
 
+    /// It is for an order that goes there.
+    pub fn prepare(&mut self, stage: Stage, policy: &AcmePolicy) {
+        self.stage = stage;
+        turn(&mut self.history.record, policy);
+    }
+
     /// Shows another certificate from now on; open connections go on with what they have.
     pub fn show(&self, loaded: Loaded) {
         self.slot.shown.replace(Some(loaded));
@@ -247,8 +259,26 @@ impl Lease {
     }
 }
 
+impl Lease {
+    /// An order that ended in the middle has failed like any other: without a pause after it, it would be tried again at once, and
+    /// again.
+    fn broken(&mut self) {
+        let now = self.names.ground.clock.now();
+        self.history.record.failed(now, Failed { stage: self.stage, counts: false, retry_after: None });
+        let sentence =
+            format!("the order for {} ended in the middle: the gateway has a fault, of which the log tells", self.slot.host);
+        self.history.trouble = Some(Told { at: now.secs(), sentence, words: None });
+        if let Err(fault) = self.note() {
+            error!(event = Event::CertificateFailing.name(), host = %self.slot.host, fault = %Chain(&fault), "what an order came to cannot be written down");
+        }
+    }
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
+        if self.orders && thread::panicking() {
+            self.broken();
+        }
         let mut state = self.slot.state();
         state.leased = false;
         if self.orders {
@@ -276,8 +306,31 @@ impl ResolvesServerCert for ShownOr {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
     use super::*;
     use crate::tls::server;
+
+    /// The attack: an authority that makes an order panic is asked again at once, and again, as fast as the network goes.
+    #[test]
+    fn an_order_that_panics_has_failed_and_is_paused_after() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let clock = Clock::manual(Timestamp::from_secs(1_800_000_000));
+        let names = Arc::new(Names::new(Folder::within(dir.path()), server::provider(), clock.clone()));
+        let slot = names.slot(&HostPattern::parse("a.example").expect("a host"));
+        let lease = names.lease(&slot).expect("free");
+        let torn = catch_unwind(AssertUnwindSafe(|| {
+            let _lease = lease;
+            panic!("as a library does");
+        }));
+        assert!(torn.is_err() && names.lease(&slot).is_some());
+        let again = Names::new(Folder::within(dir.path()), server::provider(), clock.clone()).slot(slot.host());
+        for standing in [slot.standing(), again.standing()] {
+            let step = standing.history.record.next(None, Chance::of("a.example"), clock.now(), Ways::default());
+            assert!(matches!(step, Step::Wait(until) if until > clock.now()), "{step:?}");
+            assert!(standing.history.trouble.is_some_and(|told| told.sentence.contains("ended in the middle")));
+        }
+    }
 
     #[test]
     fn there_is_one_lease_at_a_time_and_it_ends_with_its_holder() {

@@ -98,6 +98,16 @@ fn is_about_the_former(error: &Error) -> bool {
     }
 }
 
+/// Whether the same may be answered otherwise the next time.
+fn is_passing(error: &Error) -> bool {
+    match error {
+        Error::Api(problem) => ["rateLimited", "serverInternal", "badNonce"].iter().any(|kind| api::is(problem, kind)),
+        Error::Other(_) => true,
+        // What is said there is about the order, or nothing that can be read.
+        _ => false,
+    }
+}
+
 impl Way<'_> {
     /// A new order.
     ///
@@ -131,19 +141,26 @@ impl Way<'_> {
     }
 
     /// An order that was begun before a crash; `None` if nothing can come of it any more.
-    pub async fn resume(&self, account: &Account, url: &str) -> Option<Order> {
+    ///
+    /// # Errors
+    /// [`Trouble`] where that is not known: it may still come to a certificate, which only its key makes use of.
+    pub async fn resume(&self, account: &Account, url: &str) -> Result<Option<Order>, Trouble> {
         let mut patience = Patience::default();
         let done = loop {
             if let Some(done) = patience.with(account.order(url.to_owned()).await) {
                 break done;
             }
         };
-        let mut order = done.ok()?;
+        let mut order = match done {
+            Ok(order) => order,
+            Err(error) if is_passing(&error) => return Err(self.trouble(&error)),
+            Err(_) => return Ok(None),
+        };
         let usable = match order.state().status {
             OrderStatus::Pending | OrderStatus::Ready | OrderStatus::Processing | OrderStatus::Valid => true,
             OrderStatus::Invalid => false,
         };
-        usable.then_some(order)
+        Ok(usable.then_some(order))
     }
 
     /// Takes an order to its end: proves the name, has the key certified, fetches the chain (PEM).

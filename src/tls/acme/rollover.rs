@@ -38,18 +38,21 @@ impl Ground {
         let Some(address) = interface.account(&client, &key).await.map_err(told)? else { return Ok(false) };
         let making =
             |fault: rcgen::Error| Fault::Making { subject: "another key of our account".into(), reason: fault.to_string() };
-        let next = Zeroizing::new(KeyPair::generate().map_err(making).map_err(local)?.serialize_pem());
-        let next_key = SigningKey::from_pem(next.as_bytes()).ok_or_else(|| told(Error::KeyRejected))?;
-        self.folder.write_next_key(directory, &next).map_err(local)?;
+        // One that may be the account's already is offered again, and never lost.
+        let next = match self.folder.next_key(directory).map_err(local)? {
+            Some((next, _)) => next,
+            None => {
+                let made = Zeroizing::new(KeyPair::generate().map_err(making).map_err(local)?.serialize_pem());
+                self.folder.write_next_key(directory, &made).map_err(local)?;
+                Zeroizing::new(made.as_bytes().to_vec())
+            }
+        };
+        let next_key = SigningKey::from_pem(&next).ok_or_else(|| told(Error::KeyRejected))?;
         match interface.change_key(&client, (&address, &key), &next_key).await {
-            Ok(()) => account::promote(self, directory, next.as_bytes()).map_err(local).map(|()| true),
+            Ok(()) => account::promote(self, directory, &next).map_err(local).map(|()| true),
             Err(error) => {
                 // It has answered that it keeps the old one; after anything else it has to be asked.
-                let keeps = match &error {
-                    Error::Api(problem) => !api::is(problem, "serverInternal"),
-                    other => matches!(other, Error::Unsupported(_)),
-                };
-                if keeps {
+                if api::is_refusal(&error) {
                     self.folder.forget_next_key(directory);
                 }
                 Err(told(error))

@@ -35,6 +35,11 @@ const PATIENCE: Duration = Duration::from_secs(86_400);
 /// A certificate younger than this, or than a sixth of its life, is not replaced because the authority says so: one that says it of
 /// each that it issues would have us order without end.
 const YOUNG: Duration = Duration::from_secs(86_400);
+/// Certificates of one name in a day, or in a life that is shorter. What is over as soon as it is issued, because the authority's clock
+/// or ours is wrong, and an owner's loop would else burn limits that last for a week.
+pub const MOST_A_DAY: usize = 5;
+/// After one was issued, none is ordered for a sixth of its life, and no longer than an hour; but for so long at least.
+const REST: Duration = Duration::from_secs(60);
 
 /// From when until when a certificate is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,6 +187,14 @@ pub struct Record {
     pub since: Option<i64>,
     /// Where the last of them went.
     pub last: Option<Stage>,
+    /// Moments of the last certificates in milliseconds, the latest last.
+    pub issued: Vec<i64>,
+    /// How long the latest of them lives, in milliseconds.
+    pub life: u64,
+    /// The directory of the first authority, of which this is told.
+    pub first: Option<String>,
+    /// The directory of the second one.
+    pub second: Option<String>,
 }
 
 /// What to do about a name.
@@ -196,8 +209,16 @@ pub enum Step {
 impl Record {
     /// What to do now for a name that holds such a certificate.
     pub fn next(&self, held: Option<Held>, chance: Chance, now: Timestamp, ways: Ways) -> Step {
+        self.as_of(now).judged(held, chance, now, ways)
+    }
+
+    fn judged(&self, held: Option<Held>, chance: Chance, now: Timestamp, ways: Ways) -> Step {
         let beginning = Timestamp::from_millis(i64::MIN);
-        let mut due = self.hourly().unwrap_or(beginning);
+        let limit = |moment: Option<Timestamp>| moment.unwrap_or(beginning);
+        let mut due = limit(self.hourly()).max(limit(self.daily()));
+        if held.is_some() {
+            due = due.max(limit(self.rested()));
+        }
         if !ways.wished {
             let renewal = held.map_or(beginning, |held| held.renewal(chance));
             due = due.max(renewal).max(self.after_pause(held, chance).unwrap_or(beginning));
@@ -218,20 +239,58 @@ impl Record {
         Step::Order(if try_out { Stage::Staging } else { Stage::Production })
     }
 
+    /// The same without what a clock noted that was ahead: it would hold for as long as the clock was wrong.
+    fn as_of(&self, now: Timestamp) -> Self {
+        let past = |moments: &[i64]| moments.iter().copied().filter(|at| *at <= now.millis()).collect();
+        let not_before = |at: Option<i64>| at.filter(|at| *at <= now.plus(LONGEST_PAUSE).millis());
+        Self {
+            recent: past(&self.recent),
+            issued: past(&self.issued),
+            since: self.since.filter(|at| *at <= now.millis()),
+            not_before: not_before(self.not_before),
+            fallback_not_before: not_before(self.fallback_not_before),
+            ..self.clone()
+        }
+    }
+
+    /// Makes it one about the authorities with these directories. What another one refused, or how long it wanted its peace, says
+    /// nothing about them.
+    pub fn turn_to(&mut self, first: &str, second: Option<&str>) {
+        let is_other = |known: &Option<String>, now: Option<&str>| known.is_some() && known.as_deref() != now;
+        if is_other(&self.second, second) {
+            self.fallback_not_before = None;
+        }
+        if is_other(&self.first, Some(first)) {
+            *self = Self { not_before: None, ..self.limits() };
+        }
+        (self.first, self.second) = (Some(first.to_owned()), second.map(str::to_owned));
+    }
+
+    /// What authorities hold against a name, whatever became of its orders since.
+    pub fn limits(&self) -> Self {
+        let known = self.clone();
+        Self { failures: 0, refused: 0, rehearsed: false, since: None, last: None, ..known }
+    }
+
     /// From when on the second authority is asked too: after a day in which nothing worked, or when the certificate is late.
     fn second_turn(&self, held: Option<Held>) -> Option<Timestamp> {
         let since = Timestamp::from_millis(self.since?);
         let usual = since.plus(PATIENCE);
-        (self.failures >= REPEATED).then(|| held.map_or(usual, |held| usual.min(held.validity.late().max(since))))
+        let turn = held.map_or(usual, |held| usual.min(held.validity.late().max(since)));
+        // One that wants its peace for days is not asked often enough to fail repeatedly.
+        let is_away = self.not_before.is_some_and(|at| Timestamp::from_millis(at) > turn);
+        (self.failures >= REPEATED || is_away).then_some(turn)
     }
 
     /// Notes a failure.
     pub fn failed(&mut self, now: Timestamp, failed: Failed) {
+        *self = self.as_of(now);
         self.failures = self.failures.saturating_add(1);
         if failed.stage == Stage::Production && failed.counts {
             self.refused = self.refused.saturating_add(1);
-            self.rehearsed = false;
         }
+        // It lets one order go at once, not each from then on.
+        self.rehearsed &= failed.stage == Stage::Staging;
         self.recent.push(now.millis());
         let surplus = self.recent.len().saturating_sub(MOST_AN_HOUR);
         self.recent.drain(..surplus);
@@ -244,13 +303,32 @@ impl Record {
         self.last = Some(failed.stage);
     }
 
-    /// Notes that it worked. What the first authority asked for holds although the second has issued.
-    pub fn succeeded(&mut self, stage: Stage) {
-        match stage {
-            Stage::Staging => self.rehearsed = true,
-            Stage::Production => *self = Self::default(),
-            Stage::Fallback => *self = Self { not_before: self.not_before, ..Self::default() },
-        }
+    /// Notes that trying it out has worked.
+    pub fn tried_out(&mut self) {
+        self.rehearsed = true;
+    }
+
+    /// Notes that a certificate was issued. What the first authority asked for holds although the second has issued.
+    pub fn succeeded(&mut self, now: Timestamp, stage: Stage, validity: Validity) {
+        let mut known = self.as_of(now);
+        known.issued.push(now.millis());
+        let surplus = known.issued.len().saturating_sub(MOST_A_DAY);
+        known.issued.drain(..surplus);
+        let not_before = known.not_before.filter(|_| stage == Stage::Fallback);
+        let life = u64::try_from(validity.until.since(validity.from).as_millis()).unwrap_or(u64::MAX);
+        *self = Self { recent: Vec::new(), fallback_not_before: None, not_before, life, ..known.limits() };
+    }
+
+    /// When the limit for certificates in a day, which nobody may shorten, lets another be ordered.
+    fn daily(&self) -> Option<Timestamp> {
+        let first = self.issued.len().checked_sub(MOST_A_DAY).and_then(|at| self.issued.get(at));
+        first.map(|at| Timestamp::from_millis(*at).plus(Duration::from_millis(self.life).clamp(HOUR, YOUNG)))
+    }
+
+    /// When the rest after the last certificate is over.
+    fn rested(&self) -> Option<Timestamp> {
+        let rest = (Duration::from_millis(self.life) / 6).clamp(REST, HOUR);
+        self.issued.last().map(|at| Timestamp::from_millis(*at).plus(rest))
     }
 
     /// When the limit for failures in an hour, which nobody may shorten, lets another attempt be made.

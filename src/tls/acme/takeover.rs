@@ -1,16 +1,21 @@
 //! Certificates that other programs had issued, taken over: judged first, then kept and shown like those that were issued here.
 
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
+use data_encoding::BASE64;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
-use data_encoding::BASE64;
-
 use crate::base::clock::Timestamp;
+use crate::fetch::roots;
 use crate::plan::app::CertificateFiles;
 use crate::policy::host::Host;
 use crate::tls::acme::account_key;
@@ -114,6 +119,32 @@ fn written(key: &PrivateKeyDer<'_>, chain: &[CertificateDer<'_>]) -> Zeroizing<S
     text
 }
 
+/// Whom visitors are likely to believe.
+#[derive(Debug)]
+pub struct Believed(Option<Arc<WebPkiServerVerifier>>);
+
+impl Believed {
+    /// The authorities that this machine believes, and those in `ca_file`. Reads files; nobody where none can be read.
+    pub fn here(ca_file: Option<&Path>, provider: &Arc<CryptoProvider>) -> Self {
+        let (mut roots, _) = roots::system();
+        let text = ca_file.and_then(|path| Some((path, durable::read(path).ok()??)));
+        let more = text.and_then(|(path, text)| certificate::authorities(path, &text).ok());
+        roots.add_parsable_certificates(more.unwrap_or_default());
+        Self(WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider)).build().ok())
+    }
+
+    /// Whether they vouch for what is shown for `host`.
+    pub fn vouch(&self, key: &CertifiedKey, host: &Host, now: Timestamp) -> bool {
+        let (Some(verifier), Some((leaf, others)), Ok(name)) =
+            (&self.0, key.cert.split_first(), ServerName::try_from(host.as_str()))
+        else {
+            return false;
+        };
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(now.secs()).unwrap_or(0)));
+        verifier.verify_server_cert(leaf, others, &name, &[], now).is_ok()
+    }
+}
+
 /// What became of a certificate for one name.
 #[derive(Debug)]
 pub enum Became {
@@ -123,33 +154,61 @@ pub enum Became {
     Same,
     /// The one that is there ends as late or later, on this day.
     Better(String),
+    /// The one that is there is believed by visitors, and this one is not.
+    Believed,
     /// An order of the name runs.
     Busy,
 }
 
-/// Keeps a certificate for a name and shows it from now on, unless the one that is there is as good. `force` takes it all the same.
+/// How a certificate is taken over.
+#[derive(Clone, Copy, Debug)]
+pub struct Taking<'a> {
+    /// Who tells a good one.
+    pub believed: &'a Believed,
+    /// Also in the place of a better one.
+    pub force: bool,
+}
+
+/// Keeps a certificate for a name and shows it from now on, unless the one that is there is as good.
 ///
 /// # Errors
 /// [`Fault`] when it cannot be written; nothing has changed then.
-pub fn take(names: &Arc<Names>, slot: &Arc<Slot>, usable: &Usable, force: bool) -> Result<Became, Fault> {
-    if slot.key().is_some_and(|shown| shown.cert.first() == usable.loaded.key.cert.first()) {
-        return Ok(Became::Same);
-    }
-    if let (Some((_, validity)), false) = (slot.standing().shown, force)
-        && validity.until >= usable.loaded.facts.not_after
-    {
-        return Ok(Became::Better(day(validity.until)));
-    }
+pub fn take(names: &Arc<Names>, slot: &Arc<Slot>, usable: &Usable, take: Taking<'_>) -> Result<Became, Fault> {
+    // No order runs: what is there stays until we are done.
     let Some(mut lease) = names.lease(slot) else { return Ok(Became::Busy) };
+    if let Some(stays) = stays(names, slot, usable, take) {
+        return Ok(stays);
+    }
     let ground = names.ground();
     ground.folder.make()?;
-    let loaded = ground.folder.keep(slot.host(), &usable.pem, &ground.provider)?;
-    // What earlier orders came to says nothing about this one; an order that is open may still be gone on with.
-    let before = std::mem::take(&mut lease.history);
-    lease.history = History { order: before.order, challenge: before.challenge, ..History::default() };
+    let revoked = lease.history.revoked.as_deref();
+    let loaded = ground.folder.keep(slot.host(), (&usable.pem, revoked), &ground.provider)?;
+    // What earlier orders came to says nothing about this one, but their authority still counts them; and one that is open may be gone
+    // on with.
+    let History { record, order, challenge, .. } = std::mem::take(&mut lease.history);
+    lease.history = History { record: record.limits(), order, challenge, ..History::default() };
     lease.show(loaded);
     lease.note()?;
     Ok(Became::Taken)
+}
+
+/// What there is instead, if that is as good.
+fn stays(names: &Names, slot: &Slot, usable: &Usable, take: Taking<'_>) -> Option<Became> {
+    let shown = slot.key()?;
+    if shown.cert.first() == usable.loaded.key.cert.first() {
+        return Some(Became::Same);
+    }
+    let (standing, now) = (slot.standing(), names.ground().clock.now());
+    let until = standing.shown.map(|(_, validity)| validity.until)?;
+    if take.force || standing.revoked || until <= now {
+        return None;
+    }
+    let is_believed = |key: &CertifiedKey| take.believed.vouch(key, &slot.host().example(), now);
+    match (is_believed(&shown), is_believed(&usable.loaded.key)) {
+        (true, false) => Some(Became::Believed),
+        (false, true) => None,
+        (true, true) | (false, false) => (until >= usable.loaded.facts.not_after).then(|| Became::Better(day(until))),
+    }
 }
 
 /// Why an account was not taken over.

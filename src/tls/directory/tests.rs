@@ -499,7 +499,7 @@ async fn an_issued_certificate_takes_the_place_of_the_local_one_between_two_hand
     let names = directory.names();
     let folder = &names.ground().folder;
     folder.make().expect("made");
-    let loaded = folder.keep(&pattern("a.example"), &format!("{key}{chain}"), &server::provider()).expect("kept");
+    let loaded = folder.keep(&pattern("a.example"), (&format!("{key}{chain}"), None), &server::provider()).expect("kept");
     let issued = loaded.key.cert[0].clone();
     let lease = names.lease(&names.slot(&pattern("a.example"))).expect("free");
     lease.show(loaded);
@@ -523,7 +523,7 @@ async fn every_name_under_a_wildcard_shows_the_certificate_that_was_issued_for_i
     let (names, name) = (directory.names(), pattern("*.apps.example"));
     let folder = &names.ground().folder;
     folder.make().expect("made");
-    let loaded = folder.keep(&name, &format!("{key}{chain}"), &server::provider()).expect("kept");
+    let loaded = folder.keep(&name, (&format!("{key}{chain}"), None), &server::provider()).expect("kept");
     assert!(folder.certificate(&name).ends_with("acme/_.apps.example.pem"));
     let issued = loaded.key.cert[0].clone();
     let lease = names.lease(&names.slot(&name)).expect("free");

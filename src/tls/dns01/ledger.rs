@@ -79,8 +79,9 @@ impl Ledger {
     pub async fn set(&self, policy: &DnsPolicy, (name, value): (&str, &str), clock: &Clock) -> Result<Held<'_>, Fault> {
         let entry = Entry { name: name.to_owned(), value: value.to_owned(), since: clock.now().secs() };
         let _turn = self.turn.lock().await;
-        self.note(entry.clone()).map_err(Fault::Note)?;
+        // From here on: where it cannot be noted, no order waits for it either.
         let held = Held { ledger: self, entry };
+        self.note(held.entry.clone()).map_err(Fault::Note)?;
         match provider::change(policy, Change::Add, (name, value), clock.now()).await {
             Ok(()) => Ok(held),
             Err(fault) if fault.is_refusal() => {
@@ -227,6 +228,16 @@ mod tests {
         clock.advance(LONGEST + Duration::from_secs(1));
         ledger.sweep(&nobody, &clock).await;
         assert_eq!(ledger.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_noted_is_waited_for_by_nobody() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Clock::manual(Timestamp::from_secs(1_800_000_000));
+        let server = Server::unsigned(&["example SOA"]).await;
+        let ledger = Ledger::open(folder.path().join("missing").join("records.json"));
+        let fault = ledger.set(&policy(&server), (NAME, "one"), &clock).await.expect_err("nowhere to note it");
+        assert!(matches!(fault, Fault::Note(_)) && ledger.state().held.is_empty() && server.count(NAME) == 0);
     }
 
     /// The attack: whoever may write the file has the hook called with arguments of his.

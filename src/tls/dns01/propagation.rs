@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, interval, sleep};
+use tokio::time::{Instant, interval, sleep, timeout};
 use tracing::info;
 
 use crate::base::task;
 use crate::dns::ask::{Asker, Found, Kind};
-use crate::dns::fault::Fault as DnsFault;
-use crate::dns::fault::shown;
+use crate::dns::fault::{Fault as DnsFault, Refusal, shown};
 use crate::dns::zone;
 use crate::model::event::Event;
 use crate::tls::dns01::fault::Fault;
@@ -41,12 +40,16 @@ enum Seen {
 /// # Errors
 /// [`Fault::Servers`], [`Fault::Hidden`], [`Fault::Unasked`].
 pub async fn wait(system: &Asker, resolvers: &[SocketAddr], (name, value): (&str, &str), limit: Duration) -> Result<(), Fault> {
-    let began = Instant::now();
     let recursive = !resolvers.is_empty();
     let servers = match recursive {
         true => resolvers.iter().map(|server| (shown(server), *server)).collect(),
-        false => servers(system, name).await.map_err(|fault| Fault::Servers { name: name.to_owned(), fault })?,
+        false => {
+            let found = timeout(limit, servers(system, name)).await.unwrap_or(Err(DnsFault::Silent));
+            found.map_err(|fault| Fault::Servers { name: name.to_owned(), fault })?
+        }
     };
+    // Not before: no server is to be blamed for what it took to find it.
+    let began = Instant::now();
     let (all, seen) = (servers.len(), Arc::new(AtomicUsize::new(0)));
     let asked: Vec<Task> = servers
         .into_iter()
@@ -111,14 +114,19 @@ async fn one(asker: &Asker, server: String, (name, value): (&str, &str), until: 
         let is_over = Instant::now() >= until;
         match asker.ask(name, Kind::Txt).await {
             Ok(answer) => {
+                // One that was made a server of the zone and knows nothing of it (RFC 8499: lame) is none for an authority either.
+                let is_lame = !asker.recursive && !answer.speaks_for_it;
                 let shows: Vec<String> = answer.found.into_iter().filter_map(words).collect();
                 if shows.iter().any(|shown| shown == value) {
                     return Seen::Shown;
                 }
+                failures = if is_lame { failures + 1 } else { 0 };
+                if failures >= DEAD || is_lame && is_over {
+                    return Seen::Unasked(DnsFault::Said(Refusal::NotAuthoritative));
+                }
                 if is_over {
                     return Seen::Hidden { server, shows: shows.into_iter().take(3).collect() };
                 }
-                failures = 0;
             }
             Err(fault) => {
                 failures += 1;
@@ -169,6 +177,19 @@ mod tests {
             }
             other => panic!("{other}"),
         }
+    }
+
+    /// One of them was made a server of the zone and knows nothing of it: that is not "it does not show the record".
+    #[tokio::test]
+    async fn a_lame_server_fails_no_order() {
+        let zone = ["example SOA", "_acme-challenge.a.example TXT new"];
+        let (good, lame) = (Server::start(&zone).await, Server::lame().await);
+        let seen = async |server: &Server| {
+            let asker = Asker { servers: vec![server.address], recursive: false };
+            one(&asker, String::new(), (NAME, "new"), Instant::now() + Duration::from_secs(20)).await
+        };
+        assert!(matches!(seen(&good).await, Seen::Shown));
+        assert!(matches!(seen(&lame).await, Seen::Unasked(DnsFault::Said(Refusal::NotAuthoritative))));
     }
 
     #[tokio::test]

@@ -1,8 +1,10 @@
 //! Has a record set or removed, by whoever the owner says.
 
+use tokio::time::timeout;
+
 use crate::base::clock::Timestamp;
 use crate::dns::ask::Asker;
-use crate::dns::fault::shown;
+use crate::dns::fault::{Fault as DnsFault, shown};
 use crate::dns::update;
 use crate::dns::update::{Algorithm, Change, Key, Words};
 use crate::dns::zone;
@@ -23,7 +25,8 @@ pub async fn change(policy: &DnsPolicy, change: Change, (name, value): (&str, &s
                 None => {
                     let asker = Asker { servers: vec![*server], recursive: false };
                     let fault = |fault| Fault::Zone { server: shown(server), name: name.to_owned(), fault };
-                    zone::of(&asker, name).await.map_err(fault)?
+                    // All names wait for their turn.
+                    timeout(policy.timeout, zone::of(&asker, name)).await.unwrap_or(Err(DnsFault::Silent)).map_err(fault)?
                 }
             };
             let words = Words { zone: &zone, name, value };

@@ -3,8 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tokio::time::timeout;
+
 use crate::base::clock::Clock;
 use crate::dns::ask::Asker;
+use crate::dns::fault::Fault as DnsFault;
 use crate::dns::system;
 use crate::dns::zone;
 use crate::plan::acme::AcmePolicy;
@@ -48,7 +51,8 @@ impl Zones {
         let asker = self.asker();
         let proving = dns::proving(behind_star(names));
         let lead = |fault| Fault::Lead { name: proving.clone(), fault };
-        let name = zone::follow(&asker, &proving).await.map_err(lead)?;
+        let followed = timeout(self.policy.timeout, zone::follow(&asker, &proving)).await;
+        let name = followed.unwrap_or(Err(DnsFault::Silent)).map_err(lead)?;
         let held = self.ledger.set(&self.policy, (&name, value), &self.clock).await?;
         let record = Record { zones: self, held };
         match propagation::wait(&asker, &self.resolvers, (&name, value), self.policy.timeout).await {

@@ -91,6 +91,10 @@ struct State {
     refusals: Vec<(&'static str, &'static str, String, Option<String>)>,
     /// Whether it takes another key for an account, but its answer is lost.
     loses_answers: bool,
+    /// Whether it issues for another name than was ordered.
+    mixes_up: bool,
+    /// Whether its directory lacks the address for nonces.
+    is_broken: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -241,6 +245,14 @@ impl Ca {
         self.state().away = away;
     }
 
+    pub fn mixes_up(&self, mixes_up: bool) {
+        self.state().mixes_up = mixes_up;
+    }
+
+    pub fn is_broken(&self, is_broken: bool) {
+        self.state().is_broken = is_broken;
+    }
+
     pub fn loses_answers(&self, loses: bool) {
         self.state().loses_answers = loses;
     }
@@ -315,6 +327,9 @@ impl Ca {
         });
         if state.manner.advises {
             directory["renewalInfo"] = at("/renewal-info").into();
+        }
+        if state.is_broken {
+            directory["newNonce"] = "".into();
         }
         directory
     }
@@ -561,6 +576,9 @@ impl Ca {
         let (from, serial) = (clock.now().secs(), [0x01, u8::try_from(number).expect("few orders"), 0xa5]);
         (csr.params.not_before, csr.params.not_after) =
             (at(from), at(from + i64::try_from(state.manner.life.as_secs()).expect("small")));
+        if state.mixes_up {
+            csr.params.subject_alt_names = vec![SanType::DnsName("other.example.com".try_into().expect("a name"))];
+        }
         csr.params.serial_number = Some(SerialNumber::from_slice(&serial));
         csr.params.use_authority_key_identifier_extension = true;
         let made = csr.signed_by(&self.issuer).map_err(|_| bad("cannot be signed"))?;

@@ -50,11 +50,112 @@ fn after_two_refusals_it_is_tried_out_until_that_works() {
             panic!("it is time")
         };
         stages.push(stage);
-        if works { record.succeeded(stage) } else { record.failed(now, refusal(stage)) }
+        match (works, stage) {
+            (false, _) => record.failed(now, refusal(stage)),
+            (true, Stage::Staging) => record.tried_out(),
+            (true, _) => record.succeeded(now, stage, lives(now, days(90))),
+        }
     }
     use Stage::{Production, Staging};
     assert_eq!(stages, [Production, Production, Staging, Staging, Staging, Production]);
-    assert_eq!(record, Record::default());
+    let known = Record { issued: vec![now.millis()], life: 90 * DAY * 1_000, ..Record::default() };
+    assert_eq!(record, known, "nothing else is remembered");
+}
+
+/// What worked where it is tried out, and fails where it counts for another reason: pauses hold then too.
+#[test]
+fn a_rehearsal_lets_one_order_go_at_once_and_not_each_from_then_on() {
+    let (mut record, chance) = (Record::default(), Chance::of("a.example"));
+    record.failed(START, refusal(Stage::Production));
+    record.failed(START, refusal(Stage::Production));
+    record.tried_out();
+    assert_eq!(record.next(None, chance, START, STAGING), Step::Order(Stage::Production));
+    record.failed(START, Failed { stage: Stage::Production, counts: false, retry_after: None });
+    assert!(matches!(record.next(None, chance, START, STAGING), Step::Wait(until) if until > START));
+    record.tried_out();
+    record.failed(START, refusal(Stage::Fallback));
+    assert!(matches!(record.next(None, chance, START, FALLBACK), Step::Wait(until) if until > START));
+}
+
+/// The attack: an authority whose certificates are over when they are issued, or a clock that is days ahead, has us order without end
+/// although each order works; and so has an owner's loop.
+#[test]
+fn orders_that_work_are_bounded_too() {
+    for (life, wished) in [(days(90), false), (days(90), true), (Duration::ZERO, false), (days(6), true)] {
+        let (mut record, chance, mut now, mut orders) = (Record::default(), Chance::of("a.example"), START, Vec::new());
+        let mut held = None;
+        while now < START.plus(days(3)) {
+            match record.next(held, chance, now, Ways { wished, ..Ways::default() }) {
+                Step::Wait(until) => now = until,
+                Step::Order(stage) => {
+                    orders.push(now);
+                    let from = Timestamp::from_millis(now.millis() - 200 * 86_400_000);
+                    let validity = if wished { lives(now, life) } else { lives(from, life) };
+                    held = Some(Held { validity, advised: None });
+                    record.succeeded(now, stage, validity);
+                    now = now.plus(Duration::from_secs(5));
+                }
+            }
+        }
+        let span = life.clamp(HOUR, days(1));
+        assert!(most_within(&orders, span) <= MOST_A_DAY, "{life:?}: {}", orders.len());
+        assert!(orders.windows(2).all(|pair| pair[1].since(pair[0]) >= REST));
+    }
+    // One that was revoked is replaced at once, but not for ever.
+    let (mut record, chance) = (Record::default(), Chance::of("a.example"));
+    for _ in 0..MOST_A_DAY {
+        assert_eq!(record.next(None, chance, START, WISHED), Step::Order(Stage::Production));
+        record.succeeded(START, Stage::Production, lives(START, days(90)));
+    }
+    assert_eq!(record.next(None, chance, START, WISHED), Step::Wait(START.plus(days(1))));
+}
+
+/// The attack: a clock that was years ahead once, and is right again.
+#[test]
+fn what_a_clock_noted_that_was_ahead_holds_nobody_up() {
+    let (mut record, chance, ahead) = (Record::default(), Chance::of("a.example"), START.plus(days(400)));
+    for _ in 0..MOST_AN_HOUR {
+        record.failed(ahead, Failed { retry_after: Some(days(3)), ..refusal(Stage::Production) });
+        record.failed(ahead, Failed { retry_after: Some(days(3)), ..refusal(Stage::Fallback) });
+        record.succeeded(ahead, Stage::Fallback, lives(ahead, days(90)));
+        record.failed(ahead, Failed { retry_after: Some(days(3)), ..refusal(Stage::Production) });
+    }
+    assert_eq!(record.next(None, chance, START, WISHED), Step::Order(Stage::Production));
+    record.failed(START, refusal(Stage::Production));
+    assert_eq!((record.since, record.recent.as_slice()), (Some(START.millis()), &[START.millis()][..]));
+}
+
+/// A limit at the first authority that lasts for days is no reason to wait for it as long.
+#[test]
+fn one_refusal_for_days_sends_a_late_certificate_to_the_second() {
+    let (mut record, chance, late) = (Record::default(), Chance::of("a.example"), START.plus(days(80)));
+    record.failed(late, Failed { retry_after: Some(days(7)), ..refusal(Stage::Production) });
+    let held = Some(held(days(90), None));
+    let soon = late.plus(Duration::from_secs(60));
+    assert_eq!(record.next(held, chance, soon, FALLBACK), Step::Order(Stage::Fallback));
+    assert!(matches!(record.next(held, chance, soon, Ways::default()), Step::Wait(_)));
+}
+
+/// The attack: what one authority has against us keeps us from another that the owner turns to.
+#[test]
+fn limits_are_those_of_the_authority_that_has_set_them() {
+    let (mut record, chance) = (Record::default(), Chance::of("a.example"));
+    record.turn_to("https://one.example/", Some("https://two.example/"));
+    record.failed(START, Failed { retry_after: Some(days(7)), ..refusal(Stage::Production) });
+    record.failed(START, Failed { retry_after: Some(days(7)), ..refusal(Stage::Fallback) });
+    let later = START.plus(Duration::from_secs(10));
+    let step = |first: &str, second: Option<&str>| {
+        let mut record = record.clone();
+        record.turn_to(first, second);
+        (record.next(None, chance, later, FALLBACK), record.fallback_not_before.is_some())
+    };
+    assert!(matches!(step("https://one.example/", Some("https://two.example/")), (Step::Wait(_), true)));
+    assert_eq!(step("https://new.example/", Some("https://two.example/")), (Step::Order(Stage::Production), true));
+    assert!(matches!(step("https://one.example/", Some("https://new.example/")), (_, false)));
+}
+
+fn lives(from: Timestamp, life: Duration) -> Validity {
+    Validity { from, until: from.plus(life) }
 }
 
 #[test]
@@ -133,7 +234,7 @@ fn a_second_authority_is_asked_after_a_day_or_when_it_is_late_and_then_in_turns(
     // After the second has issued, the first is asked next, and what it had asked for holds.
     let mut record = record;
     record.failed(START, Failed { retry_after: Some(days(3)), ..away(Stage::Production) });
-    record.succeeded(Stage::Fallback);
+    record.succeeded(START, Stage::Fallback, lives(START, days(90)));
     let chance = Chance::of("a.example");
     assert_eq!(record.next(None, chance, START, FALLBACK), Step::Wait(START.plus(days(3))));
     assert_eq!(record.next(None, chance, START.plus(days(3)), FALLBACK), Step::Order(Stage::Production));
@@ -264,12 +365,11 @@ fn live(spells: &[Spell], life: Duration, ways: Ways) -> Life {
                         lived.failures.push(now);
                         record.failed(now, failed);
                     }
+                    None if stage == Stage::Staging => record.tried_out(),
                     None => {
-                        record.succeeded(stage);
-                        if stage != Stage::Staging {
-                            lived.issued.push(now);
-                            held = Some((Validity { from: now, until: now.plus(life) }, None));
-                        }
+                        record.succeeded(now, stage, lives(now, life));
+                        lived.issued.push(now);
+                        held = Some((lives(now, life), None));
                     }
                 },
             }

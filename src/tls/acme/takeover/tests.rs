@@ -84,17 +84,56 @@ fn one_that_ends_later_is_kept_unless_forced() {
         judged(&chain, &key).expect("usable")
     };
     let (short, long) = (usable(30), usable(60));
-    assert!(matches!(take(&names, &slot, &short, false), Ok(Became::Taken)));
-    assert!(matches!(take(&names, &slot, &short, false), Ok(Became::Same)));
-    assert!(matches!(take(&names, &slot, &long, false), Ok(Became::Taken)));
-    assert!(matches!(take(&names, &slot, &short, false), Ok(Became::Better(_))));
+    let believed = Believed::here(None, &server::provider());
+    let gently = Taking { believed: &believed, force: false };
+    let by_force = Taking { force: true, ..gently };
+    assert!(matches!(take(&names, &slot, &short, gently), Ok(Became::Taken)));
+    assert!(matches!(take(&names, &slot, &short, gently), Ok(Became::Same)));
+    assert!(matches!(take(&names, &slot, &long, gently), Ok(Became::Taken)));
+    assert!(matches!(take(&names, &slot, &short, gently), Ok(Became::Better(_))));
     assert_eq!(slot.key().expect("shown").cert, long.loaded.key.cert);
     let lease = names.lease(&slot).expect("free");
-    assert!(matches!(take(&names, &slot, &short, true), Ok(Became::Busy)));
+    assert!(matches!(take(&names, &slot, &short, by_force), Ok(Became::Busy)));
     drop(lease);
-    assert!(matches!(take(&names, &slot, &short, true), Ok(Became::Taken)));
+    assert!(matches!(take(&names, &slot, &short, by_force), Ok(Became::Taken)));
     let again = Names::new(Folder::within(dir.path()), server::provider(), Clock::manual(Timestamp::from_secs(NOW)));
     assert_eq!(again.slot(&host).key().expect("kept").cert, short.loaded.key.cert, "after a restart");
+}
+
+/// The attack: a certificate of an authority that nobody knows, for ten years, in a folder that is imported takes the place of one that
+/// visitors believe.
+#[test]
+fn one_that_is_believed_stays_and_one_that_was_revoked_does_not() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let names = Arc::new(Names::new(Folder::within(dir.path()), server::provider(), Clock::manual(Timestamp::from_secs(NOW))));
+    let (host, known, unknown) = (HostPattern::parse("a.example").expect("a host"), authority("Known"), authority("Unknown"));
+    let file = dir.path().join("ca.pem");
+    std::fs::write(&file, &known.pem).expect("written");
+    let believed = Believed::here(Some(&file), &server::provider());
+    let gently = Taking { believed: &believed, force: false };
+    let usable = |by: &Authority, days: i64| {
+        let (chain, key) = issued(by, &["a.example"], (-1, days));
+        judged(&chain, &key).expect("usable")
+    };
+    let slot = names.slot(&host);
+    let (first, good, long) = (usable(&unknown, 3_000), usable(&known, 60), usable(&unknown, 3_650));
+    assert!(matches!(take(&names, &slot, &first, gently), Ok(Became::Taken)), "better than nothing");
+    assert!(matches!(take(&names, &slot, &good, gently), Ok(Became::Taken)), "although it ends sooner");
+    assert!(matches!(take(&names, &slot, &long, gently), Ok(Became::Believed)));
+    let mut lease = names.lease(&slot).expect("free");
+    lease.history.revoked = slot.fingerprint();
+    lease.history.record.not_before = Some(1);
+    lease.history.record.recent = vec![2];
+    lease.history.record.failures = 3;
+    lease.note().expect("written");
+    drop(lease);
+    let soon = usable(&known, 30);
+    assert!(matches!(take(&names, &slot, &soon, gently), Ok(Became::Taken)), "nobody believes what was revoked");
+    let record = slot.standing().history.record;
+    assert_eq!((record.not_before, record.recent, record.failures), (Some(1), vec![2], 0), "limits hold, pauses do not");
+    let again = Names::new(Folder::within(dir.path()), server::provider(), Clock::manual(Timestamp::from_secs(NOW)));
+    assert_eq!(again.slot(&host).key().expect("kept").cert, soon.loaded.key.cert);
+    assert!(matches!(take(&names, &slot, &long, Taking { force: true, ..gently }), Ok(Became::Taken)));
 }
 
 #[test]
