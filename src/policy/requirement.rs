@@ -107,13 +107,13 @@ impl Needs {
     /// The same without what was set down for the person: for the pages on which they add what that asks for.
     pub fn lack_of_proof(self, session: &Session, now: Timestamp) -> Option<Lack> {
         // How a session from before proofs were noted was proven is not known, which matters only where it makes a difference.
-        let counts = || self.methods == Methods::ALL || !session.proven().and(self.ways()).is_empty();
-        if session.strength < self.strength || !counts() {
+        let ways = if self.methods == Methods::ALL { self.ways() } else { self.ways().and(session.proven()) };
+        if session.strength < self.strength || ways.is_empty() {
             return Some(Lack::Strength);
         }
         let max_age = self.max_age?;
         let fresh = |at: Timestamp| at <= now.plus(AHEAD) && now < at.plus(max_age);
-        if self.ways().iter().filter_map(|way| at(way, session)).any(fresh) { None } else { Some(Lack::Freshness) }
+        if ways.iter().filter_map(|way| at(way, session)).any(fresh) { None } else { Some(Lack::Freshness) }
     }
 }
 
@@ -195,6 +195,18 @@ mod tests {
         let never = session(Strength::TwoFactor, Proofs::default());
         assert_eq!(needs(Strength::TwoFactor).lack(&never, at(0)), Some(Lack::Freshness));
         assert_eq!(Needs::of(Strength::TwoFactor).lack(&never, at(99_999)), None);
+    }
+
+    /// The attack: a code, which a session begun with a passkey never stood on, is to make it fresh where ways are told apart.
+    #[test]
+    fn what_a_session_never_proved_makes_it_no_fresher() {
+        let ways = Methods::of([Method::PasswordTotp, Method::Passkey]);
+        let needs = Needs { methods: ways, max_age: Some(MINUTE), ..Needs::of(Strength::TwoFactor) };
+        let begun = Proofs { passkey: Some(at(0)), code: Some(at(50)), password: None };
+        assert_eq!(needs.lack(&session(Strength::Passkey, begun), at(59)), None);
+        assert_eq!(needs.lack(&session(Strength::Passkey, begun), at(60)), Some(Lack::Freshness));
+        let both = session(Strength::Passkey, Proofs { password: Some(at(0)), ..begun });
+        assert_eq!(needs.lack(&both, at(60)), None);
     }
 
     /// The attack: a proof given while the clock ran ahead is to count for years once it is right again.
