@@ -254,7 +254,8 @@ impl Desk {
     async fn set_terms(&self, name: &UserName, wish: &TermsWish, change: Change) -> Result<(), Answer> {
         let user = self.find(name.as_str()).await?;
         let profile = self.store.profile(user.id).await.map_err(|fault| failed(&fault))?.ok_or_else(|| no_such_user(name))?;
-        if let Some(told) = terms::shuts_out(&profile.terms, &change, self.enrolment.get().methods) {
+        let here = self.enrolment.get();
+        if let Some(told) = terms::shuts_out(&profile.terms, &change, (here.mode, here.methods)) {
             return Err(refuse(RefusedKind::Unfit, told));
         }
         let store = self.store.telling(Entry::new(Deed::UserChanged, Actor::Owner).detailed(terms::in_words(wish)));

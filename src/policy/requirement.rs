@@ -19,6 +19,8 @@ pub struct Requirement {
     pub strength: Strength,
     /// By which ways it may be proven.
     pub methods: Methods,
+    /// Whether passwords are asked for. Where they are not, ways are not told apart, whatever was set down of them for a person.
+    pub passwords: bool,
     /// How long ago that may be; `None` for as long as the session lasts.
     pub max_age: Option<Duration>,
     /// Whom it lets in.
@@ -32,6 +34,8 @@ pub struct Needs {
     pub strength: Strength,
     /// By which ways.
     pub methods: Methods,
+    /// Whether passwords are asked for, and ways told apart.
+    pub passwords: bool,
     /// How long ago that may be.
     pub max_age: Option<Duration>,
 }
@@ -48,19 +52,19 @@ pub enum Lack {
 impl Requirement {
     /// A session of that strength, whoever's it is and however old.
     pub const fn of(strength: Strength) -> Self {
-        Self { strength, methods: Methods::ALL, max_age: None, people: People::Everybody }
+        Self { strength, methods: Methods::ALL, passwords: true, max_age: None, people: People::Everybody }
     }
 
     /// Both requirements together: what two readings of one path ask for must all be met.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
-        let Needs { strength, methods, max_age } = self.needs().and(other.needs());
-        Self { strength, methods, max_age, people: self.people.and(&other.people) }
+        let Needs { strength, methods, passwords, max_age } = self.needs().and(other.needs());
+        Self { strength, methods, passwords, max_age, people: self.people.and(&other.people) }
     }
 
     /// What it needs proven.
     pub fn needs(&self) -> Needs {
-        Needs { strength: self.strength, methods: self.methods, max_age: self.max_age }
+        Needs { strength: self.strength, methods: self.methods, passwords: self.passwords, max_age: self.max_age }
     }
 }
 
@@ -74,7 +78,7 @@ impl Default for Requirement {
 impl Needs {
     /// A session of that strength, however old.
     pub const fn of(strength: Strength) -> Self {
-        Self { strength, methods: Methods::ALL, max_age: None }
+        Self { strength, methods: Methods::ALL, passwords: true, max_age: None }
     }
 
     /// Both together.
@@ -84,14 +88,16 @@ impl Needs {
             (Some(one), Some(two)) => Some(one.min(two)),
             (one, two) => one.or(two),
         };
-        Self { strength: self.strength.max(other.strength), methods: self.methods.and(other.methods), max_age }
+        let (strength, methods) = (self.strength.max(other.strength), self.methods.and(other.methods));
+        Self { strength, methods, passwords: self.passwords && other.passwords, max_age }
     }
 
     /// The same of somebody for whom the owner set down `terms`: never less.
     #[must_use]
     pub fn of_person(self, terms: &Terms) -> Self {
         let strength = terms.demanded.map_or(self.strength, |demanded| self.strength.max(demanded));
-        Self { strength, methods: self.methods.and(terms.methods), ..self }
+        let methods = if self.passwords { self.methods.and(terms.methods) } else { self.methods };
+        Self { strength, methods, ..self }
     }
 
     /// The ways that would do. If there is none, nobody can prove enough.
