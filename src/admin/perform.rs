@@ -24,6 +24,7 @@ use crate::model::method::Methods;
 use crate::model::mode::Mode;
 use crate::model::profile::{BadGroupName, DisplayName, Email, GroupName, MOST_GROUPS};
 use crate::model::session::Session;
+use crate::model::strength::Strength;
 use crate::model::user::{BadUserName, User, UserName};
 use crate::observe::metrics::{Ending, Metrics};
 use crate::plan::owner::Account;
@@ -388,8 +389,9 @@ fn line(overview: UserOverview) -> UserLine {
 
 /// An account and what it has to sign in with, as a plan is held against it.
 pub fn account(means: Means) -> Account {
-    let Means { name, password, authenticators, passkeys } = means;
-    Account { name: name.to_string(), password, authenticators, passkeys }
+    let Means { name, password, authenticators, passkeys, terms } = means;
+    let ways = Some(terms.methods.at_least(terms.demanded.unwrap_or(Strength::Password)).to_string());
+    Account { name: name.to_string(), password, authenticators, passkeys, ways }
 }
 
 /// What is to become of the details; an empty text takes one away.

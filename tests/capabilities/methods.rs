@@ -477,3 +477,23 @@ async fn without_self_service_nothing_is_added_but_what_is_asked_for() {
     }
     assert_eq!(add_key(&mut alice, ADD_KEY, &Key::new(true)).await.status, StatusCode::SEE_OTHER);
 }
+
+/// The attack (on ourselves): a list that is cut down later leaves somebody with nothing, and nobody hears of it.
+#[tokio::test]
+async fn a_reload_that_leaves_somebody_no_way_says_so() {
+    let app = App::start().await;
+    let text = |auth: &str| {
+        let listen = "[listen]\nhttps = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\n[log]\naccess = \"off\"\n";
+        format!("{listen}[auth]\n{auth}\n{}", one_app(&app.url(), ""))
+    };
+    let gateway = Gateway::from_file(&text(""));
+    gateway.provision("alice").await;
+    gateway.provision("bob").await;
+    set(&gateway, "alice", methods("passkey")).await;
+    std::fs::write(gateway.home().join("gateway.toml"), text("methods = [\"password+totp\"]")).expect("written");
+    let told = gateway.ask(&Wish::Reload { file: None, confirm_secs: None, colour: false }).await;
+    let Told::Reloaded(told) = told else { panic!("{told:?}") };
+    let told = format!("{told:?}");
+    assert!(told.contains("W0612") && told.contains("alice") && told.contains("user set alice --methods inherit"), "{told}");
+    assert!(!told.contains("bob"), "{told}");
+}
