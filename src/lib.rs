@@ -9,6 +9,7 @@ pub mod base;
 pub mod command;
 pub mod config;
 pub mod daemon;
+pub mod dns;
 pub mod fetch;
 pub mod gate;
 pub mod listen;

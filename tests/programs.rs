@@ -80,6 +80,12 @@ fn scanners_find_nothing_weak() {
 }
 
 #[test]
+#[ignore = "needs pebble, bind9, nsupdate, dig, curl, openssl, python"]
+fn names_are_proven_by_dns() {
+    scenario("dns01");
+}
+
+#[test]
 #[ignore = "needs nginx, curl, python"]
 fn nginx_answers_byte_for_byte() {
     scenario("nginx_upstream");

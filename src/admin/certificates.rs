@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use crate::base::clock::Timestamp;
 use crate::plan::acme::AcmePolicy;
 use crate::plan::whole::Plan;
-use crate::policy::host::Host;
 use crate::policy::wildcard::HostPattern;
 use crate::tls::acme::names::{Names, Slot};
 use crate::tls::acme::phase::Phase;
@@ -230,7 +229,7 @@ pub fn renew(
     policy: &AcmePolicy,
     now: Timestamp,
 ) -> Result<Renewing, String> {
-    let host = host.map(|text| Host::parse(text).map_err(|fault| format!("`{text}` is no host: {fault}"))).transpose()?;
+    let host = host.map(|text| HostPattern::parse(text).map_err(|fault| format!("`{text}` is no host: {fault}"))).transpose()?;
     let meant: Vec<&Arc<Slot>> = slots.iter().filter(|slot| host.as_ref().is_none_or(|host| host == slot.host())).collect();
     if let (Some(host), true) = (&host, meant.is_empty()) {
         return Err(format!(
@@ -266,14 +265,14 @@ fn state(certificate: Certificate, names: &Names, policy: Option<&AcmePolicy>, n
         until: not_after.map(Timestamp::secs),
         ..bare(host.to_string(), source, issuer.clone(), file)
     };
-    match (&source, &host) {
-        (Source::Acme, HostPattern::Exact(name)) => ordered(name, issuer, names, policy, now),
-        (Source::Acme | Source::Local, _) => simple(Origin::Local, None),
-        (Source::Files(_), _) => simple(Origin::File, file),
+    match &source {
+        Source::Acme => ordered(&host, issuer, names, policy, now),
+        Source::Local => simple(Origin::Local, None),
+        Source::Files(_) => simple(Origin::File, file),
     }
 }
 
-fn ordered(host: &Host, issuer: String, names: &Names, policy: Option<&AcmePolicy>, now: Timestamp) -> CertificateState {
+fn ordered(host: &HostPattern, issuer: String, names: &Names, policy: Option<&AcmePolicy>, now: Timestamp) -> CertificateState {
     let slot = names.slot(host);
     let standing = slot.standing();
     let next = policy.and_then(|policy| match slot.step(policy, now) {
@@ -307,13 +306,13 @@ fn ordered(host: &Host, issuer: String, names: &Names, policy: Option<&AcmePolic
 
 fn kept_one(wanted: Wanted, names: &Names, plan: &Plan, now: Timestamp) -> CertificateState {
     let host = wanted.host.to_string();
-    match (&wanted.source, &wanted.host) {
-        (Source::Acme, HostPattern::Exact(name)) => {
-            let issuer = names.slot(name).standing().shown.map(|(issuer, _)| issuer).unwrap_or_default();
-            ordered(name, issuer, names, plan.acme.as_ref(), now)
+    match &wanted.source {
+        Source::Acme => {
+            let issuer = names.slot(&wanted.host).standing().shown.map(|(issuer, _)| issuer).unwrap_or_default();
+            ordered(&wanted.host, issuer, names, plan.acme.as_ref(), now)
         }
-        (Source::Acme | Source::Local, _) => bare(host, Origin::Local, "the local authority".to_owned(), None),
-        (Source::Files(files), _) => match FilePair::open(files.clone(), server::provider()) {
+        Source::Local => bare(host, Origin::Local, "the local authority".to_owned(), None),
+        Source::Files(files) => match FilePair::open(files.clone(), server::provider()) {
             Ok(pair) => {
                 let (issuer, not_after) = pair.signed();
                 let file = Some(files.certificate.clone());

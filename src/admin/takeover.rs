@@ -10,6 +10,7 @@ use crate::base::chain::Chain;
 use crate::base::clock::Timestamp;
 use crate::plan::app::CertificateFiles;
 use crate::policy::host::Host;
+use crate::policy::wildcard::HostPattern;
 use crate::tls::acme::names::Names;
 use crate::tls::acme::takeover::{self, Became, Left, Usable};
 use crate::tls::acme::trouble;
@@ -155,7 +156,7 @@ fn not_served(usable: &Usable, served: Option<&[Host]>) -> String {
 
 fn take(names: &Arc<Names>, host: &Host, (usable, from): (&Usable, &PathBuf), force: bool) -> Outcome {
     let facts = &usable.loaded.facts;
-    let (result, sentence) = match takeover::take(names, &names.slot(host), usable, force) {
+    let (result, sentence) = match takeover::take(names, &names.slot(&HostPattern::Exact(host.clone())), usable, force) {
         Ok(Became::Taken) => (Fate::Taken, format!("by {}, until {}", facts.issuer, day(facts.not_after))),
         Ok(Became::Same) => (Fate::Kept, "it is there already".to_owned()),
         Ok(Became::Better(until)) => {

@@ -236,7 +236,7 @@ fn details(one: &CertificateState, now: i64) -> String {
     }
     if let Some(trouble) = &one.trouble {
         lines.push(format!("\nfailed {}: {}", ago(trouble.at, now), plain(&trouble.sentence)));
-        lines.extend(trouble.words.as_ref().map(|words| format!("in the authority's words: {}", plain(words))));
+        lines.extend(trouble.words.as_ref().map(|words| format!("word for word: {}", plain(words))));
     }
     lines.join("\n")
 }

@@ -82,7 +82,7 @@ fn look(named: &Named, plan: &Plan, document: &Document, output: Output) -> Resu
     let answer = Installation::find(named).and_then(|installation| installation.ask_running(&Wish::Health));
     let ports = matches!(answer, Ok(Some(_)));
     let scope = Scope { ports, apps: true };
-    let (found, names) = block_on(online::look(plan, document, scope, output))?.map_err(Failure::Failed)?;
+    let (found, names) = block_on(online::look(plan, document, scope, output))?;
     Ok(Looked { found, names, ports })
 }
 

@@ -23,13 +23,12 @@ use crate::command::output::Output;
 use crate::command::probe;
 use crate::command::progress::{Progress, Unit};
 use crate::config::document::Document;
+use crate::dns::lookup::Resolver;
 use crate::fetch::exchange;
 use crate::fetch::fault::Fault as FetchFault;
-use crate::fetch::resolver::Resolver;
 use crate::plan::acme::Challenge;
 use crate::plan::online::{self, Asked, Authority, Finding, Seen, Silence, Told, World};
 use crate::plan::whole::Plan;
-use crate::policy::host::Host;
 use crate::policy::wildcard::HostPattern;
 use crate::tls::acme::client::Client;
 use crate::tls::acme::trouble;
@@ -55,12 +54,9 @@ pub struct Scope {
 }
 
 /// Looks. Gives what stands in the way, and how many names were looked at.
-///
-/// # Errors
-/// Why nothing could be asked.
-pub async fn look(plan: &Plan, document: &Document, scope: Scope, output: Output) -> Result<(Vec<Finding>, usize), String> {
+pub async fn look(plan: &Plan, document: &Document, scope: Scope, output: Output) -> (Vec<Finding>, usize) {
     let asked = online::asked(plan, document);
-    let resolver = Resolver::system().map_err(|fault| format!("this machine's name service cannot be asked: {fault}"))?;
+    let resolver = Resolver::new(plan.acme.as_ref().map(|policy| policy.resolvers.as_slice()).unwrap_or_default());
     let mut progress = Progress::new(output, Unit::Things("looked at"));
     let policy = plan.acme.clone().filter(|_| asked.iter().any(|asked| asked.ordered));
     let authority = policy.clone().map(|policy| {
@@ -93,7 +89,7 @@ pub async fn look(plan: &Plan, document: &Document, scope: Scope, output: Output
     if let Some(asking) = authority {
         world.authority = asking.await.ok();
     }
-    Ok((online::judge(&asked, document, policy.as_ref(), &world), asked.len()))
+    (online::judge(&asked, document, policy.as_ref(), &world), asked.len())
 }
 
 /// Ports of a name to which somebody out there will come.
@@ -208,11 +204,8 @@ fn own_addresses() -> Vec<IpAddr> {
 }
 
 /// The public names of which no certificate is kept yet, by `has_one`.
-pub fn is_first(asked: &[Asked], has_one: impl Fn(&Host) -> bool) -> bool {
-    asked.iter().filter(|asked| asked.ordered).any(|asked| match &asked.name {
-        HostPattern::Exact(host) => !has_one(host),
-        HostPattern::Under(_) => true,
-    })
+pub fn is_first(asked: &[Asked], has_one: impl Fn(&HostPattern) -> bool) -> bool {
+    asked.iter().any(|asked| asked.ordered && !has_one(&asked.name))
 }
 
 #[cfg(test)]

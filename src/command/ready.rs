@@ -96,8 +96,9 @@ fn text(ready: &Ready<'_>, plan: &Plan, heading: &str) -> String {
         None => text.push_str(&format!("\nAccounts exist; `doorward user list --data-dir {data}` shows them.\n")),
     }
     let patterns = || plan.apps.iter().filter(|app| app.certificate.is_none()).flat_map(|app| app.patterns());
-    let local = plan.tls.certificate.is_none() && patterns().any(|pattern| plan.acme.is_none() || !acme::takes(&pattern));
-    if plan.tls.certificate.is_none() && patterns().any(|pattern| acme::takes(&pattern)) {
+    let local = plan.tls.certificate.is_none()
+        && patterns().any(|pattern| plan.acme.is_none() || !acme::takes(&pattern, plan.acme.as_ref()));
+    if plan.tls.certificate.is_none() && patterns().any(|pattern| acme::takes(&pattern, plan.acme.as_ref())) {
         text.push_str(&match &plan.acme {
             Some(policy) => format!(
                 "\nCertificates for public names come from {}; until they are issued, visitors see this installation's own. Watch them:\n    \

@@ -27,7 +27,7 @@ pub fn agreed(words: &AcmeWords, apps: &[QuickApp], output: Output) -> Result<Op
     if words.agree_tos {
         return Ok(Some(quick));
     }
-    let public: Vec<&HostPattern> = apps.iter().map(|app| &app.host).filter(|host| acme::takes(host)).collect();
+    let public: Vec<&HostPattern> = apps.iter().map(|app| &app.host).filter(|host| acme::takes(host, None)).collect();
     let can_ask = !output.json && io::stdin().is_terminal() && io::stderr().is_terminal();
     match (public.first(), can_ask) {
         (Some(name), true) => Ok(ask(name, &quick).then_some(quick)),

@@ -70,10 +70,8 @@ fn look_before(text: String, place: &Place, output: Output) {
             return;
         }
         let scope = Scope { ports: false, apps: false };
-        match block_on(look(&loaded.plan, &loaded.document, scope, output)) {
-            Ok(Ok((found, _))) => found.iter().for_each(|finding| tell(&finding.complaint, output)),
-            Ok(Err(why)) => output.remark(&why),
-            Err(_) => {}
+        if let Ok((found, _)) = block_on(look(&loaded.plan, &loaded.document, scope, output)) {
+            found.iter().for_each(|finding| tell(&finding.complaint, output));
         }
     };
     // Whoever does not answer in time is told of later: the end of the thread, or of our patience, whichever comes first.

@@ -1,5 +1,6 @@
 //! `[acme]`
 
+use crate::config::dns::DnsTable;
 use crate::config::placed::{Place, Placed};
 use crate::config::reader::Reader;
 use crate::config::secret::WrittenSecret;
@@ -13,6 +14,8 @@ pub enum WrittenChallenge {
     Http01,
     /// `"tls-alpn-01"`
     TlsAlpn01,
+    /// `"dns-01"`
+    Dns01,
 }
 
 /// `key_type`
@@ -64,6 +67,10 @@ pub struct AcmeTable {
     pub challenge: Option<Placed<WrittenChallenge>>,
     /// Which keys certificates get.
     pub key_type: Option<Placed<WrittenKeyType>>,
+    /// Who changes the zone where a name is proven by DNS.
+    pub dns: DnsTable,
+    /// Whom to ask whether it has happened.
+    pub resolvers: Option<Placed<Vec<Placed<String>>>>,
     /// Which of its kinds of certificates the authority is to issue.
     pub profile: Option<Placed<String>>,
     /// As whom the authority knows us already.
@@ -81,6 +88,7 @@ impl AcmeTable {
             ("auto", WrittenChallenge::Auto),
             ("http-01", WrittenChallenge::Http01),
             ("tls-alpn-01", WrittenChallenge::TlsAlpn01),
+            ("dns-01", WrittenChallenge::Dns01),
         ];
         Self {
             place: Some(reader.place()).filter(|place| !place.is_empty()),
@@ -91,6 +99,8 @@ impl AcmeTable {
             ca_file: reader.string("ca_file"),
             challenge: reader.choice("challenge", &challenges),
             key_type: reader.choice("key_type", &[("p256", WrittenKeyType::P256), ("p384", WrittenKeyType::P384)]),
+            dns: reader.table("dns", DnsTable::read),
+            resolvers: reader.list("resolvers"),
             profile: reader.string("profile"),
             eab: reader.table("eab", EabTable::read),
             fallback_directory: reader.string("fallback_directory"),
@@ -108,6 +118,9 @@ impl AcmeTable {
             self.agree_tos.as_ref().map(|written| &written.place),
             self.challenge.as_ref().map(|written| &written.place),
             self.key_type.as_ref().map(|written| &written.place),
+            self.dns.place.as_ref(),
+            self.dns.provider.as_ref().map(|written| &written.place),
+            self.resolvers.as_ref().map(|written| &written.place),
         ];
         self.place.as_ref().or_else(|| others.into_iter().flatten().chain(texts).next()).cloned()
     }

@@ -99,7 +99,7 @@ codes! {
     W0312 Warning "a secret's file may be read by everybody",
     E0315 Error "a list or table cannot be given by a variable",
     E0501 Error "a host is written twice",
-    W0502 Warning "a wildcard gets no certificate by ACME",
+    W0502 Warning "a wildcard or an address gets no certificate by ACME",
     E0503 Error "passkeys would be orphaned, or cannot be made",
     E0504 Error "the portal cannot be used",
     E0505 Error "a host cannot be read",

@@ -158,10 +158,10 @@ host, and letter case no other path. Several apps share a host if each has a `pa
     ),
     entry(
         Code::W0502,
-        "Authorities certify a wildcard only to whoever can change its DNS, and this version proves names over ports 80 and 443
-alone. Names under the wildcard show a certificate of the local authority, as they do without [acme].",
+        "Authorities certify a wildcard only to whoever can change its DNS: `acme.dns` says how. Without it, names under the wildcard
+show a certificate of the local authority, as they do without [acme]. An address, on the other hand, is never proven by DNS.",
         "[acme]\nagree_tos = true\n\n[[app]]\nhost = [\"apps.example.com\", \"*.apps.example.com\"]\nupstream = \"http://127.0.0.1:8000\"",
-        "[acme]\nagree_tos = true\n\n[[app]]\nhost = [\"apps.example.com\", \"one.apps.example.com\"]\nupstream = \"http://127.0.0.1:8000\"",
+        "[acme]\nagree_tos = true\ndns = { provider = \"exec\", command = [\"/usr/local/bin/dns-hook\"] }\n\n[[app]]\nhost = [\"apps.example.com\", \"*.apps.example.com\"]\nupstream = \"http://127.0.0.1:8000\"",
     ),
     entry(
         Code::E0503,

@@ -4,7 +4,7 @@
 const TOP: &[&str] = &["oidc", "admin", "forward_auth"];
 const LISTEN: &[&str] = &["http3", "admin", "proxy_protocol", "max_header_size", "forward_auth"];
 const TLS: &[&str] = &["hsts", "local_ca", "client_ca"];
-const ACME: &[&str] = &["dns", "resolvers", "staging"];
+const ACME: &[&str] = &["staging"];
 const SESSION: &[&str] = &["max_per_user", "bind", "park_post"];
 const AUTH: &[&str] = &["breach_check"];
 const APP: &[&str] =

@@ -5,6 +5,7 @@ pub mod acme;
 pub mod app;
 pub mod auth;
 pub mod complaint;
+pub mod dns;
 pub mod document;
 pub mod environment;
 pub mod expect;

@@ -121,8 +121,12 @@ fn secrets(document: &mut Document, source: &Source, consulted: &mut Consulted) 
     }
     document.apps = apps;
     let mut acme = std::mem::take(&mut document.acme);
-    for (key, table) in [("acme.eab.hmac_key", &mut acme.eab), ("acme.fallback_eab.hmac_key", &mut acme.fallback_eab)] {
-        let found = table.hmac_key.as_mut().map(|written| secret(written, (true, "`hmac_key`"), (document, source), consulted));
+    for (key, called, written) in [
+        ("acme.dns.secret", "`secret`", &mut acme.dns.secret),
+        ("acme.eab.hmac_key", "`hmac_key`", &mut acme.eab.hmac_key),
+        ("acme.fallback_eab.hmac_key", "`hmac_key`", &mut acme.fallback_eab.hmac_key),
+    ] {
+        let found = written.as_mut().map(|written| secret(written, (true, called), (document, source), consulted));
         complaints.extend(found.into_iter().flatten().map(|fault| fault.key(key)));
     }
     document.acme = acme;

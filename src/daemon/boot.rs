@@ -107,6 +107,7 @@ pub fn boot(start: Start) -> Result<Gateway, Fault> {
         }
         warn!(event = Event::AccountStuck.name(), "{}", complaint.in_a_line());
     }
+    accounts::end_foreign(&plan, &store)?;
     let ca = Arc::new(LocalCa::open_or_create(&place.certs, &clock, entropy).map_err(|fault| Fault::Tls(vec![fault]))?);
     let directory =
         Directory::new(Arc::clone(&ca), clock.clone(), Wanted::by(&plan), plan.tls.min_version).map_err(Fault::Tls)?;

@@ -17,13 +17,15 @@ use crate::gate::services::Services;
 use crate::model::audit::{Actor, Deed, Entry, Outcome};
 use crate::model::event::Event;
 use crate::observe::metrics::Renewal;
-use crate::plan::acme::{AcmePolicy, Challenge};
-use crate::tls::acme::attempt::{self, Issued};
+use crate::plan::acme::AcmePolicy;
+use crate::tls::acme::attempt::Issued;
 use crate::tls::acme::folder::{Proof, Told};
 use crate::tls::acme::names::{Lease, Names};
 use crate::tls::acme::schedule::{Failed, Health, Stage, Step};
 use crate::tls::acme::trouble::{self, Trouble};
+use crate::tls::acme::ways;
 use crate::tls::directory::Directory;
+use crate::tls::dns01::record::Zones;
 
 /// Orders at a time. A name that waits for its authority must not hold up the others, and a thousand must not come at once.
 const MOST: usize = 8;
@@ -78,6 +80,7 @@ impl Register {
 /// Orders what is due until `stop` is cut.
 pub async fn tend(directory: Arc<Directory>, services: Arc<Services>, stop: Lifeline) {
     let places = Arc::new(Semaphore::new(MOST));
+    sweep(&directory, &services);
     loop {
         let pause = look(&directory, &services, &places);
         tokio::select! {
@@ -85,6 +88,15 @@ pub async fn tend(directory: Arc<Directory>, services: Arc<Services>, stop: Life
             () = directory.names().woken() => {}
             () = sleep(pause) => {}
         }
+    }
+}
+
+/// Removes records of proofs from DNS that a gateway which was killed has left there.
+fn sweep(directory: &Directory, services: &Services) {
+    let (plan, ground) = (services.plan.get(), directory.names().ground());
+    let zones = plan.acme.as_ref().and_then(|policy| Zones::of(policy, &ground.records, &ground.clock));
+    if let Some(zones) = zones {
+        task::start("left-over records", async move { zones.sweep().await });
     }
 }
 
@@ -129,7 +141,7 @@ struct Order {
 impl Order {
     async fn carry_out(&mut self, has_plain: bool) {
         let host = self.lease.host().clone();
-        let proof = attempt::proof(&self.policy, &self.lease.history, has_plain);
+        let proof = ways::proof(&self.policy, &host, &self.lease.history, has_plain);
         let began = Instant::now();
         let way = (self.stage, proof);
         let outcome = self.names.ground().attempt(&host, &self.policy, way, &mut self.lease.history).await;
@@ -170,8 +182,8 @@ impl Order {
         let failed = Failed { stage: self.stage, counts: trouble.counts(), retry_after: trouble.retry_after };
         let history = &mut self.lease.history;
         history.record.failed(now, failed);
-        if self.policy.challenge == Challenge::Auto && trouble.may_be_the_way() && has_plain {
-            history.challenge = Some(proof.other());
+        if let Some(next) = ways::after(&ways::open(&self.policy, &host, has_plain), proof, trouble) {
+            history.challenge = Some(next);
         }
         let words = trouble.words.clone();
         history.trouble = Some(Told { at: now.secs(), sentence: sentence.clone(), words: words.clone() });

@@ -390,6 +390,11 @@ impl Reloader {
         // Before they are served, and for those that stay as they are too: what their files hold may be new.
         files.proofs.adopt(&next.apps);
         reach.services.plan.put(Arc::clone(&next));
+        if current.auth.mode != next.auth.mode
+            && let Err(fault) = accounts::end_foreign(&next, &reach.services.store)
+        {
+            error!(event = Event::ReloadIncomplete.name(), %fault, "sessions from before `auth.mode` changed may still be open");
+        }
         state.listeners.adopt(addresses, &reach.workers);
         reach.slots.limit(next.listen.max_connections, next.listen.max_connections_per_network);
         reach.desk.enrolment.replace(Enrolment::by(&next));

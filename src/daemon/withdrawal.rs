@@ -13,7 +13,7 @@ use crate::daemon::certificates::Register;
 use crate::model::audit::{Actor, Deed, Entry};
 use crate::model::event::Event;
 use crate::plan::acme::AcmePolicy;
-use crate::policy::host::Host;
+use crate::policy::wildcard::HostPattern;
 use crate::tls::acme::names::{Lease, Slot};
 use crate::tls::acme::revocation::Taken;
 use crate::tls::acme::trouble;
@@ -35,7 +35,7 @@ impl Register {
     /// [`Refusal`]; nothing has changed then.
     pub async fn revoke(&self, host: &str, reason: Reason) -> Result<CertificateAnswer, Refusal> {
         let unfit = |told: String| (RefusedKind::Unfit, told);
-        let host = Host::parse(host).map_err(|fault| unfit(format!("`{host}` is no host: {fault}")))?;
+        let host = HostPattern::parse(host).map_err(|fault| unfit(format!("`{host}` is no host: {fault}")))?;
         let policy = self.policy()?;
         let names = self.directory.names();
         let slot = names.slot(&host);

@@ -8,5 +8,4 @@ pub mod fault;
 pub mod kit;
 pub mod line;
 pub mod post;
-pub mod resolver;
 pub mod roots;

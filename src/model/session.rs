@@ -167,17 +167,14 @@ impl Session {
         }
     }
 
-    /// The ways in which its holder has proven who they are since it began. One from before proofs were noted tells none. Where one
-    /// owner signs in without a password, a code or key stands for the way that it is the second half of; it makes nothing firmer.
+    /// The ways in which its holder has proven who they are since it began. One from before proofs were noted tells none.
     pub fn proven(&self) -> Methods {
         let Proofs { password, code, passkey } = self.proofs;
-        let password = password.is_some();
-        let alone = self.strength == Strength::Password && !password;
-        let both = self.strength >= Strength::TwoFactor && password;
+        let (password, two) = (password.is_some(), self.strength >= Strength::TwoFactor);
         Methods::of(Method::ALL.into_iter().filter(|method| match method {
             Method::Password => password,
-            Method::PasswordTotp => (both || alone) && code.is_some(),
-            Method::PasswordPasskey => (both || alone) && passkey.is_some(),
+            Method::PasswordTotp => two && password && code.is_some(),
+            Method::PasswordPasskey => two && password && passkey.is_some(),
             Method::Passkey => self.strength == Strength::Passkey && passkey.is_some(),
         }))
     }

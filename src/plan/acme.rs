@@ -1,6 +1,6 @@
 //! `[acme]`: from which authority public names get their certificates, and how.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use http::Uri;
@@ -9,6 +9,8 @@ use crate::config::acme::{AcmeTable, WrittenChallenge, WrittenKeyType};
 use crate::config::complaint::{Code, Complaint};
 use crate::config::document::Document;
 use crate::config::placed::{self, Place, Placed};
+use crate::plan::dns;
+use crate::plan::dns::DnsPolicy;
 use crate::plan::eab::{self, Eab};
 use crate::plan::listener::Listen;
 use crate::plan::settings;
@@ -40,6 +42,10 @@ pub struct AcmePolicy {
     pub challenge: Challenge,
     /// Which keys certificates get.
     pub key_type: KeyType,
+    /// Who changes the zone where a name is proven by DNS.
+    pub dns: Option<DnsPolicy>,
+    /// Whom to ask about DNS; the system's resolvers and the zone's own servers if there are none.
+    pub resolvers: Vec<SocketAddr>,
     /// Which of its kinds of certificates the authority is to issue; the usual one if nothing is written.
     pub profile: Option<String>,
     /// As whom the authority knows us already.
@@ -66,6 +72,8 @@ pub enum Challenge {
     Http01,
     /// By a certificate on port 443 (RFC 8737).
     TlsAlpn01,
+    /// By a record in DNS (RFC 8555 section 8.4).
+    Dns01,
 }
 
 impl Challenge {
@@ -75,6 +83,7 @@ impl Challenge {
             Self::Auto => "auto",
             Self::Http01 => "http-01",
             Self::TlsAlpn01 => "tls-alpn-01",
+            Self::Dns01 => "dns-01",
         }
     }
 }
@@ -112,7 +121,14 @@ impl AcmePolicy {
         let fallback =
             fallback.map(|fallback| format!(", else {}{}", fallback.directory, known(&fallback.eab))).unwrap_or_default();
         let eab = known(&policy.eab);
-        format!("{} ({challenge}, {key}{profile}{eab}{staging}{ca}{email}{fallback})", policy.directory)
+        let dns = policy.dns.as_ref().map(|dns| format!(", {dns}")).unwrap_or_default();
+        let asked: String = policy.resolvers.iter().map(|server| format!(", asking {server}")).collect();
+        format!("{} ({challenge}, {key}{profile}{eab}{staging}{ca}{email}{dns}{asked}{fallback})", policy.directory)
+    }
+
+    /// Whether names can be proven by DNS, which wildcards have to be.
+    pub fn proves_by_dns(&self) -> bool {
+        self.dns.is_some() && matches!(self.challenge, Challenge::Auto | Challenge::Dns01)
     }
 
     /// Whether what proves to an authority who we are is another than before: that much may be told of a secret.
@@ -120,17 +136,22 @@ impl AcmePolicy {
         let other = |now: Option<&Eab>, before: Option<&Eab>| {
             now.zip(before).is_some_and(|(now, before)| !now.hmac_key.same_as(before.hmac_key.expose()))
         };
-        let fallback = |policy: &'_ Self| policy.fallback.as_ref().and_then(|fallback| fallback.eab.clone());
-        other(self.eab.as_ref(), before.eab.as_ref()) || other(fallback(self).as_ref(), fallback(before).as_ref())
+        let fallback = |policy: &Self| policy.fallback.as_ref().and_then(|fallback| fallback.eab.clone());
+        let dns = self.dns.as_ref().zip(before.dns.as_ref()).is_some_and(|(now, before)| now.has_other_secret(before));
+        dns || other(self.eab.as_ref(), before.eab.as_ref()) || other(fallback(self).as_ref(), fallback(before).as_ref())
     }
 }
 
-/// Whether an authority out there may be asked for a certificate for these names: only for one name at a time, and a public one.
-/// A name under a wildcard is whatever a visitor makes up.
-pub fn takes(pattern: &HostPattern) -> bool {
+/// Whether an authority out there may be asked for a certificate for these names: for a public one, and for a wildcard if its
+/// zone can be changed. Never for a name under a wildcard, which is whatever a visitor makes up.
+pub fn takes(pattern: &HostPattern, policy: Option<&AcmePolicy>) -> bool {
     match pattern {
-        HostPattern::Exact(host) => !host.is_local() || host.ip().is_some_and(is_public),
-        HostPattern::Under(_) => false,
+        HostPattern::Exact(host) => match host.ip() {
+            // Not by DNS: RFC 8738 section 7.
+            Some(address) => is_public(address) && policy.is_none_or(|policy| policy.challenge != Challenge::Dns01),
+            None => !host.is_local(),
+        },
+        HostPattern::Under(_) => !pattern.is_local() && policy.is_some_and(AcmePolicy::proves_by_dns),
     }
 }
 
@@ -171,10 +192,13 @@ pub fn compile(document: &Document, listen: &Listen, complaints: &mut Vec<Compla
     };
     let email = table.email.as_ref().and_then(|written| email(written, complaints));
     let ca_file = settings::path(document, table.ca_file.as_ref(), "acme.ca_file", complaints);
+    let dns = dns::compile(&table.dns, complaints);
+    let resolvers = dns::resolvers(table.resolvers.as_ref(), complaints);
     let eab = eab::compile(&table.eab, "acme.eab", document, complaints);
     let fallback = fallback(document, directory.as_deref(), complaints);
     let profile = table.profile.as_ref().and_then(|written| profile(written, complaints));
-    Some(AcmePolicy { email, directory: directory?, staging, ca_file, challenge, key_type, profile, eab, fallback })
+    let directory = directory?;
+    Some(AcmePolicy { email, directory, staging, ca_file, challenge, key_type, dns, resolvers, profile, eab, fallback })
 }
 
 fn fallback(document: &Document, first: Option<&str>, complaints: &mut Vec<Complaint>) -> Option<Fallback> {
@@ -210,18 +234,21 @@ fn profile(written: &Placed<String>, complaints: &mut Vec<Complaint>) -> Option<
 /// Warns of names that `[acme]` cannot serve, and where it serves none.
 pub fn look(plan: &Plan, document: &Document, complaints: &mut Vec<Complaint>) {
     let Some(place) = document.acme.spoken_of().filter(|_| plan.acme.is_some()) else { return };
-    let mut served = takes(&HostPattern::Exact(plan.portal.clone())) && plan.tls.certificate.is_none();
+    let policy = plan.acme.as_ref();
+    let mut served = takes(&HostPattern::Exact(plan.portal.clone()), policy) && plan.tls.certificate.is_none();
     for (app, table) in plan.apps.iter().zip(&document.apps) {
         let own = app.certificate.is_some() || plan.tls.certificate.is_some();
-        served |= !own && app.patterns().any(|pattern| takes(&pattern));
+        served |= !own && app.patterns().any(|pattern| takes(&pattern, policy));
         for written in table.hosts.iter().filter(|_| !own) {
-            if let Ok(pattern @ HostPattern::Under(_)) = HostPattern::parse(&written.value)
-                && !pattern.is_local()
-            {
-                let message = format!("`{pattern}` gets no certificate by ACME");
-                let complaint = Complaint::new(Code::W0502, &written.place, message);
-                let complaint = complaint.label("a wildcard is proven by DNS, which this version does not do yet");
-                complaints.push(complaint.help("name the hosts, or set `certificate` and `private_key`").key("app.host"));
+            let pattern = HostPattern::parse(&written.value).ok().filter(|pattern| !takes(pattern, policy));
+            match pattern {
+                Some(pattern @ HostPattern::Under(_)) if !pattern.is_local() => {
+                    complaints.push(unproven(&pattern, &written.place, policy));
+                }
+                Some(pattern @ HostPattern::Exact(_)) if pattern.ip().is_some_and(is_public) => {
+                    complaints.push(no_zone(&pattern, &written.place));
+                }
+                Some(HostPattern::Under(_) | HostPattern::Exact(_)) | None => {}
             }
         }
     }
@@ -230,6 +257,29 @@ pub fn look(plan: &Plan, document: &Document, complaints: &mut Vec<Complaint>) {
         let complaint = complaint.label("every host is local or has files of its own").key("acme");
         complaints.push(complaint.help("remove [acme], or give an app a public name"));
     }
+}
+
+/// A warning, not an error: what is under the wildcard is served over the local authority's certificate, as without [acme].
+fn unproven(pattern: &HostPattern, place: &Place, policy: Option<&AcmePolicy>) -> Complaint {
+    let complaint = Complaint::new(Code::W0502, place, format!("`{pattern}` gets no certificate by ACME")).key("app.host");
+    match policy.map(|policy| (policy.challenge, policy.dns.is_some())) {
+        Some((challenge @ (Challenge::Http01 | Challenge::TlsAlpn01), true)) => {
+            let complaint =
+                complaint.label(format!("a wildcard is proven by DNS, and `acme.challenge` is \"{}\"", challenge.name()));
+            complaint.help("set `acme.challenge` to \"auto\" or \"dns-01\"")
+        }
+        Some((Challenge::Auto | Challenge::Dns01, _) | (Challenge::Http01 | Challenge::TlsAlpn01, false)) | None => {
+            let complaint = complaint.label("a wildcard is proven by DNS, and there is no `acme.dns`");
+            complaint.help("add `acme.dns`, name the hosts, or set `certificate` and `private_key`")
+        }
+    }
+}
+
+/// A warning as well, of an address where `acme.challenge` is "dns-01".
+fn no_zone(pattern: &HostPattern, place: &Place) -> Complaint {
+    let complaint = Complaint::new(Code::W0502, place, format!("`{pattern}` gets no certificate by ACME")).key("app.host");
+    let complaint = complaint.label("an address is never proven by DNS, and `acme.challenge` is \"dns-01\"");
+    complaint.help("set `acme.challenge` to \"auto\", use a name, or set `certificate` and `private_key`")
 }
 
 fn agreed(table: &AcmeTable, place: &Place, complaints: &mut Vec<Complaint>) {
@@ -256,6 +306,14 @@ fn challenge(table: &AcmeTable, listen: &Listen, complaints: &mut Vec<Complaint>
     match placed::value(table.challenge.as_ref()).unwrap_or(WrittenChallenge::Auto) {
         WrittenChallenge::Auto => Challenge::Auto,
         WrittenChallenge::TlsAlpn01 => Challenge::TlsAlpn01,
+        WrittenChallenge::Dns01 => {
+            if let (Some(written), None, None) = (&table.challenge, &table.dns.place, &table.dns.provider) {
+                let complaint = Complaint::new(Code::E0202, &written.place, "`dns-01` needs `acme.dns`").key("acme.dns");
+                let complaint = complaint.label("who changes the zone?");
+                complaints.push(complaint.help("add `dns = { provider = \"rfc2136\", … }` or `{ provider = \"exec\", … }`"));
+            }
+            Challenge::Dns01
+        }
         WrittenChallenge::Http01 => {
             if let (Some(written), true) = (&table.challenge, listen.http.is_empty()) {
                 let complaint = Complaint::new(Code::E0206, &written.place, "`http-01` is answered over plain HTTP");
@@ -343,7 +401,9 @@ mod tests {
             ("[acme]\nagree_tos = true\ndirectory = \"/dir\"", "E0206"),
             ("[acme]\nagree_tos = true\nstaging_directory = \"https://acme-v02.api.letsencrypt.org/directory\"", "E0206"),
             ("[acme]\nagree_tos = true\nchallenge = \"http-01\"\n[listen]\nhttp = []", "E0206"),
-            ("[acme]\nagree_tos = true\nchallenge = \"dns-01\"", "E0206"),
+            ("[acme]\nagree_tos = true\nchallenge = \"dns-01\"", "E0202"),
+            ("[acme]\nagree_tos = true\nresolvers = []", "E0206"),
+            ("[acme]\nagree_tos = true\nresolvers = [\"ns.example\"]", "E0206"),
             ("[acme]\nagree_tos = true\nkey_type = \"rsa2048\"", "E0206"),
             ("[acme]\nagree_tos = true\nprofile = \"\"", "E0206"),
             ("[acme]\nagree_tos = true\nprofile = \"a b\"", "E0206"),
@@ -369,6 +429,15 @@ mod tests {
         }
         let wildcard = "portal = \"https://a.localhost\"\n[acme]\nagree_tos = true";
         assert_eq!(compiled(wildcard, "*.a.example").expect("compiles").1, ["W0506", "W0502"]);
+        let hook = "dns = { provider = \"exec\", command = [\"/hook\"] }";
+        let proven = format!("{wildcard}\n{hook}");
+        assert_eq!(compiled(&proven, "*.a.example").expect("compiles").1, Vec::<&str>::new());
+        assert_eq!(compiled(&proven, "*.a.internal").expect("compiles").1, ["W0506"]);
+        let other = format!("{proven}\nchallenge = \"tls-alpn-01\"");
+        assert_eq!(compiled(&other, "*.a.example").expect("compiles").1, ["W0506", "W0502"]);
+        let by_dns = format!("{proven}\nchallenge = \"dns-01\"");
+        assert_eq!(compiled(&by_dns, "a.example").expect("compiles").1, Vec::<&str>::new());
+        assert_eq!(compiled(&by_dns, "203.0.113.7").expect("compiles").1, ["W0506", "W0502"], "never by DNS");
         let files = "[tls]\ncertificate = \"a.pem\"\nprivate_key = \"a.key\"\n[acme]\nagree_tos = true";
         assert_eq!(compiled(files, "a.example").expect("compiles").1, ["W0506"]);
     }
@@ -415,5 +484,11 @@ mod tests {
             AcmePolicy { eab: policy.eab.clone().map(|eab| Eab { hmac_key: Secret::new(vec![1]), ..eab }), ..policy.clone() };
         assert!(other.has_other_secrets(&policy) && !policy.has_other_secrets(&policy) && other != policy);
         assert_eq!(AcmePolicy::in_words(Some(&other)), words);
+        let signed = |key: &str| {
+            let dns = format!("provider = \"rfc2136\", server = \"192.0.2.53\", key_name = \"k\", secret = \"{key}\"");
+            compiled(&format!("{table}\ndns = {{ {dns} }}"), "a.example").expect("compiles").0.expect("on")
+        };
+        let [one, two] = ["b25lIGtleSBvZiBkbnMgdXBkYXRlcw==", "YW5vdGhlciBrZXkgb2YgdXBkYXRlcw=="].map(signed);
+        assert!(one.has_other_secrets(&two) && !one.has_other_secrets(&one));
     }
 }

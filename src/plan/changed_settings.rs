@@ -54,7 +54,7 @@ pub fn compare(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
         }
     }
     if old.acme.as_ref().zip(new.acme.as_ref()).is_some_and(|(old, new)| new.has_other_secrets(old)) {
-        say(Effect::Alters, "acme.eab or acme.fallback_eab has another hmac_key".to_owned());
+        say(Effect::Alters, "a key in [acme] is another: of acme.eab, acme.fallback_eab or acme.dns".to_owned());
     }
     if old.log.redact_query != new.log.redact_query {
         say(Effect::Alters, "log.redact_query names other parameters".to_owned());

@@ -11,6 +11,7 @@ pub mod changed_settings;
 pub mod charset;
 pub mod compile;
 pub mod difference;
+pub mod dns;
 pub mod eab;
 pub mod expect;
 pub mod explain;

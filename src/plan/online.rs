@@ -115,7 +115,7 @@ pub fn asked(plan: &Plan, document: &Document) -> Vec<Asked> {
         if name.is_local() || all.iter().any(|known| known.name == name) {
             return;
         }
-        let ordered = !own && plan.acme.is_some() && acme::takes(&name);
+        let ordered = !own && plan.acme.is_some() && acme::takes(&name, plan.acme.as_ref());
         // What stands for a wildcard is whatever a visitor makes up: only its certificate can be looked at.
         if ordered || matches!(name, HostPattern::Exact(_)) {
             all.push(Asked { name, place: place.clone(), key, ordered });
@@ -172,7 +172,9 @@ fn leads_here(asked: &Asked, seen: &Seen, world: &World, policy: Option<&AcmePol
     let foreign: Vec<IpAddr> = addresses.iter().copied().filter(|address| !world.own.contains(address)).collect();
     if foreign.is_empty() {
         let is_closed = addresses.iter().all(|address| !is_global(address));
-        let is_public = asked.ordered && policy.is_some_and(|policy| policy.directory == acme::LETS_ENCRYPT);
+        // By DNS, names are proven that nobody outside can reach.
+        let looks = |policy: &AcmePolicy| policy.directory == acme::LETS_ENCRYPT && !policy.proves_by_dns();
+        let is_public = asked.ordered && policy.is_some_and(looks);
         return (is_closed && is_public).then(|| {
             let message = format!("`{name}` resolves to {}, which nobody outside can reach", listed(addresses));
             let complaint = complain(message).label("fine if the world is told another address");
@@ -204,7 +206,8 @@ fn may_issue(asked: &Asked, seen: &Seen, authority: Option<&Authority>, policy: 
     };
     let none = Vec::new();
     let identities = authority.and_then(|authority| authority.told.as_ref().ok()).map_or(&none, |told| &told.identities);
-    let asking = Asking { identities, wildcard: matches!(name, HostPattern::Under(_)), methods: methods(policy.challenge) };
+    let methods = methods(name, policy);
+    let asking = Asking { identities, wildcard: matches!(name, HostPattern::Under(_)), methods };
     let ca = authority.map_or("the authority", |authority| authority.name.as_str());
     let label = match caa::refusal(records, asking)? {
         Refusal::Nobody => "they let nobody issue".to_owned(),
@@ -262,11 +265,13 @@ fn heard(authority: &Authority, place: &Place) -> Option<Finding> {
     }
 }
 
-fn methods(challenge: Challenge) -> &'static [&'static str] {
-    match challenge {
-        Challenge::Auto => &["http-01", "tls-alpn-01"],
-        Challenge::Http01 => &["http-01"],
-        Challenge::TlsAlpn01 => &["tls-alpn-01"],
+fn methods(name: &HostPattern, policy: &AcmePolicy) -> &'static [&'static str] {
+    match (policy.challenge, name) {
+        (Challenge::Dns01, _) | (Challenge::Auto, HostPattern::Under(_)) => &["dns-01"],
+        (Challenge::Auto, HostPattern::Exact(_)) if policy.proves_by_dns() => &["http-01", "tls-alpn-01", "dns-01"],
+        (Challenge::Auto, HostPattern::Exact(_)) => &["http-01", "tls-alpn-01"],
+        (Challenge::Http01, _) => &["http-01"],
+        (Challenge::TlsAlpn01, _) => &["tls-alpn-01"],
     }
 }
 

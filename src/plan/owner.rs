@@ -8,7 +8,9 @@ use crate::config::placed;
 use crate::config::placed::Place;
 use crate::model::method::Methods;
 use crate::model::mode::Mode;
+use crate::model::session::Session;
 use crate::model::strength::Strength;
+use crate::model::user::UserId;
 use crate::plan::whole::Plan;
 
 const MODE: &str = "auth.mode";
@@ -36,6 +38,16 @@ pub const fn require(mode: Mode) -> Strength {
     match mode {
         Mode::People => Strength::TwoFactor,
         Mode::SingleOwner => Strength::Password,
+    }
+}
+
+/// Whether somebody could have begun this session where `mode` holds; `owner` is whose installation it is, if it is one person's.
+/// What one mode takes for one factor is none in the other: a code alone here, a password alone there.
+pub fn could_begin(mode: Mode, session: &Session, owner: Option<UserId>) -> bool {
+    let by_password = session.proofs.password.is_some();
+    match mode {
+        Mode::People => session.strength > Strength::Password || by_password,
+        Mode::SingleOwner => owner == Some(session.user) && (session.strength > Strength::Password || !by_password),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Wildcards: every host with exactly one label in front of a name.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use crate::policy::host::{BadHost, Host};
 use crate::policy::international;
@@ -86,6 +87,14 @@ impl HostPattern {
             Self::Exact(host) => host.is_local(),
             // `a.lan` has a dot, but `lan` has none: what counts is the name with its star.
             Self::Under(wildcard) => wildcard.example().is_local(),
+        }
+    }
+
+    /// The address that it is, if it is one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Exact(host) => host.ip(),
+            Self::Under(_) => None,
         }
     }
 

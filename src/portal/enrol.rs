@@ -26,9 +26,11 @@ use crate::portal::journey::Journey;
 use crate::portal::passkey;
 use crate::portal::service::Portal;
 use crate::portal::set_up;
+use crate::portal::sign_in;
 use crate::portal::stop::Stop;
 use crate::store::credentials::SignInFacts;
 use crate::web::refusal::Refusal;
+use crate::web::text;
 use crate::wire::body::Body;
 
 /// How long somebody has for it.
@@ -57,10 +59,16 @@ pub async fn begin(
     let totp = set_up::new_authenticator(portal, plan, call);
     let issued = portal.store.telling(told).issue_own_link(session, token.hash(), until).await?;
     let staged = match password {
+        _ if !issued => false,
         Some(password) => portal.store.stage_password(token.hash(), password, totp).await?,
         None => portal.store.stage_authenticator(token.hash(), totp).await?,
     };
-    if !issued || !staged {
+    if !issued {
+        // The owner's own link is open, and nobody else's takes its place.
+        let user = facts.user.name.as_str();
+        return Ok(sign_in::no_second_factor(plan, (text::USE_OWNERS_LINK.to_owned(), user), go.to_owned()));
+    }
+    if !staged {
         return Err(Refusal::Forbidden.into());
     }
     Ok(call.redirect(&format!("/.doorward/setup/{}?step=2&go={go}", token.to_text().expose())))
@@ -119,6 +127,10 @@ pub async fn lead(
     } else {
         call.redirect(&format!("{}?go={go}", passkeys::ADD))
     };
+    if !next.headers().contains_key(LOCATION) {
+        portal.store.end_session(session.id).await?;
+        return Ok(Some(next));
+    }
     let mut response = arrival::arrive(portal, plan, call, prepared, (&session, journey)).await?;
     if let Some(location) = next.headers().get(LOCATION) {
         response.headers_mut().insert(LOCATION, location.clone());

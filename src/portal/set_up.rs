@@ -486,7 +486,8 @@ async fn complete(
     };
     let store = portal.store.telling(set.detailed(what)).telling(told);
     let Some(session) = store.complete_link(set_up.hash, codes, session).await? else {
-        return Err(Refusal::NotFound.into());
+        // Over, or begun anew from the second step where a key was somebody else's: the page of the link tells which.
+        return Ok(call.redirect(&format!("{}?step=2{}", set_up.path, set_up.go)));
     };
     tracing::info!(event = Event::SetUp.name(), user = %session.user_name, ip = %plan.log.shown(call.client), request = call.request_id);
     let journey = call.journey(portal, plan, call.query().text("go"));

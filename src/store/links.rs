@@ -97,17 +97,20 @@ impl Store {
         .await
     }
 
-    /// Issues a link to the holder of a session, in place of older ones. It ends with the session, whatever ends that, and opens
-    /// no factor that is closed. `false` if the session has ended, or its user is disabled.
+    /// Issues a link to the holder of a session, in place of older ones of their own. It ends with the session, whatever ends that,
+    /// and opens no factor that is closed. `false` if the session has ended, its user is disabled, or the owner made them a link that
+    /// still counts: who knows a password must not take that away from whom it was made for.
     ///
     /// # Errors
     /// Any [`Fault`].
     pub async fn issue_own_link(&self, session: SessionId, token: TokenHash, expires_at: Timestamp) -> Result<bool, Fault> {
-        let told = self.told();
+        let (told, now) = (self.told(), self.clock.now());
         self.ask(move |database| {
             let select = "SELECT account_id FROM session WHERE id = ?1";
             let Some(user) = database.one(select, params![session.as_str()], |row| row.id(0))? else { return Ok(false) };
-            if users::enabled(database, user)?.is_none() {
+            let owners = "SELECT token FROM link WHERE account_id = ?1 AND session_id IS NULL AND expires_at > ?2";
+            let has_owners = database.one(owners, params![user.as_str(), now.millis()], |_| Ok(()))?.is_some();
+            if has_owners || users::enabled(database, user)?.is_none() {
                 return Ok(false);
             }
             insert(database, (user, token), Some(session), expires_at)?;
@@ -198,8 +201,9 @@ impl Store {
             let text = serde_json::to_vec(&key).map_err(|_| Fault::Unreadable { column: "link.passkey" })?;
             let sealed = keys.vault.seal(&place("passkey", token, user.id), &text);
             let update = "UPDATE link SET passkey = ?2, proven_at = ?3 WHERE token = ?1 AND proven_at IS NULL";
-            database.execute(update, params![token.as_bytes(), sealed, now.millis()])?;
-            Ok(Ok(()))
+            // Of two tabs the first counts, and the other must not believe that its key does.
+            let is_first = database.execute(update, params![token.as_bytes(), sealed, now.millis()])? > 0;
+            Ok(if is_first { Ok(()) } else { Err(Refused::Gone) })
         })
         .await
     }
@@ -207,7 +211,8 @@ impl Store {
     /// Completes a link whose authenticator or passkey is proven, all at once: consumes it, puts the pending password, authenticator or
     /// passkey, and recovery codes (those of `codes`, else none) in place of all there were, passkeys too, ends the user's other sessions
     /// and half-done sign-ins, forgets their failures and opens `session`. `None`, and nothing of all this, if the link has ended, has nothing
-    /// proven, is another user's, or other codes were shown since: of two who complete one link, one gets the session.
+    /// proven, is another user's, or other codes were shown since: of two who complete one link, one gets the session. A passkey that
+    /// is somebody else's by now is forgotten, so that the link can be followed on with another one.
     ///
     /// # Errors
     /// Any [`Fault`]; nothing has changed then.
@@ -259,7 +264,14 @@ impl Store {
                 opened.enter(live)
             }))
         };
-        let session = self.run(work, settle).await?;
+        let session = match self.run(work, settle).await {
+            Err(Fault::Taken) => {
+                let forget = "UPDATE link SET passkey = NULL, proven_at = NULL WHERE token = ?1 AND passkey IS NOT NULL";
+                self.ask(move |database| database.execute(forget, params![token.as_bytes()])).await?;
+                None
+            }
+            outcome => outcome?,
+        };
         self.reread_site().await?;
         Ok(session)
     }

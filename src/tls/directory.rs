@@ -61,7 +61,7 @@ impl Wanted {
         }
         let source = |host: &HostPattern, own: Option<&CertificateFiles>| match own.or(plan.tls.certificate.as_ref()) {
             Some(files) => Source::Files(files.clone()),
-            None if plan.acme.is_some() && acme::takes(host) => Source::Acme,
+            None if plan.acme.is_some() && acme::takes(host, plan.acme.as_ref()) => Source::Acme,
             None => Source::Local,
         };
         hosts.into_iter().map(|(host, own)| Self { source: source(&host, own), host }).collect()
@@ -210,8 +210,8 @@ impl Directory {
     /// Those of them that are served now.
     pub fn ordered(&self) -> Vec<Arc<Slot>> {
         let inventory = self.inventory.get();
-        let hosts = inventory.sites.iter().filter(|(_, site)| site.source == Source::Acme);
-        hosts.map(|(host, _)| self.names.slot(host)).collect()
+        let sites = inventory.all().filter(|site| site.source == Source::Acme);
+        sites.map(|site| self.names.slot(&site.host)).collect()
     }
 
     /// What speaks to an authority that asks for a proof that `sni` is ours, if an order of that name waits for it; else nobody does.
@@ -262,7 +262,7 @@ impl Directory {
                     Certificate { host, issuer, not_after: site.until.get(), file: None, source: Source::Local }
                 }
                 Source::Acme => {
-                    let shown = self.slot_of(&host).and_then(|slot| slot.standing().shown);
+                    let shown = self.names.slot(&host).standing().shown;
                     let local = || (self.issuing.ca.name().to_owned(), site.until.get());
                     let (issuer, not_after) = shown.map_or_else(local, |(issuer, validity)| (issuer, Some(validity.until)));
                     Certificate { host, issuer, not_after, file: None, source: Source::Acme }
@@ -286,7 +286,7 @@ impl Directory {
             let host = site.host.clone();
             match &site.source {
                 Source::Local => (!host.is_local()).then_some(Warning::LocalForPublicName { host }),
-                Source::Acme => self.slot_of(&host).and_then(|slot| late(host, &slot.standing(), now)),
+                Source::Acme => late(host.clone(), &self.names.slot(&host).standing(), now),
                 Source::Files(files) => (!inventory.pairs.get(files)?.covers(&host.example()))
                     .then(|| Warning::NotCovered { host, certificate: files.certificate.clone() }),
             }
@@ -297,15 +297,6 @@ impl Directory {
         }
         warnings.sort_by_cached_key(ToString::to_string);
         warnings
-    }
-}
-
-impl Directory {
-    fn slot_of(&self, host: &HostPattern) -> Option<Arc<Slot>> {
-        match host {
-            HostPattern::Exact(host) => Some(self.names.slot(host)),
-            HostPattern::Under(_) => None,
-        }
     }
 }
 
@@ -386,8 +377,7 @@ impl Site {
         let resolver: Arc<dyn ResolvesServerCert> = match &self.source {
             Source::Local => issuing.resolver(&self.host, &self.until),
             Source::Acme => {
-                let HostPattern::Exact(host) = &self.host else { return Err(Unknown::Name) };
-                Arc::new(ShownOr { slot: names.slot(host), otherwise: issuing.resolver(&self.host, &self.until) })
+                Arc::new(ShownOr { slot: names.slot(&self.host), otherwise: issuing.resolver(&self.host, &self.until) })
             }
             Source::Files(files) => Arc::new(Kept(Arc::clone(inventory.pairs.get(files).ok_or(Unknown::Name)?))),
         };

@@ -8,6 +8,7 @@ pub mod acme;
 pub mod alert;
 pub mod certificate;
 pub mod directory;
+pub mod dns01;
 pub mod durable;
 pub mod fault;
 pub mod files;

@@ -95,6 +95,8 @@ pub enum Warning {
 fn advice(host: &HostPattern) -> &'static str {
     match host {
         HostPattern::Exact(_) => "[acme] gets it one that everybody trusts, or set `certificate` and `private_key` for it",
-        HostPattern::Under(_) => "set `certificate` and `private_key` for it",
+        HostPattern::Under(_) => {
+            "[acme] with `acme.dns` gets it one that everybody trusts, or set `certificate` and `private_key` for it"
+        }
     }
 }

@@ -130,6 +130,9 @@ pub fn no_second_factor(app: &str) -> String {
     )
 }
 
+/// For somebody who would set up what is asked for, while the owner's link to do so is open.
+pub const USE_OWNERS_LINK: &str = "The owner of this server has made a set-up link for you. Use that one; if you don't have it, ask for another. On the server it is made with:";
+
 /// Heading where no way to sign in would do.
 pub const NO_WAY: &str = "There is no way in";
 

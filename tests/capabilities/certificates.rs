@@ -191,3 +191,43 @@ async fn without_acme_nothing_is_ordered() {
     let refused = gateway.ask(&Wish::Certificates { ask: renew }).await;
     assert!(matches!(refused, Answer::Refused { kind: RefusedKind::NotFound, .. }), "{refused:?}");
 }
+
+/// A record that outlives its order is a standing proof for nobody, but clutter in the owner's zone: whoever was killed before it
+/// was removed removes it at the next start.
+#[tokio::test]
+async fn a_wildcard_is_ordered_and_what_a_killed_gateway_left_in_dns_is_removed() {
+    let app = App::start().await;
+    let gateway = Gateway::before(&app.url());
+    let (home, certs) = (gateway.home().to_owned(), gateway.home().join("data/certs/acme"));
+    std::fs::create_dir_all(&certs).expect("made");
+    let left = r#"[{"name":"_acme-challenge.example.com","value":"left-over_1","since":1799999999}]"#;
+    std::fs::write(certs.join("dns_records.json"), left).expect("written");
+    let (hook, called) = (home.join("hook"), home.join("called"));
+    std::fs::write(&hook, format!("echo \"$@\" >> {}", called.display())).expect("written");
+    let acme = format!(
+        "{}dns = {{ provider = \"exec\", command = [\"/bin/sh\", \"{}\", \"x\"] }}\n",
+        NOBODY.replace("http-01", "auto"),
+        hook.display()
+    );
+    let text = format!("portal = \"https://example.com\"\n{acme}{}", one_app(&app.url(), "").replace(HOST, "*.example.com"));
+    let gateway = gateway.restarted(&text).await;
+    until("the left-over is removed", || {
+        !std::fs::read_to_string(certs.join("dns_records.json")).expect("kept").contains("left-over")
+    })
+    .await;
+    assert_eq!(std::fs::read_to_string(&called).expect("called"), "x cleanup _acme-challenge.example.com. left-over_1\n");
+    let wish = |ask| Wish::Certificates { ask };
+    let Answer::Certificates { said: CertificateAnswer::List(all) } = gateway.ask(&wish(CertificateWish::List)).await else {
+        panic!("a list")
+    };
+    let states: Vec<_> = all.iter().map(|one| (one.host.as_str(), one.source, one.state)).collect();
+    assert_eq!(states, [("*.example.com", Origin::Acme, State::Waiting), ("example.com", Origin::Acme, State::Waiting)]);
+    let renew = CertificateWish::Renew { host: Some("*.example.com".to_owned()), force: false };
+    let Answer::Certificates { said: CertificateAnswer::Renewing(renewing) } = gateway.ask(&wish(renew)).await else {
+        panic!("an answer")
+    };
+    assert_eq!(renewing.started, ["*.example.com"]);
+    // Until it is issued, names under it are served over the local authority's, each only if it is one label in front.
+    Wire::shake(&gateway.reach(), "one.example.com", &[b"http/1.1"]).await.expect("a handshake");
+    Wire::shake(&gateway.reach(), "a.one.example.com", &[b"http/1.1"]).await.expect_err("not ours");
+}

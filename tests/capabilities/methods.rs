@@ -497,3 +497,22 @@ async fn a_reload_that_leaves_somebody_no_way_says_so() {
     assert!(told.contains("W0612") && told.contains("alice") && told.contains("user set alice --methods inherit"), "{told}");
     assert!(!told.contains("bob"), "{told}");
 }
+
+/// The attack: a stolen password, within the time for adding a factor, takes away the link that the owner just made for whom it was
+/// stolen from.
+#[tokio::test]
+async fn a_password_takes_no_link_of_the_owners_away() {
+    let app = App::start().await;
+    let gateway = Gateway::start(&format!("[auth]\nenrol_deadline = \"1h\"\n{}", one_app(&app.url(), "")));
+    let person = with_password(&gateway, "alice").await;
+    let Told::User(made) = gateway.perform(Wish::UserLink { name: "alice".to_owned() }).await else { panic!("a link") };
+    let link = made.setup_link.expect("a link");
+    let link = format!("/{}", link.splitn(4, '/').nth(3).expect("a path"));
+    let mut thief = gateway.stranger();
+    let answer = submit_password(&mut thief, &person, LOGIN).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN, "{}", answer.text());
+    assert!(answer.text().contains("The owner of this server has made a set-up link for you"));
+    assert!(thief.session_cookie().is_none());
+    assert_eq!(gateway.end_sessions_of("alice").await, 0, "nothing was begun");
+    assert_eq!(gateway.stranger().get(&link).await.status, StatusCode::OK);
+}

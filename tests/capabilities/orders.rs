@@ -6,7 +6,7 @@ use std::time::Duration;
 use doorward::admin::certificates::{CertificateAnswer, CertificateState, CertificateWish, Origin, Reason, State};
 use doorward::admin::trail::TrailWish;
 use doorward::admin::wish::{Answer, RefusedKind, Wish};
-use doorward::policy::host::Host;
+use doorward::policy::wildcard::HostPattern;
 use doorward::tls::acme::schedule::Step;
 
 use crate::kit::app::App;
@@ -470,7 +470,7 @@ async fn whoever_wants_a_certificate_there_is_one_order_at_a_time() {
     issued(&ca, 1).await;
     settled(&gateway).await;
     assert_eq!(ca.count("new-order"), 1);
-    let host = Host::parse(NAME).expect("a host");
+    let host = HostPattern::parse(NAME).expect("a host");
     let names = gateway.running().certificates().names();
     let lease = within("the lease", async { names.lease(&names.slot(&host)) }).await;
     assert!(lease.is_some());

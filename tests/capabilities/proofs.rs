@@ -366,3 +366,27 @@ async fn the_sign_in_page_by_itself_leads_to_the_passkey_that_is_asked_for() {
         assert_eq!(alice.fetch("GET", "/").await.status, StatusCode::OK, "{text}");
     }
 }
+
+/// A code that counts elsewhere makes nothing fresh where only a key beside the password counts, so it is not asked for.
+#[tokio::test]
+async fn the_page_by_itself_asks_for_what_is_lacking_where_it_leads() {
+    let app = App::start().await;
+    let gateway = Gateway::before(&app.url());
+    let (person, key) = (gateway.provision("alice").await, Key::new(true));
+    let mut alice = gateway.stranger();
+    alice.sign_in(&person).await;
+    add_key(&mut alice, &key).await;
+    let gateway = gateway.restarted(&one_app(&app.url(), "methods = [\"password+passkey\"]\nmax_age = \"5m\"")).await;
+    let mut again = gateway.stranger();
+    let step = again.pass_password(&person, "/.doorward/login").await;
+    let page = again.get(&step).await.text();
+    prove(&mut again, &page, &step, &key).await;
+    assert_eq!(again.get("/").await.status, StatusCode::OK);
+    gateway.clock.advance(minutes(5));
+    let (_, at, page) = browse(&mut [&mut again], 0, "/.doorward/confirm").await;
+    assert!(at.starts_with("/.doorward/confirm") && !page.text().contains("name=\"code\""), "{at}: {}", page.text());
+    let next = prove(&mut again, &page.text(), "/.doorward/confirm", &key).await.location().to_owned();
+    let (_, at, page) = browse(&mut [&mut again], 0, &next).await;
+    assert_eq!(page.status, StatusCode::OK, "{at}");
+    assert_eq!(again.fetch("GET", "/").await.status, StatusCode::OK);
+}

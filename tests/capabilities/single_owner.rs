@@ -3,8 +3,10 @@
 
 use doorward::admin::terms::TermsWish;
 use doorward::admin::wish::{Answer as Told, Credentials, Details, Wish};
+use doorward::auth::password;
 use doorward::auth::totp;
 use doorward::base::entropy::Entropy;
+use doorward::base::secret::Secret;
 use doorward::model::credential::TotpRecipe;
 use http::StatusCode;
 
@@ -218,11 +220,33 @@ async fn the_mode_changes_only_where_everybody_can_still_sign_in() {
     let Told::Reloaded(told) = reload("people").await else { panic!("refused") };
     let told = format!("{told:?}");
     assert!(told.contains("alice has no password") && told.contains("doorward user link alice"), "{told}");
+    assert_eq!(gateway.end_sessions_of("alice").await, 0, "a code alone has begun a session, and there it begins none");
     let Told::Site(site) = gateway.ask(&Wish::Site).await else { panic!("asked") };
     assert_eq!(
         site.accounts.iter().map(|account| (account.name.as_str(), account.password)).collect::<Vec<_>>(),
         [("alice", false)]
     );
+}
+
+/// The attack: a session that a password alone began, or somebody else's, is kept until one factor is all that is asked for.
+#[tokio::test]
+async fn sessions_that_could_not_have_begun_end_with_the_change() {
+    let app = App::start().await;
+    let people = format!("[auth]\nrequire = \"password\"\n{}", one_app(&app.url(), ""));
+    let gateway = Gateway::start(&people);
+    let hash = password::hash(&Secret::new("correct horse battery".to_owned()), Entropy.bytes()).0.expose().clone();
+    let credentials = Some(Credentials { password_hash: Some(hash), totp_seed: None });
+    gateway.perform(Wish::UserAdd { name: "alice".to_owned(), credentials, details: Details::default() }).await;
+    let mut alice = gateway.stranger();
+    let form = Form::of(&alice.get(LOGIN).await.text());
+    let answer = alice.submit(LOGIN, &form.with("name", "alice").with("password", "correct horse battery")).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
+    let gateway = gateway.restarted(&people).await;
+    let Told::Sessions { sessions } = gateway.perform(Wish::SessionList).await else { panic!("a list") };
+    assert_eq!(sessions.len(), 1, "a restart ends nothing");
+    let gateway = gateway.restarted(&owned(&app, "")).await;
+    let Told::Sessions { sessions } = gateway.perform(Wish::SessionList).await else { panic!("a list") };
+    assert_eq!(sessions.len(), 0, "nobody signs in by a password any more");
 }
 
 /// The attack: strangers from many networks guess until codes are closed to new devices. The owner's own are not touched.

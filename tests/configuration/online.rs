@@ -73,8 +73,11 @@ fn cases() -> Vec<(&'static str, World, bool)> {
 }
 
 fn found(name: &str, world: &World) -> (Report, Vec<Finding>) {
-    let path = Path::new(FOLDER).join(name).with_extension("toml");
-    let loaded = configuration::load(&path, &Environment::default()).expect("it compiles");
+    found_at(&Path::new(FOLDER).join(name).with_extension("toml"), world)
+}
+
+fn found_at(path: &Path, world: &World) -> (Report, Vec<Finding>) {
+    let loaded = configuration::load(path, &Environment::default()).expect("it compiles");
     let names = asked(&loaded.plan, &loaded.document);
     assert_eq!(names.len(), 2, "what is local is not asked for");
     let found = judge(&names, &loaded.document, loaded.plan.acme.as_ref(), world);
@@ -116,6 +119,26 @@ fn a_world_in_order_earns_nothing() {
     silent.authority = None;
     silent.names = vec![Seen::default(), Seen::default()];
     assert!(judge_all(&silent).is_empty(), "what was not asked for is not complained about");
+}
+
+#[test]
+fn names_that_dns_proves_may_be_closed_to_the_world() {
+    let home = tempfile::tempdir().expect("a folder");
+    let path = home.path().join("gateway.toml");
+    let text = fs::read_to_string(Path::new(FOLDER).join("n0801_private.toml")).expect("a case");
+    let dns = "agree_tos = true\ndns = { provider = \"exec\", command = [\"/usr/local/bin/dns-hook\"] }";
+    let mut world = well();
+    world.names[0].addresses = Some(Ok(vec![ip("192.168.1.5")]));
+    let only_by_dns = issue("letsencrypt.org; validationmethods=dns-01");
+    world.names[1].caa = Some(Ok(Some(("example.com".to_owned(), vec![only_by_dns]))));
+    let codes = |text: String| {
+        fs::write(&path, text).expect("written");
+        found_at(&path, &world).1.iter().map(|finding| finding.complaint.code).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(text.clone()), [Code::N0801, Code::N0802]);
+    assert_eq!(codes(text.replace("agree_tos = true", dns)), []);
+    let all = text.replace("agree_tos = true", &format!("{dns}\nchallenge = \"dns-01\""));
+    assert_eq!(codes(all.replace("wiki.example.com", "*.wiki.example.com")), []);
 }
 
 fn judge_all(world: &World) -> Vec<Finding> {

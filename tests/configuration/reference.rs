@@ -89,6 +89,8 @@ fn collect(path: &str, table: &Table, keys: &mut BTreeSet<String>) {
         match value {
             // Its keys are names of headers.
             Value::Table(_) if key.ends_with("_headers.set") => {}
+            // Its keys are forms of secrets.
+            Value::Table(_) if key.ends_with(".secret") => {}
             Value::Table(inner) => collect(&key, inner, keys),
             Value::Array(items) => {
                 items.iter().filter_map(Value::as_table).for_each(|inner| collect(&key, inner, keys));
@@ -142,6 +144,7 @@ fn surroundings(home: &Path) -> Environment {
     for (name, text) in [
         ("apps/more.toml", "[[app]]\nhost = \"more.example.com\"\nupstream = \"http://127.0.0.1:1\"\n"),
         ("metrics-key", "hunter2\n"),
+        ("dns-key", "bm90IGEgcmVhbCBrZXksIGJ1dCBsb25nIGVub3VnaA==\n"),
         ("credentials/wiki.key", "-----BEGIN PRIVATE KEY-----\n"),
     ] {
         let path = home.join(name);

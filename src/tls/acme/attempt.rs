@@ -10,8 +10,8 @@ use tokio::sync::RwLock;
 use zeroize::Zeroizing;
 
 use crate::base::clock::Clock;
-use crate::plan::acme::{AcmePolicy, Challenge, KeyType};
-use crate::policy::host::Host;
+use crate::plan::acme::{AcmePolicy, KeyType};
+use crate::policy::wildcard::HostPattern;
 use crate::tls::acme::account::{self, Customer};
 use crate::tls::acme::challenge::Challenges;
 use crate::tls::acme::client::Client;
@@ -20,6 +20,8 @@ use crate::tls::acme::order::Way;
 use crate::tls::acme::phase::Phase;
 use crate::tls::acme::schedule::Stage;
 use crate::tls::acme::trouble::{Kind, Trouble};
+use crate::tls::dns01::ledger::Ledger;
+use crate::tls::dns01::record::Zones;
 use crate::tls::fault::Fault;
 use crate::tls::files::{self, Loaded};
 
@@ -33,6 +35,8 @@ pub struct Ground {
     pub folder: Folder,
     /// Where proofs are shown.
     pub challenges: Arc<Challenges>,
+    /// Which records in DNS are to be removed.
+    pub records: Arc<Ledger>,
     /// Does the arithmetic of handshakes.
     pub provider: Arc<CryptoProvider>,
     /// Tells the time.
@@ -77,20 +81,12 @@ pub enum Issued {
     Rehearsed,
 }
 
-/// How to try first, or next: as it last worked, unless the owner says how.
-pub fn proof(policy: &AcmePolicy, history: &History, has_plain: bool) -> Proof {
-    match policy.challenge {
-        Challenge::Http01 => Proof::Http01,
-        Challenge::TlsAlpn01 => Proof::TlsAlpn01,
-        Challenge::Auto => history.challenge.unwrap_or(if has_plain { Proof::Http01 } else { Proof::TlsAlpn01 }),
-    }
-}
-
 impl Ground {
     /// What attempts of an installation need.
     pub fn new(folder: Folder, provider: Arc<CryptoProvider>, clock: Clock) -> Self {
+        let records = Arc::new(Ledger::open(folder.records()));
         let (challenges, accounts, keys) = (Arc::default(), Arc::default(), Arc::default());
-        Self { folder, challenges, provider, clock, accounts, keys }
+        Self { folder, challenges, records, provider, clock, accounts, keys }
     }
 
     /// Tries once to get a certificate for `host`. What has to be known next time is in `history`, on disk too.
@@ -99,7 +95,7 @@ impl Ground {
     /// [`Trouble`].
     pub async fn attempt(
         &self,
-        host: &Host,
+        host: &HostPattern,
         policy: &AcmePolicy,
         (stage, proof): (Stage, Proof),
         history: &mut History,
@@ -115,8 +111,10 @@ impl Ground {
         let profile = profile(&account, host, site)?;
         let replaces = history.advice.as_ref().filter(|advice| advice.directory == directory && advice.window.is_some());
         let replaces = replaces.map(|advice| advice.certificate.clone());
-        let (challenges, clock) = (&self.challenges, &self.clock);
-        let way = Way { host, directory, proof, challenges, clock, profile: profile.as_deref(), replaces: replaces.as_deref() };
+        let zones = Zones::of(policy, &self.records, &self.clock);
+        let (challenges, zones, clock) = (&self.challenges, zones.as_ref(), &self.clock);
+        let (profile, replaces) = (profile.as_deref(), replaces.as_deref());
+        let way = Way { host, directory, proof, challenges, zones, clock, profile, replaces };
         let peace = |trouble: Trouble| trouble.after(client.peace());
         if stage == Stage::Staging {
             let key = generate(host, policy.key_type).map_err(local)?;
@@ -148,7 +146,7 @@ impl Ground {
         // Both are about the one before.
         (history.advice, history.revoked) = (None, None);
         self.close(way.host, history).map_err(local)?;
-        if !files::covers(&kept.key, way.host) {
+        if !files::covers(&kept.key, &way.host.example()) {
             return Err(Trouble::bare(Kind::Local("it is for another name".to_owned()), way.directory));
         }
         Ok(Issued::Certificate(Box::new(kept)))
@@ -178,7 +176,7 @@ impl Ground {
     }
 
     /// The order is over.
-    fn close(&self, host: &Host, history: &mut History) -> Result<(), Fault> {
+    fn close(&self, host: &HostPattern, history: &mut History) -> Result<(), Fault> {
         history.order = None;
         self.folder.write_history(host, history)?;
         self.folder.forget_order_key(host);
@@ -188,7 +186,7 @@ impl Ground {
 
 /// Which kind of certificate to order: what the owner wants, if it is offered; for an address, whose certificates live for days only,
 /// the kind that does.
-fn profile(account: &Account, host: &Host, site: Site<'_>) -> Result<Option<String>, Trouble> {
+fn profile(account: &Account, host: &HostPattern, site: Site<'_>) -> Result<Option<String>, Trouble> {
     let mut offered: Vec<&str> = account.profiles().map(|profile| profile.name).collect();
     offered.sort_unstable();
     match site.profile {
@@ -205,10 +203,10 @@ fn profile(account: &Account, host: &Host, site: Site<'_>) -> Result<Option<Stri
 
 /// Whether something may still come of the order after this.
 fn may_go_on(kind: &Kind) -> bool {
-    matches!(kind, Kind::Away(_) | Kind::Untrusted(_) | Kind::Internal | Kind::Nonce | Kind::Slow)
+    matches!(kind, Kind::Away(_) | Kind::Untrusted(_) | Kind::Internal | Kind::Nonce | Kind::Slow | Kind::Record(_))
 }
 
-fn generate(host: &Host, key_type: KeyType) -> Result<KeyPair, Fault> {
+fn generate(host: &HostPattern, key_type: KeyType) -> Result<KeyPair, Fault> {
     let algorithm = match key_type {
         KeyType::P256 => &PKCS_ECDSA_P256_SHA256,
         KeyType::P384 => &PKCS_ECDSA_P384_SHA384,

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use crate::base::seal;
 use crate::plan::app::CertificateFiles;
 use crate::policy::host::Host;
+use crate::policy::wildcard::HostPattern;
 use crate::tls::acme::advice::Advice;
 use crate::tls::acme::schedule::{Record, Validity};
 use crate::tls::durable;
@@ -51,17 +52,9 @@ pub enum Proof {
     /// On port 443.
     #[serde(rename = "tls-alpn-01")]
     TlsAlpn01,
-}
-
-impl Proof {
-    /// The other one.
-    #[must_use]
-    pub fn other(self) -> Self {
-        match self {
-            Self::Http01 => Self::TlsAlpn01,
-            Self::TlsAlpn01 => Self::Http01,
-        }
-    }
+    /// By a record in DNS.
+    #[serde(rename = "dns-01")]
+    Dns01,
 }
 
 /// An order at an authority, to go on with after a crash.
@@ -99,12 +92,12 @@ impl Folder {
     }
 
     /// The file with key and chain of a host.
-    pub fn certificate(&self, host: &Host) -> PathBuf {
+    pub fn certificate(&self, host: &HostPattern) -> PathBuf {
         self.file(host, ".pem")
     }
 
     /// The newest usable certificate of a host, and what is wrong with newer ones.
-    pub fn load(&self, host: &Host, provider: &CryptoProvider) -> (Option<Loaded>, Vec<Fault>) {
+    pub fn load(&self, host: &HostPattern, provider: &CryptoProvider) -> (Option<Loaded>, Vec<Fault>) {
         let mut faults = Vec::new();
         for path in [self.certificate(host), self.file(host, "_previous.pem")] {
             if matches!(fs::exists(&path), Ok(false)) {
@@ -122,7 +115,7 @@ impl Folder {
     ///
     /// # Errors
     /// [`Fault`]; what is written is tried first, and nothing changes unless it can be used.
-    pub fn keep(&self, host: &Host, pem: &str, provider: &CryptoProvider) -> Result<Loaded, Fault> {
+    pub fn keep(&self, host: &HostPattern, pem: &str, provider: &CryptoProvider) -> Result<Loaded, Fault> {
         let current = self.certificate(host);
         let tried = self.file(host, "_issued.pem");
         durable::write(&tried, pem.as_bytes(), 0o600)?;
@@ -141,7 +134,7 @@ impl Folder {
     }
 
     /// What a host's orders came to; nothing where it cannot be read, since losing it costs one order at most.
-    pub fn history(&self, host: &Host) -> History {
+    pub fn history(&self, host: &HostPattern) -> History {
         let text = durable::read(&self.file(host, ".json")).ok().flatten();
         text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
     }
@@ -150,7 +143,7 @@ impl Folder {
     ///
     /// # Errors
     /// [`Fault::Unwritable`].
-    pub fn write_history(&self, host: &Host, history: &History) -> Result<(), Fault> {
+    pub fn write_history(&self, host: &HostPattern, history: &History) -> Result<(), Fault> {
         let text = serde_json::to_vec_pretty(history).expect("names and numbers");
         durable::write(&self.file(host, ".json"), &text, 0o600)
     }
@@ -159,7 +152,7 @@ impl Folder {
     ///
     /// # Errors
     /// [`Fault`] when it is there and cannot be read.
-    pub fn order_key(&self, host: &Host) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
+    pub fn order_key(&self, host: &HostPattern) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
         durable::read(&self.file(host, "_order.key"))
     }
 
@@ -167,12 +160,12 @@ impl Folder {
     ///
     /// # Errors
     /// [`Fault::Unwritable`].
-    pub fn write_order_key(&self, host: &Host, pem: &str) -> Result<(), Fault> {
+    pub fn write_order_key(&self, host: &HostPattern, pem: &str) -> Result<(), Fault> {
         durable::write(&self.file(host, "_order.key"), pem.as_bytes(), 0o600)
     }
 
     /// Forgets the key of an order that is over: it is in the certificate's file, or of no use.
-    pub fn forget_order_key(&self, host: &Host) {
+    pub fn forget_order_key(&self, host: &HostPattern) {
         drop(fs::remove_file(self.file(host, "_order.key")));
     }
 
@@ -227,9 +220,18 @@ impl Folder {
         self.0.join(format!("account_{name}_{tag}.pem"))
     }
 
-    /// A host in canonical spelling has no slash and no underscore: what belongs to one is never taken for another's.
-    fn file(&self, host: &Host, suffix: &str) -> PathBuf {
-        self.0.join(format!("{host}{suffix}"))
+    /// The file that says which records in DNS are to be removed.
+    pub fn records(&self) -> PathBuf {
+        self.0.join("dns_records.json")
+    }
+
+    /// A host in canonical spelling has no slash and no underscore: what belongs to one is never taken for another's. For the star
+    /// of a wildcard, which shells take for any name, stands an underscore, as lego writes it.
+    fn file(&self, host: &HostPattern, suffix: &str) -> PathBuf {
+        self.0.join(match host {
+            HostPattern::Exact(host) => format!("{host}{suffix}"),
+            HostPattern::Under(wildcard) => format!("_.{}{suffix}", wildcard.parent()),
+        })
     }
 }
 
@@ -248,11 +250,11 @@ mod tests {
     use super::*;
     use crate::tls::server;
 
-    fn ground() -> (TempDir, Folder, Host) {
+    fn ground() -> (TempDir, Folder, HostPattern) {
         let dir = tempfile::tempdir().expect("a directory");
         let folder = Folder::within(dir.path());
         folder.make().expect("made");
-        (dir, folder, Host::parse("a.example").expect("a host"))
+        (dir, folder, HostPattern::parse("a.example").expect("a host"))
     }
 
     fn issued() -> String {

@@ -18,3 +18,4 @@ pub mod rollover;
 pub mod schedule;
 pub mod takeover;
 pub mod trouble;
+pub mod ways;

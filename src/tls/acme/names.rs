@@ -16,7 +16,7 @@ use crate::base::current::Current;
 use crate::base::seal;
 use crate::model::event::Event;
 use crate::plan::acme::AcmePolicy;
-use crate::policy::host::Host;
+use crate::policy::wildcard::HostPattern;
 use crate::tls::acme::advice::Advice;
 use crate::tls::acme::attempt::Ground;
 use crate::tls::acme::challenge::Challenges;
@@ -29,7 +29,7 @@ use crate::tls::files::Loaded;
 #[derive(Debug)]
 pub struct Names {
     ground: Ground,
-    slots: Mutex<HashMap<Host, Arc<Slot>>>,
+    slots: Mutex<HashMap<HostPattern, Arc<Slot>>>,
     /// Something is due at another time than before.
     due: Notify,
 }
@@ -37,7 +37,7 @@ pub struct Names {
 /// One name.
 #[derive(Debug)]
 pub struct Slot {
-    host: Host,
+    host: HostPattern,
     shown: Current<Option<Loaded>>,
     state: Mutex<State>,
 }
@@ -97,7 +97,7 @@ impl Names {
 
     /// The name, read from disk when it is first asked for. A file that cannot be used never keeps a gateway from starting: the one
     /// before it is taken, or a new one is ordered.
-    pub fn slot(&self, host: &Host) -> Arc<Slot> {
+    pub fn slot(&self, host: &HostPattern) -> Arc<Slot> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.get(host) {
             return Arc::clone(slot);
@@ -136,7 +136,7 @@ impl Names {
     }
 
     /// Notes that the owner wants a certificate now, due or not.
-    pub fn wish(&self, host: &Host) {
+    pub fn wish(&self, host: &HostPattern) {
         self.slot(host).state().wished = true;
         self.due.notify_one();
     }
@@ -154,7 +154,7 @@ impl Names {
 
 impl Slot {
     /// The name.
-    pub fn host(&self) -> &Host {
+    pub fn host(&self) -> &HostPattern {
         &self.host
     }
 
@@ -163,7 +163,7 @@ impl Slot {
         let standing = self.standing();
         let wished = self.state().wished;
         let ways = Ways { staging: policy.staging.is_some(), fallback: policy.fallback.is_some(), wished };
-        let chance = Chance::of(self.host.as_str());
+        let chance = Chance::of(&self.host.to_string());
         standing.history.record.next(standing.held(policy), chance, now, ways)
     }
 
@@ -215,14 +215,14 @@ impl Standing {
     }
 
     /// When the next order is due, if nothing is in its way.
-    pub fn renewal(&self, host: &Host, policy: &AcmePolicy) -> Option<Timestamp> {
-        Some(self.held(policy)?.renewal(Chance::of(host.as_str())))
+    pub fn renewal(&self, host: &HostPattern, policy: &AcmePolicy) -> Option<Timestamp> {
+        Some(self.held(policy)?.renewal(Chance::of(&host.to_string())))
     }
 }
 
 impl Lease {
     /// The name.
-    pub fn host(&self) -> &Host {
+    pub fn host(&self) -> &HostPattern {
         &self.slot.host
     }
 
@@ -284,7 +284,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let clock = Clock::manual(Timestamp::from_secs(1_800_000_000));
         let names = Arc::new(Names::new(Folder::within(dir.path()), server::provider(), clock.clone()));
-        let host = Host::parse("a.example").expect("a host");
+        let host = HostPattern::parse("a.example").expect("a host");
         let slot = names.slot(&host);
         assert!(Arc::ptr_eq(&slot, &names.slot(&host)));
         names.wish(&host);

@@ -12,12 +12,13 @@ use tokio::time::{Instant, sleep};
 
 use crate::base::clock::Clock;
 use crate::fetch::fault::Fault as FetchFault;
-use crate::policy::host::Host;
+use crate::policy::wildcard::HostPattern;
 use crate::tls::acme::api;
 use crate::tls::acme::challenge::{Challenges, Shown};
 use crate::tls::acme::folder::Proof;
 use crate::tls::acme::phase::Phase;
 use crate::tls::acme::trouble::{Kind, Trouble};
+use crate::tls::dns01::record::{Record, Zones};
 use crate::tls::fault::Fault;
 
 /// How often a step is repeated whose nonce the authority did not take. The library tries three times by itself.
@@ -32,19 +33,38 @@ const LOOK_SELDOM: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub struct Way<'a> {
     /// The name.
-    pub host: &'a Host,
+    pub host: &'a HostPattern,
     /// The authority's directory, to be named in trouble.
     pub directory: &'a str,
     /// How it is proven.
     pub proof: Proof,
     /// Where proofs are shown.
     pub challenges: &'a Arc<Challenges>,
+    /// Who shows them in DNS, if somebody does.
+    pub zones: Option<&'a Zones>,
     /// Tells the time.
     pub clock: &'a Clock,
     /// Which kind of certificate; the authority's usual one if none is named.
     pub profile: Option<&'a str>,
     /// The certificate that the new one is for (RFC 9773 section 5), where the authority knows it.
     pub replaces: Option<&'a str>,
+}
+
+/// A proof that is shown.
+enum Proven<'a> {
+    /// By us, until this is dropped.
+    Here { _shown: Shown },
+    /// In DNS, until it is removed.
+    There(Record<'a>),
+}
+
+impl Proven<'_> {
+    async fn end(self) {
+        match self {
+            Self::Here { .. } => {}
+            Self::There(record) => record.remove().await,
+        }
+    }
 }
 
 /// Has a step repeated that failed for its nonce alone: that says nothing about the order, and never counts as a failed one.
@@ -93,8 +113,7 @@ impl Way<'_> {
     }
 
     async fn ordered(&self, account: &Account, replaces: Option<&str>) -> Result<Order, Error> {
-        let name = self.host.as_str().to_owned();
-        let names = [self.host.ip().map_or(Identifier::Dns(name), Identifier::Ip)];
+        let names = [self.host.ip().map_or_else(|| Identifier::Dns(self.host.to_string()), Identifier::Ip)];
         let mut order = NewOrder::new(&names);
         if let Some(profile) = self.profile {
             order = order.profile(profile);
@@ -132,14 +151,19 @@ impl Way<'_> {
     /// # Errors
     /// [`Trouble`].
     pub async fn finish(&self, order: &mut Order, key: &KeyPair) -> Result<String, Trouble> {
-        let until = Instant::now() + PATIENCE;
+        let mut until = Instant::now() + PATIENCE;
         let reached = |phase| self.challenges.phases.reached(self.host, phase);
         if order.state().status == OrderStatus::Pending {
             reached(Phase::Challenge);
             let shown = self.show(order).await?;
             reached(Phase::Waiting);
-            self.wait(order, until, OrderStatus::Pending).await?;
-            drop(shown);
+            // In DNS that may have taken long.
+            until = Instant::now() + PATIENCE;
+            let waited = self.wait(order, until, OrderStatus::Pending).await;
+            if let Some(shown) = shown {
+                shown.end().await;
+            }
+            waited?;
         }
         reached(Phase::Finalising);
         if order.state().status == OrderStatus::Ready {
@@ -161,10 +185,11 @@ impl Way<'_> {
     }
 
     /// Shows the proof and asks the authority to look at it. Nothing is shown where the authority still remembers an earlier one.
-    async fn show(&self, order: &mut Order) -> Result<Option<Shown>, Trouble> {
+    async fn show(&self, order: &mut Order) -> Result<Option<Proven<'_>>, Trouble> {
         let wanted = match self.proof {
             Proof::Http01 => ChallengeType::Http01,
             Proof::TlsAlpn01 => ChallengeType::TlsAlpn01,
+            Proof::Dns01 => ChallengeType::Dns01,
         };
         // Fetched here, with patience: where this one knows them, the next one asks nobody.
         let mut patience = Patience::default();
@@ -183,20 +208,38 @@ impl Way<'_> {
         }
         let offered = authorization.challenge(wanted);
         let mut challenge = offered.ok_or_else(|| Trouble::bare(Kind::NoWay, self.directory).proving(self.proof))?;
-        let shown = self.present(&challenge.token, &challenge.key_authorization());
-        let shown = shown.map_err(|fault| Trouble::local(&fault, self.directory))?;
+        let shown = self.present(&challenge.token, &challenge.key_authorization()).await?;
         if challenge.status == ChallengeStatus::Pending {
             let mut patience = Patience::default();
-            while patience.with(challenge.set_ready().await).transpose().map_err(|error| self.trouble(&error))?.is_none() {}
+            loop {
+                match patience.with(challenge.set_ready().await) {
+                    None => {}
+                    Some(Ok(())) => break,
+                    Some(Err(error)) => {
+                        shown.end().await;
+                        return Err(self.trouble(&error));
+                    }
+                }
+            }
         }
         Ok(Some(shown))
     }
 
-    fn present(&self, token: &str, answer: &KeyAuthorization) -> Result<Shown, Fault> {
-        match self.proof {
-            Proof::Http01 => Ok(self.challenges.answer_token(self.host, token, answer.as_str())),
-            Proof::TlsAlpn01 => self.challenges.show_certificate(self.host, answer.digest().as_ref(), self.clock),
-        }
+    async fn present(&self, token: &str, answer: &KeyAuthorization) -> Result<Proven<'_>, Trouble> {
+        let no_way = || Trouble::bare(Kind::NoWay, self.directory).proving(self.proof);
+        let shown = match (self.proof, self.host) {
+            (Proof::Http01, HostPattern::Exact(host)) => self.challenges.answer_token(host, token, answer.as_str()),
+            (Proof::TlsAlpn01, HostPattern::Exact(host)) => {
+                let shown = self.challenges.show_certificate(host, answer.digest().as_ref(), self.clock);
+                shown.map_err(|fault| Trouble::local(&fault, self.directory))?
+            }
+            (Proof::Http01 | Proof::TlsAlpn01, HostPattern::Under(_)) => return Err(no_way()),
+            (Proof::Dns01, names) => {
+                let shown = self.zones.ok_or_else(no_way)?.show(names, &answer.dns_value()).await;
+                return shown.map(Proven::There).map_err(|fault| Trouble::record(&fault, self.directory));
+            }
+        };
+        Ok(Proven::Here { _shown: shown })
     }
 
     /// Waits until the order is no longer `as_is`.
@@ -236,7 +279,7 @@ impl Way<'_> {
 
     fn csr(&self, key: &KeyPair) -> Result<Vec<u8>, Fault> {
         let making = |fault: rcgen::Error| Fault::Making { subject: self.host.to_string(), reason: fault.to_string() };
-        let mut params = CertificateParams::new([self.host.as_str().to_owned()]).map_err(making)?;
+        let mut params = CertificateParams::new([self.host.to_string()]).map_err(making)?;
         // No common name: names longer than 64 letters have none, and nobody reads it.
         params.distinguished_name = DistinguishedName::new();
         Ok(params.serialize_request(key).map_err(making)?.der().to_vec())

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use crate::policy::host::Host;
+use crate::policy::wildcard::HostPattern;
 
 /// How far an order has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,16 +35,16 @@ impl Phase {
 
 /// How far each name's order has come; what is left of one that has ended says nothing.
 #[derive(Debug, Default)]
-pub struct Phases(Mutex<HashMap<Host, Phase>>);
+pub struct Phases(Mutex<HashMap<HostPattern, Phase>>);
 
 impl Phases {
     /// Notes that the order of `host` has come so far.
-    pub fn reached(&self, host: &Host, phase: Phase) {
+    pub fn reached(&self, host: &HostPattern, phase: Phase) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(host.clone(), phase);
     }
 
     /// How far the order of `host` has come, or had when it ended.
-    pub fn of(&self, host: &Host) -> Option<Phase> {
+    pub fn of(&self, host: &HostPattern) -> Option<Phase> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(host).copied()
     }
 }

@@ -9,8 +9,10 @@ use instant_acme::{Error, Problem};
 use crate::base::chain::Chain;
 use crate::base::units::in_words;
 use crate::fetch::fault::Fault as FetchFault;
-use crate::policy::host::Host;
+use crate::plan::dns;
+use crate::policy::wildcard::HostPattern;
 use crate::tls::acme::folder::Proof;
+use crate::tls::dns01::fault::Fault as RecordFault;
 use crate::tls::fault::Fault;
 
 /// Longest piece of an authority's words that is shown and kept.
@@ -80,6 +82,8 @@ pub enum Kind {
     Slow,
     /// It offers no way of proving that we are allowed to use.
     NoWay,
+    /// The record in DNS that proves the name could not be shown, so that the authority was not asked to look.
+    Record(String),
     /// What it issued, or our own disk, is of no use.
     Local(String),
     /// Anything else.
@@ -129,6 +133,12 @@ impl Trouble {
         Self::bare(Kind::Local(Chain(fault).to_string()), authority)
     }
 
+    /// Trouble with a record in DNS, with what the owner's program said.
+    pub fn record(fault: &RecordFault, authority: &str) -> Self {
+        let bare = Self::bare(Kind::Record(clean(&fault.to_string())), authority);
+        Self { words: fault.output().map(str::to_owned), ..bare }.proving(Proof::Dns01)
+    }
+
     /// Trouble of which nobody says more.
     pub fn bare(kind: Kind, authority: &str) -> Self {
         Self { kind, words: None, retry_after: None, authority: name(authority), proof: None }
@@ -150,6 +160,7 @@ impl Trouble {
     pub fn counts(&self) -> bool {
         match self.kind {
             Kind::Away(_) | Kind::Untrusted(_) | Kind::Internal | Kind::Nonce | Kind::Forgotten | Kind::Busy => false,
+            Kind::Record(_) => false,
             // Where it says so itself, it was asked.
             Kind::Profile { ref wanted, .. } => wanted.is_empty(),
             Kind::Connection
@@ -172,12 +183,14 @@ impl Trouble {
 
     /// Whether another way of proving the name may do what this one did not.
     pub fn may_be_the_way(&self) -> bool {
-        self.proof.is_some() && matches!(self.kind, Kind::Connection | Kind::Unauthorized | Kind::Tls | Kind::NoWay)
+        let kinds =
+            matches!(self.kind, Kind::Connection | Kind::Unauthorized | Kind::Dns | Kind::Tls | Kind::NoWay | Kind::Record(_));
+        self.proof.is_some() && kinds
     }
 
     /// The same, when an order for `host` was not taken at all.
     #[must_use]
-    pub fn ordering(self, host: &Host) -> Self {
+    pub fn ordering(self, host: &HostPattern) -> Self {
         // Authorities that know of no addresses find the request malformed.
         let kind = if host.ip().is_some() && self.kind == Kind::Other { Kind::Rejected } else { self.kind };
         Self { kind, ..self }
@@ -201,8 +214,9 @@ impl Trouble {
     }
 
     /// What happened to `host`, and what to do.
-    pub fn sentence(&self, host: &Host) -> String {
-        self.about_us().unwrap_or_else(|| self.about_name(host))
+    pub fn sentence(&self, host: &HostPattern) -> String {
+        let by_dns = || (self.proof == Some(Proof::Dns01)).then(|| self.by_dns(host)).flatten();
+        self.about_us().or_else(by_dns).unwrap_or_else(|| self.about_name(host))
     }
 
     /// Where it is about the authority, or about us as its customer.
@@ -243,11 +257,11 @@ impl Trouble {
             Kind::Connection | Kind::Unauthorized | Kind::Dns | Kind::Tls | Kind::Caa | Kind::RateLimited | Kind::Rejected => {
                 return None;
             }
-            Kind::Slow | Kind::NoWay | Kind::Local(_) | Kind::Other => return None,
+            Kind::Slow | Kind::NoWay | Kind::Record(_) | Kind::Local(_) | Kind::Other => return None,
         })
     }
 
-    fn about_name(&self, host: &Host) -> String {
+    fn about_name(&self, host: &HostPattern) -> String {
         let ca = &self.authority;
         let port = if self.proof == Some(Proof::TlsAlpn01) { 443 } else { 80 };
         let at = self.address().map(|address| format!(" at {address}")).unwrap_or_default();
@@ -285,9 +299,10 @@ impl Trouble {
             }
             Kind::Slow => format!("{ca} did not finish the order for {host} in time: the gateway tries again"),
             Kind::NoWay => format!(
-                "{ca} does not let {host} be proven over port {port}: set `acme.challenge` to \"auto\"; with that, it wants a proof \
-                 that this version cannot give"
+                "{ca} does not let {host} be proven over port {port}: set `acme.challenge` to \"auto\", and add `acme.dns` in case \
+                 it wants a proof by DNS"
             ),
+            Kind::Record(why) => format!("{host} could not be proven by DNS: {why}"),
             Kind::Local(why) => format!("the certificate for {host} could not be kept or used: {why}"),
             Kind::Contact | Kind::Terms | Kind::External | Kind::Binding | Kind::Profile { .. } | Kind::Busy => {
                 self.not_issued(host)
@@ -298,7 +313,44 @@ impl Trouble {
         }
     }
 
-    fn not_issued(&self, host: &Host) -> String {
+    /// The same of what an authority meets in DNS, where that is something else than on a port.
+    fn by_dns(&self, host: &HostPattern) -> Option<String> {
+        let (ca, name) = (&self.authority, dns::proving(&host.example()));
+        let name = match host {
+            HostPattern::Exact(_) => name,
+            HostPattern::Under(wildcard) => dns::proving(wildcard.parent()),
+        };
+        let first = match self.kind {
+            Kind::Unauthorized | Kind::Dns => format!("{ca} found another value, or none, at {name}"),
+            Kind::Connection => format!("{ca} could not ask the name servers of {name}"),
+            Kind::NoWay => return Some(format!("{ca} does not let {host} be proven by DNS: it offers other ways only")),
+            Kind::Tls
+            | Kind::Caa
+            | Kind::RateLimited
+            | Kind::Rejected
+            | Kind::Contact
+            | Kind::Terms
+            | Kind::External
+            | Kind::Binding
+            | Kind::Profile { .. }
+            | Kind::Busy
+            | Kind::Forgotten
+            | Kind::Nonce
+            | Kind::Internal
+            | Kind::Away(_)
+            | Kind::Untrusted(_)
+            | Kind::Slow
+            | Kind::Record(_)
+            | Kind::Local(_)
+            | Kind::Other => return None,
+        };
+        Some(format!(
+            "{first}, though the servers that were asked from here show it: see that all name servers of the zone answer the world, \
+             and that no older record is remembered"
+        ))
+    }
+
+    fn not_issued(&self, host: &HostPattern) -> String {
         let words = self.words.as_ref().map(|words| format!(": {words}")).unwrap_or_default();
         format!("{} did not issue a certificate for {host}{words}", self.authority)
     }
@@ -387,7 +439,7 @@ mod tests {
     }
 
     fn sentence(kind: &str, words: &str) -> String {
-        trouble(kind, words).proving(Proof::Http01).sentence(&Host::parse("paperless.example.com").expect("a host"))
+        trouble(kind, words).proving(Proof::Http01).sentence(&HostPattern::parse("paperless.example.com").expect("a host"))
     }
 
     #[test]
@@ -422,16 +474,37 @@ mod tests {
             Kind::Connection
         );
         let tls = trouble("connection", refused).proving(Proof::TlsAlpn01);
-        assert!(tls.sentence(&Host::parse("a.example").expect("a host")).contains("port 443 of a.example"));
+        assert!(tls.sentence(&HostPattern::parse("a.example").expect("a host")).contains("port 443 of a.example"));
+    }
+
+    #[test]
+    fn what_an_authority_meets_in_dns_is_told_as_that() {
+        let all = HostPattern::parse("*.example.com").expect("a wildcard");
+        let said = |kind: &str| trouble(kind, "No TXT record found").proving(Proof::Dns01).sentence(&all);
+        assert!(
+            said("unauthorized")
+                .starts_with("Let's Encrypt found another value, or none, at _acme-challenge.example.com, though")
+        );
+        assert!(said("dns").contains("at _acme-challenge.example.com"));
+        assert!(said("connection").contains("could not ask the name servers"));
+        assert!(said("caa").contains("CAA record of *.example.com"));
+        let fault = RecordFault::Zone {
+            server: "192.0.2.53".to_owned(),
+            name: "_acme-challenge.example.com".to_owned(),
+            fault: crate::dns::fault::Fault::Silent,
+        };
+        let own = Trouble::record(&fault, LETS_ENCRYPT);
+        assert!(!own.counts() && own.may_be_the_way());
+        assert!(own.sentence(&all).starts_with("*.example.com could not be proven by DNS: 192.0.2.53 does not say"));
     }
 
     #[test]
     fn what_is_said_depends_on_what_was_asked() {
-        let host = Host::parse("a.example").expect("a host");
+        let host = HostPattern::parse("a.example").expect("a host");
         assert!(trouble("unauthorized", "deactivated").sentence(&host).contains("orders from our account (deactivated)"));
         assert!(!trouble("unauthorized", "deactivated").may_be_the_way());
         assert!(trouble("malformed", "bad MAC").binding().sentence(&host).contains("`acme.eab` says (bad MAC)"));
-        let address = Host::parse("203.0.113.7").expect("a host");
+        let address = HostPattern::parse("203.0.113.7").expect("a host");
         for kind in ["malformed", "rejectedIdentifier", "unsupportedIdentifier"] {
             assert!(
                 trouble(kind, "no").ordering(&address).sentence(&address).contains("certify the address 203.0.113.7"),
@@ -459,7 +532,7 @@ mod tests {
         assert!(trouble("connection", "").counts() && trouble("caa", "").counts());
         assert!(!trouble("badNonce", "").counts() && !trouble("serverInternal", "").counts());
         let away = Trouble::of(&Error::Other(Box::new(FetchFault::TooSlow)), LETS_ENCRYPT);
-        assert!(!away.counts() && away.sentence(&Host::parse("a.example").expect("a host")).contains("it took too long"));
+        assert!(!away.counts() && away.sentence(&HostPattern::parse("a.example").expect("a host")).contains("it took too long"));
     }
 
     #[test]

@@ -499,13 +499,45 @@ async fn an_issued_certificate_takes_the_place_of_the_local_one_between_two_hand
     let names = directory.names();
     let folder = &names.ground().folder;
     folder.make().expect("made");
-    let loaded = folder.keep(&host("a.example"), &format!("{key}{chain}"), &server::provider()).expect("kept");
+    let loaded = folder.keep(&pattern("a.example"), &format!("{key}{chain}"), &server::provider()).expect("kept");
     let issued = loaded.key.cert[0].clone();
-    let lease = names.lease(&names.slot(&host("a.example"))).expect("free");
+    let lease = names.lease(&names.slot(&pattern("a.example"))).expect("free");
     lease.show(loaded);
     drop(lease);
     assert_ne!(shown(&directory).await, local);
     assert_eq!(shown(&directory).await, issued);
     // After a restart it is there from the first handshake.
     assert_eq!(shown(&ground.directory(wanted, TlsVersion::V1_2)).await, issued);
+}
+
+#[tokio::test]
+async fn every_name_under_a_wildcard_shows_the_certificate_that_was_issued_for_it() {
+    let ground = Ground::new();
+    let wanted = vec![
+        Wanted { host: pattern("*.apps.example"), source: Source::Acme },
+        Wanted { host: pattern("own.apps.example"), source: Source::Local },
+    ];
+    let directory = ground.directory(wanted, TlsVersion::V1_2);
+    assert_eq!(directory.ordered().iter().map(|slot| slot.host().to_string()).collect::<Vec<_>>(), ["*.apps.example"]);
+    let (chain, key) = ground.pair("*.apps.example");
+    let (names, name) = (directory.names(), pattern("*.apps.example"));
+    let folder = &names.ground().folder;
+    folder.make().expect("made");
+    let loaded = folder.keep(&name, &format!("{key}{chain}"), &server::provider()).expect("kept");
+    assert!(folder.certificate(&name).ends_with("acme/_.apps.example.pem"));
+    let issued = loaded.key.cert[0].clone();
+    let lease = names.lease(&names.slot(&name)).expect("free");
+    lease.show(loaded);
+    drop(lease);
+    let client = Arc::new(ground.client(TLS13));
+    let shown = async |host: &str| {
+        let (stream, _) = shake(&directory, &client, host, HERE).await.expect("a handshake");
+        stream.get_ref().1.peer_certificates().expect("a chain")[0].clone().into_owned()
+    };
+    assert_eq!((shown("one.apps.example").await, shown("two.apps.example").await), (issued.clone(), issued.clone()));
+    // A host of its own has a certificate of its own, and neither the name behind the star nor one further down is meant.
+    assert_ne!(shown("own.apps.example").await, issued);
+    for other in ["apps.example", "a.b.apps.example"] {
+        assert!(shake(&directory, &client, other, HERE).await.is_err(), "{other}");
+    }
 }

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use super::*;
 use crate::base::clock::Clock;
+use crate::policy::wildcard::HostPattern;
 use crate::tls::acme::folder::Folder;
 use crate::tls::server;
 
@@ -76,7 +77,7 @@ fn one_that_ends_later_is_kept_unless_forced() {
     let dir = tempfile::tempdir().expect("a directory");
     let clock = Clock::manual(Timestamp::from_secs(NOW));
     let names = Arc::new(Names::new(Folder::within(dir.path()), server::provider(), clock));
-    let (host, ours) = (Host::parse("a.example").expect("a host"), authority("Ours"));
+    let (host, ours) = (HostPattern::parse("a.example").expect("a host"), authority("Ours"));
     let slot = names.slot(&host);
     let usable = |days: i64| {
         let (chain, key) = issued(&ours, &["a.example"], (-1, days));
