@@ -24,6 +24,7 @@ use crate::model::method::Methods;
 use crate::model::mode::Mode;
 use crate::model::profile::{BadGroupName, DisplayName, Email, GroupName, MOST_GROUPS};
 use crate::model::session::Session;
+use crate::model::strength::Strength;
 use crate::model::user::{BadUserName, User, UserName};
 use crate::observe::metrics::{Ending, Metrics};
 use crate::plan::owner::Account;
@@ -254,7 +255,8 @@ impl Desk {
     async fn set_terms(&self, name: &UserName, wish: &TermsWish, change: Change) -> Result<(), Answer> {
         let user = self.find(name.as_str()).await?;
         let profile = self.store.profile(user.id).await.map_err(|fault| failed(&fault))?.ok_or_else(|| no_such_user(name))?;
-        if let Some(told) = terms::shuts_out(&profile.terms, &change, self.enrolment.get().methods) {
+        let here = self.enrolment.get();
+        if let Some(told) = terms::shuts_out(&profile.terms, &change, (here.mode, here.methods)) {
             return Err(refuse(RefusedKind::Unfit, told));
         }
         let store = self.store.telling(Entry::new(Deed::UserChanged, Actor::Owner).detailed(terms::in_words(wish)));
@@ -387,8 +389,9 @@ fn line(overview: UserOverview) -> UserLine {
 
 /// An account and what it has to sign in with, as a plan is held against it.
 pub fn account(means: Means) -> Account {
-    let Means { name, password, authenticators, passkeys } = means;
-    Account { name: name.to_string(), password, authenticators, passkeys }
+    let Means { name, password, authenticators, passkeys, terms } = means;
+    let ways = Some(terms.methods.at_least(terms.demanded.unwrap_or(Strength::Password)).to_string());
+    Account { name: name.to_string(), password, authenticators, passkeys, ways }
 }
 
 /// What is to become of the details; an empty text takes one away.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::model::method::{Method, Methods};
+use crate::model::mode::Mode;
 use crate::model::strength::Strength;
 use crate::model::terms::Terms;
 use crate::store::people::Edit;
@@ -80,8 +81,14 @@ fn edit<T>(text: Option<&str>, parse: impl FnOnce(&str) -> Result<T, String>) ->
     }
 }
 
-/// Why nobody could sign in under these terms where `everywhere` is all that counts; `None` if that can be done.
-pub fn shuts_out(current: &Terms, change: &Change, everywhere: Methods) -> Option<String> {
+/// Why nobody could sign in under these terms where `everywhere` is all that counts; `None` if that can be done. Where one owner signs in,
+/// ways are not told apart.
+pub fn shuts_out(current: &Terms, change: &Change, (mode, everywhere): (Mode, Methods)) -> Option<String> {
+    if mode.is_single_owner() {
+        let told = "`--methods` tells ways with passwords apart, and with `auth.mode = \"single_owner\"` there are none; \
+                    `--require passkey` admits nothing but a passkey; nothing was changed";
+        return matches!(change.methods, Edit::Set(_)).then(|| told.to_owned());
+    }
     let methods = match change.methods {
         Edit::Keep => current.methods,
         Edit::Clear => Methods::ALL,
@@ -136,11 +143,17 @@ mod tests {
         let codes = Methods::of([Method::PasswordTotp]);
         let read = |methods: &str, require: &str| read(&wish(methods, require, "")).expect("terms");
         let free = Terms::default();
-        assert!(shuts_out(&free, &read("passkey", ""), codes).is_some());
-        assert!(shuts_out(&free, &read("", "passkey"), codes).is_some());
-        assert!(shuts_out(&Terms { methods: codes, ..free }, &read("", "passkey"), Methods::ALL).is_some());
+        assert!(shuts_out(&free, &read("passkey", ""), (Mode::People, codes)).is_some());
+        assert!(shuts_out(&free, &read("", "passkey"), (Mode::People, codes)).is_some());
+        assert!(shuts_out(&Terms { methods: codes, ..free }, &read("", "passkey"), (Mode::People, Methods::ALL)).is_some());
         for (methods, require) in [("passkey,password+totp", "2fa"), ("inherit", ""), ("", "inherit")] {
-            assert_eq!(shuts_out(&free, &read(methods, require), codes), None, "{methods} {require}");
+            assert_eq!(shuts_out(&free, &read(methods, require), (Mode::People, codes)), None, "{methods} {require}");
         }
+        let alone = |current: &Terms, methods: &str, require: &str| {
+            shuts_out(current, &read(methods, require), (Mode::SingleOwner, Methods::ALL)).is_some()
+        };
+        assert!(alone(&free, "password", "") && alone(&free, "passkey", "passkey"));
+        let kept = Terms { methods: codes, ..free };
+        assert!(!alone(&kept, "", "passkey") && !alone(&kept, "inherit", ""), "what was set down for another mode says nothing");
     }
 }

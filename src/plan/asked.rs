@@ -37,7 +37,7 @@ pub fn of_app(document: &Document, table: &AppTable, complaints: &mut Vec<Compla
     let people = table.allow.as_ref().map(|allow| people(allow, "app.allow", complaints)).unwrap_or_default();
     let methods = methods::of_app(document, table, complaints);
     let strength = placed::value(require).unwrap_or_else(|| owner::require(mode));
-    Requirement { strength, methods, max_age, people }
+    Requirement { strength, methods, passwords: !mode.is_single_owner(), max_age, people }
 }
 
 /// What a rule asks for: what it does not say is as in its app.
@@ -45,6 +45,7 @@ pub fn of_rule(table: &RuleTable, app: &Requirement, complaints: &mut Vec<Compla
     Requirement {
         strength: placed::value(table.require.as_ref()).unwrap_or(app.strength),
         methods: app.methods,
+        passwords: app.passwords,
         max_age: match &table.max_age {
             Some(written) => max_age(written, "app.rule.max_age", complaints),
             None => app.max_age,

@@ -6,6 +6,7 @@ use crate::config::complaint::{Code, Complaint};
 use crate::config::document::Document;
 use crate::config::placed;
 use crate::config::placed::Place;
+use crate::model::method::Methods;
 use crate::model::mode::Mode;
 use crate::model::session::Session;
 use crate::model::strength::Strength;
@@ -27,6 +28,9 @@ pub struct Account {
     pub authenticators: u64,
     /// How many passkeys.
     pub passkeys: u64,
+    /// The ways that the owner left it, as [`Methods`] writes them; not known of a program that does not tell.
+    #[serde(default)]
+    pub ways: Option<String>,
 }
 
 /// What apps ask for unless something says otherwise: all that the one who signs in there can be counted on to have.
@@ -131,9 +135,25 @@ pub fn held_against(plan: &Plan, accounts: &[Account]) -> Vec<Complaint> {
         }
         (Mode::People, _) => {
             let stuck = accounts.iter().filter(|account| !account.password && account.authenticators > 0);
-            stuck.take(MOST_NAMES).map(|account| barred(account, "no password, without which its codes open nothing")).collect()
+            let stuck =
+                stuck.take(MOST_NAMES).map(|account| barred(account, "no password, without which its codes open nothing"));
+            stuck.chain(shut_out(accounts, plan.auth.methods)).collect()
         }
     }
+}
+
+/// Of whom the owner set down, before this configuration, that only such ways count as it leaves out.
+fn shut_out(accounts: &[Account], everywhere: Methods) -> impl Iterator<Item = Complaint> {
+    let left = |account: &Account| account.ways.as_deref().map(|ways| Methods::parse(ways).unwrap_or(Methods::NONE));
+    let shut = accounts.iter().filter(move |account| left(account).is_some_and(|ways| ways.and(everywhere).is_empty()));
+    shut.take(MOST_NAMES).map(move |account| {
+        let (name, ways) = (&account.name, account.ways.as_deref().unwrap_or_default());
+        let complaint =
+            Complaint::without_place(Code::W0612, format!("nothing opens to {name}: no way that counts for them counts here"));
+        let complaint = complaint.note(format!("for {name} there is {ways}; all that counts anywhere is {everywhere}"));
+        let back = format!("`doorward user set {name} --methods inherit --require inherit` takes back what was set down");
+        complaint.help(format!("{back}; or add a way to `auth.methods`")).key("auth.methods")
+    })
 }
 
 fn several(accounts: &[Account]) -> Complaint {
@@ -166,7 +186,7 @@ mod tests {
     }
 
     fn account(name: &str, password: bool, authenticators: u64, passkeys: u64) -> Account {
-        Account { name: name.to_owned(), password, authenticators, passkeys }
+        Account { name: name.to_owned(), password, authenticators, passkeys, ways: None }
     }
 
     fn codes(text: &str, accounts: &[Account]) -> Vec<Code> {
@@ -193,5 +213,19 @@ mod tests {
         assert_eq!(codes(alone, &[account("a", true, 0, 0)]), [Code::W0514]);
         assert_eq!(codes("", &[with, without]), [Code::W0514]);
         assert!(codes("", &[account("a", false, 0, 1), account("new", false, 0, 0)]).is_empty());
+    }
+
+    /// The attack (on ourselves): a list that is cut down later leaves somebody nothing that counts, and nobody hears of it.
+    #[test]
+    fn whoever_has_no_way_left_is_told_of() {
+        let with = |ways: &str| [Account { ways: Some(ways.to_owned()), ..account("a", true, 1, 1) }];
+        let cut = "[auth]\nmethods = [\"password+totp\"]";
+        assert_eq!(codes(cut, &with("passkey")), [Code::W0612]);
+        assert_eq!(codes(cut, &with("")), [Code::W0612]);
+        let told = held_against(&compiled(cut).plan, &with("passkey")).remove(0);
+        assert!(told.message.contains("nothing opens to a"), "{told:?}");
+        for (text, ways) in [(cut, "password+totp, passkey"), ("", "passkey"), ("[auth]\nmode = \"single_owner\"", "password")] {
+            assert!(codes(text, &with(ways)).is_empty(), "{text} {ways}");
+        }
     }
 }

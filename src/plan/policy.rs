@@ -87,7 +87,7 @@ pub struct TotpConfiguration {
 impl AuthPolicy {
     /// What is asked of whoever wants nothing in particular.
     pub fn needs(&self) -> Needs {
-        Needs { methods: self.methods, ..Needs::of(self.require) }
+        Needs { methods: self.methods, passwords: !self.mode.is_single_owner(), ..Needs::of(self.require) }
     }
 
     /// Every name under which authenticator apps may show us, each once.

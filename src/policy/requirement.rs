@@ -19,6 +19,8 @@ pub struct Requirement {
     pub strength: Strength,
     /// By which ways it may be proven.
     pub methods: Methods,
+    /// Whether passwords are asked for. Where they are not, ways are not told apart, whatever was set down of them for a person.
+    pub passwords: bool,
     /// How long ago that may be; `None` for as long as the session lasts.
     pub max_age: Option<Duration>,
     /// Whom it lets in.
@@ -32,6 +34,8 @@ pub struct Needs {
     pub strength: Strength,
     /// By which ways.
     pub methods: Methods,
+    /// Whether passwords are asked for, and ways told apart.
+    pub passwords: bool,
     /// How long ago that may be.
     pub max_age: Option<Duration>,
 }
@@ -48,19 +52,19 @@ pub enum Lack {
 impl Requirement {
     /// A session of that strength, whoever's it is and however old.
     pub const fn of(strength: Strength) -> Self {
-        Self { strength, methods: Methods::ALL, max_age: None, people: People::Everybody }
+        Self { strength, methods: Methods::ALL, passwords: true, max_age: None, people: People::Everybody }
     }
 
     /// Both requirements together: what two readings of one path ask for must all be met.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
-        let Needs { strength, methods, max_age } = self.needs().and(other.needs());
-        Self { strength, methods, max_age, people: self.people.and(&other.people) }
+        let Needs { strength, methods, passwords, max_age } = self.needs().and(other.needs());
+        Self { strength, methods, passwords, max_age, people: self.people.and(&other.people) }
     }
 
     /// What it needs proven.
     pub fn needs(&self) -> Needs {
-        Needs { strength: self.strength, methods: self.methods, max_age: self.max_age }
+        Needs { strength: self.strength, methods: self.methods, passwords: self.passwords, max_age: self.max_age }
     }
 }
 
@@ -74,7 +78,7 @@ impl Default for Requirement {
 impl Needs {
     /// A session of that strength, however old.
     pub const fn of(strength: Strength) -> Self {
-        Self { strength, methods: Methods::ALL, max_age: None }
+        Self { strength, methods: Methods::ALL, passwords: true, max_age: None }
     }
 
     /// Both together.
@@ -84,14 +88,16 @@ impl Needs {
             (Some(one), Some(two)) => Some(one.min(two)),
             (one, two) => one.or(two),
         };
-        Self { strength: self.strength.max(other.strength), methods: self.methods.and(other.methods), max_age }
+        let (strength, methods) = (self.strength.max(other.strength), self.methods.and(other.methods));
+        Self { strength, methods, passwords: self.passwords && other.passwords, max_age }
     }
 
     /// The same of somebody for whom the owner set down `terms`: never less.
     #[must_use]
     pub fn of_person(self, terms: &Terms) -> Self {
         let strength = terms.demanded.map_or(self.strength, |demanded| self.strength.max(demanded));
-        Self { strength, methods: self.methods.and(terms.methods), ..self }
+        let methods = if self.passwords { self.methods.and(terms.methods) } else { self.methods };
+        Self { strength, methods, ..self }
     }
 
     /// The ways that would do. If there is none, nobody can prove enough.
@@ -107,13 +113,13 @@ impl Needs {
     /// The same without what was set down for the person: for the pages on which they add what that asks for.
     pub fn lack_of_proof(self, session: &Session, now: Timestamp) -> Option<Lack> {
         // How a session from before proofs were noted was proven is not known, which matters only where it makes a difference.
-        let counts = || self.methods == Methods::ALL || !session.proven().and(self.ways()).is_empty();
-        if session.strength < self.strength || !counts() {
+        let ways = if self.methods == Methods::ALL { self.ways() } else { self.ways().and(session.proven()) };
+        if session.strength < self.strength || ways.is_empty() {
             return Some(Lack::Strength);
         }
         let max_age = self.max_age?;
         let fresh = |at: Timestamp| at <= now.plus(AHEAD) && now < at.plus(max_age);
-        if self.ways().iter().filter_map(|way| at(way, session)).any(fresh) { None } else { Some(Lack::Freshness) }
+        if ways.iter().filter_map(|way| at(way, session)).any(fresh) { None } else { Some(Lack::Freshness) }
     }
 }
 
@@ -195,6 +201,18 @@ mod tests {
         let never = session(Strength::TwoFactor, Proofs::default());
         assert_eq!(needs(Strength::TwoFactor).lack(&never, at(0)), Some(Lack::Freshness));
         assert_eq!(Needs::of(Strength::TwoFactor).lack(&never, at(99_999)), None);
+    }
+
+    /// The attack: a code, which a session begun with a passkey never stood on, is to make it fresh where ways are told apart.
+    #[test]
+    fn what_a_session_never_proved_makes_it_no_fresher() {
+        let ways = Methods::of([Method::PasswordTotp, Method::Passkey]);
+        let needs = Needs { methods: ways, max_age: Some(MINUTE), ..Needs::of(Strength::TwoFactor) };
+        let begun = Proofs { passkey: Some(at(0)), code: Some(at(50)), password: None };
+        assert_eq!(needs.lack(&session(Strength::Passkey, begun), at(59)), None);
+        assert_eq!(needs.lack(&session(Strength::Passkey, begun), at(60)), Some(Lack::Freshness));
+        let both = session(Strength::Passkey, Proofs { password: Some(at(0)), ..begun });
+        assert_eq!(needs.lack(&both, at(60)), None);
     }
 
     /// The attack: a proof given while the clock ran ahead is to count for years once it is right again.

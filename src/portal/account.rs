@@ -19,12 +19,12 @@ use crate::auth::form::FormToken;
 use crate::auth::token::Token;
 use crate::model::session::Session;
 use crate::plan::whole::Plan;
-use crate::portal::account::factors::Held;
 use crate::portal::call::Call;
 use crate::portal::fresh;
 use crate::portal::guard;
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
+use crate::store::keep::Holding;
 use crate::store::own_account::Changer;
 use crate::web::asset;
 use crate::web::form::Form;
@@ -104,12 +104,12 @@ async fn overview(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Respo
         Err(way) => return Ok(*way),
     };
     let facts = fresh::facts(portal, session).await?;
-    let held = Held::of(&facts);
+    let held = Holding::from(&facts);
     let (standing, warning) = match held.second_factors() {
         _ if plan.auth.mode.is_single_owner() => owners_standing(held, facts.recovery_left),
         0 => (security::NO_FACTOR.to_owned(), None),
-        1 if facts.recovery_left == 0 => (security::two_factor_on(&held.in_words()), Some(security::ONE_FACTOR)),
-        _ => (security::two_factor_on(&held.in_words()), None),
+        1 if facts.recovery_left == 0 => (security::two_factor_on(&in_words(held)), Some(security::ONE_FACTOR)),
+        _ => (security::two_factor_on(&in_words(held)), None),
     };
     // In the order of their importance.
     let mut sections = vec![
@@ -135,12 +135,17 @@ async fn overview(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Result<Respo
     Ok(page::render(StatusCode::OK, &page))
 }
 
+/// How many factors there are: "1 authenticator app, 2 passkeys or security keys".
+fn in_words(held: Holding) -> String {
+    security::factors(held.authenticators, held.keys)
+}
+
 /// How an account is protected that nothing but its factors opens, and what is amiss with that.
-fn owners_standing(held: Held, recovery_left: usize) -> (String, Option<&'static str>) {
+fn owners_standing(held: Holding, recovery_left: usize) -> (String, Option<&'static str>) {
     match held.second_factors() {
         0 => (owner::NO_FACTOR.to_owned(), None),
         count => {
-            let standing = format!("{}: {}.", owner::SIGN_IN_WITH, held.in_words());
+            let standing = format!("{}: {}.", owner::SIGN_IN_WITH, in_words(held));
             (standing, (count == 1 && recovery_left == 0).then_some(owner::ONE_FACTOR))
         }
     }

@@ -110,7 +110,7 @@ enum Tried {
 /// What a page asks for that is to prove a factor anew: one that was proven this very minute will do.
 pub fn anew(session: &Session, methods: Methods) -> Needs {
     let strength = session.strength.min(methods.strongest().unwrap_or(session.strength));
-    Needs { strength, methods, max_age: Some(SHORTEST_MAX_AGE) }
+    Needs { methods, max_age: Some(SHORTEST_MAX_AGE), ..Needs::of(strength) }
 }
 
 /// Whether all that would do is a passkey by itself: whoever is signed in is asked for it here, and goes on with the same session.
@@ -199,8 +199,10 @@ impl Asked<'_> {
         }
     }
 
+    /// Not where a passkey by itself is asked for, nor in its place where one began the session: a code can be phished, a passkey cannot.
     fn takes_code(&self) -> bool {
-        let counts = self.needs.strength <= Strength::TwoFactor && self.needs.methods.contains(ProofMethod::PasswordTotp);
+        let firmest = self.needs.strength.max(self.session.strength);
+        let counts = firmest <= Strength::TwoFactor && self.needs.methods.contains(ProofMethod::PasswordTotp);
         counts && !self.rises && !self.facts.totps.is_empty()
     }
 
@@ -273,11 +275,11 @@ async fn standing<'a>(
         Standing::Elsewhere(Box::new(call.redirect(&sign_in_path(&go, why))))
     };
     let Some(session) = call.session() else { return Ok(to_sign_in(journey.as_ref())) };
-    let needs = match &journey {
-        Some(journey) if journey.is_kept() => call.needs_of(plan, Some(journey), session),
-        // Whoever comes by themselves wants to prove something.
-        Some(_) | None => anew(session, ways::allowed(plan, &session.profile.terms)),
-    };
+    let wanted = call.needs_of(plan, journey.as_ref(), session);
+    let is_kept = journey.as_ref().is_some_and(Journey::is_kept);
+    let lacks = wanted.lack_of_proof(session, call.now).is_some();
+    // Whoever comes by themselves wants to prove something: what is lacking where they go on to from here, else anything anew.
+    let needs = if is_kept || lacks { wanted } else { anew(session, ways::allowed(plan, &session.profile.terms)) };
     let needs = owner_sign_in::reachable(plan, session, needs);
     let rises = match needs.lack_of_proof(session, call.now) {
         None => return Ok(Standing::Elsewhere(Box::new(arrival::leave(portal, call, journey.as_ref())))),

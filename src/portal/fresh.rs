@@ -9,7 +9,7 @@ use crate::model::session::Session;
 use crate::model::strength::Strength;
 use crate::plan::whole::Plan;
 use crate::policy::requirement::{Lack, Needs};
-use crate::portal::account::factors::{self, Held};
+use crate::portal::account::factors;
 use crate::portal::call::Call;
 use crate::portal::confirm;
 use crate::portal::enrol;
@@ -20,6 +20,7 @@ use crate::portal::stop::Stop;
 use crate::portal::ways;
 use crate::portal::why::sign_in_path;
 use crate::store::credentials::SignInFacts;
+use crate::store::keep::Holding;
 use crate::web::refusal::Refusal;
 use crate::web::return_to::Destination;
 use crate::web::text;
@@ -118,7 +119,7 @@ pub async fn enrolling<'a>(
 fn must_not_add(plan: &Plan, proven: &Proven<'_>) -> bool {
     // Where there is one owner, one factor is all that is asked for: whoever proved it may add others.
     let people = !plan.auth.mode.is_single_owner();
-    let has_none = Held::of(&proven.facts).second_factors() == 0 && proven.session.strength == Strength::Password;
+    let has_none = Holding::from(&proven.facts).second_factors() == 0 && proven.session.strength == Strength::Password;
     people && has_none && factors::may_have_none(plan, proven.session).is_err()
 }
 
@@ -139,14 +140,14 @@ pub async fn facts(portal: &Portal, session: &Session) -> Result<SignInFacts, St
 /// What has to be proven, and how lately, for somebody to change something.
 pub fn needs(portal: &Portal, plan: &Plan, session: &Session, facts: &SignInFacts) -> Needs {
     // Where there is one owner, a factor is what signs in by itself: the one that did is asked for again.
-    let second = !plan.auth.mode.is_single_owner() && Held::of(facts).second_factors() > 0;
+    let second = !plan.auth.mode.is_single_owner() && Holding::from(facts).second_factors() > 0;
     let firmest = if second { Strength::TwoFactor } else { Strength::Password };
     let allowed = ways::allowed(plan, &facts.terms);
     // Whoever has nothing that counts proves what there is; and never a password alone where there is more.
     let counts = !allowed.and(ways::held(portal, plan, facts)).at_least(firmest).is_empty();
     let methods = if counts { allowed } else { Methods::ALL };
     let strength = session.strength.max(firmest).min(methods.strongest().unwrap_or(Strength::Passkey));
-    Needs { strength, methods, max_age: Some(plan.session.sudo_timeout) }
+    Needs { methods, max_age: Some(plan.session.sudo_timeout), ..Needs::of(strength) }
 }
 
 /// The name of a journey back to `page`, one of ours, that asks for `needs`.

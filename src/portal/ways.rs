@@ -10,6 +10,7 @@ use crate::policy::requirement::Needs;
 use crate::portal::passkey;
 use crate::portal::service::Portal;
 use crate::store::credentials::SignInFacts;
+use crate::store::keep::Holding;
 
 /// What may be asked for in the second step.
 #[derive(Clone, Debug)]
@@ -27,19 +28,21 @@ pub struct Step {
 
 /// The ways that count for somebody anywhere in this installation.
 pub fn allowed(plan: &Plan, terms: &Terms) -> Methods {
-    plan.auth.methods.and(terms.methods)
+    plan.auth.needs().of_person(terms).methods
 }
 
-/// The ways that somebody can take with what they have. A recovery code stands in for one from an app.
+/// The ways that somebody can take with what they have. A recovery code stands in for one from an app. Where one owner signs in, nobody
+/// is asked for a password, and any one factor opens what one opens elsewhere.
 pub fn held(portal: &Portal, plan: &Plan, facts: &SignInFacts) -> Methods {
-    let password = facts.password.is_some();
-    let keys = if passkey::site(portal, plan).is_some() { facts.passkeys.as_slice() } else { &[] };
-    Methods::of(Method::ALL.into_iter().filter(|method| match method {
-        Method::Password => password,
-        Method::PasswordTotp => password && (!facts.totps.is_empty() || facts.recovery_left > 0),
-        Method::PasswordPasskey => password && !keys.is_empty(),
-        Method::Passkey => keys.iter().any(|key| key.verifies),
-    }))
+    let alone = plan.auth.mode.is_single_owner();
+    let mut has = Holding::from(facts);
+    has.authenticators += u64::from(facts.recovery_left > 0);
+    if passkey::site(portal, plan).is_none() {
+        has = Holding { keys: 0, verifying: 0, ..has };
+    }
+    let one = (alone && has.second_factors() > 0).then_some(Method::Password);
+    let has = Holding { password: has.password && !alone, ..has };
+    Methods::of(has.ways().iter().chain(one))
 }
 
 /// What the pages of somebody's own account ask of them: what their owner demands everywhere.

@@ -12,6 +12,7 @@ use crate::model::user::UserId;
 use crate::store::credentials;
 use crate::store::database::{Database, Record};
 use crate::store::fault::Fault;
+use crate::store::keep::{Holding, Keep};
 use crate::store::open::Store;
 use crate::store::own_account::{After, Before, Changed, Changer, Refused};
 use crate::store::recovery;
@@ -80,20 +81,21 @@ impl Store {
         .await
     }
 
-    /// Takes an authenticator away, and ends the user's other sessions. Without `may_be_last` one second factor stays.
+    /// Takes an authenticator away, unless it is needed for what `keep` says, and ends the user's other sessions.
     ///
     /// # Errors
     /// Any [`Fault`]; nothing has changed then.
-    pub async fn remove_authenticator(&self, changer: Changer, id: TotpId, may_be_last: bool) -> Result<Changed, Fault> {
+    pub async fn remove_authenticator(&self, changer: Changer, id: TotpId, keep: Keep) -> Result<Changed, Fault> {
         self.change(changer, move |database, before| {
             if !is_of(database, before.user, id)? {
                 return Ok(Err(Refused::Gone));
             }
-            let left = second_factors(database, before.user)?.saturating_sub(1);
-            if left == 0 && !may_be_last {
+            let held = Holding::of(database, before.user)?;
+            if keep.forbids(held, held.without_authenticator()) {
                 return Ok(Err(Refused::LastFactor));
             }
             database.execute("DELETE FROM totp WHERE id = ?1", params![id.as_str()])?;
+            let left = second_factors(database, before.user)?;
             if left == 0 {
                 // Codes stand in for a factor: without one they would be asked for at each sign-in, until there are none.
                 recovery::forget(database, before.user)?;
@@ -189,7 +191,7 @@ mod tests {
         assert!(kit.store.stage_recovery(alice.id, set, vec![password("a"), password("b")]).await.unwrap());
         assert!(kit.store.put_recovery_in_force(alice.id, set).await.unwrap());
         let session = kit.store.open_session(kit.session(alice.id)).await.unwrap().unwrap();
-        kit.store.remove_authenticator(by(&session), totp.id, true).await.unwrap().unwrap();
+        kit.store.remove_authenticator(by(&session), totp.id, Keep::default()).await.unwrap().unwrap();
         assert_eq!((kit.count("totp"), kit.count("recovery_set"), kit.count("recovery_code")), (0, 0, 0));
         let facts = kit.store.sign_in_facts_of(alice.id).await.unwrap().unwrap();
         assert_eq!((facts.totps.len(), facts.recovery_left), (0, 0));
@@ -232,11 +234,11 @@ mod tests {
         let session = signed_in(&kit, mallory.id).await;
         let add = |changer, instead| kit.store.add_authenticator(changer, (kit.totp(), "x".into()), instead);
         assert_eq!(add(by(&session), Some(hers.id)).await.unwrap().err(), Some(Refused::Gone));
-        let removed = kit.store.remove_authenticator(by(&session), hers.id, true).await.unwrap();
+        let removed = kit.store.remove_authenticator(by(&session), hers.id, Keep::default()).await.unwrap();
         assert_eq!(removed.err(), Some(Refused::Gone));
         let renamed = kit.store.rename_authenticator(mallory.id, hers.id, "x".into()).await.unwrap();
         assert_eq!(renamed, Some(Refused::Gone));
-        let kept = kit.store.remove_authenticator(by(&session), his.id, false).await.unwrap();
+        let kept = kit.store.remove_authenticator(by(&session), his.id, Keep { last: true, ..Keep::default() }).await.unwrap();
         assert_eq!(kept.err(), Some(Refused::LastFactor));
         let (ended, added) = tokio::join!(kit.store.end_session(session.id), add(by(&session), None));
         assert!(ended.unwrap());

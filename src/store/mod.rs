@@ -15,6 +15,7 @@ pub mod database;
 pub mod devices;
 pub mod fault;
 pub mod flood;
+pub mod keep;
 pub mod key_file;
 #[cfg(test)]
 pub mod kit;

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::model::terms::Terms;
 use crate::model::user::UserName;
 use crate::store::credentials::{self, SignInFacts};
 use crate::store::database::Database;
 use crate::store::fault::Fault;
 use crate::store::open::Store;
+use crate::store::terms;
 use crate::store::users;
 
 /// Whose installation it is, where it is one person's.
@@ -31,6 +33,8 @@ pub struct Means {
     pub authenticators: u64,
     /// How many passkeys that were not set aside.
     pub passkeys: u64,
+    /// What the owner set down for it.
+    pub terms: Terms,
 }
 
 impl Owner {
@@ -69,11 +73,13 @@ impl Store {
     pub async fn means(&self) -> Result<Vec<Means>, Fault> {
         self.ask(|database: &Database| {
             let select = "SELECT name, password IS NOT NULL, (SELECT count(*) FROM totp WHERE totp.account_id = account.id),
-                                 (SELECT count(*) FROM passkey WHERE passkey.account_id = account.id AND set_aside_at IS NULL)
+                                 (SELECT count(*) FROM passkey WHERE passkey.account_id = account.id AND set_aside_at IS NULL),
+                                 methods, demanded, self_service
                           FROM account WHERE disabled = 0 ORDER BY name";
             database.all(select, [], |row| {
                 let name = users::name(row, 0)?;
-                Ok(Means { name, password: row.flag(1)?, authenticators: row.count(2)?, passkeys: row.count(3)? })
+                let terms = terms::read(row, 4)?;
+                Ok(Means { name, password: row.flag(1)?, authenticators: row.count(2)?, passkeys: row.count(3)?, terms })
             })
         })
         .await

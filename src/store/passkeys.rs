@@ -19,6 +19,7 @@ use crate::store::attempts;
 use crate::store::authenticators::second_factors;
 use crate::store::database::{Database, Record};
 use crate::store::fault::Fault;
+use crate::store::keep::{Holding, Keep};
 use crate::store::links::NewPasskey;
 use crate::store::live::Which;
 use crate::store::open::{Keys, Store};
@@ -97,18 +98,19 @@ impl Store {
         Ok(changed)
     }
 
-    /// Removes a key of the one who is signed in by `changer`, unless they then could not meet `needs`, or could not sign in at
+    /// Removes a key of the one who is signed in by `changer`, unless it is needed for what `keep` says, or to sign in at
     /// all. As [`Store::add_passkey`] otherwise.
     ///
     /// # Errors
     /// Any [`Fault`]; nothing has changed then.
-    pub async fn remove_passkey(&self, changer: Changer, id: PasskeyId, needs: Strength) -> Result<Changed, Fault> {
+    pub async fn remove_passkey(&self, changer: Changer, id: PasskeyId, keep: Keep) -> Result<Changed, Fault> {
         let keys = Arc::clone(&self.keys);
         let work = move |database: &Database, before: Before| {
             let (mut leaving, staying): (Vec<_>, Vec<_>) =
                 all_of(database, &keys, before.user)?.into_iter().partition(|passkey| passkey.id == id);
             let Some(leaving) = leaving.pop() else { return Ok(Err(Refused::Gone)) };
-            if is_needed(database, &leaving, &staying, needs)? {
+            let held = Holding::of(database, before.user)?;
+            if leaving.set_aside.is_none() && keep.forbids(held, held.without_key(leaving.verifies)) {
                 return Ok(Err(Refused::LastFactor));
             }
             database.execute("DELETE FROM passkey WHERE id = ?1", params![id.as_str()])?;
@@ -244,22 +246,6 @@ pub(super) fn unfit(database: &Database, user: Option<UserId>, made: &Made, site
     }
     let fixed = read_site(database)?.id;
     Ok(fixed.is_some_and(|fixed| *fixed != *site).then_some(Refused::OtherSite))
-}
-
-fn is_needed(database: &Database, leaving: &Passkey, staying: &[Passkey], needs: Strength) -> Result<bool, Fault> {
-    if leaving.set_aside.is_some() {
-        return Ok(false);
-    }
-    let works = |passkey: &&Passkey| passkey.set_aside.is_none();
-    if needs == Strength::Passkey && leaving.verifies && !staying.iter().filter(works).any(|passkey| passkey.verifies) {
-        return Ok(true);
-    }
-    let select = "SELECT password IS NOT NULL, (SELECT count(*) FROM totp WHERE account_id = account.id)
-                  FROM account WHERE id = ?1";
-    let read = |row: &Record<'_>| Ok((row.flag(0)?, row.count(1)?));
-    let (has_password, totps) = database.one(select, params![leaving.user.as_str()], read)?.unwrap_or((false, 0));
-    let is_last = totps == 0 && staying.iter().filter(works).count() == 0;
-    Ok(is_last && (needs >= Strength::TwoFactor || !has_password))
 }
 
 /// Without one, a code is not the second factor to anything.

@@ -38,7 +38,7 @@ pub fn two_factor_on(what: &str) -> String {
 }
 
 /// So many authenticators.
-pub fn authenticators(count: usize) -> String {
+pub fn authenticators(count: u64) -> String {
     match count {
         1 => "1 authenticator app".to_owned(),
         count => format!("{count} authenticator apps"),
@@ -46,7 +46,7 @@ pub fn authenticators(count: usize) -> String {
 }
 
 /// So many authenticators and passkeys.
-pub fn factors(apps: usize, keys: usize) -> String {
+pub fn factors(apps: u64, keys: u64) -> String {
     let keys = match keys {
         0 => return authenticators(apps),
         1 => "1 passkey or security key".to_owned(),
@@ -62,6 +62,11 @@ pub const LAST_FACTOR: &str =
 /// The last second factor stays because of an app.
 pub fn last_factor_for(app: &str) -> String {
     format!("This is your only second factor, and {app} asks you for one. Add another first, then remove this one.")
+}
+
+/// Something stays because nothing else that somebody has would do.
+pub fn last_that_counts(name: &str) -> String {
+    format!("Of what you have, only this counts for {name}. Add another that does first, then remove this one.")
 }
 
 // Sessions
@@ -166,7 +171,7 @@ pub const BAD_NAME: &str = "Use a name of 1 to 64 characters.";
 pub const NAME_TAKEN: &str = "You call another one so already. Choose another name.";
 
 /// As the overview shows it.
-pub fn authenticators_status(count: usize) -> String {
+pub fn authenticators_status(count: u64) -> String {
     match count {
         0 => "None yet.".to_owned(),
         count => format!("{} on.", authenticators(count)),

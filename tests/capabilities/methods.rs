@@ -403,6 +403,101 @@ async fn what_is_demanded_of_a_person_is_asked_for_even_where_an_app_asks_for_le
     assert_eq!(alice.get("/x").await.status, StatusCode::OK);
 }
 
+/// A page of the account that a key may have to be proven for.
+async fn opened(visitor: &mut Visitor, path: &str, key: &Key) -> Answer {
+    let answer = visitor.get(path).await;
+    let (at, page) = followed(visitor, answer).await;
+    if at.starts_with(CONFIRM) {
+        prove(visitor, &page.text(), CONFIRM, key).await;
+        return visitor.get(path).await;
+    }
+    page
+}
+
+/// The attack: the only key that counts is taken away while an authenticator stays, so that from then on a phished code opens the account
+/// and makes another key.
+#[tokio::test]
+async fn the_last_of_what_counts_is_not_taken_away() {
+    let app = App::start().await;
+    let demanded = TermsWish { require: Some("passkey".into()), ..TermsWish::default() };
+    for (auth, more, wish) in [
+        ("", "", Some(demanded)),
+        ("", "", Some(methods("passkey"))),
+        ("", "methods = [\"passkey\"]", None),
+        ("[auth]\nmethods = [\"passkey\"]\n", "", None),
+        ("", "methods = [\"password+totp\"]", None),
+    ] {
+        let gateway = Gateway::before(&app.url());
+        let mut alice = gateway.guest("alice").await;
+        let key = Key::new(true);
+        assert_eq!(add_key(&mut alice, ADD_KEY, &key).await.status, StatusCode::SEE_OTHER);
+        let gateway = gateway.restarted(&format!("{auth}{}", one_app(&app.url(), more))).await;
+        alice.reach = gateway.reach();
+        if let Some(wish) = wish {
+            set(&gateway, "alice", wish).await;
+        }
+        let asked = format!("{auth}{more}");
+        let keys = format!("{SECURITY}/passkeys");
+        let page = opened(&mut alice, &keys, &key).await.text();
+        let remove = Form { action: Some(format!("{keys}/remove")), ..Form::of(&page) };
+        let authenticators = opened(&mut alice, &format!("{SECURITY}/authenticators"), &key).await.text();
+        let id = authenticators.split("security/authenticators/").nth(1).and_then(|rest| rest.split('"').next()).expect("a link");
+        let own = format!("{SECURITY}/authenticators/{id}");
+        let page = alice.get(&own).await.text();
+        let codes = more.contains("totp");
+        assert_eq!(page.contains("value=\"remove\""), !codes, "{asked}: {page}");
+        let form = if codes { Form::of(&page).with("act", "remove") } else { remove };
+        let refused = alice.submit(if codes { &own } else { &keys }, &form).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{asked}: {}", refused.text());
+        let site = gateway.perform(Wish::UserShow { name: "alice".into() }).await;
+        let Told::Person(line) = site else { panic!("{site:?}") };
+        assert_eq!((line.authenticators, line.passkeys), (1, 1), "{asked}");
+    }
+}
+
+/// The attack: where only a passkey is asked for and nothing may be changed, whoever has the password and a code replaces the
+/// authenticator, or adds one.
+#[tokio::test]
+async fn without_self_service_nothing_is_added_but_what_is_asked_for() {
+    let app = App::start().await;
+    let gateway = Gateway::before(&app.url());
+    let mut alice = gateway.guest("alice").await;
+    let list = alice.get(&format!("{SECURITY}/authenticators")).await.text();
+    let id = list.split("security/authenticators/").nth(1).and_then(|rest| rest.split('"').next()).expect("a link").to_owned();
+    let add = format!("{SECURITY}/authenticators/add");
+    let form = Form::of(&alice.get(&format!("{add}?instead={id}")).await.text());
+    set(&gateway, "alice", TermsWish { self_service: Some("off".into()), ..methods("passkey") }).await;
+    for form in [form.clone(), form.with("instead", "")] {
+        let refused = alice.submit(&add, &form.with("name", "mine")).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{} {}", refused.location(), refused.text());
+        assert!(refused.text().contains("Whoever runs this server"), "{}", refused.text());
+    }
+    for page in [add.clone(), format!("{add}?instead={id}")] {
+        assert_eq!(alice.get(&page).await.status, StatusCode::FORBIDDEN, "{page}");
+    }
+    assert_eq!(add_key(&mut alice, ADD_KEY, &Key::new(true)).await.status, StatusCode::SEE_OTHER);
+}
+
+/// The attack (on ourselves): a list that is cut down later leaves somebody with nothing, and nobody hears of it.
+#[tokio::test]
+async fn a_reload_that_leaves_somebody_no_way_says_so() {
+    let app = App::start().await;
+    let text = |auth: &str| {
+        let listen = "[listen]\nhttps = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\n[log]\naccess = \"off\"\n";
+        format!("{listen}[auth]\n{auth}\n{}", one_app(&app.url(), ""))
+    };
+    let gateway = Gateway::from_file(&text(""));
+    gateway.provision("alice").await;
+    gateway.provision("bob").await;
+    set(&gateway, "alice", methods("passkey")).await;
+    std::fs::write(gateway.home().join("gateway.toml"), text("methods = [\"password+totp\"]")).expect("written");
+    let told = gateway.ask(&Wish::Reload { file: None, confirm_secs: None, colour: false }).await;
+    let Told::Reloaded(told) = told else { panic!("{told:?}") };
+    let told = format!("{told:?}");
+    assert!(told.contains("W0612") && told.contains("alice") && told.contains("user set alice --methods inherit"), "{told}");
+    assert!(!told.contains("bob"), "{told}");
+}
+
 /// The attack: a stolen password, within the time for adding a factor, takes away the link that the owner just made for whom it was
 /// stolen from.
 #[tokio::test]

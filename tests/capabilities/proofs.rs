@@ -9,6 +9,7 @@ use http::header::{CONTENT_TYPE, ORIGIN};
 use crate::kit::app::App;
 use crate::kit::form::Form;
 use crate::kit::gateway::{Gateway, HOST, Person, one_app};
+use crate::kit::key::Key;
 use crate::kit::line::BOTH;
 use crate::kit::visitor::{Answer, Visitor, minutes};
 
@@ -17,7 +18,7 @@ const OTHER: &str = "other.example";
 const SENSITIVE: &str = "[[app.rule]]\npath = \"/settings/\"\nmax_age = \"10m\"\n";
 
 /// Follows our redirects and pages that lead on, until the app or a form answers; where it ended and what it said.
-async fn browse(tabs: &mut [&mut Visitor], at: usize, path: &str) -> (usize, String, Answer) {
+pub async fn browse(tabs: &mut [&mut Visitor], at: usize, path: &str) -> (usize, String, Answer) {
     let (mut at, mut path) = (at, path.to_owned());
     for _ in 0..12 {
         let answer = tabs[at].get(&path).await;
@@ -297,4 +298,95 @@ async fn a_password_alone_is_proven_by_the_password() {
     let next = answer.location().to_owned();
     let (_, at, page) = browse(&mut [&mut carol], 0, &next).await;
     assert_eq!((at.as_str(), page.status), ("/x", StatusCode::OK));
+}
+
+/// Adds a key on the page for it.
+async fn add_key(visitor: &mut Visitor, key: &Key) {
+    let add = "/.doorward/security/passkeys/add";
+    let (form, options) = Form::asking(&visitor.get(add).await.text());
+    let made = key.register(&format!("https://{}", visitor.authority()), &options).await;
+    let answer = visitor.submit(add, &form.with("answer", &made.to_string())).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
+}
+
+/// Answers a page that asks for a key.
+async fn prove(visitor: &mut Visitor, page: &str, action: &str, key: &Key) -> Answer {
+    let (form, options) = Form::asking(page);
+    let proof = key.prove(&format!("https://{}", visitor.authority()), &options).await;
+    visitor.submit(action, &form.with("answer", &proof.to_string())).await
+}
+
+/// The attack: the cookie of a session that a passkey began, and one phished code to make it fresh.
+#[tokio::test]
+async fn a_code_does_not_stand_for_the_passkey_that_began_a_session() {
+    let app = App::start().await;
+    let gateway = Gateway::start(&one_app(&app.url(), "require = \"2fa\"\nmax_age = \"5m\""));
+    let (person, key) = (gateway.provision("alice").await, Key::new(true));
+    let mut first = gateway.stranger();
+    first.sign_in(&person).await;
+    add_key(&mut first, &key).await;
+    let mut alice = gateway.stranger();
+    let login = alice.get("/x").await.location().to_owned();
+    let page = alice.get(&login).await.text();
+    prove(&mut alice, &page, "/.doorward/login", &key).await;
+    assert_eq!(alice.get("/x").await.status, StatusCode::OK);
+    gateway.clock.advance(minutes(5));
+    let (_, at, page) = browse(&mut [&mut alice], 0, "/x").await;
+    assert!(at.starts_with("/.doorward/confirm") && !page.text().contains("name=\"code\""), "{at}: {}", page.text());
+    let mut form = Form::of(&page.text()).with("code", &person.code(gateway.clock.now()));
+    form.fields.retain(|(name, _)| name != "answer");
+    assert_eq!(alice.submit("/.doorward/confirm", &form).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(alice.fetch("GET", "/x").await.status, StatusCode::UNAUTHORIZED);
+    prove(&mut alice, &page.text(), "/.doorward/confirm", &key).await;
+    assert_eq!(alice.get("/x").await.status, StatusCode::OK);
+}
+
+/// Whoever opens the sign-in page itself, and not the app, is asked for the passkey that the app asks for, and not sent in circles.
+#[tokio::test]
+async fn the_sign_in_page_by_itself_leads_to_the_passkey_that_is_asked_for() {
+    let app = App::start().await;
+    let (portal, other) =
+        (format!("portal = \"https://{HOST}\"\n"), format!("[[app]]\nhost = \"{OTHER}\"\nupstream = \"{}\"\n", app.url()));
+    for text in [
+        one_app(&app.url(), "require = \"passkey\""),
+        one_app(&app.url(), "methods = [\"passkey\"]"),
+        format!("{portal}[auth]\nrequire = \"passkey\"\n{}{other}", one_app(&app.url(), "")),
+    ] {
+        let gateway = Gateway::before(&app.url());
+        let key = Key::new(true);
+        let mut alice = gateway.guest("alice").await;
+        add_key(&mut alice, &key).await;
+        let gateway = gateway.restarted(&text).await;
+        alice.reach = gateway.reach();
+        let (_, at, page) = browse(&mut [&mut alice], 0, "/.doorward/login").await;
+        assert!(at.starts_with("/.doorward/confirm"), "{text}: {at}");
+        let next = prove(&mut alice, &page.text(), "/.doorward/confirm", &key).await.location().to_owned();
+        let (_, at, page) = browse(&mut [&mut alice], 0, &next).await;
+        assert_eq!(page.status, StatusCode::OK, "{text}: {at}");
+        assert_eq!(alice.fetch("GET", "/").await.status, StatusCode::OK, "{text}");
+    }
+}
+
+/// A code that counts elsewhere makes nothing fresh where only a key beside the password counts, so it is not asked for.
+#[tokio::test]
+async fn the_page_by_itself_asks_for_what_is_lacking_where_it_leads() {
+    let app = App::start().await;
+    let gateway = Gateway::before(&app.url());
+    let (person, key) = (gateway.provision("alice").await, Key::new(true));
+    let mut alice = gateway.stranger();
+    alice.sign_in(&person).await;
+    add_key(&mut alice, &key).await;
+    let gateway = gateway.restarted(&one_app(&app.url(), "methods = [\"password+passkey\"]\nmax_age = \"5m\"")).await;
+    let mut again = gateway.stranger();
+    let step = again.pass_password(&person, "/.doorward/login").await;
+    let page = again.get(&step).await.text();
+    prove(&mut again, &page, &step, &key).await;
+    assert_eq!(again.get("/").await.status, StatusCode::OK);
+    gateway.clock.advance(minutes(5));
+    let (_, at, page) = browse(&mut [&mut again], 0, "/.doorward/confirm").await;
+    assert!(at.starts_with("/.doorward/confirm") && !page.text().contains("name=\"code\""), "{at}: {}", page.text());
+    let next = prove(&mut again, &page.text(), "/.doorward/confirm", &key).await.location().to_owned();
+    let (_, at, page) = browse(&mut [&mut again], 0, &next).await;
+    assert_eq!(page.status, StatusCode::OK, "{at}");
+    assert_eq!(again.fetch("GET", "/").await.status, StatusCode::OK);
 }

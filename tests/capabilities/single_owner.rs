@@ -1,6 +1,7 @@
 //! One owner, who has the only account: signing in by a code alone or by a passkey, and what everybody else makes of a door
 //! without names.
 
+use doorward::admin::terms::TermsWish;
 use doorward::admin::wish::{Answer as Told, Credentials, Details, Wish};
 use doorward::auth::password;
 use doorward::auth::totp;
@@ -15,6 +16,7 @@ use crate::kit::gateway::{Gateway, HOST, Person, one_app};
 use crate::kit::key::Key;
 use crate::kit::line::BOTH;
 use crate::kit::visitor::{Answer, Visitor, minutes};
+use crate::proofs::browse;
 
 const LOGIN: &str = "/.doorward/login";
 const RECOVERY: &str = "/.doorward/login/recovery";
@@ -270,4 +272,84 @@ async fn strangers_cannot_keep_the_owner_out() {
     assert_eq!(told.status, StatusCode::TOO_MANY_REQUESTS);
     assert!(told.text().contains("recovery code") && told.header("retry-after").parse::<u32>().is_ok(), "{}", told.text());
     assert!(new.get(RECOVERY).await.status == StatusCode::OK && new.authority().starts_with(HOST));
+}
+
+fn set(name: &str, terms: TermsWish) -> Wish {
+    Wish::UserSet { name: name.to_owned(), details: Details::default(), terms }
+}
+
+fn ways(list: &str) -> TermsWish {
+    TermsWish { methods: Some(list.to_owned()), ..TermsWish::default() }
+}
+
+/// The attack (on ourselves): ways with passwords are set down for somebody who is asked for none; now, or before the mode was changed.
+#[tokio::test]
+async fn ways_set_down_for_the_owner_shut_nobody_out() {
+    let app = App::start().await;
+    let gateway = Gateway::start(&one_app(&app.url(), "require = \"password\""));
+    let alice = gateway.provision("alice").await;
+    assert!(matches!(gateway.perform(set("alice", ways("password"))).await, Told::Person(_)));
+    let gateway = gateway.restarted(&owned(&app, "")).await;
+    let mut visitor = gateway.stranger();
+    sign_in(&gateway, &mut visitor, &alice).await;
+    assert_eq!(visitor.get("/").await.status, StatusCode::OK);
+    assert_eq!(visitor.get("/.doorward/security").await.status, StatusCode::OK);
+    for list in ["password", "password+totp", "passkey"] {
+        assert!(refused(&gateway, set("alice", ways(list))).await.contains("single_owner"), "{list}");
+    }
+    for terms in [TermsWish { require: Some("2fa".to_owned()), ..TermsWish::default() }, ways("inherit")] {
+        let told = gateway.perform(set("alice", terms)).await;
+        assert!(matches!(told, Told::Person(_)), "{told:?}");
+    }
+}
+
+/// The attack (on ourselves): more is demanded of an owner whose old password was kept, and the page that adds it leads to itself.
+#[tokio::test]
+async fn what_is_demanded_of_the_owner_can_be_added() {
+    let app = App::start().await;
+    let gateway = Gateway::start(&one_app(&app.url(), ""));
+    let alice = gateway.provision("alice").await;
+    let gateway = gateway.restarted(&owned(&app, "")).await;
+    let demanded = TermsWish { require: Some("2fa".to_owned()), self_service: Some("off".to_owned()), ..TermsWish::default() };
+    assert!(matches!(gateway.perform(set("alice", demanded)).await, Told::Person(_)));
+    let mut visitor = gateway.stranger();
+    sign_in(&gateway, &mut visitor, &alice).await;
+    let (_, at, missing) = browse(&mut [&mut visitor], 0, "/").await;
+    assert!(missing.status == StatusCode::FORBIDDEN && missing.text().contains(ADD), "{at}: {}", missing.text());
+    // What would not do is not added where nothing may be changed.
+    let codes = visitor.get("/.doorward/security/authenticators/add").await;
+    assert_eq!(codes.status, StatusCode::FORBIDDEN, "{}", codes.location());
+    let key = Key::new(true);
+    let origin = format!("https://{}", visitor.authority());
+    let page = visitor.get(ADD).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.location());
+    let (form, options) = Form::asking(&page.text());
+    let made = key.register(&origin, &options).await;
+    assert_eq!(visitor.submit(ADD, &form.with("answer", &made.to_string())).await.status, StatusCode::SEE_OTHER);
+    let (_, at, page) = browse(&mut [&mut visitor], 0, LOGIN).await;
+    assert!(at.starts_with("/.doorward/confirm"), "{at}");
+    let (form, options) = Form::asking(&page.text());
+    let proof = key.prove(&origin, &options).await;
+    let answer = visitor.submit("/.doorward/confirm", &form.with("answer", &proof.to_string())).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
+    assert_eq!(visitor.get("/").await.status, StatusCode::OK);
+    // And it stays: without it a code would be what opens the account.
+    let list = "/.doorward/security/passkeys";
+    gateway.perform(set("alice", TermsWish { self_service: Some("on".to_owned()), ..TermsWish::default() })).await;
+    let page = visitor.get(list).await.text();
+    let remove = Form { action: Some(format!("{list}/remove")), ..Form::of(&page) };
+    assert_eq!(visitor.submit(list, &remove).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+/// The attack: where nothing may be changed, a code adds a factor to what it opens already.
+#[tokio::test]
+async fn without_self_service_the_owners_factors_stay() {
+    let app = App::start().await;
+    let gateway = Gateway::start(&format!("{OWNED}self_service = false\n{}", one_app(&app.url(), "")));
+    let owner = owner(&gateway).await;
+    let mut visitor = gateway.stranger();
+    sign_in(&gateway, &mut visitor, &owner).await;
+    for page in ["passkeys/add", "authenticators/add"] {
+        assert_eq!(visitor.get(&format!("/.doorward/security/{page}")).await.status, StatusCode::FORBIDDEN, "{page}");
+    }
 }

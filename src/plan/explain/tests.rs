@@ -161,6 +161,7 @@ fn requirement() -> impl Strategy<Value = Requirement> {
     (strength, methods, max_age, people).prop_map(|(strength, methods, max_age, people)| Requirement {
         strength,
         methods,
+        passwords: true,
         max_age,
         people,
     })

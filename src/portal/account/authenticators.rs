@@ -8,7 +8,7 @@ use crate::model::credential::{TotpId, TotpRecipe};
 use crate::model::event::Event;
 use crate::model::session::Session;
 use crate::plan::whole::Plan;
-use crate::portal::account::factors::{self, Held};
+use crate::portal::account::factors::{self, Needed};
 use crate::portal::account::{self, Section, moment};
 use crate::portal::call::Call;
 use crate::portal::fresh::{self, Proven};
@@ -16,6 +16,7 @@ use crate::portal::guard;
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
 use crate::store::authenticators::{Authenticator, MOST};
+use crate::store::keep::Holding;
 use crate::store::own_account::Refused;
 use crate::web::asset;
 use crate::web::form::Form;
@@ -62,7 +63,7 @@ struct Line {
 }
 
 /// As the overview shows it.
-pub fn section(held: Held) -> Section {
+pub fn section(held: Holding) -> Section {
     let status = security::authenticators_status(held.authenticators);
     Section { heading: security::AUTHENTICATORS, status, link: LIST }
 }
@@ -175,10 +176,16 @@ fn page(
         alert: shown.alert,
         token: account::token(portal, call, proven.session, PURPOSE),
         typed: shown.typed.unwrap_or(&name),
-        stays: factors::may_remove(plan, proven.session, Held::of(&proven.facts)).err().map(|needed| needed.reason()),
+        stays: may_remove(plan, proven).err().map(|needed| needed.reason()),
         line,
     };
     page::render(shown.status, &page)
+}
+
+/// Whether one of them may be taken away.
+fn may_remove(plan: &Plan, proven: &Proven<'_>) -> Result<(), Needed> {
+    let held = Holding::from(&proven.facts);
+    factors::may_become(plan, proven.session, (held, held.without_authenticator()))
 }
 
 /// Renames or removes one.
@@ -231,18 +238,23 @@ async fn remove(
     (proven, id): (&Proven<'_>, TotpId),
 ) -> Result<Result<Response<Body>, Alert>, Stop> {
     let session = proven.session;
-    // How many there are is for the store to say: two tabs may take one away each.
-    let may_be_last = factors::may_have_none(plan, session);
+    // What there is is for the store to say: two tabs may take one away each.
+    let keep = factors::keep(plan, session);
     let told = call.entry(Deed::CredentialChanged).by("security page").detailed("authenticator removed");
     let (changer, token) = account::changer(portal, call, session);
-    let changed = portal.store.telling(told).remove_authenticator(changer, id, may_be_last.is_ok()).await?;
-    Ok(match (changed, may_be_last) {
-        (Ok(session), _) => {
+    let changed = portal.store.telling(told).remove_authenticator(changer, id, keep).await?;
+    Ok(match changed {
+        Ok(session) => {
             said(plan, call, &session, "authenticator removed");
             Ok(account::renewed(call, (&session, &token), &format!("{LIST}?done=removed")))
         }
-        (Err(Refused::LastFactor), Err(needed)) => Err(Alert::new("remove", needed.reason())),
-        (Err(_), _) => Ok(call.redirect(&format!("{LIST}?done=gone"))),
+        Err(Refused::LastFactor) => {
+            let needed = may_remove(plan, proven).err().unwrap_or(Needed::Everywhere);
+            Err(Alert::new("remove", needed.reason()))
+        }
+        Err(Refused::Gone | Refused::NameTaken | Refused::TooMany | Refused::Taken | Refused::OtherSite) => {
+            Ok(call.redirect(&format!("{LIST}?done=gone")))
+        }
     })
 }
 

@@ -4,11 +4,13 @@
 use askama::Template;
 use http::{Response, StatusCode};
 
+use crate::model::method::Method;
 use crate::model::session::Session;
 use crate::model::terms::Terms;
 use crate::plan::whole::Plan;
 use crate::portal::call::Call;
 use crate::portal::fresh;
+use crate::portal::owner_sign_in;
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
 use crate::portal::ways;
@@ -22,8 +24,9 @@ use crate::wire::header::OWN_PREFIX;
 
 /// What is sent to these changes no factor: a password of one's own, and one's own sessions.
 const OWN_AFFAIRS: &[&str] = &["password", "sessions"];
-/// What is added on these may be what the owner asks for.
-const ADDING: &[&str] = &["authenticators/add", "passkeys/add"];
+/// What is added on these is for these ways, one of which may be what the owner asks for.
+const ADDING: &[(&str, &[Method])] =
+    &[("authenticators/add", &[Method::PasswordTotp]), ("passkeys/add", &[Method::PasswordPasskey, Method::Passkey])];
 
 #[derive(Template)]
 #[template(config = ".askama.toml", path = "no_self_service.html")]
@@ -57,7 +60,8 @@ pub async fn keep(
         return Ok(Some(call.redirect(&sign_in_path(&go, None))));
     }
     // What the owner asks for may be added even so: else nobody could come by it.
-    if closed && (has_any || !ADDING.contains(&rest)) {
+    let asked = owner_sign_in::reachable(plan, session, needs).ways();
+    if closed && (has_any || !adds(rest).iter().any(|way| asked.contains(*way))) {
         return Ok(Some(refused(plan, session)));
     }
     Ok(None)
@@ -76,7 +80,12 @@ pub fn refused(plan: &Plan, session: &Session) -> Response<Body> {
 /// Whatever is sent changes something unless it is listed above, so that a page that is new is closed before anybody thinks of it. The
 /// pages on which something is added have nothing else to show.
 fn is_change(rest: &str, sent: bool) -> bool {
-    !OWN_AFFAIRS.contains(&rest) && (sent || ADDING.contains(&rest))
+    !OWN_AFFAIRS.contains(&rest) && (sent || !adds(rest).is_empty())
+}
+
+/// The ways for which something is added on a page; none if nothing is.
+fn adds(rest: &str) -> &'static [Method] {
+    ADDING.iter().find(|(page, _)| *page == rest).map_or(&[], |(_, ways)| ways)
 }
 
 #[cfg(test)]

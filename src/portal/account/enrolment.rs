@@ -21,6 +21,7 @@ use crate::model::session::{Session, SessionId};
 use crate::plan::whole::Plan;
 use crate::portal::account;
 use crate::portal::account::authenticators::{self, LIST};
+use crate::portal::account::door;
 use crate::portal::call::Call;
 use crate::portal::fresh::{self, Proven};
 use crate::portal::guard;
@@ -219,6 +220,9 @@ async fn adding<'a>(
         Ok(proven) => proven,
         Err(way) => return Ok(Err(way)),
     };
+    if let Some(refused) = replacing_closed(plan, proven.session, instead) {
+        return Ok(Err(Box::new(refused)));
+    }
     let held = portal.store.authenticators(proven.session.user).await?;
     let done = match instead {
         Some(id) if !held.iter().any(|one| one.id == id) => Some("gone"),
@@ -229,6 +233,12 @@ async fn adding<'a>(
         Some(done) => Err(Box::new(call.redirect(&format!("{LIST}?done={done}")))),
         None => Ok(Adding { proven, held, instead }),
     })
+}
+
+/// The page for whoever may not replace one. That one is added may be what the owner asks for, that one goes is not.
+fn replacing_closed(plan: &Plan, session: &Session, instead: Option<TotpId>) -> Option<Response<Body>> {
+    let closed = instead.is_some() && !door::serves_itself(plan, &session.profile.terms);
+    closed.then(|| door::refused(plan, session))
 }
 
 fn first(
@@ -305,6 +315,9 @@ async fn verify(portal: &Portal, plan: &Plan, call: &Call<'_>, (name, sent): (&T
     let Some(enrolment) = portal.enrolments.find(&key, session.id, call.now) else {
         return Ok(call.redirect(&format!("{LIST}?done=late")));
     };
+    if let Some(refused) = replacing_closed(plan, session, enrolment.instead) {
+        return Ok(refused);
+    }
     let again =
         |status, text: String| scan(portal, plan, call, (session, name, &enrolment), (status, Some(Alert::new("code", text))));
     if !account::is_own_form(portal, call, session, (sent, PURPOSE)) {

@@ -3,8 +3,6 @@
 //! Adding and removing one takes a proof of the last quarter of an hour, ends every other session of theirs and gives this one
 //! another token.
 
-use std::sync::Arc;
-
 use askama::Template;
 use data_encoding::BASE64URL_NOPAD;
 use http::header::LOCATION;
@@ -21,10 +19,8 @@ use crate::model::credential::{Passkey, PasskeyId};
 use crate::model::event::Event;
 use crate::model::mode::Mode;
 use crate::model::session::Session;
-use crate::model::strength::Strength;
-use crate::plan::app::App;
 use crate::plan::whole::Plan;
-use crate::policy::rule::Action;
+use crate::portal::account::factors;
 use crate::portal::account::{self, Section};
 use crate::portal::call::Call;
 use crate::portal::confirm;
@@ -297,28 +293,13 @@ async fn remove(
         let alert = Some(Alert::new("main", text));
         list(portal, plan, call, (session, StatusCode::UNPROCESSABLE_ENTITY, alert)).await
     };
-    match told.remove_passkey(changer, id, asked_of(plan, session)).await? {
+    match told.remove_passkey(changer, id, factors::keep(plan, session)).await? {
         Ok(session) => Ok(back_to_list(plan, call, (&session, &token, "removed"))),
         Err(Refused::LastFactor) => refuse(keys::NEEDED).await,
         Err(Refused::Gone | Refused::NameTaken | Refused::TooMany | Refused::Taken | Refused::OtherSite) => {
             refuse(keys::GONE).await
         }
     }
-}
-
-/// The firmest that anything asks for which lets this person in.
-fn asked_of(plan: &Plan, session: &Session) -> Strength {
-    let rules = |app: &Arc<App>| {
-        let required = app.rules.rules.iter().filter_map(|rule| match &rule.action {
-            Action::Require(requirement) => Some(requirement.clone()),
-            Action::Bypass | Action::Deny | Action::Redirect(_) => None,
-        });
-        required.chain([app.rules.requirement.clone()]).collect::<Vec<_>>()
-    };
-    let open = plan.apps.iter().flat_map(rules).filter(|requirement| requirement.people.let_in(session));
-    // Where there is one owner, nothing but factors signs in: the last one stays.
-    let least = if plan.auth.mode.is_single_owner() { Strength::TwoFactor } else { plan.auth.require };
-    open.map(|requirement| requirement.strength).fold(least.max(plan.auth.require), Strength::max)
 }
 
 fn entry(call: &Call<'_>, session: &Session) -> Entry {

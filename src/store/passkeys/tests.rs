@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::base::task;
+use crate::model::method::Methods;
 use crate::model::session::Proofs;
 use crate::store::kit::{Kit, hash, password};
 
@@ -41,7 +42,8 @@ impl Kit {
     }
 
     async fn remove(&self, session: &Session, id: PasskeyId, needs: Strength) -> Changed {
-        self.store.remove_passkey(by(session), id, needs).await.unwrap()
+        let keep = Keep { last: needs > Strength::Password, ways: vec![Methods::ALL.at_least(needs)] };
+        self.store.remove_passkey(by(session), id, keep).await.unwrap()
     }
 }
 
