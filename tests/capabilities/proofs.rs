@@ -372,7 +372,7 @@ async fn the_sign_in_page_by_itself_leads_to_the_passkey_that_is_asked_for() {
 async fn the_page_by_itself_asks_for_what_is_lacking_where_it_leads() {
     let app = App::start().await;
     let gateway = Gateway::before(&app.url());
-    let (person, key) = (gateway.provision("alice").await, Key::new(true));
+    let (person, key) = (gateway.provision("alice").await, Key::new(false));
     let mut alice = gateway.stranger();
     alice.sign_in(&person).await;
     add_key(&mut alice, &key).await;
