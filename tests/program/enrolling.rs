@@ -150,5 +150,18 @@ fn no_key_is_half_added_whenever_it_is_killed() {
     assert!(added > 0, "{added} {lost}");
     println!("{added} keys were added before the kill, {lost} were not");
     assert!(!run(home.path(), "audit verify --json --data-dir data").ends_with(0).out.is_empty());
+    orphans_nothing(home.path(), gateway);
+}
+
+/// A configuration under which these keys would open nothing is refused by `check` while the gateway runs, and at the next start.
+fn orphans_nothing(home: &Path, gateway: Gateway) {
+    let elsewhere = "portal = \"https://auth.example\"\n[listen]\nhttps = [\"127.0.0.1:0\"]\nhttp = [\"127.0.0.1:0\"]\n\
+                     [[app]]\nhost = \"app.localhost\"\nupstream = \"http://127.0.0.1:9\"\n";
+    std::fs::write(home.join("elsewhere.toml"), elsewhere).expect("written");
+    let checked = run(home, "check -c elsewhere.toml --data-dir data");
+    assert!(checked.code != 0 && checked.err.contains("E0503"), "{checked:?}");
     gateway.stop();
+    run(home, "check -c elsewhere.toml --data-dir data").ends_with(0);
+    let started = run(home, "run -c elsewhere.toml --data-dir data");
+    assert!(started.code != 0 && started.err.contains("E0503"), "{started:?}");
 }
