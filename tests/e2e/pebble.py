@@ -379,6 +379,9 @@ def killed_and_resumed(scene, pebble, server, ports):
             raise kit.Broken(f"round {number}: {new} new orders (open before: {was_open})")
         seen["open"] += is_open()
         seen["resumed"] += was_open and new == 0 and not is_open()
+        # A name gets no more than five certificates in a day: for these days' worth of kills its history is forgotten, too.
+        if not is_open():
+            (folder / f"{host}.json").unlink(missing_ok=True)
         # A third of the rounds begins anew, so that issuing is met as well as renewal.
         if number % 3 == 2 and not is_open():
             for path in folder.glob(f"{host}*.pem"):

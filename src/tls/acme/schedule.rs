@@ -216,10 +216,9 @@ impl Record {
         let beginning = Timestamp::from_millis(i64::MIN);
         let limit = |moment: Option<Timestamp>| moment.unwrap_or(beginning);
         let mut due = limit(self.hourly()).max(limit(self.daily()));
-        if held.is_some() {
-            due = due.max(limit(self.rested()));
-        }
         if !ways.wished {
+            // For a name that has none it would be a rest at its visitors' cost; the limit for a day holds.
+            due = due.max(limit(self.rested().filter(|_| held.is_some())));
             let renewal = held.map_or(beginning, |held| held.renewal(chance));
             due = due.max(renewal).max(self.after_pause(held, chance).unwrap_or(beginning));
         }
