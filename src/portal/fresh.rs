@@ -89,11 +89,7 @@ pub async fn strengthening<'a>(
     call: &'a Call<'_>,
     page: &str,
 ) -> Result<Result<Proven<'a>, Box<Response<Body>>>, Stop> {
-    let proven = match changing(portal, plan, call, page).await? {
-        Ok(proven) => proven,
-        Err(way) => return Ok(Err(way)),
-    };
-    Ok(if must_not_add(plan, &proven) { Err(Box::new(ask_owner(plan, &proven))) } else { Ok(proven) })
+    adding(plan, changing(portal, plan, call, page).await?, |_| false)
 }
 
 /// As [`strengthening`], for a page that adds what signing in may ask for: within the time that the owner gives for it, a password is
@@ -107,12 +103,20 @@ pub async fn enrolling<'a>(
     call: &'a Call<'_>,
     page: &str,
 ) -> Result<Result<Proven<'a>, Box<Response<Body>>>, Stop> {
-    let proven = match changing(portal, plan, call, page).await? {
-        Ok(proven) => proven,
-        Err(way) => return Ok(Err(way)),
-    };
-    let too_late = || enrol::until(&proven.facts, enrol::longest(plan, proven.session), call.now).is_none();
-    Ok(if must_not_add(plan, &proven) && too_late() { Err(Box::new(ask_owner(plan, &proven))) } else { Ok(proven) })
+    let in_time = |proven: &Proven<'_>| enrol::until(&proven.facts, enrol::longest(plan, proven.session), call.now).is_some();
+    adding(plan, changing(portal, plan, call, page).await?, in_time)
+}
+
+/// Turns whoever must not add a factor into the page that says who helps, unless `excused`.
+fn adding<'a>(
+    plan: &Plan,
+    proven: Result<Proven<'a>, Box<Response<Body>>>,
+    excused: impl FnOnce(&Proven<'a>) -> bool,
+) -> Result<Result<Proven<'a>, Box<Response<Body>>>, Stop> {
+    Ok(proven.and_then(|proven| match must_not_add(plan, &proven) && !excused(&proven) {
+        true => Err(Box::new(ask_owner(plan, &proven))),
+        false => Ok(proven),
+    }))
 }
 
 /// Whether a password is all that somebody has, and not enough for all that they may open.
