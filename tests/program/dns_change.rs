@@ -12,8 +12,10 @@ use crate::bed::{Said, home, run_with_input};
 const TOKEN: &str = "hunter2hunter2";
 const NAME: &str = "_acme-challenge.a.example";
 
+type Answer = Box<dyn Fn(&mut TcpStream) + Send>;
+
 /// A PowerDNS that gives these answers, one for each connection; what it was asked is sent along.
-fn provider(answers: Vec<Box<dyn Fn(&mut TcpStream) + Send>>) -> (String, Receiver<(String, String)>) {
+fn provider(answers: Vec<Answer>) -> (String, Receiver<(String, String)>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
     let url = format!("http://{}", listener.local_addr().expect("bound"));
     let (tell, told) = channel();
@@ -47,7 +49,7 @@ fn asked(stream: &TcpStream) -> (String, String) {
     (head, String::from_utf8(body).expect("text"))
 }
 
-fn fixed(status: &'static str, body: String) -> Box<dyn Fn(&mut TcpStream) + Send> {
+fn fixed(status: &'static str, body: String) -> Answer {
     Box::new(move |stream| {
         let length = body.len();
         drop(write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"));
@@ -103,7 +105,7 @@ fn what_others_have_set_at_the_name_stays() {
 /// The attack: a provider, or whoever took over its address, that answers without end to fill this machine's memory.
 #[test]
 fn an_endless_answer_ends_this_process_alone() {
-    let endless: Box<dyn Fn(&mut TcpStream) + Send> = Box::new(|stream| {
+    let endless: Answer = Box::new(|stream| {
         drop(write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"));
         let piece = vec![b' '; 1 << 20];
         while stream.write_all(&piece).is_ok() {}
