@@ -174,7 +174,8 @@ fn update(server: &SocketAddr, zone: &str, key: Option<&str>, name: &str, fault:
     };
     match refusal {
         Refusal::BadKey => format!(
-            "{at} does not know the key `{key}` (BADKEY): `acme.dns.key_name` and `acme.dns.algorithm` must be as they are there"
+            "{at} does not know the key `{key}`, or does not let it change {name} (BADKEY): `acme.dns.key_name` and \
+             `acme.dns.algorithm` must be as they are there, and in Knot an `acl` of the zone must allow it TXT records there"
         ),
         Refusal::BadSignature => {
             format!(
@@ -191,8 +192,8 @@ fn update(server: &SocketAddr, zone: &str, key: Option<&str>, name: &str, fault:
             format!("{at} says that {name} is not in the zone {zone} (NOTZONE): correct `acme.dns.zone`, or remove it")
         }
         Refusal::Refused => format!(
-            "{at} does not let the key `{key}` change {name} (REFUSED): allow it to change TXT records there, as by `update-policy` in BIND \
-             or an `acl` in Knot"
+            "{at} does not let the key `{key}` change {name} (REFUSED): allow it to change TXT records there, as by `update-policy` in BIND; \
+             PowerDNS says so too if `dnsupdate`, `allow-dnsupdate-from`, TSIG-ALLOW-DNSUPDATE or the secret is not right"
         ),
         Refusal::Server => format!(
             "{at} could not change {zone} (SERVFAIL): its log says why; often it may not write the zone's file or journal"
@@ -255,7 +256,7 @@ mod tests {
     #[test]
     fn every_refusal_says_what_to_do() {
         for (refusal, said) in [
-            (Refusal::BadKey, "192.0.2.53 does not know the key `doorward` (BADKEY): `acme.dns.key_name`"),
+            (Refusal::BadKey, "192.0.2.53 does not know the key `doorward`, or does not let it change"),
             (Refusal::BadSignature, "(BADSIG): `acme.dns.secret` must be"),
             (Refusal::BadTime, "(BADTIME): set them"),
             (Refusal::NotAuthoritative, "not in charge of the zone example.com (NOTAUTH)"),
