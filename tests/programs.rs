@@ -94,6 +94,12 @@ fn real_name_servers_take_changes() {
 }
 
 #[test]
+#[ignore = "needs pebble, pdns-server, dig, openssl, python"]
+fn names_are_proven_by_a_provider() {
+    scenario("providers");
+}
+
+#[test]
 #[ignore = "needs nginx, curl, python"]
 fn nginx_answers_byte_for_byte() {
     scenario("nginx_upstream");
