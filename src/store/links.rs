@@ -87,9 +87,7 @@ impl Store {
             if database.one(select, params![user.as_str()], |_| Ok(()))?.is_none() {
                 return Ok(false);
             }
-            for table in ["attempt", "guess"] {
-                database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
-            }
+            users::delete_from(database, user, &["attempt", "guess"])?;
             insert(database, (user, token), None, expires_at)?;
             told.tell_of(database, user)?;
             Ok(true)
@@ -238,9 +236,7 @@ impl Store {
                 None => credentials::forget_password(database, user)?,
             }
             // Passkeys too: whoever set this up has lost something, and a key on it opens the door by itself.
-            for table in ["link", "session", "ceremony", "attempt", "guess", "passkey"] {
-                database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
-            }
+            users::delete_from(database, user, &["link", "session", "ceremony", "attempt", "guess", "passkey"])?;
             match enrolled {
                 Enrolled::Authenticator { step } => {
                     credentials::replace_totps(database, &keys, user, &Totp { last_step: step, ..pending.totp })?;
