@@ -25,6 +25,7 @@ pub mod home;
 pub mod journey;
 #[cfg(test)]
 pub mod kit;
+pub mod known_password;
 pub mod owner_recovery;
 pub mod owner_set_up;
 pub mod owner_sign_in;

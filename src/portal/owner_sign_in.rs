@@ -12,8 +12,7 @@ use crate::auth::throttle::Wait;
 use crate::auth::token::Token;
 use crate::base::units::in_words;
 use crate::model::attempt::Factor;
-use crate::model::audit::{Deed, Outcome};
-use crate::model::event::Event;
+use crate::model::audit::Deed;
 use crate::model::session::{Proofs, Session};
 use crate::model::strength::Strength;
 use crate::model::user::{User, UserId, UserName};
@@ -29,8 +28,7 @@ use crate::portal::second_factor::{self, Outcome as Judged};
 use crate::portal::service::Portal;
 use crate::portal::sign_in::{self, PURPOSE, Shown};
 use crate::portal::stop::Stop;
-use crate::portal::tries;
-use crate::store::credentials::SignInFacts;
+use crate::portal::tries::{self, Tried};
 use crate::store::proof::Proof;
 use crate::web::asset;
 use crate::web::form::Form;
@@ -42,10 +40,8 @@ use crate::web::text;
 use crate::wire::body::Body;
 use crate::wire::cookie;
 
-// How the log names what happens here.
+/// How the log names what happens here.
 const METHOD: &str = "code";
-const FAILED: &str = Event::SignInFailed.name();
-const THROTTLED: &str = Event::Throttled.name();
 /// Lengths of what can be a code.
 const DIGITS: std::ops::RangeInclusive<usize> = 6..=8;
 
@@ -130,8 +126,9 @@ pub async fn submit(
     let owner = portal.store.owner().await?;
     let facts = owner.facts();
     let name = facts.map(|facts| &facts.user.name);
+    let tried = Tried { user: name, by: METHOD, method: Method::Code };
     if let Err(wait) = begin(portal, plan, call, (name, Factor::Code)).await? {
-        throttled(portal, plan, call, (facts, METHOD, Method::Code)).await?;
+        tries::throttled(portal, plan, call, tried).await?;
         let told = owner::code_waits(wait, tries::is_known(portal, call, name));
         return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, told), wait));
     }
@@ -151,7 +148,7 @@ pub async fn submit(
         (Judged::Refused(alert), _) => alert.text,
         (Judged::Accepted { .. }, None) => text::wrong_code(&plan.auth.totp_issuers()),
     };
-    failed(portal, plan, call, (facts, METHOD, Method::Code), "wrong or used code").await?;
+    tries::failed(portal, plan, call, tried, "wrong or used code").await?;
     Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, told))
 }
 
@@ -241,43 +238,6 @@ pub async fn admits(portal: &Portal, plan: &Plan, user: UserId) -> Result<bool, 
 pub fn reachable(plan: &Plan, session: &Session, needs: Needs) -> Needs {
     let firmer = plan.auth.mode.is_single_owner() && session.strength < needs.strength;
     if firmer { Needs { strength: Strength::Passkey, ..needs } } else { needs }
-}
-
-/// Writes down a try that was wrong.
-///
-/// # Errors
-/// [`Stop`] when the store does not answer.
-pub async fn failed(
-    portal: &Portal,
-    plan: &Plan,
-    call: &Call<'_>,
-    (owner, method, counted): (Option<&SignInFacts>, &'static str, Method),
-    why: &'static str,
-) -> Result<(), Stop> {
-    let failure = call.entry(Deed::SignInFailed).named(owner.map(|owner| &owner.user.name)).by(method);
-    portal.store.record(failure.came_to(Outcome::Failed).because(why)).await?;
-    portal.metrics.attempt(counted, Attempt::BadCredentials);
-    let user = owner.map(|owner| owner.user.name.as_str());
-    tracing::warn!(event = FAILED, user, ip = %plan.log.shown(call.client), method, request = call.request_id);
-    Ok(())
-}
-
-/// Writes down a try that was not looked at.
-///
-/// # Errors
-/// [`Stop`] when the store does not answer.
-pub async fn throttled(
-    portal: &Portal,
-    plan: &Plan,
-    call: &Call<'_>,
-    (owner, method, counted): (Option<&SignInFacts>, &'static str, Method),
-) -> Result<(), Stop> {
-    let refusal = call.entry(Deed::Throttled).named(owner.map(|owner| &owner.user.name)).by(method);
-    portal.store.record(refusal.came_to(Outcome::Refused).because("too many tries")).await?;
-    portal.metrics.attempt(counted, Attempt::Throttled);
-    let user = owner.map(|owner| owner.user.name.as_str());
-    tracing::warn!(event = THROTTLED, user, ip = %plan.log.shown(call.client), method, request = call.request_id);
-    Ok(())
 }
 
 #[cfg(test)]

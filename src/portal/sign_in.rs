@@ -35,7 +35,7 @@ use crate::portal::passkey::{self, ANSWER, Ask, Wanted};
 use crate::portal::passkey_sign_in;
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
-use crate::portal::tries;
+use crate::portal::tries::{self, Tried};
 use crate::portal::ways::Step;
 use crate::portal::why::Why;
 use crate::store::attempts::Held;
@@ -53,12 +53,10 @@ use crate::wire::cookie;
 
 /// What the token of this form is good for.
 pub const PURPOSE: &str = "sign in";
-// How the log names what happens here.
+/// How the log names what happens here.
 const METHOD: &str = "password";
-const FAILED: &str = Event::SignInFailed.name();
-const THROTTLED: &str = Event::Throttled.name();
 /// What somebody waits for a free core; as [`text::BUSY`] says.
-pub const BUSY_WAIT: Duration = Duration::from_secs(2);
+const BUSY_WAIT: Duration = Duration::from_secs(2);
 /// How long somebody has for the second step.
 pub const CEREMONY: Duration = Duration::from_secs(30 * 60);
 
@@ -125,18 +123,6 @@ enum Checked {
     Busy,
 }
 
-impl Checked {
-    /// As it is counted; a machine without a free core has not looked at it.
-    fn attempt(&self) -> Option<Attempt> {
-        match self {
-            Self::Right(_) => Some(Attempt::Success),
-            Self::Wrong(_) => Some(Attempt::BadCredentials),
-            Self::Held(_) => Some(Attempt::Throttled),
-            Self::Busy => None,
-        }
-    }
-}
-
 /// The form, or straight on for somebody who is signed in well enough already.
 pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
     let query = call.query();
@@ -199,28 +185,28 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     if !matches!(checked, Checked::Held(_)) {
         portal.metrics.attempt_took(Method::Password, began.elapsed());
     }
-    if let Some(attempt) = checked.attempt() {
-        portal.metrics.attempt(Method::Password, attempt);
-    }
     match checked {
-        Checked::Right(facts) => proceed(portal, plan, call, &sent, (*facts, journey)).await,
+        Checked::Right(facts) => {
+            portal.metrics.attempt(Method::Password, Attempt::Success);
+            proceed(portal, plan, call, &sent, (*facts, journey)).await
+        }
         Checked::Wrong(user) => {
-            let failure = call.entry(Deed::SignInFailed).named(user.as_ref()).by(METHOD).came_to(Outcome::Failed);
-            portal.store.record(failure.because("wrong name or password")).await?;
-            let user = user.as_ref().map(UserName::as_str);
-            tracing::warn!(event = FAILED, user, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
+            let tried = Tried { user: user.as_ref(), by: METHOD, method: Method::Password };
+            tries::failed(portal, plan, call, tried, "wrong name or password").await?;
             Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, Alert::new("password", text::WRONG_PASSWORD)))
         }
         Checked::Held(refused) => {
+            portal.metrics.attempt(Method::Password, Attempt::Throttled);
             let wait = tries::held(portal, plan, call, refused).await;
-            tracing::warn!(event = THROTTLED, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
+            // Not by its name: nobody has looked whether there is such an account.
+            tracing::warn!(event = Event::Throttled.name(), ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
             let refusal = call.entry(Deed::Throttled).named(name.as_ref()).by(METHOD).came_to(Outcome::Refused);
             portal.store.record(refusal.because("too many tries")).await?;
-            Ok(later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(wait)), wait))
+            Ok(later(answer(StatusCode::TOO_MANY_REQUESTS, tries::waiting("password", wait)), wait))
         }
         Checked::Busy => {
-            let alert = Alert::new("password", text::BUSY.1);
-            Ok(later(answer(StatusCode::SERVICE_UNAVAILABLE, alert), Wait::For(BUSY_WAIT)))
+            // It was not looked at, so nothing is counted.
+            Ok(busy(answer(StatusCode::SERVICE_UNAVAILABLE, Alert::new("password", text::BUSY.1))))
         }
     }
 }
@@ -422,11 +408,9 @@ pub fn no_second_factor(plan: &Plan, (detail, user): (String, &str), go: String)
     page::render(StatusCode::FORBIDDEN, &NoSecondFactorPage { installation: &plan.name, detail, user, contact, go })
 }
 
-fn waiting(wait: Wait) -> Alert {
-    match wait {
-        Wait::For(wait) => Alert::new("password", text::too_many_tries(&in_words(wait))),
-        Wait::Closed => Alert::new("password", text::PASSWORD_CLOSED),
-    }
+/// Tells programs too when to come back to a machine without a free core.
+pub fn busy(response: Response<Body>) -> Response<Body> {
+    later(response, Wait::For(BUSY_WAIT))
 }
 
 /// Tells programs too how long to wait.
