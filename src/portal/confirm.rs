@@ -6,7 +6,8 @@ use askama::Template;
 use http::{Response, StatusCode};
 
 use crate::auth::form::FormToken;
-use crate::auth::passkey::{Refused, Verification};
+use crate::auth::passkey::Verification;
+use crate::auth::passkey::refused::Refused;
 use crate::auth::throttle::Wait;
 use crate::auth::token::Token;
 use crate::base::units::in_words;

@@ -4,7 +4,7 @@
 use http::{Response, StatusCode};
 use tokio::time::Instant;
 
-use crate::auth::passkey::Refused;
+use crate::auth::passkey::refused::Refused;
 use crate::auth::throttle::Wait;
 use crate::model::audit::{Deed, Outcome};
 use crate::model::event::Event;

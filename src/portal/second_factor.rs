@@ -6,7 +6,7 @@ use askama::Template;
 use http::{Response, StatusCode};
 use tokio::time::Instant;
 
-use crate::auth::passkey::Refused;
+use crate::auth::passkey::refused::Refused;
 use crate::auth::token::Token;
 use crate::auth::totp::{self, CodeCheck};
 use crate::base::clock::Timestamp;

@@ -1,6 +1,6 @@
 //! Every text about passkeys and security keys, in one place as in [`crate::web::text`].
 
-use crate::auth::passkey::Refused;
+use crate::auth::passkey::refused::Refused;
 
 /// Button.
 pub const SIGN_IN: &str = "Sign in with a passkey";
