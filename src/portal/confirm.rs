@@ -30,7 +30,8 @@ use crate::portal::owner_sign_in;
 use crate::portal::passkey::{self, ANSWER, Ask, BUTTON, METHOD, Wanted};
 use crate::portal::second_factor::{self, Outcome};
 use crate::portal::service::Portal;
-use crate::portal::sign_in::{self, Shown};
+use crate::portal::sign_in;
+use crate::portal::sign_in_page::{self, Shown};
 use crate::portal::stop::Stop;
 use crate::portal::tries::{self, Tried as At};
 use crate::portal::ways;
@@ -279,7 +280,7 @@ async fn standing<'a>(
         Some(_) if rises => Ok(Standing::Elsewhere(Box::new(missing(plan, session, journey.as_ref())))),
         // The form at once and not by a redirect: the sign-in page sends whoever has to confirm back here.
         Some(_) | None => {
-            Ok(Standing::Elsewhere(Box::new(sign_in::form(portal, plan, call, journey.as_ref(), Shown::default()))))
+            Ok(Standing::Elsewhere(Box::new(sign_in_page::form(portal, plan, call, journey.as_ref(), Shown::default()))))
         }
     }
 }

@@ -19,7 +19,8 @@ use crate::portal::journey::Journey;
 use crate::portal::owner_sign_in;
 use crate::portal::passkey::{self, BUTTON, METHOD, Right, Wanted, Wrong};
 use crate::portal::service::Portal;
-use crate::portal::sign_in::{self, Shown};
+use crate::portal::sign_in;
+use crate::portal::sign_in_page::{self, Shown};
 use crate::portal::stop::Stop;
 use crate::portal::tries::{self, Tried};
 use crate::portal::ways;
@@ -40,7 +41,7 @@ pub async fn submit(
     call: &Call<'_>,
     (sent, journey): (&Form, Option<Journey>),
 ) -> Result<Response<Body>, Stop> {
-    let page = |shown| sign_in::form(portal, plan, call, journey.as_ref(), shown);
+    let page = |shown| sign_in_page::form(portal, plan, call, journey.as_ref(), shown);
     // Whose it will be is not known yet: a browser that anybody has signed in with is let through a ban.
     tries::admit(portal, plan, call)?;
     if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {

@@ -27,7 +27,8 @@ use crate::portal::journey::Journey;
 use crate::portal::passkey::{self, ANSWER, Ask, BUTTON, Wanted};
 use crate::portal::recovery;
 use crate::portal::service::Portal;
-use crate::portal::sign_in::{self, CEREMONY, Shown};
+use crate::portal::sign_in::{self, CEREMONY};
+use crate::portal::sign_in_page::{self, Shown};
 use crate::portal::stop::Stop;
 use crate::portal::tries::{self, Tried};
 use crate::portal::ways::Step;
@@ -254,7 +255,7 @@ pub fn start_again(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -
         return arrival::leave(portal, call, journey.as_ref());
     }
     let alert = Some(Alert::new("name", text::SIGN_IN_TOO_OLD));
-    sign_in::form(portal, plan, call, journey.as_ref(), Shown { status: StatusCode::FORBIDDEN, alert, ..Shown::default() })
+    sign_in_page::form(portal, plan, call, journey.as_ref(), Shown { status: StatusCode::FORBIDDEN, alert, ..Shown::default() })
 }
 
 /// Asks every authenticator of a user; the kindest answer counts.

@@ -11,7 +11,6 @@ use crate::auth::password;
 use crate::auth::throttle::Wait;
 use crate::auth::token::Token;
 use crate::base::secret::Secret;
-use crate::base::units::in_words;
 use crate::model::attempt::Factor;
 use crate::model::audit::{Deed, Outcome};
 use crate::model::contact::Contact;
@@ -31,9 +30,10 @@ use crate::portal::guard::{self, Unproven};
 use crate::portal::hand_off;
 use crate::portal::journey::Journey;
 use crate::portal::owner_sign_in;
-use crate::portal::passkey::{self, ANSWER, Ask, Wanted};
+use crate::portal::passkey::ANSWER;
 use crate::portal::passkey_sign_in;
 use crate::portal::service::Portal;
+use crate::portal::sign_in_page::{self, PURPOSE, Shown};
 use crate::portal::stop::Stop;
 use crate::portal::tries::{self, Tried};
 use crate::portal::ways::Step;
@@ -43,42 +43,18 @@ use crate::store::ceremonies::Ceremony;
 use crate::store::credentials::SignInFacts;
 use crate::web::asset;
 use crate::web::form::Form;
-use crate::web::keys;
 use crate::web::page::{self, Alert};
 use crate::web::refusal::Refusal;
 use crate::web::rescue;
 use crate::web::text;
 use crate::wire::body::Body;
-use crate::wire::cookie;
 
-/// What the token of this form is good for.
-pub const PURPOSE: &str = "sign in";
 /// How the log names what happens here.
 const METHOD: &str = "password";
 /// What somebody waits for a free core; as [`text::BUSY`] says.
 const BUSY_WAIT: Duration = Duration::from_secs(2);
 /// How long somebody has for the second step.
 pub const CEREMONY: Duration = Duration::from_secs(30 * 60);
-
-#[derive(Template)]
-#[template(config = ".askama.toml", path = "sign_in.html")]
-struct SignInPage<'a> {
-    installation: &'a str,
-    destination: Option<(&'a str, &'a str)>,
-    notice: Option<String>,
-    alert: Option<Alert>,
-    token: String,
-    go: String,
-    name: &'a str,
-    remember: Option<String>,
-    remembered: bool,
-    /// Whether a password is asked for.
-    password: bool,
-    /// Whether a passkey can be asked for where it is all that opens this.
-    reachable: bool,
-    passkey: Option<Ask>,
-    forget: Option<String>,
-}
 
 #[derive(Template)]
 #[template(config = ".askama.toml", path = "no_second_factor.html")]
@@ -95,23 +71,6 @@ struct NoSecondFactorPage<'a> {
 struct NoWayPage<'a> {
     installation: &'a str,
     detail: String,
-}
-
-/// What the form shows besides itself.
-#[derive(Debug, Default)]
-pub struct Shown<'a> {
-    /// 200 unless said otherwise.
-    pub status: StatusCode,
-    /// Why the visitor is here.
-    pub notice: Option<String>,
-    /// What went wrong.
-    pub alert: Option<Alert>,
-    /// What was typed as a name; the password is never kept.
-    pub name: &'a str,
-    /// Whether the box was ticked.
-    pub remembered: bool,
-    /// A passkey that the browser may forget, as JSON.
-    pub forget: Option<String>,
 }
 
 /// What the password check came to.
@@ -150,7 +109,7 @@ pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
         return call.redirect(&confirm::path(&go, None));
     }
     let notice = if call.session().is_some() { Some(text::STRONGER.to_owned()) } else { why };
-    form(portal, plan, call, journey.as_ref(), Shown { notice, ..Shown::default() })
+    sign_in_page::form(portal, plan, call, journey.as_ref(), Shown { notice, ..Shown::default() })
 }
 
 /// Checks name and password and leads to the second step.
@@ -162,7 +121,7 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     let journey = call.journey(portal, plan, sent.text("go"));
     let answer = |status, alert| {
         let shown = Shown { status, alert: Some(alert), ..typed(&sent) };
-        form(portal, plan, call, journey.as_ref(), shown)
+        sign_in_page::form(portal, plan, call, journey.as_ref(), shown)
     };
     if let Err(unproven) = guard::prove(portal, call, &sent, PURPOSE) {
         return Ok(unproven_form(portal, plan, call, journey.as_ref(), (unproven, typed(&sent))));
@@ -211,40 +170,6 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     }
 }
 
-/// The form itself. A browser without our cookie gets one: the token of the form is bound to it.
-pub fn form(portal: &Portal, plan: &Plan, call: &Call<'_>, journey: Option<&Journey>, shown: Shown<'_>) -> Response<Body> {
-    if plan.auth.mode.is_single_owner() {
-        return owner_sign_in::form(portal, plan, call, journey, shown);
-    }
-    let known = call.visitor();
-    let visitor = known.clone().unwrap_or_else(|| Token::draw(portal.entropy));
-    let asked = (visitor.hash(), Wanted::SignIn);
-    let alone = offered(plan, call, journey).contains(ProofMethod::Passkey);
-    let ask = || passkey::ask(portal, plan, call, asked, (&[], plan.auth.passkeys.verification));
-    let passkey = if alone { ask() } else { None };
-    let asks = passkey.is_some();
-    let page = SignInPage {
-        installation: &plan.name,
-        destination: journey.and_then(|journey| Some((journey.app(plan)?.name.as_str(), journey.host.as_str()))),
-        notice: shown.notice,
-        alert: shown.alert,
-        token: guard::token(portal, call, visitor.hash().as_bytes(), PURPOSE),
-        go: portal.journeys.keep(journey, call.network(), call.now),
-        name: shown.name,
-        remember: plan.session.remember.map(|duration| text::remember(&in_words(duration))),
-        remembered: shown.remembered,
-        password: takes_password(plan, call, journey),
-        reachable: !alone || passkey.is_some(),
-        passkey,
-        forget: shown.forget,
-    };
-    let mut response = page::render_asking(shown.status, &page, asks);
-    if known.is_none() {
-        cookie::attach(response.headers_mut(), cookie::set(cookie::VISITOR, visitor.to_text().expose(), None));
-    }
-    response
-}
-
 /// A form that does not prove where it comes from. Somebody who signed in meanwhile in another tab just goes on.
 fn unproven_form(
     portal: &Portal,
@@ -260,7 +185,7 @@ fn unproven_form(
         Unproven::NoCookie => Alert::new("name", text::cookie_refused(call.host.as_str())),
         Unproven::Stale => Alert::new("name", text::FORM_TOO_OLD),
     };
-    form(portal, plan, call, journey, Shown { status: StatusCode::FORBIDDEN, alert: Some(alert), ..typed })
+    sign_in_page::form(portal, plan, call, journey, Shown { status: StatusCode::FORBIDDEN, alert: Some(alert), ..typed })
 }
 
 /// One run of the hash for every name that is not being held off, whether it exists or not: same work, same answer.
@@ -374,12 +299,12 @@ async fn lacking(
 }
 
 /// The ways that open where somebody wants to go, by the configuration alone: who they are is not known yet.
-fn offered(plan: &Plan, call: &Call<'_>, journey: Option<&Journey>) -> Methods {
+pub fn offered(plan: &Plan, call: &Call<'_>, journey: Option<&Journey>) -> Methods {
     call.journey_needs(plan, journey).methods.and(plan.auth.methods)
 }
 
 /// Whether a password is asked for: where one begins a way that counts, or where somebody may add another with it.
-fn takes_password(plan: &Plan, call: &Call<'_>, journey: Option<&Journey>) -> bool {
+pub fn takes_password(plan: &Plan, call: &Call<'_>, journey: Option<&Journey>) -> bool {
     offered(plan, call, journey).take_password() || !enrol::deadline(plan, journey).is_zero()
 }
 
