@@ -20,9 +20,9 @@ use crate::store::users;
 /// Somebody who is in on disk, and not yet in memory.
 #[derive(Debug)]
 pub(super) struct Admitted {
-    opened: Opened,
+    pub(super) opened: Opened,
     /// Whose other sessions ended.
-    recovered: Option<UserId>,
+    pub(super) recovered: Option<UserId>,
 }
 
 /// What an admission is made with.

@@ -9,14 +9,14 @@ use crate::auth::passkey::Made;
 use crate::auth::token::TokenHash;
 use crate::base::clock::Timestamp;
 use crate::base::id::Id;
-use crate::model::credential::{PasswordHash, RecoverySetId, Totp};
+use crate::model::credential::{PasskeyId, PasswordHash, RecoverySetId, Totp};
 use crate::model::session::{Session, SessionId};
 use crate::model::user::{FIRST_USER, User, UserId};
+use crate::store::admission::Admitted;
 use crate::store::credentials;
 use crate::store::database::{Database, Record, stored};
 use crate::store::devices;
 use crate::store::fault::Fault;
-use crate::store::live::{Live, Which};
 use crate::store::open::{Keys, Store};
 use crate::store::own_account::Refused;
 use crate::store::passkeys;
@@ -222,7 +222,7 @@ impl Store {
     ) -> Result<Option<Arc<Session>>, Fault> {
         let (keys, entropy, now) = (Arc::clone(&self.keys), self.entropy, self.clock.now());
         let (user, told) = (session.user, self.told());
-        let work = move |database: &Database| {
+        let work = self.admitting(move |database| {
             let link = find(database, &keys, token, now)?.filter(|link| link.user.id == user);
             let Some(pending) = link.and_then(|link| link.pending) else { return Ok(None) };
             let Some((enrolled, at)) = pending.proven else { return Ok(None) };
@@ -237,30 +237,14 @@ impl Store {
             }
             // Passkeys too: whoever set this up has lost something, and a key on it opens the door by itself.
             users::delete_from(database, user, &["link", "session", "ceremony", "attempt", "guess", "passkey"])?;
-            match enrolled {
-                Enrolled::Authenticator { step } => {
-                    credentials::replace_totps(database, &keys, user, &Totp { last_step: step, ..pending.totp })?;
-                }
-                Enrolled::Passkey(key) => {
-                    // Somebody else was faster with the same key, or the site is another since.
-                    if passkeys::unfit(database, None, &key.made, &key.site)?.is_some() {
-                        return Err(Fault::Taken);
-                    }
-                    credentials::remove_totps(database, user)?;
-                    passkeys::insert(database, &keys, (Id::draw(entropy), user), &key, at)?;
-                }
-            }
+            let second = (enrolled, pending.totp, at);
+            replace_second_factor(database, &keys, (Id::draw(entropy), user), second)?;
             devices::forget_all(database, user)?;
             told.tell_of(database, user)?;
-            sessions::write(database, session, now, entropy)
-        };
-        let settle = move |live: &Live, opened: Result<Option<sessions::Opened>, Fault>| {
-            Ok(opened?.map(|opened| {
-                live.end(&Which::Of(user), true);
-                opened.enter(live)
-            }))
-        };
-        let session = match self.run(work, settle).await {
+            let opened = sessions::write(database, session, now, entropy)?;
+            Ok(opened.map(|opened| Admitted { opened, recovered: Some(user) }))
+        });
+        let session = match work.await {
             Err(Fault::Taken) => {
                 let forget = "UPDATE link SET passkey = NULL, proven_at = NULL WHERE token = ?1 AND passkey IS NOT NULL";
                 self.ask(move |database| database.execute(forget, params![token.as_bytes()])).await?;
@@ -270,6 +254,26 @@ impl Store {
         };
         self.reread_site().await?;
         Ok(session)
+    }
+}
+
+/// Puts what was proven at `at` in place of every second factor of a user.
+fn replace_second_factor(
+    database: &Database,
+    keys: &Keys,
+    (id, user): (PasskeyId, UserId),
+    (enrolled, totp, at): (Enrolled, Totp, Timestamp),
+) -> Result<(), Fault> {
+    match enrolled {
+        Enrolled::Authenticator { step } => credentials::replace_totps(database, keys, user, &Totp { last_step: step, ..totp }),
+        Enrolled::Passkey(key) => {
+            // Somebody else was faster with the same key, or the site is another since.
+            if passkeys::unfit(database, None, &key.made, &key.site)?.is_some() {
+                return Err(Fault::Taken);
+            }
+            credentials::remove_totps(database, user)?;
+            passkeys::insert(database, keys, (id, user), &key, at)
+        }
     }
 }
 
