@@ -70,7 +70,7 @@ fn pebble_issues_certificates() {
     scenario("pebble");
 }
 
-/// Minutes for each certificate, so that it is part of the full run alone.
+/// Minutes for each certificate, so that it is part of the full run alone, as are the two below that need programs of their own.
 #[test]
 #[ignore = "needs testssl.sh, sslscan, pebble, python"]
 fn scanners_find_nothing_weak() {
@@ -83,6 +83,14 @@ fn scanners_find_nothing_weak() {
 #[ignore = "needs pebble, bind9, nsupdate, dig, curl, openssl, python"]
 fn names_are_proven_by_dns() {
     scenario("dns01");
+}
+
+#[test]
+#[ignore = "needs pebble, bind9, knot, pdns-server, dig, openssl, python"]
+fn real_name_servers_take_changes() {
+    if option_env!("DOORWARD_TESTS") == Some("full") {
+        scenario("dns_peers");
+    }
 }
 
 #[test]

@@ -67,9 +67,7 @@ class Bind:
 
     def words(self, name):
         """What TXT records a name has."""
-        done = subprocess.run([kit.program("dig"), "+short", "+tcp", "@127.0.0.1", "-p", str(self.port), name, "TXT"],
-                              capture_output=True, text=True, timeout=10, check=True)
-        return [line.strip('"') for line in done.stdout.split()]
+        return kit.dig(self.port, name)
 
 
 def gateway(scene, pebble, bind, name, dns, hosts, server, port, more=""):
@@ -136,6 +134,12 @@ def wildcard(scene, pebble, bind, server, port):
               "cert list knows the wildcard")
     answer = run.cert("renew", "*.example.com", "--force")
     kit.check(answer["failed"] == 0, "cert renew takes it by name")
+    before = authority.shown(port, "one.example.com", pebble.root)["serialNumber"]
+    done = run.cert("revoke", "*.example.com", "--yes")
+    after = authority.shown(port, "two.example.com", pebble.root)
+    kit.check(pebble.status(before)["Status"] == "Revoked" and done["ordered"]["host"] == "*.example.com"
+              and after["serialNumber"] != before and ("DNS", "*.example.com") in after["subjectAltName"]
+              and pebble.status(after["serialNumber"])["Status"] == "Valid", "cert revoke takes it by name, and there is a new one")
     log = run.process.err.read_text()
     kit.check(KEY not in log and KEY not in str(kept), "the key is in no log and no answer")
     run.process.stop()

@@ -79,6 +79,13 @@ def program(name):
     return found
 
 
+def dig(port, name, kind="TXT"):
+    """What the name server on a port says of a name."""
+    done = subprocess.run([program("dig"), "+short", "+tcp", "@127.0.0.1", "-p", str(port), name, kind],
+                          capture_output=True, text=True, timeout=10, check=True)
+    return [line.strip('"') for line in done.stdout.split()]
+
+
 # ---------------------------------------------------------------- processes
 
 

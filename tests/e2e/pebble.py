@@ -42,8 +42,9 @@ subjectAltName = DNS:localhost,IP:127.0.0.1
 class Pebble:
     """Pebble and the name server that tells it where names lead: its own, or one that is there already."""
 
-    def __init__(self, scene, http_port, https_port, programs=None, more=None, dns=None):
-        self.scene, self.folder, self.starts = scene, scene.folder / ("pebble-current" if programs else "pebble-debian"), 0
+    def __init__(self, scene, http_port, https_port, programs=None, more=None, dns=None, name=None):
+        self.scene, self.starts = scene, 0
+        self.folder = scene.folder / (name or ("pebble-current" if programs else "pebble-debian"))
         self.folder.mkdir()
         self.programs, self.program = programs, (lambda name: str(programs / name)) if programs else kit.program
         self.port, self.management, self.names, self.dns = (kit.free_port() for _ in range(4))
@@ -324,10 +325,10 @@ def killed(scene, pebble, server, ports):
         run.start()
         time.sleep(dice.uniform(0.0, 0.9))
         run.kill()
-        # Half of the rounds begin with nothing kept for one of the names, so that issuing is met as often as not.
+        # Half of the rounds begin with nothing kept for one of the names, so that issuing is met as often as not. With its
+        # certificate goes its history: a name gets no more than five in a day, and this is a new day for it.
         for path in folder.glob(f"{dice.choice(hosts)}*") if number % 2 and folder.is_dir() else []:
-            if path.suffix == ".pem":
-                path.unlink()
+            path.unlink()
     run.start()
     for host in hosts:
         kit.wait_for(f"{host} is served", lambda: shown(ports[1], host, pebble.root), BOUND * 3)
