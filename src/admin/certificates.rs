@@ -1,6 +1,7 @@
 //! Certificates as their owner asks about them: where each comes from, how long it lasts, what comes next, and what is wrong.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,10 +12,13 @@ use crate::policy::wildcard::HostPattern;
 use crate::tls::acme::names::{Names, Slot};
 use crate::tls::acme::phase::Phase;
 use crate::tls::acme::revocation::KEY_COMPROMISE;
-use crate::tls::acme::schedule::{Health, Step};
+use crate::tls::acme::schedule::{Health, Limit, Step};
 use crate::tls::directory::{Certificate, Source, Wanted};
 use crate::tls::files::FilePair;
 use crate::tls::server;
+
+/// Longest wait for an order, beside what name servers may take to show a record: authorities take seconds, but may take minutes.
+const PATIENCE: Duration = Duration::from_secs(240);
 
 /// What an owner wants of certificates.
 #[derive(Debug, Serialize, Deserialize)]
@@ -100,12 +104,18 @@ pub enum CertificateAnswer {
 }
 
 /// A certificate that was revoked.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Revoked {
     /// Whose.
     pub host: String,
-    /// Whether a new one is ordered.
+    /// Whether a new one is ordered now.
     pub ordered: bool,
+    /// What keeps a new one from being ordered now.
+    #[serde(default)]
+    pub held: Option<Held>,
+    /// How long the order may take, in seconds.
+    #[serde(default)]
+    pub patience: u64,
 }
 
 /// An account whose key was to be another.
@@ -124,10 +134,24 @@ pub struct RolledOver {
 pub struct Renewing {
     /// Orders that run or are about to.
     pub started: Vec<String>,
-    /// Names whose authority wants to be left alone until then, in seconds since 1970.
-    pub held: Vec<(String, i64)>,
+    /// Names that a limit keeps from being ordered now.
+    pub held: Vec<Held>,
     /// Names that are not due until then.
     pub not_due: Vec<(String, i64)>,
+    /// How long an order may take, in seconds.
+    #[serde(default)]
+    pub patience: u64,
+}
+
+/// A name that is ordered later than its owner wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// The name.
+    pub host: String,
+    /// When it is ordered, in seconds since 1970.
+    pub until: i64,
+    /// Why not before.
+    pub limit: Limit,
 }
 
 /// One certificate. Moments are seconds since 1970.
@@ -145,10 +169,28 @@ pub struct CertificateState {
     pub from: Option<i64>,
     /// Its last.
     pub until: Option<i64>,
-    /// When the next order is due, or the next try.
+    /// How long it lives, in seconds.
+    #[serde(default)]
+    pub lifetime: Option<i64>,
+    /// When the next order is due, or the next try; nothing where that is now.
     pub next: Option<i64>,
+    /// When it is to be renewed, whatever the last order came to.
+    #[serde(default)]
+    pub renewal: Option<i64>,
+    /// Which limit the next order waits for.
+    #[serde(default)]
+    pub limit: Option<Limit>,
     /// From when until when its authority wants it renewed, if it says so.
     pub window: Option<(i64, i64)>,
+    /// Whether the owner wants an order that has not ended yet.
+    #[serde(default)]
+    pub wished: bool,
+    /// Orders that have ended so far, well or not.
+    #[serde(default)]
+    pub attempts: u64,
+    /// Whether no gateway runs that would see to it.
+    #[serde(default)]
+    pub idle: bool,
     /// Since when an order runs.
     pub ordering_since: Option<i64>,
     /// How far that order has come.
@@ -237,7 +279,7 @@ pub fn renew(
              `doorward cert list` shows all"
         ));
     }
-    let mut renewing = Renewing::default();
+    let mut renewing = Renewing { patience: patience(policy).as_secs(), ..Renewing::default() };
     for slot in meant {
         let name = slot.host().to_string();
         let standing = slot.standing();
@@ -246,13 +288,26 @@ pub fn renew(
             renewing.not_due.push((name, due.secs()));
             continue;
         }
-        names.wish(slot.host());
-        match slot.step(policy, now) {
-            Step::Order(_) => renewing.started.push(name),
-            Step::Wait(until) => renewing.held.push((name, until.secs())),
+        match wished(slot, names, policy, now) {
+            None => renewing.started.push(name),
+            Some(held) => renewing.held.push(held),
         }
     }
     Ok(renewing)
+}
+
+/// How long somebody who waits for an order waits at most.
+pub fn patience(policy: &AcmePolicy) -> Duration {
+    PATIENCE + policy.dns.as_ref().map(|dns| dns.timeout).unwrap_or_default()
+}
+
+/// Has a certificate ordered as soon as no limit is in its way; the limit if one is.
+pub fn wished(slot: &Slot, names: &Names, policy: &AcmePolicy, now: Timestamp) -> Option<Held> {
+    names.wish(slot.host());
+    let Step::Wait(until) = slot.step(policy, now) else { return None };
+    // Until the second authority's turn it is the first that wants its peace.
+    let limit = slot.limit(policy, (until, now)).unwrap_or(Limit::Authority);
+    Some(Held { host: slot.host().to_string(), until: until.secs(), limit })
 }
 
 fn state(certificate: Certificate, names: &Names, policy: Option<&AcmePolicy>, now: Timestamp) -> CertificateState {
@@ -276,9 +331,11 @@ fn ordered(host: &HostPattern, issuer: String, names: &Names, policy: Option<&Ac
     let slot = names.slot(host);
     let standing = slot.standing();
     let next = policy.and_then(|policy| match slot.step(policy, now) {
-        Step::Wait(until) => Some(until.secs()),
+        Step::Wait(until) => Some(until),
         Step::Order(_) => None,
     });
+    let renewal = policy.and_then(|policy| standing.renewal(host, policy));
+    let limit = policy.zip(next).and_then(|(policy, next)| slot.limit(policy, (next, now)));
     let advice = standing.history.advice.filter(|advice| Some(&advice.certificate) == standing.renewal_id.as_ref());
     let told = standing.history.trouble;
     let validity = standing.shown.as_ref().map(|(_, validity)| *validity);
@@ -293,7 +350,12 @@ fn ordered(host: &HostPattern, issuer: String, names: &Names, policy: Option<&Ac
         },
         from: validity.map(|validity| validity.from.secs()),
         until: validity.map(|validity| validity.until.secs()),
-        next,
+        lifetime: validity.map(|validity| validity.until.secs().saturating_sub(validity.from.secs())),
+        next: next.map(Timestamp::secs),
+        renewal: renewal.map(Timestamp::secs),
+        limit,
+        wished: standing.wished,
+        attempts: standing.history.attempts,
         window: advice.and_then(|advice| advice.window).map(|(from, until)| (from / 1_000, until / 1_000)),
         ordering_since: standing.running.map(Timestamp::secs),
         phase: standing.running.and_then(|_| names.challenges().phases.of(host)),
@@ -309,7 +371,7 @@ fn kept_one(wanted: Wanted, names: &Names, plan: &Plan, now: Timestamp) -> Certi
     match &wanted.source {
         Source::Acme => {
             let issuer = names.slot(&wanted.host).standing().shown.map(|(issuer, _)| issuer).unwrap_or_default();
-            ordered(&wanted.host, issuer, names, plan.acme.as_ref(), now)
+            CertificateState { idle: true, ..ordered(&wanted.host, issuer, names, plan.acme.as_ref(), now) }
         }
         Source::Local => bare(host, Origin::Local, "the local authority".to_owned(), None),
         Source::Files(files) => match FilePair::open(files.clone(), server::provider()) {
@@ -336,8 +398,14 @@ fn bare(host: String, source: Origin, issuer: String, file: Option<std::path::Pa
         state: State::Well,
         from: None,
         until: None,
+        lifetime: None,
         next: None,
+        renewal: None,
+        limit: None,
         window: None,
+        wished: false,
+        attempts: 0,
+        idle: false,
         ordering_since: None,
         phase: None,
         fingerprint: None,

@@ -1,31 +1,27 @@
 //! `doorward cert`: see certificates, and have them renewed.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::admin::certificates::{self, CertificateAnswer, CertificateState, CertificateWish, Origin, Reason, Renewing, State};
+use crate::admin::certificates::{self, CertificateAnswer, CertificateState, CertificateWish, Held, Origin, Reason, State};
 use crate::admin::wish::{Answer, Wish};
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::units::in_words;
+use crate::command::awaited::{self, Awaited, Fate};
 use crate::command::diff::{ask, unexpected};
 use crate::command::exit::Failure;
 use crate::command::import::{ImportWords, import};
 use crate::command::moment;
 use crate::command::output::{Output, table};
 use crate::command::place::Named;
-use crate::command::steps::Steps;
 use crate::command::wish::Installation;
 use crate::command::withdraw;
+use crate::config::report::harmless;
 use crate::tls::acme::folder::Folder;
 use crate::tls::acme::names::Names;
 use crate::tls::server;
-
-/// Longest wait for orders; authorities take seconds, but may take minutes.
-const PATIENCE: Duration = Duration::from_secs(240);
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Verbs of `cert`.
 #[derive(Debug, Subcommand)]
@@ -134,67 +130,50 @@ fn renew(named: &Named, host: Option<String>, force: bool, output: Output) -> Re
         Answer::Certificates { said: CertificateAnswer::Renewing(renewing) } => renewing,
         other => return Err(unexpected(other)),
     };
-    let after = wait(named, &renewing, &before, output)?;
-    let of = |host: &String| after.iter().find(|one| one.host == *host);
-    let failed = renewing.started.iter().filter_map(of).filter(|one| one.trouble.is_some()).count();
-    let ordered: Vec<_> = renewing.started.iter().filter_map(of).collect();
-    let value = json!({
-        "ordered": ordered, "held": renewing.held, "not_due": renewing.not_due, "failed": failed,
+    let patience = Duration::from_secs(renewing.patience);
+    let awaited = Awaited { started: renewing.started, before, patience };
+    let after = awaited.wait(named, output)?;
+    let ended = awaited.started.iter().map(|host| {
+        let state = after.iter().find(|one| one.host == *host);
+        (host.as_str(), state, awaited.fate(host, &after))
     });
-    output.result(&value, || outcome(&renewing, &ordered, now()));
-    if failed > 0 || !renewing.held.is_empty() { Err(Failure::Found) } else { Ok(()) }
-}
-
-/// Waits until every order that was started has ended, well or not.
-///
-/// # Errors
-/// [`Failure`] with the reason.
-pub fn wait(
-    named: &Named,
-    renewing: &Renewing,
-    before: &[CertificateState],
-    output: Output,
-) -> Result<Vec<CertificateState>, Failure> {
-    let mut steps = Steps::new(output);
-    let began = Instant::now();
-    let stamp = |all: &[CertificateState], host: &String| {
-        let one = all.iter().find(|one| one.host == *host);
-        one.map(|one| (one.fingerprint.clone(), one.failures))
+    let ended: Vec<Ended<'_>> = ended.collect();
+    let mut held = renewing.held;
+    held.extend(ended.iter().filter_map(|(_, _, fate)| if let Fate::Held(held) = fate { Some(held.clone()) } else { None }));
+    let those = |wanted: fn(&Fate<'_>) -> bool| -> Vec<&str> {
+        ended.iter().filter(|(_, _, fate)| wanted(fate)).map(|(host, _, _)| *host).collect()
     };
-    loop {
-        let all = look(named)?;
-        let runs = |host: &&String| {
-            let is_running = all.iter().any(|one| one.host == **host && one.ordering_since.is_some());
-            is_running || stamp(&all, host) == stamp(before, host)
-        };
-        let left = renewing.started.iter().filter(runs).count();
-        steps.clear();
-        if left == 0 || began.elapsed() > PATIENCE {
-            return Ok(all);
-        }
-        steps.show(&all, &renewing.started, left);
-        thread::sleep(LOOK_EVERY);
-    }
+    let value = json!({
+        "ordered": ended.iter().filter_map(|(_, state, _)| *state).collect::<Vec<_>>(),
+        "held": held,
+        "not_due": renewing.not_due,
+        "running": those(|fate| *fate == Fate::Runs),
+        "lost": those(|fate| *fate == Fate::Lost),
+        "failed": those(|fate| matches!(fate, Fate::Failed(_))).len(),
+    });
+    output.result(&value, || outcome(&ended, &held, &renewing.not_due, now()));
+    let is_done = held.is_empty() && ended.iter().all(|(_, _, fate)| *fate == Fate::Issued);
+    if is_done { Ok(()) } else { Err(Failure::Found) }
 }
 
-fn outcome(renewing: &Renewing, ordered: &[&CertificateState], now: i64) -> String {
-    let mut lines = Vec::new();
-    for one in ordered {
-        match &one.trouble {
-            Some(trouble) => lines.push(format!("failed  {}", plain(&trouble.sentence))),
-            None => lines.push(format!(
-                "done    {} has a certificate by {}, {}",
-                plain(&one.host),
-                plain(&one.issuer),
-                ends(one, now)
-            )),
+/// A name whose order was waited for, how it stands, and what became of the order.
+type Ended<'a> = (&'a str, Option<&'a CertificateState>, Fate<'a>);
+
+fn outcome(ended: &[Ended<'_>], held: &[Held], not_due: &[(String, i64)], now: i64) -> String {
+    let line = |(host, state, fate): &Ended<'_>| match (fate, state) {
+        (Fate::Issued, Some(one)) => {
+            Some(format!("done    {} has a certificate by {}, {}", harmless(host), harmless(&one.issuer), stands(one, now)))
         }
-    }
-    for (host, until) in &renewing.held {
-        lines.push(format!("held    {}: the authority's limits allow the next order in {}", plain(host), span(now, *until)));
-    }
-    for (host, until) in &renewing.not_due {
-        lines.push(format!("kept    {} is due in {}; --force orders all the same", plain(host), span(now, *until)));
+        (Fate::Failed(trouble), _) => Some(format!("failed  {}", harmless(&trouble.sentence))),
+        (Fate::Runs, Some(one)) => Some(awaited::runs(one, now)),
+        // Told with those that were held from the beginning.
+        (Fate::Held(_), _) => None,
+        (Fate::Lost | Fate::Issued | Fate::Runs, _) => Some(awaited::lost(host)),
+    };
+    let mut lines: Vec<String> = ended.iter().filter_map(line).collect();
+    lines.extend(held.iter().map(|held| awaited::held(held, now)));
+    for (host, until) in not_due {
+        lines.push(format!("kept    {} is due in {}; --force orders all the same", harmless(host), span(now, *until)));
     }
     if lines.is_empty() {
         lines.push("no name gets its certificate by ACME".to_owned());
@@ -203,42 +182,54 @@ fn outcome(renewing: &Renewing, ordered: &[&CertificateState], now: i64) -> Stri
 }
 
 fn overview(all: &[CertificateState], now: i64) -> String {
-    let row = |one: &CertificateState| vec![plain(&one.host), source(one), plain(&one.issuer), ends(one, now), next(one, now)];
+    let row = |one: &CertificateState| {
+        let life = one.lifetime.map_or_else(|| "-".to_owned(), |life| span(0, life));
+        vec![harmless(&one.host), source(one), issuer(one), life, ends(one, now), next(one, now)]
+    };
     let rows: Vec<Vec<String>> = all.iter().map(row).collect();
-    let mut text = table(&["NAME", "FROM", "ISSUER", "ENDS", "NEXT"], &rows);
+    let mut text = table(&["NAME", "FROM", "ISSUER", "LIFE", "ENDS", "NEXT"], &rows);
     for trouble in all.iter().filter_map(|one| one.trouble.as_ref()) {
-        text.push_str(&format!("\n\n{}", plain(&trouble.sentence)));
+        text.push_str(&format!("\n\n{}", harmless(&trouble.sentence)));
     }
     text
 }
 
 fn details(one: &CertificateState, now: i64) -> String {
     let mut lines = vec![
-        format!("name      {}", plain(&one.host)),
+        format!("name      {}", harmless(&one.host)),
         format!("from      {}", source(one)),
-        format!("issuer    {}", if one.issuer.is_empty() { "-".to_owned() } else { plain(&one.issuer) }),
+        format!("issuer    {}", issuer(one)),
     ];
-    let moments = [("valid", one.from), ("ends", one.until)];
-    lines.extend(
-        moments
-            .into_iter()
-            .filter_map(|(what, at)| at.map(|at| format!("{what:<8}  {}", moment::second(Timestamp::from_secs(at))))),
-    );
-    lines.push(format!("state     {}", ends(one, now)));
+    let second = |at: i64| moment::second(Timestamp::from_secs(at));
+    lines.extend(one.from.map(|at| format!("valid     {}", second(at))));
+    lines.extend(one.until.map(|at| format!("ends      {}", second(at))));
+    lines.extend(one.lifetime.map(|life| format!("life      {}", span(0, life))));
+    lines.push(format!("state     {}", stands(one, now)));
     lines.push(format!("next      {}", next(one, now)));
-    lines.extend(one.window.map(|(from, until)| {
-        let [from, until] = [from, until].map(|at| moment::second(Timestamp::from_secs(at)));
-        format!("window    {from} to {until}, says the authority")
-    }));
+    lines.extend(one.renewal.filter(|at| one.next != Some(*at)).map(|at| format!("renewal   {}", second(at))));
+    lines.extend(one.window.map(|(from, until)| format!("window    {} to {}, says the authority", second(from), second(until))));
     lines.extend(one.fingerprint.as_ref().map(|print| format!("sha-256   {print}")));
     if let Some(file) = &one.file {
-        lines.push(format!("file      {}", plain(&file.display().to_string())));
+        lines.push(format!("file      {}", harmless(&file.display().to_string())));
     }
     if let Some(trouble) = &one.trouble {
-        lines.push(format!("\nfailed {}: {}", ago(trouble.at, now), plain(&trouble.sentence)));
-        lines.extend(trouble.words.as_ref().map(|words| format!("word for word: {}", plain(words))));
+        lines.push(format!("\nfailed {}: {}", ago(trouble.at, now), harmless(&trouble.sentence)));
+        lines.extend(trouble.words.as_ref().map(|words| format!("word for word: {}", harmless(words))));
     }
     lines.join("\n")
+}
+
+fn issuer(one: &CertificateState) -> String {
+    if one.issuer.is_empty() { "-".to_owned() } else { harmless(&one.issuer) }
+}
+
+/// How it stands, in a sentence's end.
+fn stands(one: &CertificateState, now: i64) -> String {
+    match one.state {
+        State::Well | State::Late if one.until.is_some() => format!("valid; ends {}", ends(one, now)),
+        State::Alarming => format!("ENDS {}", ends(one, now)),
+        State::Well | State::Late | State::Ended | State::Waiting | State::Revoked | State::Unreadable => ends(one, now),
+    }
 }
 
 fn source(one: &CertificateState) -> String {
@@ -265,13 +256,29 @@ fn ends(one: &CertificateState, now: i64) -> String {
 }
 
 fn next(one: &CertificateState, now: i64) -> String {
-    match (one.ordering_since, one.next, one.source) {
-        (Some(since), _, _) => format!("ordering for {}", span(since, now)),
-        (None, Some(at), _) if one.trouble.is_some() => format!("tries again in {}", span(now, at)),
-        (None, Some(at), _) => format!("renews in {}", span(now, at)),
-        (None, None, Origin::Acme) => "orders now".to_owned(),
-        (None, None, Origin::File | Origin::Local) => "-".to_owned(),
+    let Some(at) = one.next else {
+        return match (one.source, one.ordering_since, one.idle) {
+            (Origin::Acme, Some(since), _) => format!("ordering for {}", span(since, now)),
+            (Origin::Acme, None, false) => "orders now".to_owned(),
+            (Origin::Acme, None, true) => "orders once a gateway runs".to_owned(),
+            (Origin::File | Origin::Local, _, _) => "-".to_owned(),
+        };
+    };
+    if let Some(since) = one.ordering_since {
+        return format!("ordering for {}", span(since, now));
     }
+    let what = match one.state {
+        _ if one.trouble.is_some() => "tries again",
+        State::Waiting | State::Revoked => "orders",
+        State::Well | State::Late | State::Alarming | State::Ended | State::Unreadable => "renews",
+    };
+    // Within a day the date says less than the time.
+    let day = if at.saturating_sub(now) < 2 * 86_400 {
+        String::new()
+    } else {
+        format!(" on {},", moment::day(Timestamp::from_secs(at)))
+    };
+    format!("{what}{day} in {}{}", span(now, at), if one.idle { " if a gateway runs" } else { "" })
 }
 
 fn now() -> i64 {
@@ -284,11 +291,6 @@ fn ago(at: i64, now: i64) -> String {
 
 fn span(from: i64, to: i64) -> String {
     in_words(Duration::from_secs(u64::try_from(to.saturating_sub(from)).unwrap_or(0)))
-}
-
-/// Words of authorities and names of files do not steer the terminal.
-pub fn plain(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }
 
 #[cfg(test)]
@@ -304,8 +306,14 @@ mod tests {
             state,
             from: until.map(|until| until - 90 * 86_400),
             until,
+            lifetime: until.map(|_| 90 * 86_400),
             next: until.map(|until| until - 30 * 86_400),
+            renewal: until.map(|until| until - 30 * 86_400),
+            limit: None,
             window: None,
+            wished: false,
+            attempts: 0,
+            idle: false,
             ordering_since: None,
             phase: None,
             fingerprint: None,
@@ -322,11 +330,36 @@ mod tests {
         let waiting = CertificateState { next: Some(60), trouble: Some(trouble), ..one("b.example", State::Waiting, None) };
         let all = [one("a.example", State::Well, Some(80 * day)), waiting, one("c.example", State::Alarming, Some(5 * day))];
         let expected = "\
-            NAME       FROM  ISSUER  ENDS                         NEXT\n\
-            a.example  acme  R11     in 80 days                   renews in 50 days\n\
-            b.example  acme  R11     shows the local authority's  tries again in 1 minute\n\
-            c.example  acme  R11     IN 5 DAYS                    renews in 0 seconds\n\n\
+            NAME       FROM  ISSUER  LIFE     ENDS                         NEXT\n\
+            a.example  acme  R11     90 days  in 80 days                   renews on 1970-02-20, in 50 days\n\
+            b.example  acme  R11     -        shows the local authority's  tries again in 1 minute\n\
+            c.example  acme  R11     90 days  IN 5 DAYS                    renews in 0 seconds\n\n\
             let port 80\u{fffd}[31m through";
         assert_eq!(overview(&all, 0), expected);
+    }
+
+    #[test]
+    fn without_a_gateway_nothing_is_said_to_be_ordered() {
+        let waiting =
+            CertificateState { next: None, idle: true, issuer: String::new(), ..one("a.example", State::Waiting, None) };
+        assert_eq!(next(&waiting, 0), "orders once a gateway runs");
+        assert_eq!(issuer(&waiting), "-");
+        let well = CertificateState { idle: true, ..one("a.example", State::Well, Some(80 * 86_400)) };
+        assert_eq!(next(&well, 0), "renews on 1970-02-20, in 50 days if a gateway runs");
+    }
+
+    #[test]
+    fn one_certificate_is_shown_with_its_life_and_the_date_of_its_renewal() {
+        let text = details(&one("a.example", State::Well, Some(80 * 86_400)), 0);
+        for line in [
+            "ends      1970-03-22 00:00:00",
+            "life      90 days",
+            "state     valid; ends in 80 days",
+            "next      renews on 1970-02-20, in 50 days",
+        ] {
+            assert!(text.lines().any(|said| said == line), "{line}: {text}");
+        }
+        let held = CertificateState { next: Some(86_400), ..one("a.example", State::Revoked, Some(80 * 86_400)) };
+        assert_eq!(next(&held, 0), "orders in 1 day");
     }
 }

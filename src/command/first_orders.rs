@@ -1,35 +1,35 @@
 //! Tells whoever has started a gateway how the first certificates of its names come along. Nothing waits for it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::admin::certificates::{CertificateAnswer, CertificateState, CertificateWish, State};
+use crate::admin::certificates::{CertificateAnswer, CertificateState, CertificateWish, State, patience};
 use crate::admin::wish::{Answer, Wish};
+use crate::base::clock::Clock;
 use crate::base::task;
+use crate::command::awaited::runs;
 use crate::command::output::Output;
 use crate::command::steps::Steps;
 use crate::config::report::harmless;
 use crate::daemon::control;
+use crate::plan::whole::Plan;
 
-/// From then on `doorward cert list` tells.
-const PATIENCE: Duration = Duration::from_secs(240);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// Follows the first orders of the gateway behind the control socket. Call within a runtime.
-pub fn follow(control: PathBuf, output: Output) {
-    if !output.json {
-        task::start("first orders", async move { tell(&control, output).await });
-    }
+/// Follows the first orders of the gateway with this plan behind the control socket. Call within a runtime.
+pub fn follow(control: PathBuf, plan: &Plan, output: Output) {
+    let Some(policy) = plan.acme.as_ref().filter(|_| !output.json) else { return };
+    let patience = patience(policy);
+    task::start("first orders", async move { tell(&control, patience, output).await });
 }
 
-async fn tell(control: &std::path::Path, output: Output) {
+async fn tell(control: &Path, patience: Duration, output: Output) {
     let (mut steps, began) = (Steps::in_lines(output), Instant::now());
-    let Some(all) = look(control).await else { return };
+    let Some(mut all) = look(control).await else { return };
     let mut waiting: Vec<String> = all.iter().filter(|one| one.state == State::Waiting).map(|one| one.host.clone()).collect();
-    while !waiting.is_empty() && began.elapsed() < PATIENCE {
-        let Some(all) = look(control).await else { return };
+    while !waiting.is_empty() && began.elapsed() < patience {
         steps.show(&all, &waiting, waiting.len());
         for one in all.iter().filter(|one| waiting.contains(&one.host)) {
             if let Some(said) = outcome(one) {
@@ -38,6 +38,12 @@ async fn tell(control: &std::path::Path, output: Output) {
         }
         waiting.retain(|host| all.iter().any(|one| one.host == *host && outcome(one).is_none()));
         sleep(LOOK_EVERY).await;
+        let Some(next) = look(control).await else { return };
+        all = next;
+    }
+    for one in all.iter().filter(|one| waiting.contains(&one.host)) {
+        let now = Clock::system().now().secs();
+        output.remark(&outcome(one).map_or_else(|| runs(one, now), |said| harmless(&said)));
     }
 }
 
@@ -50,7 +56,7 @@ fn outcome(one: &CertificateState) -> Option<String> {
     }
 }
 
-async fn look(control: &std::path::Path) -> Option<Vec<CertificateState>> {
+async fn look(control: &Path) -> Option<Vec<CertificateState>> {
     match control::ask(control, &Wish::Certificates { ask: CertificateWish::List }).await {
         Ok(Some(Answer::Certificates { said: CertificateAnswer::List(all) })) => Some(all),
         _ => None,

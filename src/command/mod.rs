@@ -1,6 +1,7 @@
 //! The command line: one file per verb. Turns results into text or JSON and an exit code; decides nothing a request depends on.
 
 pub mod account;
+pub mod awaited;
 pub mod backup;
 pub mod ban;
 pub mod cert;

@@ -1,5 +1,6 @@
 //! Runs a gateway in the foreground until it is asked to stop.
 
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::thread;
@@ -81,7 +82,10 @@ pub fn serve(plan: Plan, place: &Place, manner: Manner<'_>) -> Result<(), Failur
         if manner.looks_at_apps {
             let port = gateway.https.first().map_or(443, SocketAddr::port);
             probe::look_at(&plan.apps, port, manner.output);
-            first_orders::follow(place.control.clone(), manner.output);
+        }
+        // A service has the log.
+        if manner.looks_at_apps || io::stderr().is_terminal() {
+            first_orders::follow(place.control.clone(), &plan, manner.output);
         }
         until_stopped(&gateway, &mut signals, manner.hang_up, watching).await;
     });

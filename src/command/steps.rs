@@ -19,7 +19,7 @@ pub struct Steps {
     began: Instant,
     speaks: bool,
     is_terminal: bool,
-    said: HashMap<String, Phase>,
+    said: HashMap<String, (Phase, u64)>,
 }
 
 impl Steps {
@@ -54,7 +54,9 @@ impl Steps {
             drop(write!(io::stderr(), "{}", harmless(&line(&running, left, seconds))));
         } else {
             for (host, phase) in running {
-                if self.said.insert(host.to_owned(), phase) != Some(phase) {
+                // Again each minute: whoever waits for long wants to know that we do.
+                let now = (phase, seconds / 60);
+                if self.said.insert(host.to_owned(), now) != Some(now) {
                     drop(writeln!(io::stderr(), "{}", harmless(&format!("{host}: {} ({seconds} s)", phase.in_words()))));
                 }
             }

@@ -1,16 +1,20 @@
 //! `doorward cert revoke`, `doorward cert rollover-key`: what is taken back from an authority.
 
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::time::Duration;
 
 use serde_json::json;
 
-use crate::admin::certificates::{CertificateAnswer, CertificateWish, Reason, Renewing};
+use crate::admin::certificates::{CertificateAnswer, CertificateState, CertificateWish, Reason, RolledOver};
 use crate::admin::wish::{Answer, Wish};
-use crate::command::cert::{look, plain, wait};
+use crate::base::clock::Clock;
+use crate::command::awaited::{self, Awaited, Fate};
+use crate::command::cert::look;
 use crate::command::diff::{ask, unexpected};
 use crate::command::exit::Failure;
 use crate::command::output::Output;
 use crate::command::place::Named;
+use crate::config::report::harmless;
 
 /// Reads a reason.
 ///
@@ -34,21 +38,38 @@ pub fn revoke(named: &Named, host: String, (reason, yes): (Reason, bool), output
         other => return Err(unexpected(other)),
     };
     let started = if revoked.ordered { vec![revoked.host.clone()] } else { Vec::new() };
-    let after = wait(named, &Renewing { started, ..Renewing::default() }, &before, output)?;
-    let next = after.into_iter().find(|one| revoked.ordered && one.host == revoked.host);
-    let trouble = next.as_ref().and_then(|next| next.trouble.as_ref());
-    let host = plain(&revoked.host);
-    output.result(&json!({ "revoked": revoked.host, "ordered": next }), || match (&next, trouble) {
-        (None, _) => format!("revoked  the certificate of {host}; it is not configured, so none is ordered"),
-        (Some(_), Some(trouble)) => {
-            format!(
-                "revoked  the certificate of {host}, which is shown until there is another\nfailed   {}",
-                plain(&trouble.sentence)
-            )
-        }
-        (Some(next), None) => format!("revoked  the certificate of {host}\ndone     it has a new one by {}", plain(&next.issuer)),
+    let awaited = Awaited { started, before, patience: Duration::from_secs(revoked.patience) };
+    let after = awaited.wait(named, output)?;
+    let is_configured = revoked.ordered || revoked.held.is_some();
+    let next = after.iter().find(|one| is_configured && one.host == revoked.host);
+    let fate = match &revoked.held {
+        Some(held) => Some(Fate::Held(held.clone())),
+        None => revoked.ordered.then(|| awaited.fate(&revoked.host, &after)),
+    };
+    let held = if let Some(Fate::Held(held)) = &fate { Some(held) } else { None };
+    let value = json!({
+        "revoked": revoked.host, "ordered": next, "held": held, "running": fate == Some(Fate::Runs),
+        "issued": fate == Some(Fate::Issued),
     });
-    if trouble.is_some() { Err(Failure::Found) } else { Ok(()) }
+    output.result(&value, || told(&revoked.host, fate.as_ref(), next));
+    if matches!(fate, None | Some(Fate::Issued)) { Ok(()) } else { Err(Failure::Found) }
+}
+
+/// What became of a certificate that was revoked, and of the one in its place.
+fn told(host: &str, fate: Option<&Fate<'_>>, next: Option<&CertificateState>) -> String {
+    let (name, now) = (harmless(host), Clock::system().now().secs());
+    let second = match fate {
+        None => return format!("revoked the certificate of {name}; it is not configured, so none is ordered"),
+        Some(Fate::Issued) => {
+            let issuer = next.map(|next| harmless(&next.issuer)).unwrap_or_default();
+            return format!("revoked the certificate of {name}\ndone    it has a new one by {issuer}");
+        }
+        Some(Fate::Failed(trouble)) => format!("failed  {}", harmless(&trouble.sentence)),
+        Some(Fate::Runs) => next.map(|next| awaited::runs(next, now)).unwrap_or_default(),
+        Some(Fate::Held(held)) => awaited::held(held, now),
+        Some(Fate::Lost) => awaited::lost(host),
+    };
+    format!("revoked the certificate of {name}, which is shown until there is another\n{second}")
 }
 
 /// Gives our accounts other keys.
@@ -62,9 +83,9 @@ pub fn roll_over(named: &Named, output: Output) -> Result<(), Failure> {
         other => return Err(unexpected(other)),
     };
     output.result(&json!({ "accounts": done }), || {
-        let line = |one: &crate::admin::certificates::RolledOver| match &one.trouble {
-            None => format!("done    the account at {} has a new key", plain(&one.authority)),
-            Some(trouble) => format!("failed  {}", plain(trouble)),
+        let line = |one: &RolledOver| match &one.trouble {
+            None => format!("done    the account at {} has a new key", harmless(&one.authority)),
+            Some(trouble) => format!("failed  {}", harmless(trouble)),
         };
         done.iter().map(line).collect::<Vec<_>>().join("\n")
     });
@@ -79,7 +100,7 @@ fn confirm(yes: bool, host: &str) -> Result<(), Failure> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(Failure::Usage("revoking cannot be undone; add `--yes` if you mean it".to_owned()));
     }
-    drop(write!(io::stderr(), "Revoke the certificate of {}? This cannot be undone. [y/N] ", plain(host)));
+    drop(write!(io::stderr(), "Revoke the certificate of {}? This cannot be undone. [y/N] ", harmless(host)));
     drop(io::stderr().flush());
     let mut line = String::new();
     drop(io::stdin().lock().read_line(&mut line));

@@ -160,10 +160,13 @@ impl Order {
         self.lease.history.challenge = Some(proof);
         let Issued::Certificate(loaded) = issued else {
             self.lease.history.record.tried_out();
+            // What it failed for is mended.
+            self.lease.history.trouble = None;
+            self.lease.goes_on();
             return info!(event = Event::CertificateWarning.name(), %host, "an order was tried out at the staging directory and works; the next one counts");
         };
         self.lease.history.record.succeeded(self.services.clock.now(), self.stage, validity(&loaded));
-        self.lease.history.trouble = None;
+        self.ended(None);
         let renewed = self.lease.shows();
         let (event, deed) = match renewed {
             true => (Event::CertificateRenewed, Deed::CertificateRenewed),
@@ -178,17 +181,27 @@ impl Order {
         self.record(Entry::new(deed, Actor::Gateway).detailed(host.to_string())).await;
     }
 
+    /// The order has ended, well unless something is told.
+    fn ended(&mut self, told: Option<Told>) {
+        let history = &mut self.lease.history;
+        (history.attempts, history.trouble) = (history.attempts.saturating_add(1), told);
+    }
+
     async fn failed(&mut self, trouble: &Trouble, proof: Proof, has_plain: bool) {
         let host = self.lease.host().clone();
         let (now, sentence) = (self.services.clock.now(), trouble.sentence(&host));
         let failed = Failed { stage: self.stage, counts: trouble.counts(), retry_after: trouble.retry_after };
         let history = &mut self.lease.history;
         history.record.failed(now, failed);
+        if self.stage == Stage::Staging && !failed.counts {
+            self.lease.goes_on();
+            return warn!(event = Event::CertificateWarning.name(), %host, "an order could not be tried out first, so the next one counts: {sentence}");
+        }
         if let Some(next) = ways::after(&ways::open(&self.policy, &host, has_plain), proof, trouble) {
             history.challenge = Some(next);
         }
         let words = trouble.words.clone();
-        history.trouble = Some(Told { at: now.secs(), sentence: sentence.clone(), words: words.clone() });
+        self.ended(Some(Told { at: now.secs(), sentence: sentence.clone(), words: words.clone() }));
         self.services.metrics.renewed(Renewal::Refused);
         let words = words.unwrap_or_default();
         let failures = self.lease.history.record.failures;

@@ -21,7 +21,7 @@ pub fn ask(directory: &Directory, policy: &AcmePolicy, now: Timestamp, places: &
         let Some(about) = slot.question(policy, now) else { continue };
         // Whoever gives a place back wakes who called us.
         let Ok(place) = Arc::clone(places).try_acquire_owned() else { return };
-        let Some(lease) = names.inquiry(&slot) else { continue };
+        let Some(lease) = names.hold(&slot) else { continue };
         let (names, policy) = (Arc::clone(names), policy.clone());
         task::start("renewal information", async move {
             note(&names, &policy, about, lease).await;

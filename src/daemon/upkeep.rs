@@ -1,6 +1,7 @@
 //! What has to be done now and then: remember when sessions were last seen, clear away what has ended, notice new
 //! certificate files, tell of certificates that need their owner.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::store::fault::Fault;
 use crate::store::vault::BATCH;
 use crate::tls::directory::Directory;
 use crate::tls::files::LOOK_EVERY;
+use crate::tls::warning::Telling;
 
 /// How often session times are written and ended things cleared away.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -28,8 +30,8 @@ const SWEEP: Duration = Duration::from_secs(30);
 const PRUNED: u32 = 1_000;
 const RESEALED: usize = 20;
 
-/// How often what is wrong with certificates is told.
-const DAY: Duration = Duration::from_secs(24 * 3600);
+/// How often it is looked what is wrong with certificates: often enough for the last tenth of one that lives for hours.
+const JUDGED: Duration = Duration::from_secs(5 * 60);
 
 /// Sweeps until `stop` is cut.
 pub async fn sweep(services: Arc<Services>, stop: Lifeline) {
@@ -83,12 +85,15 @@ async fn tend_trail_once(services: &Services, day: &AtomicI64) -> Result<(), Fau
     Ok(())
 }
 
-/// Tells at start and once a day what the owner should know of the certificates in use.
+/// Tells what the owner should know of the certificates in use: at start, when something is new, and once a day while it lasts.
 pub async fn tell_of_certificates(directory: Arc<Directory>, clock: Clock, stop: Lifeline) {
-    every(DAY, stop, || async {
-        for warning in directory.warnings(clock.now()) {
+    let mut telling = Telling::default();
+    every(JUDGED, stop, || {
+        let now = clock.now();
+        for warning in telling.due(directory.warnings(now), now) {
             warn!(event = Event::CertificateWarning.name(), "{warning}");
         }
+        ready(())
     })
     .await;
 }

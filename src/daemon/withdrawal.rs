@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
-use crate::admin::certificates::{CertificateAnswer, Reason, Revoked, RolledOver};
+use crate::admin::certificates::{self, CertificateAnswer, Reason, Revoked, RolledOver};
 use crate::admin::wish::RefusedKind;
 use crate::base::chain::Chain;
 use crate::daemon::certificates::Register;
@@ -14,6 +14,7 @@ use crate::model::audit::{Actor, Deed, Entry};
 use crate::model::event::Event;
 use crate::plan::acme::AcmePolicy;
 use crate::policy::wildcard::HostPattern;
+use crate::tls::acme::attempt;
 use crate::tls::acme::names::{Lease, Slot};
 use crate::tls::acme::revocation::Taken;
 use crate::tls::acme::trouble;
@@ -55,7 +56,9 @@ impl Register {
         let pem = durable::read(&names.ground().folder.certificate(&host)).ok().flatten();
         let taken = Taken { certificate: &leaf, pem, reason: reason.code() };
         let revoked = names.ground().revoke(&policy, &directory, taken).await;
-        revoked.map_err(|trouble| (RefusedKind::Failed, trouble.refusal(&format!("revoke the certificate of {host}"))))?;
+        let stage = attempt::stage_at(&policy, &directory);
+        revoked
+            .map_err(|trouble| (RefusedKind::Failed, trouble.at(stage).refusal(&format!("revoke the certificate of {host}"))))?;
         lease.history.revoked = slot.fingerprint();
         // The key of an open order lies beside the one that is in wrong hands: the next certificate gets another.
         lease.history.order = None;
@@ -67,11 +70,21 @@ impl Register {
         let issuer = trouble::name(&directory);
         info!(event = Event::CertificateRevoked.name(), %host, issuer, reason = reason.name(), "a certificate was revoked");
         self.record(Deed::CertificateRevoked, host.to_string()).await;
-        let is_ordered = self.directory.ordered().iter().any(|slot| *slot.host() == host);
-        if is_ordered {
-            names.wish(&host);
+        Ok(CertificateAnswer::Revoked(self.replaced(&slot)))
+    }
+
+    /// Has another one ordered in the place of one that was revoked, if the name is still configured.
+    fn replaced(&self, slot: &Arc<Slot>) -> Revoked {
+        let host = slot.host();
+        let mut revoked = Revoked { host: host.to_string(), ..Revoked::default() };
+        let (plan, names) = (self.services.plan.get(), self.directory.names());
+        let Some(policy) = plan.acme.as_ref() else { return revoked };
+        if self.directory.ordered().iter().any(|slot| slot.host() == host) {
+            revoked.patience = certificates::patience(policy).as_secs();
+            revoked.held = certificates::wished(slot, names, policy, self.services.clock.now());
+            revoked.ordered = revoked.held.is_none();
         }
-        Ok(CertificateAnswer::Revoked(Revoked { host: host.to_string(), ordered: is_ordered }))
+        revoked
     }
 
     /// Gives our accounts at all authorities of the configuration another key.
@@ -92,7 +105,7 @@ impl Register {
                     self.record(Deed::AccountKeyChanged, authority.clone()).await;
                     None
                 }
-                Err(trouble) => Some(trouble.refusal("give our account another key")),
+                Err(trouble) => Some(trouble.at(attempt::stage_at(&policy, directory)).refusal("give our account another key")),
             };
             done.push(RolledOver { authority, directory: directory.clone(), trouble });
         }
@@ -107,7 +120,7 @@ impl Register {
     async fn alone(&self, slot: &Arc<Slot>) -> Option<Lease> {
         let until = Instant::now() + PATIENCE;
         loop {
-            let lease = self.directory.names().inquiry(slot);
+            let lease = self.directory.names().hold(slot);
             if lease.is_some() || slot.standing().running.is_some() || Instant::now() > until {
                 return lease;
             }

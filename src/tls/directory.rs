@@ -303,25 +303,24 @@ impl Directory {
 /// What the owner should know of a name whose certificates come by ACME.
 fn late(host: HostPattern, standing: &Standing, now: Timestamp) -> Option<Warning> {
     let told = || standing.history.trouble.as_ref().map(|told| told.sentence.clone());
-    let Some((_, validity)) = standing.shown else {
-        // Only where somebody has removed the file of a certificate again and again.
-        let spent = || {
-            Some(format!(
-                "it got as many in a day as a name may; the next order is due on {}",
-                local_ca::day(standing.history.record.spent(now)?)
-            ))
-        };
-        let why = told().or_else(spent).unwrap_or_else(|| "its first order runs".to_owned());
-        return Some(Warning::NotIssued { host, why });
+    // Where an owner, or a loop of theirs, has removed, revoked or ordered it again and again.
+    let spent = || {
+        let day = local_ca::day(standing.history.record.spent(now)?);
+        Some(format!("it got as many in a day as a name may; the next order is due on {day}"))
     };
-    let (day, why) = (local_ca::day(validity.until), told().unwrap_or_else(|| "it is about to be tried".to_owned()));
+    let why = |otherwise: &str| told().or_else(spent).unwrap_or_else(|| otherwise.to_owned());
+    let Some((_, validity)) = standing.shown else {
+        return Some(Warning::NotIssued { host, why: why("its first order runs") });
+    };
+    let (day, why) = (local_ca::day(validity.until), why("it is about to be tried"));
     if standing.revoked {
         return Some(Warning::Revoked { host, why });
     }
     match validity.health(now) {
         Health::Well => None,
         Health::Late => Some(Warning::RenewalLate { host, day, why }),
-        Health::Alarming | Health::Ended => Some(Warning::RenewalAlarming { host, day, why }),
+        Health::Alarming => Some(Warning::RenewalAlarming { host, day, why }),
+        Health::Ended => Some(Warning::RenewalFailed { host, day, why }),
     }
 }
 

@@ -1,8 +1,15 @@
 //! What an owner should know about the certificates in use although they work.
 
+use std::collections::HashMap;
+use std::mem::{self, Discriminant};
 use std::path::PathBuf;
+use std::time::Duration;
 
+use crate::base::clock::Timestamp;
 use crate::policy::wildcard::HostPattern;
+
+/// How often what lasts is said again.
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Something to tell the owner. `Display` is a sentence to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -90,6 +97,55 @@ pub enum Warning {
         /// Why.
         why: String,
     },
+    /// It was not renewed in time.
+    #[error("THE CERTIFICATE OF {host} ENDED ON {day}, and it could not be renewed: {why}")]
+    RenewalFailed {
+        /// The host.
+        host: HostPattern,
+        /// The last day.
+        day: String,
+        /// Why.
+        why: String,
+    },
+}
+
+/// Says each warning when it is new and once a day while it lasts, however often it is looked.
+#[derive(Debug, Default)]
+pub struct Telling(HashMap<(Discriminant<Warning>, String), Timestamp>);
+
+impl Telling {
+    /// Those of `warnings`, which are all there are, that are to be said now.
+    pub fn due(&mut self, warnings: Vec<Warning>, now: Timestamp) -> Vec<Warning> {
+        let said = mem::take(&mut self.0);
+        let mut due = Vec::new();
+        for warning in warnings {
+            let key = (mem::discriminant(&warning), warning.subject());
+            // What a clock noted that was ahead says nothing.
+            let rests = |at: &Timestamp| *at <= now && now < at.plus(DAY);
+            let last = said.get(&key).copied().filter(rests);
+            self.0.insert(key, last.unwrap_or(now));
+            if last.is_none() {
+                due.push(warning);
+            }
+        }
+        due
+    }
+}
+
+impl Warning {
+    /// What it is about: a host, a file, or both.
+    fn subject(&self) -> String {
+        match self {
+            Self::NotCovered { host, certificate } => format!("{host} {}", certificate.display()),
+            Self::Expired { certificate, .. } | Self::ExpiresSoon { certificate, .. } => certificate.display().to_string(),
+            Self::NotYetValid { certificate, .. } => certificate.display().to_string(),
+            Self::KeyReadable { path } => path.display().to_string(),
+            Self::LocalForPublicName { host } | Self::NotIssued { host, .. } | Self::Revoked { host, .. } => host.to_string(),
+            Self::RenewalLate { host, .. } | Self::RenewalAlarming { host, .. } | Self::RenewalFailed { host, .. } => {
+                host.to_string()
+            }
+        }
+    }
 }
 
 fn advice(host: &HostPattern) -> &'static str {

@@ -7,7 +7,7 @@ use doorward::admin::certificates::{CertificateAnswer, CertificateState, Certifi
 use doorward::admin::trail::TrailWish;
 use doorward::admin::wish::{Answer, RefusedKind, Wish};
 use doorward::policy::wildcard::HostPattern;
-use doorward::tls::acme::schedule::Step;
+use doorward::tls::acme::schedule::{Limit, Step};
 
 use crate::kit::app::App;
 use crate::kit::ca::{Ca, Manner, fingerprint, http_date};
@@ -20,6 +20,19 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// The configuration of one name whose certificates come from `ca`.
 fn ordering(ca: &Ca, app: &App, more: &str) -> String {
     format!("{}{}", ca.acme(&format!("challenge = \"http-01\"\n{more}")), one_app(&app.url(), "").replace("app.example", NAME))
+}
+
+/// The same with another authority, whose address `key` names.
+fn ordering_beside(ca: &Ca, (key, other): (&str, &Ca), app: &App) -> String {
+    let both = ca.file.with_file_name("both.pem");
+    let text = [&ca.file, &other.file].map(|file| std::fs::read_to_string(file).expect("read")).concat();
+    std::fs::write(&both, text).expect("written");
+    let text = ordering(ca, app, &format!("{key} = \"{}\"", other.directory));
+    text.replace(&ca.file.display().to_string(), &both.display().to_string())
+}
+
+fn calm() -> Manner {
+    Manner { odd_nonces: None, ..Manner::default() }
 }
 
 /// A gateway that has its first certificate.
@@ -44,7 +57,7 @@ async fn settled(gateway: &Gateway) {
         certificates.ordered().iter().all(|slot| {
             let is_due = matches!(slot.step(policy, now), Step::Order(_)) || slot.question(policy, now).is_some();
             // Whoever can have the lease is alone with it.
-            !is_due && certificates.names().inquiry(slot).is_some()
+            !is_due && certificates.names().hold(slot).is_some()
         })
     })
     .await;
@@ -88,6 +101,14 @@ async fn sentence(gateway: &Gateway) -> String {
 
 async fn renew(gateway: &Gateway) {
     ask(gateway, CertificateWish::Renew { host: Some(NAME.to_owned()), force: true }).await;
+}
+
+/// Waits until so many orders have ended.
+async fn ended(gateway: &Gateway, count: u64) {
+    let attempts = || gateway.running().certificates().ordered()[0].standing().history.attempts;
+    until("the order has ended", || attempts() >= count).await;
+    settled(gateway).await;
+    assert_eq!(attempts(), count);
 }
 
 async fn deeds(gateway: &Gateway) -> Vec<String> {
@@ -323,13 +344,8 @@ async fn a_public_address_gets_a_certificate_and_one_at_home_does_not() {
 #[tokio::test]
 async fn a_second_authority_stands_in_and_the_first_comes_back() {
     let app = App::start().await;
-    let calm = || Manner { odd_nonces: None, ..Manner::default() };
     let (first, second) = (Ca::start(calm()).await, Ca::start(calm()).await);
-    let both = first.file.with_file_name("both.pem");
-    let text = [&first.file, &second.file].map(|file| std::fs::read_to_string(file).expect("read")).concat();
-    std::fs::write(&both, text).expect("written");
-    let more = format!("fallback_directory = \"{}\"", second.directory);
-    let text = ordering(&first, &app, &more).replace(&first.file.display().to_string(), &both.display().to_string());
+    let text = ordering_beside(&first, ("fallback_directory", &second), &app);
     first.is_away(true);
     let gateway = Gateway::start(&text);
     first.sees(&gateway);
@@ -580,12 +596,128 @@ async fn whoever_wants_a_certificate_there_is_one_order_at_a_time() {
         renew(&gateway).await;
         look(&gateway);
     }
+    let state = one(&gateway).await;
+    assert!(state.wished && state.ordering_since.is_some() && state.attempts == 0, "whoever waits is not told that it is done");
     ca.sees(&gateway);
     issued(&ca, 1).await;
     settled(&gateway).await;
     assert_eq!(ca.count("new-order"), 1);
+    let state = one(&gateway).await;
+    assert!(!state.wished && state.ordering_since.is_none() && state.attempts == 1);
     let host = HostPattern::parse(NAME).expect("a host");
     let names = gateway.running().certificates().names();
     let lease = within("the lease", async { names.lease(&names.slot(&host)) }).await;
     assert!(lease.is_some());
+}
+
+/// What failed twice is tried out first; that is not what the owner wanted, so the order that counts follows at once.
+#[tokio::test]
+async fn what_the_owner_wants_is_ordered_after_it_was_tried_out() {
+    let (app, ca, trial) = (App::start().await, Ca::start(calm()).await, Ca::start(calm()).await);
+    let gateway = Gateway::start(&ordering_beside(&ca, ("staging_directory", &trial), &app));
+    ca.sees(&gateway);
+    trial.sees(&gateway);
+    ended(&gateway, 1).await;
+    for attempts in [2, 3] {
+        ca.refuses("/finalize/", ("connection", "127.0.0.1: connection refused"), None);
+        renew(&gateway).await;
+        ended(&gateway, attempts).await;
+        assert!(one(&gateway).await.trouble.is_some());
+    }
+    renew(&gateway).await;
+    ended(&gateway, 4).await;
+    assert_eq!((trial.issued().len(), ca.issued().len()), (1, 2), "one wish was enough");
+    let state = one(&gateway).await;
+    assert!(state.trouble.is_none() && state.failures == 0 && !state.wished);
+    assert_eq!(state.fingerprint, Some(fingerprint(&ca.issued()[1])), "what was tried out is not shown");
+    assert!(state.lifetime == Some(90 * 86_400) && state.renewal.is_some() && state.renewal == state.next);
+}
+
+/// A place to try things out that is away, or serves known customers only, keeps no name from where it counts.
+#[tokio::test]
+async fn a_place_to_try_things_out_that_is_out_of_order_bars_no_name() {
+    let known = Manner { customer: Some(("kid-1", b"a key of thirty-two bytes length")), ..calm() };
+    for manner in [None, Some(known)] {
+        let (app, ca) = (App::start().await, Ca::start(calm()).await);
+        let text = match manner {
+            None => ordering(&ca, &app, "staging_directory = \"https://localhost:1/directory\""),
+            Some(manner) => ordering_beside(&ca, ("staging_directory", &Ca::start(manner).await), &app),
+        };
+        let gateway = Gateway::start(&text);
+        ["one", "two"].map(|words| ca.refuses("new-order", ("caa", words), None));
+        ca.sees(&gateway);
+        ended(&gateway, 1).await;
+        pass(&gateway, Duration::from_secs(10)).await;
+        ended(&gateway, 2).await;
+        renew(&gateway).await;
+        ended(&gateway, 3).await;
+        assert_eq!((ca.count("new-order"), ca.issued().len()), (3, 1));
+        assert!(one(&gateway).await.trouble.is_none());
+    }
+}
+
+/// What fails where it is tried out is held against the name there, and no longer once the owner names no such place.
+#[tokio::test]
+async fn a_place_to_try_things_out_that_is_removed_is_forgotten() {
+    let (app, ca, trial) = (App::start().await, Ca::start(calm()).await, Ca::start(calm()).await);
+    let gateway = Gateway::start(&ordering_beside(&ca, ("staging_directory", &trial), &app));
+    ["one", "two"].map(|words| ca.refuses("new-order", ("caa", words), None));
+    trial.refuses("new-order", ("rateLimited", "too many"), Some("86400"));
+    ca.sees(&gateway);
+    trial.sees(&gateway);
+    ended(&gateway, 1).await;
+    pass(&gateway, Duration::from_secs(10)).await;
+    ended(&gateway, 2).await;
+    renew(&gateway).await;
+    ended(&gateway, 3).await;
+    assert_eq!((trial.count("new-order"), ca.count("new-order")), (1, 2));
+    let gateway = gateway.restarted(&ordering(&ca, &app, "")).await;
+    ca.sees(&gateway);
+    pass(&gateway, Duration::from_secs(10)).await;
+    ended(&gateway, 4).await;
+    assert_eq!(ca.issued().len(), 1);
+}
+
+/// The attack: a key is in wrong hands when the name has had all its certificates of the day, and the owner is told that it is replaced.
+#[tokio::test]
+async fn what_is_revoked_when_a_limit_is_reached_is_said_to_wait() {
+    let (app, ca) = (App::start().await, Ca::start(calm()).await);
+    let gateway = served(&ca, &app, "").await;
+    for attempts in 2..=5 {
+        renew(&gateway).await;
+        ended(&gateway, attempts).await;
+    }
+    let done = ask(&gateway, CertificateWish::Revoke { host: NAME.to_owned(), reason: Reason::KeyCompromise }).await;
+    let Answer::Certificates { said: CertificateAnswer::Revoked(revoked) } = done else { panic!("{done:?}") };
+    let (held, now) = (revoked.held.expect("held"), gateway.clock.now());
+    assert!(!revoked.ordered && held.limit == Limit::Certificates && held.until > now.secs());
+    let state = one(&gateway).await;
+    assert_eq!((state.state, state.next, state.limit), (State::Revoked, Some(held.until), Some(Limit::Certificates)));
+    let warnings: Vec<String> = gateway.running().certificates().warnings(now).iter().map(ToString::to_string).collect();
+    assert!(
+        warnings.iter().any(|said| said.contains("was revoked") && said.contains("as many in a day as a name may")),
+        "{warnings:?}"
+    );
+    // The wish outlasts the limit.
+    pass(&gateway, DAY).await;
+    ended(&gateway, 6).await;
+    assert_eq!((one(&gateway).await.state, ca.issued().len()), (State::Well, 6));
+}
+
+#[tokio::test]
+async fn a_second_authority_is_told_of_with_its_own_keys() {
+    let known = Manner { customer: Some(("kid-1", b"a key of thirty-two bytes length")), ..calm() };
+    let (app, first, second) = (App::start().await, Ca::start(calm()).await, Ca::start(known).await);
+    first.is_away(true);
+    let gateway = Gateway::start(&ordering_beside(&first, ("fallback_directory", &second), &app));
+    first.sees(&gateway);
+    second.sees(&gateway);
+    let mut said = vec![sentence(&gateway).await];
+    for _ in 0..20 {
+        pass(&gateway, 3 * HOUR).await;
+        settled(&gateway).await;
+        said.push(sentence(&gateway).await);
+    }
+    assert!(said.iter().any(|said| said.contains("known customers only: set `acme.fallback_eab`")), "{said:?}");
+    assert!(!said.iter().any(|said| said.contains("`acme.eab`")), "{said:?}");
 }

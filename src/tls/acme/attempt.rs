@@ -99,6 +99,16 @@ impl Ground {
         &self,
         host: &HostPattern,
         policy: &AcmePolicy,
+        way: (Stage, Proof),
+        history: &mut History,
+    ) -> Result<Issued, Trouble> {
+        self.carry_out(host, policy, way, history).await.map_err(|trouble| trouble.at(way.0))
+    }
+
+    async fn carry_out(
+        &self,
+        host: &HostPattern,
+        policy: &AcmePolicy,
         (stage, proof): (Stage, Proof),
         history: &mut History,
     ) -> Result<Issued, Trouble> {
@@ -202,6 +212,17 @@ impl Ground {
         self.folder.write_history(host, history)?;
         self.folder.forget_order_key(host);
         Ok(())
+    }
+}
+
+/// As which of a policy's authorities the one with this directory is asked.
+pub fn stage_at(policy: &AcmePolicy, directory: &str) -> Stage {
+    if directory != policy.directory && policy.fallback.as_ref().is_some_and(|fallback| fallback.directory == directory) {
+        Stage::Fallback
+    } else if directory != policy.directory && policy.staging.as_deref() == Some(directory) {
+        Stage::Staging
+    } else {
+        Stage::Production
     }
 }
 

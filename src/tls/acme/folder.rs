@@ -43,6 +43,8 @@ pub struct History {
     pub advice: Option<Advice>,
     /// The SHA-256 of a certificate that was revoked, in hexadecimal digits.
     pub revoked: Option<String>,
+    /// Orders that have ended, well or not; those that were tried out only are none.
+    pub attempts: u64,
 }
 
 /// How a name is proven to be ours.

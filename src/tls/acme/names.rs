@@ -20,7 +20,7 @@ use crate::tls::acme::advice::Advice;
 use crate::tls::acme::attempt::Ground;
 use crate::tls::acme::challenge::Challenges;
 use crate::tls::acme::folder::{Folder, History, Told, fingerprint, validity};
-use crate::tls::acme::schedule::{Chance, Failed, Held, Record, Stage, Step, Validity, Ways};
+use crate::tls::acme::schedule::{Chance, Failed, Held, Limit, Record, Stage, Step, Validity, Ways};
 use crate::tls::fault::Fault;
 use crate::tls::files::Loaded;
 
@@ -59,10 +59,12 @@ pub struct Lease {
     names: Arc<Names>,
     /// What is known of it; written down when the lease ends.
     pub history: History,
-    /// Whether it is for an order, and not for a question only.
+    /// Whether it is for an order.
     orders: bool,
     /// Where the order goes.
     stage: Stage,
+    /// Whether the order was tried out only: the one that counts is still to be made.
+    goes_on: bool,
 }
 
 /// How a name stands.
@@ -78,6 +80,8 @@ pub struct Standing {
     pub history: History,
     /// Since when an order runs.
     pub running: Option<Timestamp>,
+    /// Whether the owner wants one, and it has not ended yet.
+    pub wished: bool,
 }
 
 impl Names {
@@ -119,8 +123,9 @@ impl Names {
         self.leased(slot, true)
     }
 
-    /// The right to ask about a name, and to write down what is heard, unless somebody has it: as a lease, but no order runs.
-    pub fn inquiry(self: &Arc<Self>, slot: &Arc<Slot>) -> Option<Lease> {
+    /// The right to write about a name without an order of it, unless somebody has it: nobody is told that one runs, and what the
+    /// owner wants stays wanted.
+    pub fn hold(self: &Arc<Self>, slot: &Arc<Slot>) -> Option<Lease> {
         self.leased(slot, false)
     }
 
@@ -133,7 +138,8 @@ impl Names {
         state.running = orders.then(|| self.ground.clock.now());
         let history = state.history.clone();
         drop(state);
-        Some(Lease { slot: Arc::clone(slot), names: Arc::clone(self), history, orders, stage: Stage::Production })
+        let (slot, names) = (Arc::clone(slot), Arc::clone(self));
+        Some(Lease { slot, names, history, orders, stage: Stage::Production, goes_on: false })
     }
 
     /// Notes that the owner wants a certificate now, due or not.
@@ -162,12 +168,19 @@ impl Slot {
     /// What to do now.
     pub fn step(&self, policy: &AcmePolicy, now: Timestamp) -> Step {
         let standing = self.standing();
-        let wished = self.state().wished;
-        let ways = Ways { staging: policy.staging.is_some(), fallback: policy.fallback.is_some(), wished };
+        let (staging, fallback) = (policy.staging.is_some(), policy.fallback.is_some());
+        let ways = Ways { staging, fallback, wished: standing.wished };
         let (chance, held) = (Chance::of(&self.host.to_string()), standing.held(policy));
         let mut record = standing.history.record;
         turn(&mut record, policy);
         record.next(held, chance, now, ways)
+    }
+
+    /// Which limit keeps an order from going before `until`; none where it is not due before, or rests after a failure.
+    pub fn limit(&self, policy: &AcmePolicy, (until, now): (Timestamp, Timestamp)) -> Option<Limit> {
+        let mut record = self.standing().history.record;
+        turn(&mut record, policy);
+        record.limit(until, now)
     }
 
     /// The certificate about which its authority is to be asked now when to renew it, and that authority's directory.
@@ -183,10 +196,10 @@ impl Slot {
         let shown = self.shown.read(|shown| shown.as_ref().map(|loaded| (loaded.facts.issuer.clone(), validity(loaded))));
         let renewal_id = self.shown.read(|shown| shown.as_ref().and_then(|loaded| loaded.facts.renewal_id.clone()));
         let state = self.state();
-        let (history, running) = (state.history.clone(), state.running);
+        let (history, running, wished) = (state.history.clone(), state.running, state.wished);
         drop(state);
         let revoked = history.revoked.is_some() && history.revoked == self.fingerprint();
-        Standing { shown, renewal_id, revoked, history, running }
+        Standing { shown, renewal_id, revoked, history, running, wished }
     }
 
     /// SHA-256 of the certificate it shows, in hexadecimal digits.
@@ -205,7 +218,8 @@ impl Slot {
 }
 
 fn turn(record: &mut Record, policy: &AcmePolicy) {
-    record.turn_to(&policy.directory, policy.fallback.as_ref().map(|fallback| fallback.directory.as_str()));
+    let fallback = policy.fallback.as_ref().map(|fallback| fallback.directory.as_str());
+    record.turn_to(&policy.directory, policy.staging.as_deref(), fallback);
 }
 
 impl Standing {
@@ -238,6 +252,11 @@ impl Lease {
         turn(&mut self.history.record, policy);
     }
 
+    /// What was tried out is still to be ordered where it counts: what the owner wants is not answered.
+    pub fn goes_on(&mut self) {
+        self.goes_on = true;
+    }
+
     /// Shows another certificate from now on; open connections go on with what they have.
     pub fn show(&self, loaded: Loaded) {
         self.slot.shown.replace(Some(loaded));
@@ -264,6 +283,7 @@ impl Lease {
     /// again.
     fn broken(&mut self) {
         let now = self.names.ground.clock.now();
+        self.history.attempts = self.history.attempts.saturating_add(1);
         self.history.record.failed(now, Failed { stage: self.stage, counts: false, retry_after: None });
         let sentence =
             format!("the order for {} ended in the middle: the gateway has a fault, of which the log tells", self.slot.host);
@@ -282,7 +302,8 @@ impl Drop for Lease {
         let mut state = self.slot.state();
         state.leased = false;
         if self.orders {
-            (state.running, state.wished) = (None, false);
+            state.running = None;
+            state.wished &= self.goes_on;
         }
         drop(state);
         self.names.wake();
@@ -342,17 +363,21 @@ mod tests {
         assert!(Arc::ptr_eq(&slot, &names.slot(&host)));
         names.wish(&host);
         let mut lease = names.lease(&slot).expect("free");
-        assert!(names.lease(&slot).is_none() && names.inquiry(&slot).is_none());
+        assert!(names.lease(&slot).is_none() && names.hold(&slot).is_none());
         assert_eq!(slot.standing().running, Some(clock.now()));
         lease.history.issued_by = Some("https://ca.example/".to_owned());
         lease.note().expect("written");
         drop(lease);
         assert!(slot.standing().running.is_none() && !slot.state().wished);
         names.wish(&host);
-        let asking = names.inquiry(&slot).expect("free");
+        let asking = names.hold(&slot).expect("free");
         assert!(names.lease(&slot).is_none() && slot.standing().running.is_none(), "who asks is not told as who orders");
         drop(asking);
         assert!(slot.state().wished, "what the owner wants waits for a question");
+        let mut trial = names.lease(&slot).expect("free");
+        trial.goes_on();
+        drop(trial);
+        assert!(slot.state().wished, "and for what is tried out first");
         let again = Names::new(Folder::within(dir.path()), server::provider(), clock);
         assert_eq!(again.slot(&host).standing().history.issued_by.as_deref(), Some("https://ca.example/"), "after a restart");
         assert!(names.lease(&slot).is_some());

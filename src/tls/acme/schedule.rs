@@ -156,12 +156,36 @@ pub struct Ways {
     pub wished: bool,
 }
 
+/// What keeps an order from going that is wished for. Nobody may shorten any of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// Ours for certificates of a name in a day.
+    Certificates,
+    /// Ours for failures of a name in an hour.
+    Failures,
+    /// The pause that the authority asked for.
+    Authority,
+}
+
+impl Limit {
+    /// For people.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Certificates => "no name gets more than five certificates in a day from here",
+            Self::Failures => "five orders for it have failed within an hour, and no more are made from here",
+            Self::Authority => "its authority asked to be left alone until then",
+        }
+    }
+}
+
 /// What came of an attempt that failed.
 #[derive(Clone, Copy, Debug)]
 pub struct Failed {
     /// Where it went.
     pub stage: Stage,
-    /// Whether the authority took it up, so that it counts there.
+    /// Whether the authority took it up, so that it counts there. One that was tried out, and does not count, says nothing about
+    /// the name.
     pub counts: bool,
     /// How long the authority asked not to be asked.
     pub retry_after: Option<Duration>,
@@ -195,6 +219,8 @@ pub struct Record {
     pub first: Option<String>,
     /// The directory of the second one.
     pub second: Option<String>,
+    /// The directory where orders are tried out.
+    pub trial: Option<String>,
 }
 
 /// What to do about a name.
@@ -254,15 +280,18 @@ impl Record {
 
     /// Makes it one about the authorities with these directories. What another one refused, or how long it wanted its peace, says
     /// nothing about them.
-    pub fn turn_to(&mut self, first: &str, second: Option<&str>) {
+    pub fn turn_to(&mut self, first: &str, trial: Option<&str>, second: Option<&str>) {
         let is_other = |known: &Option<String>, now: Option<&str>| known.is_some() && known.as_deref() != now;
         if is_other(&self.second, second) {
             self.fallback_not_before = None;
         }
         if is_other(&self.first, Some(first)) {
             *self = Self { not_before: None, ..self.limits() };
+        } else if is_other(&self.trial, trial) && self.last == Some(Stage::Staging) {
+            (self.failures, self.not_before) = (0, None);
         }
         (self.first, self.second) = (Some(first.to_owned()), second.map(str::to_owned));
+        self.trial = trial.map(str::to_owned);
     }
 
     /// What authorities hold against a name, whatever became of its orders since.
@@ -284,6 +313,10 @@ impl Record {
     /// Notes a failure.
     pub fn failed(&mut self, now: Timestamp, failed: Failed) {
         *self = self.as_of(now);
+        // A place that is out of order, or does not serve us, must not keep a name from the one that counts.
+        if failed.stage == Stage::Staging && !failed.counts {
+            return self.tried_out();
+        }
         self.failures = self.failures.saturating_add(1);
         if failed.stage == Stage::Production && failed.counts {
             self.refused = self.refused.saturating_add(1);
@@ -302,7 +335,7 @@ impl Record {
         self.last = Some(failed.stage);
     }
 
-    /// Notes that trying it out has worked.
+    /// Notes that trying it out has worked, or cannot be done.
     pub fn tried_out(&mut self) {
         self.rehearsed = true;
     }
@@ -327,6 +360,19 @@ impl Record {
     /// When the limit for certificates in a day lets another be ordered, if it stands in the way now.
     pub fn spent(&self, now: Timestamp) -> Option<Timestamp> {
         self.as_of(now).daily().filter(|again| *again > now)
+    }
+
+    /// What keeps an order that is wished for from going before `until`.
+    pub fn limit(&self, until: Timestamp, now: Timestamp) -> Option<Limit> {
+        let known = self.as_of(now);
+        let not_before = [known.not_before, known.fallback_not_before].map(|at| at.map(Timestamp::from_millis));
+        if known.daily() == Some(until) {
+            Some(Limit::Certificates)
+        } else if known.hourly() == Some(until) {
+            Some(Limit::Failures)
+        } else {
+            not_before.contains(&Some(until)).then_some(Limit::Authority)
+        }
     }
 
     /// When the rest after the last certificate is over.

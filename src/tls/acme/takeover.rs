@@ -175,7 +175,7 @@ pub struct Taking<'a> {
 /// [`Fault`] when it cannot be written; nothing has changed then.
 pub fn take(names: &Arc<Names>, slot: &Arc<Slot>, usable: &Usable, take: Taking<'_>) -> Result<Became, Fault> {
     // No order runs: what is there stays until we are done.
-    let Some(mut lease) = names.lease(slot) else { return Ok(Became::Busy) };
+    let Some(mut lease) = names.hold(slot) else { return Ok(Became::Busy) };
     if let Some(stays) = stays(names, slot, usable, take) {
         return Ok(stays);
     }
@@ -185,8 +185,8 @@ pub fn take(names: &Arc<Names>, slot: &Arc<Slot>, usable: &Usable, take: Taking<
     let loaded = ground.folder.keep(slot.host(), (&usable.pem, revoked), &ground.provider)?;
     // What earlier orders came to says nothing about this one, but their authority still counts them; and one that is open may be gone
     // on with.
-    let History { record, order, challenge, .. } = std::mem::take(&mut lease.history);
-    lease.history = History { record: record.limits(), order, challenge, ..History::default() };
+    let History { record, order, challenge, attempts, .. } = std::mem::take(&mut lease.history);
+    lease.history = History { record: record.limits(), order, challenge, attempts, ..History::default() };
     lease.show(loaded);
     lease.note()?;
     Ok(Became::Taken)

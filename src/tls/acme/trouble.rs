@@ -8,10 +8,12 @@ use instant_acme::{Error, Problem};
 
 use crate::base::chain::Chain;
 use crate::base::units::in_words;
+use crate::config::report::harmless;
 use crate::fetch::fault::Fault as FetchFault;
 use crate::plan::dns;
 use crate::policy::wildcard::HostPattern;
 use crate::tls::acme::folder::Proof;
+use crate::tls::acme::schedule::Stage;
 use crate::tls::dns01::fault::Fault as RecordFault;
 use crate::tls::fault::Fault;
 
@@ -30,6 +32,8 @@ pub struct Trouble {
     pub retry_after: Option<Duration>,
     /// The authority, as people know it.
     authority: String,
+    /// As which of the configuration's authorities it was asked: each has keys of its own there.
+    stage: Stage,
     /// How the name was to be proven when it failed.
     proof: Option<Proof>,
 }
@@ -93,7 +97,7 @@ pub enum Kind {
 impl Trouble {
     /// What a library's error says; `authority` is the directory's URL.
     pub fn of(error: &Error, authority: &str) -> Self {
-        let none = |kind| Self { kind, words: None, retry_after: None, authority: name(authority), proof: None };
+        let none = |kind| Self::bare(kind, authority);
         match error {
             Error::Api(problem) => Self::said(problem, authority),
             Error::Timeout(_) => none(Kind::Slow),
@@ -122,9 +126,7 @@ impl Trouble {
                 other => other,
             },
             words: words.map(clean),
-            retry_after: None,
-            authority: name(authority),
-            proof: None,
+            ..Self::bare(Kind::Other, authority)
         }
     }
 
@@ -141,7 +143,13 @@ impl Trouble {
 
     /// Trouble of which nobody says more.
     pub fn bare(kind: Kind, authority: &str) -> Self {
-        Self { kind, words: None, retry_after: None, authority: name(authority), proof: None }
+        Self { kind, words: None, retry_after: None, authority: name(authority), stage: Stage::Production, proof: None }
+    }
+
+    /// The same, where it was asked as that.
+    #[must_use]
+    pub fn at(self, stage: Stage) -> Self {
+        Self { stage, ..self }
     }
 
     /// The same, while a name was being proven.
@@ -156,8 +164,12 @@ impl Trouble {
         Self { retry_after, ..self }
     }
 
-    /// Whether the authority took the order up, so that it counts there.
+    /// Whether the authority took the order up, so that it counts there. Where it was tried out: whether it says something about
+    /// the name, and not only about that authority and what we are to it.
     pub fn counts(&self) -> bool {
+        if self.stage == Stage::Staging {
+            return matches!(self.kind, Kind::Record(_)) || self.about_us().is_none();
+        }
         match self.kind {
             Kind::Away(_) | Kind::Untrusted(_) | Kind::Internal | Kind::Nonce | Kind::Forgotten | Kind::Busy => false,
             Kind::Record(_) => false,
@@ -219,6 +231,24 @@ impl Trouble {
         self.about_us().or_else(by_dns).unwrap_or_else(|| self.about_name(host))
     }
 
+    /// The key in the configuration that names the authority.
+    const fn directory(&self) -> &'static str {
+        match self.stage {
+            Stage::Production => "acme.directory",
+            Stage::Staging => "acme.staging_directory",
+            Stage::Fallback => "acme.fallback_directory",
+        }
+    }
+
+    /// The key that says as whom it knows us; there is none where orders are tried out.
+    const fn eab(&self) -> Option<&'static str> {
+        match self.stage {
+            Stage::Production => Some("acme.eab"),
+            Stage::Staging => None,
+            Stage::Fallback => Some("acme.fallback_eab"),
+        }
+    }
+
     /// Where it is about the authority, or about us as its customer.
     fn about_us(&self) -> Option<String> {
         let (ca, words) = (&self.authority, self.in_brackets());
@@ -230,12 +260,17 @@ impl Trouble {
             Kind::Contact => format!("{ca} does not take the address in `acme.email`: write another, or remove it"),
             Kind::Terms => format!("{ca} has new terms: read them there; the gateway then asks again"),
             Kind::External => {
-                format!(
-                    "{ca} serves known customers only: set `acme.eab` to the key id and HMAC key that it gives you on its site"
-                )
+                let Some(key) = self.eab() else {
+                    return Some(format!(
+                        "{ca} serves known customers only, so that nothing can be tried out there: set `acme.staging_directory` \
+                         to another"
+                    ));
+                };
+                format!("{ca} serves known customers only: set `{key}` to the key id and HMAC key that it gives you on its site")
             }
             Kind::Binding => format!(
-                "{ca} does not know us as `acme.eab` says{words}: copy `kid` and `hmac_key` anew from its site; some can be used only once"
+                "{ca} does not know us as `{}` says{words}: copy `kid` and `hmac_key` anew from its site; some can be used only once",
+                self.eab().unwrap_or("acme.eab")
             ),
             Kind::Profile { wanted, offered } if wanted.is_empty() || offered.is_empty() => {
                 format!("{ca} does not take the profile in `acme.profile`{words}: write another, or remove it")
@@ -248,7 +283,8 @@ impl Trouble {
             Kind::Nonce => format!("{ca} took none of many nonces: it is out of order, and the gateway tries again"),
             Kind::Internal => format!("{ca} is out of order: the gateway tries again"),
             Kind::Away(why) => format!(
-                "{ca} cannot be reached ({why}): see that this machine may connect to it, and that `acme.directory` is right"
+                "{ca} cannot be reached ({why}): see that this machine may connect to it, and that `{}` is right",
+                self.directory()
             ),
             Kind::Untrusted(why) => format!(
                 "no trusted connection to {ca} comes about ({why}): is this machine's clock right? A private authority's own \
@@ -425,7 +461,7 @@ pub fn name(directory: &str) -> String {
 
 /// Words of others end up in logs and on terminals.
 fn clean(words: &str) -> String {
-    words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).take(LONGEST_WORDS).collect()
+    harmless(words).chars().take(LONGEST_WORDS).collect()
 }
 
 #[cfg(test)]
@@ -511,9 +547,9 @@ mod tests {
                 "{kind}"
             );
         }
-        let (wanted, offered) = ("short\u{1b}".to_owned(), "classic, tlsserver".to_owned());
+        let (wanted, offered) = ("short\u{202e}".to_owned(), "classic, tlsserver".to_owned());
         let profile = Trouble::bare(Kind::Profile { wanted, offered }, LETS_ENCRYPT);
-        let said = "Let's Encrypt has no profile `short `: set `acme.profile` to one of classic, tlsserver, or remove it";
+        let said = "Let's Encrypt has no profile `short\u{fffd}`: set `acme.profile` to one of classic, tlsserver, or remove it";
         assert_eq!((profile.sentence(&host).as_str(), profile.counts()), (said, false));
         assert_eq!(trouble("unauthorized", "no").refusal("revoke it"), "Let's Encrypt did not revoke it: no");
         assert!(trouble("serverInternal", "").refusal("revoke it").contains("out of order"));
@@ -533,6 +569,32 @@ mod tests {
         assert!(!trouble("badNonce", "").counts() && !trouble("serverInternal", "").counts());
         let away = Trouble::of(&Error::Other(Box::new(FetchFault::TooSlow)), LETS_ENCRYPT);
         assert!(!away.counts() && away.sentence(&HostPattern::parse("a.example").expect("a host")).contains("it took too long"));
+    }
+
+    #[test]
+    fn each_authority_of_a_configuration_is_told_of_with_its_own_keys() {
+        let host = HostPattern::parse("a.example").expect("a host");
+        let said = |kind: Kind, stage| Trouble::bare(kind, LETS_ENCRYPT).at(stage).sentence(&host);
+        let away = |stage| said(Kind::Away("why".to_owned()), stage);
+        assert!(away(Stage::Production).ends_with("that `acme.directory` is right"));
+        assert!(away(Stage::Staging).ends_with("that `acme.staging_directory` is right"));
+        assert!(away(Stage::Fallback).ends_with("that `acme.fallback_directory` is right"));
+        assert!(said(Kind::External, Stage::Fallback).contains("set `acme.fallback_eab`"));
+        assert!(said(Kind::Binding, Stage::Fallback).contains("as `acme.fallback_eab` says"));
+        let trial = said(Kind::External, Stage::Staging);
+        assert!(trial.contains("`acme.staging_directory`") && !trial.contains("eab"), "{trial}");
+    }
+
+    /// What is wrong with the place where things are tried out says nothing about a name.
+    #[test]
+    fn a_trial_counts_where_it_says_something_about_the_name() {
+        let counts = |kind: Kind| Trouble::bare(kind, LETS_ENCRYPT).at(Stage::Staging).counts();
+        let not = [Kind::Away(String::new()), Kind::Untrusted(String::new()), Kind::External, Kind::Terms, Kind::Internal];
+        assert!(!not.into_iter().any(counts));
+        assert!(!counts(Kind::Unauthorized), "of our account there");
+        assert!([Kind::Caa, Kind::Dns, Kind::RateLimited, Kind::Record(String::new())].into_iter().all(counts));
+        let unproven = Trouble::bare(Kind::Unauthorized, LETS_ENCRYPT).proving(Proof::Http01).at(Stage::Staging);
+        assert!(unproven.counts());
     }
 
     #[test]

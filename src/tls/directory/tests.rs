@@ -18,9 +18,12 @@ use tokio_rustls::{LazyConfigAcceptor, TlsConnector, client, server as accepted}
 
 use super::*;
 use crate::base::entropy::Entropy;
+use crate::tls::acme::folder::{History, Told};
+use crate::tls::acme::schedule::{Record, Stage, Validity};
 use crate::tls::alert;
 use crate::tls::durable;
 use crate::tls::server::ByClock;
+use crate::tls::warning::Telling;
 
 const START: Timestamp = Timestamp::from_secs(1_800_000_000);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -540,4 +543,58 @@ async fn every_name_under_a_wildcard_shows_the_certificate_that_was_issued_for_i
     for other in ["apps.example", "a.b.apps.example"] {
         assert!(shake(&directory, &client, other, HERE).await.is_err(), "{other}");
     }
+}
+
+/// What the log says of a certificate that is not renewed: looked at every five minutes, however long it lives.
+#[test]
+fn the_log_says_when_a_certificate_becomes_late_and_alarming_and_else_once_a_day() {
+    for hours in [90 * 24, 64 * 24, 160] {
+        let life = DAY / 24 * hours;
+        let validity = Validity { from: START, until: START.plus(life) };
+        let trouble = |at: Timestamp| Some(Told { at: at.secs(), sentence: format!("why, {}", at.secs()), words: None });
+        let (mut telling, mut said) = (Telling::default(), Vec::new());
+        let (mut now, end) = (START, START.plus(life + DAY / 2));
+        while now < end {
+            // The reason is another each time: that says nothing new about the certificate.
+            let history = History { trouble: trouble(now), ..History::default() };
+            let shown = Some(("R11".to_owned(), validity));
+            let standing = Standing { shown, renewal_id: None, revoked: false, history, running: None, wished: false };
+            let warnings = late(pattern("a.example"), &standing, now).into_iter().collect();
+            said.extend(telling.due(warnings, now).into_iter().map(|warning| (now, warning)));
+            now = now.plus(Duration::from_secs(300));
+        }
+        let first = |is: fn(&Warning) -> bool| said.iter().find(|(_, warning)| is(warning)).expect("said").0.since(START);
+        let within = |at: Duration, crossed: Duration| at >= crossed && at <= crossed + Duration::from_secs(300);
+        assert!(within(first(|warning| matches!(warning, Warning::RenewalLate { .. })), life * 3 / 4), "{hours}");
+        assert!(within(first(|warning| matches!(warning, Warning::RenewalAlarming { .. })), life * 9 / 10), "{hours}");
+        assert!(within(first(|warning| matches!(warning, Warning::RenewalFailed { .. })), life), "{hours}");
+        let kind = |warning: &Warning| std::mem::discriminant(warning);
+        let pairs = said.windows(2).filter(|two| kind(&two[0].1) == kind(&two[1].1));
+        assert!(pairs.into_iter().all(|two| two[1].0.since(two[0].0) >= DAY), "{hours}");
+        let days = (life / 4 + DAY / 2).as_secs() / 86_400;
+        assert!(said.len() as u64 >= days && said.len() as u64 <= days + 4, "{} times in {days} days", said.len());
+    }
+}
+
+#[test]
+fn what_is_said_anew_is_what_has_come_back() {
+    let warning = |day: &str| vec![Warning::RenewalLate { host: pattern("a.example"), day: day.to_owned(), why: day.to_owned() }];
+    let mut telling = Telling::default();
+    let mut said = |warnings: Vec<Warning>, hours: u32| telling.due(warnings, START.plus(DAY / 24 * hours)).len();
+    assert_eq!([said(warning("1"), 0), said(warning("2"), 23), said(warning("3"), 24), said(warning("4"), 25)], [1, 0, 1, 0]);
+    assert_eq!([said(vec![], 26), said(warning("5"), 27)], [0, 1], "it was renewed in between");
+    assert_eq!(said(warning("6"), 0), 1, "the clock was ahead");
+}
+
+/// One that was revoked, and may not be replaced yet, is not said to be about to be.
+#[test]
+fn what_waits_for_a_limit_says_so() {
+    let mut record = Record::default();
+    let validity = Validity { from: START, until: START.plus(DAY * 90) };
+    (0..5).for_each(|_| record.succeeded(START, Stage::Production, validity));
+    let history = History { record, ..History::default() };
+    let shown = Some(("R11".to_owned(), validity));
+    let standing = Standing { shown, renewal_id: None, revoked: true, history, running: None, wished: true };
+    let told = late(pattern("a.example"), &standing, START).expect("a warning").to_string();
+    assert!(told.contains("as many in a day as a name may; the next order is due on 2027-01-"), "{told}");
 }

@@ -142,18 +142,75 @@ fn one_refusal_for_days_sends_a_late_certificate_to_the_second() {
 #[test]
 fn limits_are_those_of_the_authority_that_has_set_them() {
     let (mut record, chance) = (Record::default(), Chance::of("a.example"));
-    record.turn_to("https://one.example/", Some("https://two.example/"));
+    record.turn_to("https://one.example/", None, Some("https://two.example/"));
     record.failed(START, Failed { retry_after: Some(days(7)), ..refusal(Stage::Production) });
     record.failed(START, Failed { retry_after: Some(days(7)), ..refusal(Stage::Fallback) });
     let later = START.plus(Duration::from_secs(10));
     let step = |first: &str, second: Option<&str>| {
         let mut record = record.clone();
-        record.turn_to(first, second);
+        record.turn_to(first, None, second);
         (record.next(None, chance, later, FALLBACK), record.fallback_not_before.is_some())
     };
     assert!(matches!(step("https://one.example/", Some("https://two.example/")), (Step::Wait(_), true)));
     assert_eq!(step("https://new.example/", Some("https://two.example/")), (Step::Order(Stage::Production), true));
     assert!(matches!(step("https://one.example/", Some("https://new.example/")), (_, false)));
+}
+
+/// A place to try things out that is away, or does not serve us, bars nobody from where it counts.
+#[test]
+fn what_cannot_be_tried_out_is_ordered_at_once_where_it_counts_at_the_usual_pauses() {
+    let (mut record, chance) = (Record::default(), Chance::of("a.example"));
+    record.failed(START, refusal(Stage::Production));
+    record.failed(START, refusal(Stage::Production));
+    let later = START.plus(Duration::from_secs(60));
+    assert_eq!(record.next(None, chance, later, STAGING), Step::Order(Stage::Staging));
+    let away = Failed { stage: Stage::Staging, counts: false, retry_after: Some(days(7)) };
+    let before = record.clone();
+    record.failed(later, away);
+    assert_eq!((record.failures, &record.recent, record.not_before), (before.failures, &before.recent, None));
+    assert_eq!(record.next(None, chance, later, STAGING), Step::Order(Stage::Production));
+    record.failed(later, refusal(Stage::Production));
+    assert!(matches!(record.next(None, chance, later, STAGING), Step::Wait(_)), "the pause holds");
+    assert_eq!(record.next(None, chance, later.plus(days(1)), STAGING), Step::Order(Stage::Staging), "it may be back");
+}
+
+/// The owner names another place to try things out, or none: what the former one refused is past.
+#[test]
+fn another_place_to_try_things_out_is_not_held_against_a_name() {
+    let (mut record, chance) = (Record::default(), Chance::of("a.example"));
+    let (first, trial) = ("https://one.example/", "https://trial.example/");
+    record.turn_to(first, Some(trial), None);
+    for stage in [Stage::Production, Stage::Production, Stage::Staging, Stage::Staging] {
+        record.failed(START, Failed { retry_after: Some(days(3)), ..refusal(stage) });
+    }
+    let step = |trial: Option<&str>, ways: Ways| {
+        let mut record = record.clone();
+        record.turn_to(first, trial, None);
+        record.next(None, chance, START.plus(Duration::from_secs(10)), ways)
+    };
+    assert!(matches!(step(Some(trial), STAGING), Step::Wait(_)));
+    assert_eq!(step(Some("https://other.example/"), STAGING), Step::Order(Stage::Staging));
+    assert_eq!(step(None, Ways::default()), Step::Order(Stage::Production));
+}
+
+#[test]
+fn whose_limit_an_order_waits_for_is_known() {
+    let mut record = Record::default();
+    let limit = |record: &Record| match record.next(None, Chance::of("a.example"), START, WISHED) {
+        Step::Wait(until) => record.limit(until, START),
+        Step::Order(_) => None,
+    };
+    assert_eq!(limit(&record), None);
+    for _ in 0..MOST_AN_HOUR {
+        record.failed(START, refusal(Stage::Production));
+    }
+    assert_eq!(limit(&record), Some(Limit::Failures));
+    record.failed(START, Failed { retry_after: Some(days(3)), ..refusal(Stage::Production) });
+    assert_eq!(limit(&record), Some(Limit::Authority));
+    for _ in 0..MOST_A_DAY {
+        record.succeeded(START, Stage::Production, lives(START, days(90)));
+    }
+    assert_eq!(limit(&record), Some(Limit::Certificates));
 }
 
 fn lives(from: Timestamp, life: Duration) -> Validity {
@@ -364,7 +421,8 @@ fn live(spells: &[Spell], life: Duration, ways: Ways) -> Life {
                 }
                 Step::Order(stage) => match order(spell, stage, now, &mut lived) {
                     Some(failed) => {
-                        lived.failures.push(now);
+                        // What cannot be tried out is none: the order that counts follows, at the pauses of those.
+                        lived.failures.extend((stage != Stage::Staging || failed.counts).then_some(now));
                         record.failed(now, failed);
                     }
                     None if stage == Stage::Staging => record.tried_out(),

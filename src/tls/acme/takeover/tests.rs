@@ -95,7 +95,9 @@ fn one_that_ends_later_is_kept_unless_forced() {
     let lease = names.lease(&slot).expect("free");
     assert!(matches!(take(&names, &slot, &short, by_force), Ok(Became::Busy)));
     drop(lease);
+    names.wish(&host);
     assert!(matches!(take(&names, &slot, &short, by_force), Ok(Became::Taken)));
+    assert!(slot.standing().wished, "what is taken over is no order: the one that the owner wants is still to come");
     let again = Names::new(Folder::within(dir.path()), server::provider(), Clock::manual(Timestamp::from_secs(NOW)));
     assert_eq!(again.slot(&host).key().expect("kept").cert, short.loaded.key.cert, "after a restart");
 }
