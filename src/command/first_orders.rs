@@ -49,8 +49,11 @@ async fn tell(control: &Path, patience: Duration, output: Output) {
 
 /// What a first order came to; `None` while it runs.
 fn outcome(one: &CertificateState) -> Option<String> {
+    // What is due now, or runs, will be told: why one failed before a restart says nothing about it.
+    let runs = one.ordering_since.is_some() || one.next.is_none();
     match (one.state == State::Waiting, &one.trouble) {
         (true, None) => None,
+        (true, Some(_)) if runs => None,
         (true, Some(trouble)) => Some(format!("{}; until then visitors see this installation's own", trouble.sentence)),
         (false, _) => Some(format!("{} has its certificate by {}", one.host, one.issuer)),
     }
