@@ -1,4 +1,4 @@
-//! What every room leans on: time, chance, secrets, ids, units, sealing, supervised tasks, errors shown with
+//! What every room leans on: time, chance, secrets, ids, units, sealing, supervised tasks, words of others, errors shown with
 //! their causes. Knows nothing of HTTP or of doors.
 
 pub mod chain;
@@ -13,3 +13,4 @@ pub mod seal;
 pub mod secret;
 pub mod task;
 pub mod units;
+pub mod words;

@@ -48,9 +48,17 @@ impl Awaited {
     /// # Errors
     /// [`Failure`] with the reason.
     pub fn wait(&self, named: &Named, output: Output) -> Result<Vec<CertificateState>, Failure> {
+        self.watch(|| look(named), output)
+    }
+
+    fn watch(
+        &self,
+        mut look: impl FnMut() -> Result<Vec<CertificateState>, Failure>,
+        output: Output,
+    ) -> Result<Vec<CertificateState>, Failure> {
         let (mut steps, began) = (Steps::new(output), Instant::now());
         loop {
-            let all = look(named)?;
+            let all = look()?;
             let left = self.started.iter().filter(|host| self.fate(host, &all) == Fate::Runs).count();
             steps.clear();
             if left == 0 || began.elapsed() > self.patience {
@@ -144,6 +152,20 @@ mod tests {
         assert_eq!(fate(one(3)), "Lost");
         assert_eq!(fate(CertificateState { idle: true, wished: true, next: None, ..one(3) }), "Lost");
         assert_eq!(awaited.fate("a.example", &[]), Fate::Lost);
+    }
+
+    #[test]
+    fn whoever_has_waited_long_enough_is_told_that_the_order_runs_still() {
+        let output = Output { json: true, github: false };
+        let running = CertificateState { ordering_since: Some(1), ..one(3) };
+        let looks = |patience: Duration, states: &[CertificateState]| {
+            let awaited = Awaited { started: vec!["a.example".to_owned()], before: vec![one(3)], patience };
+            let mut left = states.iter().cloned().rev().collect::<Vec<_>>();
+            let after = awaited.watch(|| Ok(vec![left.pop().expect("asked no more")]), output).expect("seen");
+            (format!("{:?}", awaited.fate("a.example", &after)), left.len())
+        };
+        assert_eq!(looks(Duration::ZERO, &[running.clone(), one(4)]), ("Runs".to_owned(), 1));
+        assert_eq!(looks(Duration::from_secs(60), &[running.clone(), running, one(4), one(5)]), ("Issued".to_owned(), 1));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 
+use crate::base::words;
 use crate::config::complaint;
 use crate::config::complaint::{Code, Complaint, Severity};
 use crate::config::placed::Place;
@@ -273,8 +274,7 @@ fn hush(complaint: &mut Complaint, source: &Source) {
 /// Text without characters that a terminal obeys: control characters, and those that turn the direction of writing. The
 /// renderer takes them out of titles and of the file's text, not out of labels and messages.
 pub fn harmless(text: &str) -> String {
-    let obeyed = |letter: char| letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.replace('\n', " ").chars().map(|letter| if obeyed(letter) { char::REPLACEMENT_CHARACTER } else { letter }).collect()
+    words::harmless(text)
 }
 
 /// Adds the fields of one object to another, without those that are null.

@@ -8,7 +8,7 @@ use instant_acme::{Error, Problem};
 
 use crate::base::chain::Chain;
 use crate::base::units::in_words;
-use crate::config::report::harmless;
+use crate::base::words::harmless;
 use crate::fetch::fault::Fault as FetchFault;
 use crate::plan::dns;
 use crate::policy::wildcard::HostPattern;
