@@ -94,6 +94,14 @@ fn real_name_servers_take_changes() {
 }
 
 #[test]
+#[ignore = "needs certbot, lego, pebble, bind9, nsupdate, openssl, python"]
+fn what_certbot_and_lego_keep_is_taken_over() {
+    if option_env!("DOORWARD_TESTS") == Some("full") {
+        scenario("takeover");
+    }
+}
+
+#[test]
 #[ignore = "needs nginx, curl, python"]
 fn nginx_answers_byte_for_byte() {
     scenario("nginx_upstream");
