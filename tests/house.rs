@@ -36,6 +36,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("clap", &["command"]),
     ("clap_complete", &["command"]),
     ("cookie", &["wire"]),
+    ("dns_update", &["tls"]),
     ("fast_qr", &["web", "command"]),
     ("futures_util", &["sample"]),
     ("globset", &["policy"]),

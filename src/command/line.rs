@@ -17,6 +17,7 @@ use crate::command::check;
 use crate::command::complete;
 use crate::command::demo;
 use crate::command::diff;
+use crate::command::dns_change;
 use crate::command::doctor::{self, DoctorWords};
 use crate::command::exit::Failure;
 use crate::command::explain::{self, ExplainWords};
@@ -34,6 +35,7 @@ use crate::command::status;
 use crate::command::trail;
 use crate::command::trust::{self, Way};
 use crate::command::up;
+use crate::tls::dns01::interface;
 
 /// Heads what goes with every verb, so that a verb's own options come first.
 const EVERYWHERE: &str = "Options of every command";
@@ -158,6 +160,9 @@ enum Verb {
     /// Show the version
     #[command(after_help = "Examples:\n  doorward version\n  doorward version --json")]
     Version,
+    /// Change a record at a DNS provider, as the gateway says on standard input
+    #[command(hide = true, name = interface::VERB)]
+    DnsChange,
     /// Print a completion script for a shell
     #[command(
         after_help = "Examples:\n  doorward completions bash > /etc/bash_completion.d/doorward\n  doorward completions fish | source"
@@ -472,6 +477,7 @@ fn carry_out(verb: Verb, named: &Named, output: Output) -> Result<(), Failure> {
             output.result(&json!({ "version": version }), || format!("doorward {version}"));
             Ok(())
         }
+        Verb::DnsChange => dns_change::change(),
         Verb::Completions { shell } => {
             complete::completions(shell);
             Ok(())

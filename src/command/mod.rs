@@ -8,6 +8,7 @@ pub mod check;
 pub mod complete;
 pub mod demo;
 pub mod diff;
+pub mod dns_change;
 pub mod doctor;
 pub mod environment;
 pub mod exit;

@@ -34,6 +34,10 @@ pub struct DnsTable {
     pub algorithm: Option<Placed<WrittenAlgorithm>>,
     /// The key.
     pub secret: Option<WrittenSecret>,
+    /// What lets us in at the provider, by the provider's own names.
+    pub credentials: Vec<(Placed<String>, WrittenSecret)>,
+    /// Who vouches for the provider's address.
+    pub ca_file: Option<Placed<String>>,
     /// A program and its first arguments.
     pub command: Option<Placed<Vec<Placed<String>>>>,
     /// How long name servers may take to show a record.
@@ -56,6 +60,8 @@ impl DnsTable {
             key_name: reader.string("key_name"),
             algorithm: reader.choice("algorithm", &algorithms),
             secret: reader.secret("secret"),
+            credentials: reader.secrets("credentials"),
+            ca_file: reader.string("ca_file"),
             command: reader.list("command"),
             timeout: reader.duration("timeout"),
         }

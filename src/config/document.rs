@@ -103,6 +103,9 @@ impl Document {
             // In base64, sixteen bytes and more: it passes for a key.
             written.value.get_or_insert_with(|| Secret::new("unknown".repeat(4)));
         }
+        for (_, written) in &mut self.acme.dns.credentials {
+            written.value.get_or_insert_with(|| Secret::new("unknown".to_owned()));
+        }
         for written in [&mut self.acme.eab.hmac_key, &mut self.acme.fallback_eab.hmac_key].into_iter().flatten() {
             written.value.get_or_insert_with(|| Secret::new("unknown".to_owned()));
         }

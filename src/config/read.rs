@@ -129,6 +129,11 @@ fn secrets(document: &mut Document, source: &Source, consulted: &mut Consulted) 
         let found = written.as_mut().map(|written| secret(written, (true, called), (document, source), consulted));
         complaints.extend(found.into_iter().flatten().map(|fault| fault.key(key)));
     }
+    for (name, written) in &mut acme.dns.credentials {
+        let (known, called) = (secret::is_telling(&name.value), format!("`{}`", name.value));
+        let found = secret(written, (known, &called), (document, source), consulted);
+        complaints.extend(found.into_iter().map(|fault| fault.key("acme.dns.credentials")));
+    }
     document.acme = acme;
     complaints
 }
@@ -157,9 +162,10 @@ fn secret(
 pub fn named_files(document: &Document) -> Vec<Complaint> {
     let pairs = std::iter::once(("tls", &document.tls.pair)).chain(document.apps.iter().map(|app| ("app", &app.pair)));
     let mut faults: Vec<Complaint> = pairs.flat_map(|(table, pair)| faults_of(pair, document, table)).collect();
-    let ca = document.acme.ca_file.as_ref();
-    let ca = ca.and_then(|written| fault_of(written, document, "CERTIFICATE-----", false));
-    faults.extend(ca.map(|fault| fault.key("acme.ca_file")));
+    for (key, ca) in [("acme.ca_file", &document.acme.ca_file), ("acme.dns.ca_file", &document.acme.dns.ca_file)] {
+        let fault = ca.as_ref().and_then(|written| fault_of(written, document, "CERTIFICATE-----", false));
+        faults.extend(fault.map(|fault| fault.key(key)));
+    }
     for app in &document.apps {
         let tls = &app.upstream_tls;
         // Half a pair is complained about as such.

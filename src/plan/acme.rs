@@ -192,8 +192,8 @@ pub fn compile(document: &Document, listen: &Listen, complaints: &mut Vec<Compla
     };
     let email = table.email.as_ref().and_then(|written| email(written, complaints));
     let ca_file = settings::path(document, table.ca_file.as_ref(), "acme.ca_file", complaints);
-    let dns = dns::compile(&table.dns, complaints);
     let resolvers = dns::resolvers(table.resolvers.as_ref(), complaints);
+    let dns = dns::compile(document, &resolvers, complaints);
     let eab = eab::compile(&table.eab, "acme.eab", document, complaints);
     let fallback = fallback(document, directory.as_deref(), complaints);
     let profile = table.profile.as_ref().and_then(|written| profile(written, complaints));

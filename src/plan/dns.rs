@@ -10,9 +10,13 @@ use crate::base::secret::Secret;
 use crate::base::units::written as duration;
 use crate::config::complaint::{Code, Complaint};
 use crate::config::dns::{DnsTable, WrittenAlgorithm};
+use crate::config::document::Document;
 use crate::config::nearest::nearest;
 use crate::config::placed::{Place, Placed};
 use crate::config::secret::WrittenSecret;
+use crate::plan::dns_interface;
+use crate::plan::dns_interface::Interface;
+use crate::plan::dns_providers;
 use crate::policy::host::Host;
 
 /// How long name servers may take to show a record, unless the owner says otherwise. Secondary servers of large providers need
@@ -25,13 +29,14 @@ const MOST_RESOLVERS: usize = 8;
 const MOST_WORDS: usize = 32;
 /// A key shorter than this is guessed (RFC 8945 section 8 asks for the length of the hash; RFC 6151 for 16 bytes at least).
 const SHORTEST_KEY: usize = 16;
-const PROVIDERS: [&str; 2] = ["rfc2136", "exec"];
 
 /// Who changes the zone, and how long it may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DnsPolicy {
     /// Who.
     pub provider: Provider,
+    /// Whom to ask about DNS; the system's resolvers and the zone's own servers if there are none.
+    pub resolvers: Vec<SocketAddr>,
     /// How long name servers may take to show a record.
     pub timeout: Duration,
 }
@@ -50,6 +55,18 @@ pub enum Provider {
     },
     /// A program of the owner's: an absolute path, then its first arguments.
     Exec(Vec<String>),
+    /// A provider, over its interface on the web.
+    Interface(Interface),
+}
+
+impl Provider {
+    /// Whether a name can say no more than one thing there, so that names have to be proven one after the other.
+    pub fn holds_one_value(&self) -> bool {
+        match self {
+            Self::Interface(interface) => interface.provider.holds_one_value,
+            Self::Rfc2136 { .. } | Self::Exec(_) => false,
+        }
+    }
 }
 
 /// A key that the zone's server knows too.
@@ -89,7 +106,10 @@ impl DnsPolicy {
             (Provider::Rfc2136 { key: Some(now), .. }, Provider::Rfc2136 { key: Some(before), .. }) => {
                 now.algorithm != before.algorithm || !now.secret.same_as(before.secret.expose())
             }
-            (Provider::Rfc2136 { .. } | Provider::Exec(_), _) => false,
+            (Provider::Interface(now), Provider::Interface(before)) => {
+                now.provider == before.provider && !now.is_let_in_as(before)
+            }
+            (Provider::Rfc2136 { .. } | Provider::Exec(_) | Provider::Interface(_), _) => false,
         }
     }
 }
@@ -103,64 +123,88 @@ impl fmt::Display for DnsPolicy {
                 let key = key.as_ref().map_or("no key", |key| key.name.as_str());
                 write!(f, "DNS by {server}{zone} with {key}, {}", duration(self.timeout))
             }
+            Provider::Interface(Interface { provider, zone, ca_file, .. }) => {
+                let zone = zone.as_ref().map(|zone| format!(" for {zone}")).unwrap_or_default();
+                let believed = ca_file.as_ref().map(|file| format!(", believed by {}", file.display())).unwrap_or_default();
+                write!(f, "DNS by {}{zone}{believed}, {}", provider.title, duration(self.timeout))
+            }
             Provider::Exec(command) => write!(f, "DNS by {}, {}", command.join(" "), duration(self.timeout)),
         }
     }
 }
 
 /// `acme.dns`; `None` where it is not written, or cannot be used.
-pub fn compile(table: &DnsTable, complaints: &mut Vec<Complaint>) -> Option<DnsPolicy> {
+pub fn compile(document: &Document, resolvers: &[SocketAddr], complaints: &mut Vec<Complaint>) -> Option<DnsPolicy> {
+    let table = &document.acme.dns;
     let place = table.place.clone().or_else(|| table.provider.as_ref().map(|written| written.place.clone()))?;
     let Some(provider) = &table.provider else {
         let complaint = Complaint::new(Code::E0202, &place, "`acme.dns` has no `provider`").key("acme.dns.provider");
-        complaints.push(complaint.label("who changes the zone?").help("add `provider = \"rfc2136\"` or `provider = \"exec\"`"));
+        let complaint = complaint.label("who changes the zone?");
+        complaints.push(complaint.help("add `provider = \"cloudflare\"`, another that is built in, \"rfc2136\" or \"exec\""));
         return None;
     };
     let before = complaints.len();
     let timeout = timeout(table, complaints);
-    let provider = match provider.value.as_str() {
+    let name = provider.value.as_str();
+    let provider = match name {
         "rfc2136" => {
-            let alien = [("command", table.command.as_ref().map(|written| &written.place))];
-            unfit(&provider.value, &alien, complaints);
+            unfit(table, name, &["server", "zone", "key_name", "algorithm", "secret"], complaints);
             rfc2136(table, &place, complaints)
         }
         "exec" => {
-            let alien = [
-                ("server", table.server.as_ref().map(|written| &written.place)),
-                ("zone", table.zone.as_ref().map(|written| &written.place)),
-                ("key_name", table.key_name.as_ref().map(|written| &written.place)),
-                ("algorithm", table.algorithm.as_ref().map(|written| &written.place)),
-                ("secret", table.secret.as_ref().map(|written| &written.place)),
-            ];
-            unfit(&provider.value, &alien, complaints);
+            unfit(table, name, &["command"], complaints);
             exec(table, &place, complaints)
         }
         _ => {
-            unknown(provider, complaints);
-            None
+            let Some(known) = dns_providers::named(name) else {
+                unknown(provider, complaints);
+                return None;
+            };
+            unfit(table, name, &["zone", "credentials", "ca_file"], complaints);
+            dns_interface::compile(document, known, &place, complaints).map(Provider::Interface)
         }
     };
-    let policy = DnsPolicy { provider: provider?, timeout };
+    let policy = DnsPolicy { provider: provider?, resolvers: resolvers.to_vec(), timeout };
     (complaints.len() == before).then_some(policy)
 }
 
 fn unknown(provider: &Placed<String>, complaints: &mut Vec<Complaint>) {
     let complaint = Complaint::new(Code::E0206, &provider.place, format!("no DNS provider is called `{}`", provider.value));
-    let complaint = match nearest(&provider.value, PROVIDERS) {
+    let names = dns_providers::ALL.iter().map(|provider| provider.name).chain(["rfc2136", "exec"]);
+    let complaint = match nearest(&provider.value, names) {
         Some(meant) => complaint.label(format!("did you mean \"{meant}\"?")).fix(format!("\"{meant}\"")),
-        None => complaint.label("must be \"rfc2136\" or \"exec\""),
+        None => complaint.label("neither built in, nor \"rfc2136\" or \"exec\""),
     };
-    let help = "\"rfc2136\" tells BIND, Knot, PowerDNS and others that take signed updates; \"exec\" runs a program of yours, which can \
-                reach every provider (docs/certificates.md has examples)";
+    let help = "docs/dns-providers.md lists those that are built in; \"rfc2136\" tells BIND, Knot, PowerDNS and others that take signed \
+                updates; \"exec\" runs a program of yours";
     complaints.push(complaint.help(help).key("acme.dns.provider"));
 }
 
-/// Keys that the other provider has.
-fn unfit(provider: &str, keys: &[(&str, Option<&Place>)], complaints: &mut Vec<Complaint>) {
-    for (key, place) in keys {
+/// Keys that other providers have.
+fn unfit(table: &DnsTable, provider: &str, fit: &[&str], complaints: &mut Vec<Complaint>) {
+    let written = [
+        ("server", table.server.as_ref().map(|written| &written.place)),
+        ("zone", table.zone.as_ref().map(|written| &written.place)),
+        ("key_name", table.key_name.as_ref().map(|written| &written.place)),
+        ("algorithm", table.algorithm.as_ref().map(|written| &written.place)),
+        ("secret", table.secret.as_ref().map(|written| &written.place)),
+        ("credentials", table.credentials.first().map(|(name, _)| &name.place)),
+        ("ca_file", table.ca_file.as_ref().map(|written| &written.place)),
+        ("command", table.command.as_ref().map(|written| &written.place)),
+    ];
+    for (key, place) in written.into_iter().filter(|(key, _)| !fit.contains(key)) {
         let Some(place) = place else { continue };
         let complaint = Complaint::new(Code::E0206, place, format!("`{key}` says nothing to the provider \"{provider}\""));
         complaints.push(complaint.label("of another provider").help("remove it").key(format!("acme.dns.{key}")));
+    }
+}
+
+/// Why a secret could not be read is said where it was read; else there was nothing to read it from.
+pub fn unread(written: &WrittenSecret, key: &str, complaints: &mut Vec<Complaint>) {
+    let is_told = complaints.iter().any(|known| known.is_error() && known.place.as_ref() == Some(&written.place));
+    if !is_told {
+        let complaint = Complaint::new(Code::E0301, &written.place, "this secret has not been read");
+        complaints.push(complaint.label("only a configuration that is a file can name secrets").key(key));
     }
 }
 
@@ -225,12 +269,7 @@ fn key(table: &DnsTable, complaints: &mut Vec<Complaint>) -> Option<Option<Updat
 /// What the complaint says never shows the secret.
 fn bytes(secret: &WrittenSecret, complaints: &mut Vec<Complaint>) -> Option<Secret<Vec<u8>>> {
     let Some(text) = &secret.value else {
-        // Why it could not be read is said where it was read.
-        let is_told = complaints.iter().any(|known| known.is_error() && known.place.as_ref() == Some(&secret.place));
-        if !is_told {
-            let complaint = Complaint::new(Code::E0301, &secret.place, "this secret has not been read");
-            complaints.push(complaint.label("only a configuration that is a file can name secrets").key("acme.dns.secret"));
-        }
+        unread(secret, "acme.dns.secret", complaints);
         return None;
     };
     let decoded = BASE64.decode(text.expose().trim().as_bytes()).ok().map(Secret::new);
@@ -267,7 +306,8 @@ fn exec(table: &DnsTable, place: &Place, complaints: &mut Vec<Complaint>) -> Opt
     Some(Provider::Exec(words))
 }
 
-fn name(written: &Placed<String>, key: &str, complaints: &mut Vec<Complaint>) -> Option<String> {
+/// A name in the DNS, in lower case and without the dot at its end.
+pub fn name(written: &Placed<String>, key: &str, complaints: &mut Vec<Complaint>) -> Option<String> {
     let name = written.value.strip_suffix('.').unwrap_or(&written.value).to_ascii_lowercase();
     let fits = |label: &str| {
         let plain = label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
@@ -351,7 +391,13 @@ mod tests {
         let server = "provider = \"rfc2136\"\nserver = \"192.0.2.53\"\n";
         for (table, code) in [
             ("timeout = \"1m\"".to_owned(), "E0202"),
-            ("provider = \"cloudflare\"".to_owned(), "E0206"),
+            ("provider = \"cloudflair\"".to_owned(), "E0206"),
+            ("provider = \"cloudflare\"".to_owned(), "E0202"),
+            ("provider = \"cloudflare\"\ncredentials = { api_token = \" \" }".to_owned(), "E0206"),
+            ("provider = \"cloudflare\"\ncredentials = { api_token = \"t\", email = \"x\" }".to_owned(), "E0203"),
+            ("provider = \"cloudflare\"\ncredentials = { api_token = \"t\" }\nserver = \"192.0.2.53\"".to_owned(), "E0206"),
+            (format!("{server}credentials = {{ api_token = \"t\" }}"), "E0206"),
+            (format!("{server}ca_file = \"x.pem\""), "E0206"),
             ("provider = \"rfc2136\"".to_owned(), "E0202"),
             ("provider = \"rfc2136\"\nserver = \"ns1.example\"".to_owned(), "E0206"),
             ("provider = \"rfc2136\"\nserver = \"0.0.0.0:53\"".to_owned(), "E0206"),

@@ -12,6 +12,8 @@ pub mod charset;
 pub mod compile;
 pub mod difference;
 pub mod dns;
+pub mod dns_interface;
+pub mod dns_providers;
 pub mod eab;
 pub mod expect;
 pub mod explain;

@@ -12,6 +12,8 @@ use doorward::config::read;
 use doorward::config::source::Consulted;
 use doorward::plan::compile;
 use doorward::plan::compile::Compiled;
+use doorward::plan::dns_providers;
+use doorward::plan::dns_providers::Need;
 use doorward::plan::whole::Plan;
 use toml::{Table, Value};
 
@@ -89,6 +91,8 @@ fn collect(path: &str, table: &Table, keys: &mut BTreeSet<String>) {
         match value {
             // Its keys are names of headers.
             Value::Table(_) if key.ends_with("_headers.set") => {}
+            // Its keys are a provider's own names.
+            Value::Table(_) if key == "acme.dns.credentials" => {}
             // Its keys are forms of secrets.
             Value::Table(_) if key.ends_with(".secret") => {}
             Value::Table(inner) => collect(&key, inner, keys),
@@ -139,11 +143,31 @@ fn the_manual_lists_every_key_and_every_code_and_no_other() {
     }
 }
 
+#[test]
+fn every_dns_provider_is_documented() {
+    let page = fs::read_to_string("docs/dns-providers.md").expect("the page");
+    let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| `") && !line.starts_with("| `provider`")).collect();
+    let expected: Vec<_> = dns_providers::ALL
+        .iter()
+        .map(|provider| {
+            let turns = if provider.holds_one_value { ", one name at a time" } else { "" };
+            let credential = |(key, need): &(&str, Need)| match need {
+                Need::Always => format!("`{key}`"),
+                Need::Maybe => format!("`{key}` (may be left out)"),
+            };
+            let credentials: Vec<_> = provider.credentials.iter().map(credential).collect();
+            format!("| `{}` | {}{turns} | {} |", provider.name, provider.title, credentials.join(", "))
+        })
+        .collect();
+    assert_eq!(rows, expected);
+}
+
 /// Files that an example names, made so that it can be read as it stands.
 fn surroundings(home: &Path) -> Environment {
     for (name, text) in [
         ("apps/more.toml", "[[app]]\nhost = \"more.example.com\"\nupstream = \"http://127.0.0.1:1\"\n"),
         ("metrics-key", "hunter2\n"),
+        ("dns-token", "not a real token\n"),
         ("dns-key", "bm90IGEgcmVhbCBrZXksIGJ1dCBsb25nIGVub3VnaA==\n"),
         ("credentials/wiki.key", "-----BEGIN PRIVATE KEY-----\n"),
     ] {

@@ -5,6 +5,7 @@ mod accounts;
 mod banning;
 mod bed;
 mod client;
+mod dns_change;
 mod doctor;
 mod enrolling;
 mod footprint;

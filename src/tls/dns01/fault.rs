@@ -7,7 +7,7 @@ use crate::base::chain::Chain;
 use crate::base::units::in_words;
 use crate::dns::fault::Fault as DnsFault;
 use crate::dns::fault::{Refusal, shown};
-use crate::tls::dns01::hook;
+use crate::tls::dns01::program;
 use crate::tls::fault::Fault as FileFault;
 
 /// Why a name could not be proven by DNS. `name` is the record's.
@@ -53,8 +53,22 @@ pub enum Fault {
         /// The record's name.
         name: String,
         /// What happened.
-        why: hook::Why,
+        why: program::Why,
         /// The end of what it said.
+        output: String,
+    },
+    /// The provider did not do it.
+    #[error("{}", interface(.title, .zone, .name, .why, .output))]
+    Interface {
+        /// What people call the provider.
+        title: &'static str,
+        /// The zone.
+        zone: String,
+        /// The record's name.
+        name: String,
+        /// What happened.
+        why: program::Why,
+        /// What was said about it.
         output: String,
     },
     /// The zone's servers were not found.
@@ -96,14 +110,18 @@ impl Fault {
         match self {
             Self::Update { fault, .. } => matches!(fault.bare(), DnsFault::Said(_) | DnsFault::NoZone(_)),
             Self::Zone { .. } | Self::Lead { .. } | Self::Note(_) => true,
-            Self::Hook { .. } | Self::Servers { .. } | Self::Hidden { .. } | Self::Unasked { .. } => false,
+            Self::Hook { .. } | Self::Interface { .. } | Self::Servers { .. } | Self::Hidden { .. } | Self::Unasked { .. } => {
+                false
+            }
         }
     }
 
     /// What the owner's program said.
     pub fn output(&self) -> Option<&str> {
         match self {
-            Self::Hook { output, .. } => Some(output).filter(|output| !output.is_empty()).map(String::as_str),
+            Self::Hook { output, .. } | Self::Interface { output, .. } => {
+                Some(output).filter(|output| !output.is_empty()).map(String::as_str)
+            }
             Self::Lead { .. }
             | Self::Zone { .. }
             | Self::Update { .. }
@@ -185,6 +203,37 @@ fn update(server: &SocketAddr, zone: &str, key: Option<&str>, name: &str, fault:
             format!("{at} did not change {name}, and answers {}: its log says why", refusal.name())
         }
     }
+}
+
+/// By the exit codes of `doorward dns-change`.
+fn interface(title: &str, zone: &str, name: &str, why: &program::Why, output: &str) -> String {
+    let code = match why {
+        program::Why::Ended(status) => status.code(),
+        program::Why::Slow(_) | program::Why::Unstarted(_) | program::Why::Lost(_) => {
+            return format!("{title} was to set {name}, and the process that speaks to it did not: {why}");
+        }
+    };
+    match code {
+        Some(7) => format!(
+            "{title} refuses what `acme.dns.credentials` says: see that it is right and has not ended, and may change records of {zone}"
+        ),
+        Some(6) => format!(
+            "{title} does not know {zone}, or not in this account: see whose account has the zone, or name the zone in `acme.dns.zone`"
+        ),
+        Some(5) => format!(
+            "{title} could not be reached: see that this machine finds its address and reaches its port 443, and that its certificate \
+             is believed here; an authority of your own belongs into `acme.dns.ca_file` ({})",
+            beginning(output)
+        ),
+        Some(_) => format!("{title} was to set {name}, and did not: {}", beginning(output)),
+        None => format!("{title} was to set {name}; what it answered could not be worked on ({why})"),
+    }
+}
+
+/// What fits into a sentence; `doorward cert show` has all of it.
+fn beginning(output: &str) -> &str {
+    let words = output.strip_prefix("error: ").unwrap_or(output);
+    words.get(..words.floor_char_boundary(300)).unwrap_or(words)
 }
 
 fn values(shows: &[String]) -> String {

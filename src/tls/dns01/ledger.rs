@@ -3,10 +3,11 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::OwnedMutexGuard;
 use tracing::{info, warn};
 
 use crate::base::chain::Chain;
@@ -44,6 +45,8 @@ pub struct Ledger {
     /// One change of DNS at a time: a program that reads a zone and writes it back loses what another did in between, and what a
     /// resumed order sets must not be removed as a left-over.
     turn: tokio::sync::Mutex<()>,
+    /// One record at a time, for providers where a name can say no more than one thing.
+    only: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -58,6 +61,8 @@ struct State {
 pub struct Held<'a> {
     ledger: &'a Ledger,
     entry: Entry,
+    /// No other record is set meanwhile.
+    _only: Option<OwnedMutexGuard<()>>,
 }
 
 impl Ledger {
@@ -69,7 +74,12 @@ impl Ledger {
         let is_hash = |value: &str| value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
         let is_ours = |entry: &Entry| name::canonical(&entry.name).is_some() && is_hash(&entry.value);
         let entries = entries.into_iter().filter(is_ours).take(MOST).collect();
-        Self { path, state: Mutex::new(State { entries, held: HashSet::new() }), turn: tokio::sync::Mutex::default() }
+        Self {
+            path,
+            state: Mutex::new(State { entries, held: HashSet::new() }),
+            turn: tokio::sync::Mutex::default(),
+            only: Arc::default(),
+        }
     }
 
     /// Sets a record, noting first that it is to be removed.
@@ -78,9 +88,13 @@ impl Ledger {
     /// [`Fault`]; what may have been set is removed by the next [`Ledger::sweep`].
     pub async fn set(&self, policy: &DnsPolicy, (name, value): (&str, &str), clock: &Clock) -> Result<Held<'_>, Fault> {
         let entry = Entry { name: name.to_owned(), value: value.to_owned(), since: clock.now().secs() };
+        let only = match policy.provider.holds_one_value() {
+            true => Some(Arc::clone(&self.only).lock_owned().await),
+            false => None,
+        };
         let _turn = self.turn.lock().await;
         // From here on: where it cannot be noted, no order waits for it either.
-        let held = Held { ledger: self, entry };
+        let held = Held { ledger: self, entry, _only: only };
         self.note(held.entry.clone()).map_err(Fault::Note)?;
         match provider::change(policy, Change::Add, (name, value), clock.now()).await {
             Ok(()) => Ok(held),
@@ -98,6 +112,11 @@ impl Ledger {
 
     /// Removes what no order waits for any more: left by a gateway that was killed, or by a provider that was out of order.
     pub async fn sweep(&self, policy: &DnsPolicy, clock: &Clock) {
+        // Removing any record there would remove the one that an order waits for.
+        let only = policy.provider.holds_one_value().then(|| self.only.try_lock());
+        if matches!(only, Some(Err(_))) {
+            return;
+        }
         let entries = self.state().entries.clone();
         for entry in entries {
             let _turn = self.turn.lock().await;
@@ -189,7 +208,7 @@ mod tests {
 
     fn policy(server: &Server) -> DnsPolicy {
         let provider = Provider::Rfc2136 { server: server.address, zone: None, key: None };
-        DnsPolicy { provider, timeout: Duration::from_secs(1) }
+        DnsPolicy { provider, resolvers: Vec::new(), timeout: Duration::from_secs(1) }
     }
 
     #[tokio::test]
@@ -222,7 +241,7 @@ mod tests {
         let ledger = Ledger::open(path);
         drop(ledger.set(&policy(&server), (NAME, "one"), &clock).await.expect("set"));
         let provider = Provider::Rfc2136 { server: "127.0.0.1:1".parse().expect("an address"), zone: None, key: None };
-        let nobody = DnsPolicy { provider, timeout: Duration::from_secs(1) };
+        let nobody = DnsPolicy { provider, resolvers: Vec::new(), timeout: Duration::from_secs(1) };
         ledger.sweep(&nobody, &clock).await;
         assert_eq!(ledger.count(), 1);
         clock.advance(LONGEST + Duration::from_secs(1));

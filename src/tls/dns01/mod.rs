@@ -3,7 +3,10 @@
 
 pub mod fault;
 pub mod hook;
+pub mod interface;
 pub mod ledger;
+pub mod program;
 pub mod propagation;
 pub mod provider;
 pub mod record;
+pub mod updater;

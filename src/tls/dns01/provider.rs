@@ -5,13 +5,14 @@ use tokio::time::timeout;
 use crate::base::clock::Timestamp;
 use crate::dns::ask::Asker;
 use crate::dns::fault::{Fault as DnsFault, shown};
+use crate::dns::system;
 use crate::dns::update;
 use crate::dns::update::{Algorithm, Change, Key, Words};
 use crate::dns::zone;
 use crate::plan::dns::{DnsPolicy, KeyAlgorithm, Provider, UpdateKey};
 use crate::tls::dns01::fault::Fault;
 use crate::tls::dns01::hook;
-use crate::tls::dns01::hook::Verb;
+use crate::tls::dns01::interface;
 
 /// Has `name` say `value` beside what it says already, or no longer say it.
 ///
@@ -34,16 +35,31 @@ pub async fn change(policy: &DnsPolicy, change: Change, (name, value): (&str, &s
             let named = key.as_ref().map(|key| key.name.clone());
             sent.map_err(|fault| Fault::Update { server: *server, zone, key: named, name: name.to_owned(), fault })
         }
-        Provider::Exec(command) => {
-            let verb = match change {
-                Change::Add => Verb::Present,
-                Change::Remove => Verb::Cleanup,
+        Provider::Interface(interface) => {
+            let zone = match &interface.zone {
+                Some(zone) => zone.clone(),
+                None => {
+                    let found = timeout(policy.timeout, zone::of(&asker(policy), name)).await;
+                    let fault = |fault| Fault::Lead { name: name.to_owned(), fault };
+                    found.unwrap_or(Err(DnsFault::Silent)).map_err(fault)?
+                }
             };
-            let done = hook::run(command, (verb, name, value), hook::LIMIT).await;
+            let title = interface.provider.title;
+            let done = interface::run(interface, &zone, change, (name, value)).await;
+            done.map_err(|(why, output)| Fault::Interface { title, zone, name: name.to_owned(), why, output })
+        }
+        Provider::Exec(command) => {
+            let done = hook::run(command, change, (name, value)).await;
             let program = || command.first().cloned().unwrap_or_default();
             done.map_err(|(why, output)| Fault::Hook { program: program(), name: name.to_owned(), why, output })
         }
     }
+}
+
+/// Who is asked where a record belongs.
+pub fn asker(policy: &DnsPolicy) -> Asker {
+    let servers = if policy.resolvers.is_empty() { system::resolvers() } else { policy.resolvers.clone() };
+    Asker { servers, recursive: true }
 }
 
 fn signing(key: &UpdateKey) -> Key<'_> {

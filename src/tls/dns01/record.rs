@@ -1,14 +1,11 @@
 //! The record that proves a name: where it belongs, and its life from being set to being removed.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::time::timeout;
 
 use crate::base::clock::Clock;
-use crate::dns::ask::Asker;
 use crate::dns::fault::Fault as DnsFault;
-use crate::dns::system;
 use crate::dns::zone;
 use crate::plan::acme::AcmePolicy;
 use crate::plan::dns;
@@ -18,12 +15,12 @@ use crate::policy::wildcard::HostPattern;
 use crate::tls::dns01::fault::Fault;
 use crate::tls::dns01::ledger::{Held, Ledger};
 use crate::tls::dns01::propagation;
+use crate::tls::dns01::provider;
 
 /// What it takes to prove names by DNS.
 #[derive(Clone, Debug)]
 pub struct Zones {
     policy: DnsPolicy,
-    resolvers: Vec<SocketAddr>,
     ledger: Arc<Ledger>,
     clock: Clock,
 }
@@ -39,8 +36,7 @@ pub struct Record<'a> {
 impl Zones {
     /// What the owner says, if names can be proven so.
     pub fn of(policy: &AcmePolicy, ledger: &Arc<Ledger>, clock: &Clock) -> Option<Self> {
-        let (resolvers, ledger, clock) = (policy.resolvers.clone(), Arc::clone(ledger), clock.clone());
-        Some(Self { policy: policy.dns.clone()?, resolvers, ledger, clock })
+        Some(Self { policy: policy.dns.clone()?, ledger: Arc::clone(ledger), clock: clock.clone() })
     }
 
     /// Has the record of a name say `value`, and waits until it is seen.
@@ -48,14 +44,14 @@ impl Zones {
     /// # Errors
     /// [`Fault`]; what was set is removed then.
     pub async fn show(&self, names: &HostPattern, value: &str) -> Result<Record<'_>, Fault> {
-        let asker = self.asker();
+        let asker = provider::asker(&self.policy);
         let proving = dns::proving(behind_star(names));
         let lead = |fault| Fault::Lead { name: proving.clone(), fault };
         let followed = timeout(self.policy.timeout, zone::follow(&asker, &proving)).await;
         let name = followed.unwrap_or(Err(DnsFault::Silent)).map_err(lead)?;
         let held = self.ledger.set(&self.policy, (&name, value), &self.clock).await?;
         let record = Record { zones: self, held };
-        match propagation::wait(&asker, &self.resolvers, (&name, value), self.policy.timeout).await {
+        match propagation::wait(&asker, &self.policy.resolvers, (&name, value), self.policy.timeout).await {
             Ok(()) => Ok(record),
             Err(fault) => {
                 record.remove().await;
@@ -67,11 +63,6 @@ impl Zones {
     /// Removes what was left by a gateway that was killed.
     pub async fn sweep(&self) {
         self.ledger.sweep(&self.policy, &self.clock).await;
-    }
-
-    fn asker(&self) -> Asker {
-        let servers = if self.resolvers.is_empty() { system::resolvers() } else { self.resolvers.clone() };
-        Asker { servers, recursive: true }
     }
 }
 
@@ -105,10 +96,10 @@ mod tests {
         let secret = Secret::new(secret.as_bytes().to_vec());
         let key = Some(UpdateKey { name: KEY.to_owned(), algorithm: KeyAlgorithm::Sha256, secret });
         let provider = Provider::Rfc2136 { server: server.address, zone: None, key };
-        let policy = DnsPolicy { provider, timeout: Duration::from_millis(500) };
+        let policy = DnsPolicy { provider, resolvers: vec![server.address], timeout: Duration::from_millis(500) };
         let ledger = Arc::new(Ledger::open(folder.path().join("records.json")));
         let clock = Clock::manual(Timestamp::from_secs(1_800_000_000));
-        (folder, Zones { policy, resolvers: vec![server.address], ledger, clock })
+        (folder, Zones { policy, ledger, clock })
     }
 
     fn pattern(text: &str) -> HostPattern {
@@ -142,7 +133,7 @@ mod tests {
     async fn what_was_set_and_not_seen_is_removed() {
         let (server, other) = (Server::start(&["example SOA"]).await, Server::start(&["example SOA"]).await);
         let (_folder, mut zones) = zones(&server, "between us");
-        zones.resolvers = vec![other.address];
+        zones.policy.resolvers = vec![other.address];
         let fault = zones.show(&pattern("a.example"), "one").await.expect_err("never seen");
         assert!(matches!(fault, Fault::Hidden { .. }), "{fault}");
         assert_eq!((server.count("_acme-challenge.a.example"), zones.ledger.count()), (0, 0));
