@@ -102,6 +102,12 @@ fn what_certbot_and_lego_keep_is_taken_over() {
 }
 
 #[test]
+#[ignore = "needs pebble, pdns-server, dig, openssl, python"]
+fn names_are_proven_by_a_provider() {
+    scenario("providers");
+}
+
+#[test]
 #[ignore = "needs nginx, curl, python"]
 fn nginx_answers_byte_for_byte() {
     scenario("nginx_upstream");

@@ -141,7 +141,12 @@ impl Desk {
         let ready = credentials.map(|credentials| self.read(credentials, now)).transpose()?;
         let (display_name, email) = read_details(&details).map_err(|told| refuse(RefusedKind::Unfit, told))?;
         self.judge_credentials(ready.as_ref())?;
-        let user = self.telling(Deed::UserAdded).add_user(&name).await.map_err(|fault| match fault {
+        let store = self.telling(Deed::UserAdded);
+        let added = match self.enrolment.get().mode {
+            Mode::People => store.add_user(&name).await,
+            Mode::SingleOwner => store.add_only_user(&name).await,
+        };
+        let user = added.map_err(|fault| match fault {
             Fault::Taken => {
                 let advice = format!("there is already a user {name}; `doorward user link {name}` makes a new set-up link");
                 refuse(RefusedKind::Unfit, advice)

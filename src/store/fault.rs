@@ -14,6 +14,9 @@ pub enum Fault {
     /// The name belongs to another account.
     #[error("there is already a user of that name")]
     Taken,
+    /// The installation is somebody's alone.
+    #[error("there is an account already, and this installation is its owner's alone")]
+    Owned,
     /// Another instance works on the same data.
     #[error("{} is in use by another doorward{}", .dir.display(), .pid.map(|pid| format!(" (process {pid})")).unwrap_or_default())]
     Locked {

@@ -42,11 +42,26 @@ impl Store {
     /// # Errors
     /// [`Fault::Taken`] if the name has an account; else any [`Fault`].
     pub async fn add_user(&self, name: &UserName) -> Result<User, Fault> {
+        self.add(name, false).await
+    }
+
+    /// The same where one owner has the only account: of two that are added at once, one is refused.
+    ///
+    /// # Errors
+    /// [`Fault::Owned`] if anybody has an account that is not disabled; else as [`Store::add_user`].
+    pub async fn add_only_user(&self, name: &UserName) -> Result<User, Fault> {
+        self.add(name, true).await
+    }
+
+    async fn add(&self, name: &UserName, alone: bool) -> Result<User, Fault> {
         let user = User { id: Id::draw(self.entropy), name: name.clone(), disabled: false, created_at: self.clock.now() };
         let (key, told) = (self.keys.attempts.tag(name.as_str().as_bytes()), self.told());
         self.ask(move |database| {
             if find(database, &user.name)?.is_some() {
                 return Err(Fault::Taken);
+            }
+            if alone && database.one("SELECT 1 FROM account WHERE disabled = 0 LIMIT 1", [], |_| Ok(()))?.is_some() {
+                return Err(Fault::Owned);
             }
             let insert = "INSERT INTO account (id, name, disabled, created_at) VALUES (?1, ?2, 0, ?3)";
             database.execute(insert, params![user.id.as_str(), user.name.as_str(), user.created_at.millis()])?;
@@ -212,6 +227,7 @@ mod tests {
         let kit = Kit::new();
         let alice = kit.store.add_user(&name("alice")).await.unwrap();
         assert!(matches!(kit.store.add_user(&name("ALICE")).await, Err(Fault::Taken)));
+        assert!(matches!(kit.store.add_only_user(&name("bob")).await, Err(Fault::Owned)));
         let kit = kit.reopened().await;
         assert_eq!(kit.store.user(&name("alice")).await.unwrap(), Some(alice));
         assert_eq!(kit.store.user(&name("bob")).await.unwrap(), None);

@@ -304,7 +304,15 @@ impl Directory {
 fn late(host: HostPattern, standing: &Standing, now: Timestamp) -> Option<Warning> {
     let told = || standing.history.trouble.as_ref().map(|told| told.sentence.clone());
     let Some((_, validity)) = standing.shown else {
-        return Some(Warning::NotIssued { host, why: told().unwrap_or_else(|| "its first order runs".to_owned()) });
+        // Only where somebody has removed the file of a certificate again and again.
+        let spent = || {
+            Some(format!(
+                "it got as many in a day as a name may; the next order is due on {}",
+                local_ca::day(standing.history.record.spent(now)?)
+            ))
+        };
+        let why = told().or_else(spent).unwrap_or_else(|| "its first order runs".to_owned());
+        return Some(Warning::NotIssued { host, why });
     };
     let (day, why) = (local_ca::day(validity.until), told().unwrap_or_else(|| "it is about to be tried".to_owned()));
     if standing.revoked {

@@ -2,12 +2,13 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::bed::{Said, home, run_with_input};
+use crate::bed::{Said, command, home, run_with_input};
 
 const TOKEN: &str = "hunter2hunter2";
 const NAME: &str = "_acme-challenge.a.example";
@@ -17,7 +18,8 @@ type Answer = Box<dyn Fn(&mut TcpStream) + Send>;
 /// A PowerDNS that gives these answers, one for each connection; what it was asked is sent along.
 fn provider(answers: Vec<Answer>) -> (String, Receiver<(String, String)>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("bound");
-    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    // By a name, as looking it up takes a thread, and a thread takes memory.
+    let url = format!("http://localhost:{}", listener.local_addr().expect("bound").port());
     let (tell, told) = channel();
     thread::spawn(move || {
         for answer in answers {
@@ -61,7 +63,12 @@ fn change(url: &str, present: bool) -> Said {
         "provider": "powerdns", "credentials": { "api_key": TOKEN, "url": url },
         "zone": "a.example", "name": NAME, "value": "proof", "present": present,
     });
-    run_with_input(home().path(), "dns-change", &job.to_string())
+    let home = home();
+    let mut command = command(home.path(), ["dns-change"]);
+    command.env("MIMALLOC_ARENA_RESERVE", "0").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("runs");
+    child.stdin.take().expect("piped").write_all(job.to_string().as_bytes()).expect("taken");
+    child.wait_with_output().expect("ends").into()
 }
 
 #[test]
@@ -105,12 +112,20 @@ fn what_others_have_set_at_the_name_stays() {
 /// The attack: a provider, or whoever took over its address, that answers without end to fill this machine's memory.
 #[test]
 fn an_endless_answer_ends_this_process_alone() {
-    let endless: Answer = Box::new(|stream| {
+    let (tell, told) = channel();
+    let endless: Answer = Box::new(move |stream| {
         drop(write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"));
         let piece = vec![b' '; 1 << 20];
-        while stream.write_all(&piece).is_ok() {}
+        let mut pieces = 0;
+        while stream.write_all(&piece).is_ok() {
+            pieces += 1;
+            assert!(pieces < 2_048, "two gigabytes were taken");
+        }
+        tell.send(pieces).expect("the test waits");
     });
     let (url, _asked) = provider(vec![endless]);
     let said = change(&url, true);
     assert!(said.code != 0 && !said.err.contains(TOKEN), "{said:?}");
+    // What lies in between are buffers of the system's.
+    assert!(told.recv().is_ok_and(|pieces| pieces < 512), "it took more than it may");
 }

@@ -324,6 +324,11 @@ impl Record {
         first.map(|at| Timestamp::from_millis(*at).plus(Duration::from_millis(self.life).clamp(HOUR, YOUNG)))
     }
 
+    /// When the limit for certificates in a day lets another be ordered, if it stands in the way now.
+    pub fn spent(&self, now: Timestamp) -> Option<Timestamp> {
+        self.as_of(now).daily().filter(|again| *again > now)
+    }
+
     /// When the rest after the last certificate is over.
     fn rested(&self) -> Option<Timestamp> {
         let rest = (Duration::from_millis(self.life) / 6).clamp(REST, HOUR);

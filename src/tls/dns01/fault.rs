@@ -225,8 +225,9 @@ fn interface(title: &str, zone: &str, name: &str, why: &program::Why, output: &s
              is believed here; an authority of your own belongs into `acme.dns.ca_file` ({})",
             beginning(output)
         ),
+        // A panic, as where its memory ends between two pieces.
+        Some(101) | None => format!("{title} was to set {name}; what it answered could not be worked on ({why})"),
         Some(_) => format!("{title} was to set {name}, and did not: {}", beginning(output)),
-        None => format!("{title} was to set {name}; what it answered could not be worked on ({why})"),
     }
 }
 

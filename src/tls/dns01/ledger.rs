@@ -200,9 +200,15 @@ impl Drop for Held<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use futures_util::FutureExt;
+
     use super::*;
     use crate::dns::kit::Server;
     use crate::plan::dns::Provider;
+    use crate::plan::dns_interface::Interface;
+    use crate::plan::dns_providers;
 
     const NAME: &str = "_acme-challenge.a.example";
 
@@ -257,6 +263,30 @@ mod tests {
         let ledger = Ledger::open(folder.path().join("missing").join("records.json"));
         let fault = ledger.set(&policy(&server), (NAME, "one"), &clock).await.expect_err("nowhere to note it");
         assert!(matches!(fault, Fault::Note(_)) && ledger.state().held.is_empty() && server.count(NAME) == 0);
+    }
+
+    /// As at Duck DNS, which keeps one text for a name: what is set second would remove what the first order waits for.
+    #[tokio::test]
+    async fn where_a_name_holds_one_value_records_are_set_one_after_the_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Clock::manual(Timestamp::from_secs(1_800_000_000));
+        let provider = dns_providers::named("duckdns").expect("known");
+        // The process that would speak to it is the program of these tests here, which has nothing to do for such a word.
+        let interface = Interface { provider, credentials: BTreeMap::new(), zone: Some("a.example".to_owned()), ca_file: None };
+        let (provider, timeout) = (Provider::Interface(interface), Duration::from_secs(1));
+        let policy = DnsPolicy { provider, resolvers: Vec::new(), timeout };
+        let ledger = Ledger::open(folder.path().join("records.json"));
+        let first = ledger.set(&policy, (NAME, "one"), &clock).await.expect("set");
+        let mut second = Box::pin(ledger.set(&policy, (NAME, "two"), &clock));
+        assert!(second.as_mut().now_or_never().is_none(), "it waits");
+        ledger.note(Entry { name: NAME.to_owned(), value: "left".to_owned(), since: 0 }).expect("noted");
+        ledger.state().held.clear();
+        ledger.sweep(&policy, &clock).await;
+        assert_eq!(ledger.count(), 2, "removing what was left would remove the one");
+        first.remove(&policy, clock.now()).await;
+        second.await.expect("set").remove(&policy, clock.now()).await;
+        ledger.sweep(&policy, &clock).await;
+        assert_eq!(ledger.count(), 0);
     }
 
     /// The attack: whoever may write the file has the hook called with arguments of his.
