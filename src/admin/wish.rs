@@ -63,7 +63,7 @@ pub enum Wish {
     UserReset {
         /// As typed.
         name: String,
-        /// Which.
+        /// The factor that they lose.
         factor: Resettable,
         /// `false` ends their sessions.
         keep_sessions: bool,
@@ -86,34 +86,34 @@ pub enum Wish {
     SessionList,
     /// End sessions.
     SessionEnd {
-        /// Which.
+        /// One, those of a user, or all.
         which: Which,
     },
     /// Something about the master keys.
     Keys {
-        /// What.
+        /// Whether they are listed, made, sealed anew with, or forgotten.
         ask: KeyWish,
     },
     /// Something about the audit trail.
     Trail {
-        /// What.
+        /// Whether it is read, verified, or told of a backup.
         ask: TrailWish,
     },
     /// What passkeys are made for.
     Site,
     /// Something about bans on networks.
     Bans {
-        /// What.
+        /// Whether they are listed, or one is added or lifted.
         ask: BanWish,
     },
     /// Something about certificates.
     Certificates {
-        /// What.
+        /// Whether they are listed, renewed or revoked, or the key of the account is changed.
         ask: CertificateWish,
     },
     /// Take over certificates of other programs.
     Import {
-        /// Which.
+        /// Their files and accounts, as they were found.
         offer: Box<Offer>,
     },
     /// Whether the gateway is well.
@@ -135,7 +135,7 @@ pub enum Wish {
     Diff {
         /// Where the text comes from; relative paths in it are relative to its folder.
         file: PathBuf,
-        /// The text.
+        /// What stands in that file, or is to stand there.
         text: String,
         /// Whether complaints may be coloured.
         colour: bool,
@@ -250,22 +250,22 @@ pub enum Answer {
     },
     /// About the master keys.
     Keys {
-        /// What.
+        /// As the wish for keys asked.
         said: KeyAnswer,
     },
     /// About the audit trail.
     Trail {
-        /// What.
+        /// As the wish for the trail asked.
         said: TrailAnswer,
     },
     /// About bans on networks.
     Bans {
-        /// What.
+        /// As the wish for bans asked.
         said: BanAnswer,
     },
     /// About certificates.
     Certificates {
-        /// What.
+        /// As the wish for certificates asked.
         said: CertificateAnswer,
     },
     /// Everything there is to see of the gateway.
@@ -345,7 +345,7 @@ pub struct UserAnswer {
 pub struct ResetAnswer {
     /// The canonical name.
     pub user: String,
-    /// Which.
+    /// The factor that they lost.
     pub factor: Resettable,
     /// How many were taken away.
     pub removed: usize,

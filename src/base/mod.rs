@@ -4,6 +4,7 @@
 pub mod chain;
 pub mod clock;
 pub mod current;
+pub mod durable;
 pub mod entropy;
 pub mod id;
 pub mod key_ring;

@@ -44,10 +44,8 @@ impl MasterKey {
     pub fn sealer(&self, purpose: &'static str) -> Sealer {
         let key = self.derive(purpose);
         let id = digest::digest(&digest::SHA256, key.expose());
-        Sealer {
-            id: id.as_ref()[..KEY_ID_LENGTH].try_into().expect("a SHA-256 digest is longer than a key id"),
-            key: RandomizedNonceKey::new(&AES_256_GCM, key.expose()).expect("the key has the length AES-256 takes"),
-        }
+        let id = id.as_ref()[..KEY_ID_LENGTH].try_into().expect("a SHA-256 digest is longer than a key id");
+        Sealer(Envelopes::new(VERSION, id, &key))
     }
 
     /// The name of this key.
@@ -58,9 +56,7 @@ impl MasterKey {
 
     /// Seals the records of a store under this key.
     pub fn record_sealer(&self, purpose: &'static str) -> RecordSealer {
-        let key = self.derive(purpose);
-        let key = RandomizedNonceKey::new(&AES_256_GCM, key.expose()).expect("the key has the length AES-256 takes");
-        RecordSealer { id: self.id(), key }
+        RecordSealer(Envelopes::new(RECORD_VERSION, self.id().0, &self.derive(purpose)))
     }
 
     /// The bytes of the key that [`MasterKey::authenticator`] works with.
@@ -87,22 +83,50 @@ impl MasterKey {
 
 /// Seals and opens values for one purpose.
 #[derive(Debug)]
-pub struct Sealer {
-    id: [u8; KEY_ID_LENGTH],
-    key: RandomizedNonceKey,
-}
+pub struct Sealer(Envelopes);
 
 /// The sealed value was altered, moved to another place, or made under another key. Which of these is not told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the sealed value does not open")]
 pub struct DoesNotOpen;
 
+/// Makes and opens envelopes under one key.
+#[derive(Debug)]
+struct Envelopes {
+    version: u8,
+    id: [u8; KEY_ID_LENGTH],
+    key: RandomizedNonceKey,
+}
+
+impl Envelopes {
+    fn new(version: u8, id: [u8; KEY_ID_LENGTH], key: &Secret<[u8; 32]>) -> Self {
+        let key = RandomizedNonceKey::new(&AES_256_GCM, key.expose()).expect("the key has the length AES-256 takes");
+        Self { version, id, key }
+    }
+
+    fn seal(&self, bound_to: Aad<Vec<u8>>, plain: &[u8]) -> Vec<u8> {
+        let mut body = plain.to_vec();
+        let nonce = self.key.seal_in_place_append_tag(bound_to, &mut body).expect("AES-GCM takes values of our size");
+        [&[self.version], &self.id[..], nonce.as_ref(), &body].concat()
+    }
+
+    fn open(&self, bound_to: Aad<Vec<u8>>, sealed: &[u8]) -> Result<Secret<Vec<u8>>, DoesNotOpen> {
+        let (head, body) = sealed.split_at_checked(HEAD_LENGTH).ok_or(DoesNotOpen)?;
+        if head[0] != self.version || head[1..=KEY_ID_LENGTH] != self.id {
+            return Err(DoesNotOpen);
+        }
+        let nonce = Nonce::try_assume_unique_for_key(&head[1 + KEY_ID_LENGTH..]).map_err(|_| DoesNotOpen)?;
+        let mut body = body.to_vec();
+        let plain = self.key.open_in_place(nonce, bound_to, &mut body).map_err(|_| DoesNotOpen)?.len();
+        body.truncate(plain);
+        Ok(Secret::new(body))
+    }
+}
+
 impl Sealer {
     /// Seals `plain` to `place`.
     pub fn seal(&self, place: &str, plain: &[u8]) -> Vec<u8> {
-        let mut body = plain.to_vec();
-        let nonce = self.key.seal_in_place_append_tag(self.bound_to(place), &mut body).expect("AES-GCM takes values of our size");
-        [&[VERSION], &self.id[..], nonce.as_ref(), &body].concat()
+        self.0.seal(self.bound_to(place), plain)
     }
 
     /// Opens what was sealed to the same `place`.
@@ -110,34 +134,23 @@ impl Sealer {
     /// # Errors
     /// [`DoesNotOpen`] for anything that this key did not seal to this very place.
     pub fn open(&self, place: &str, sealed: &[u8]) -> Result<Secret<Vec<u8>>, DoesNotOpen> {
-        let (head, body) = sealed.split_at_checked(HEAD_LENGTH).ok_or(DoesNotOpen)?;
-        if head[0] != VERSION || head[1..=KEY_ID_LENGTH] != self.id {
-            return Err(DoesNotOpen);
-        }
-        let nonce = Nonce::try_assume_unique_for_key(&head[1 + KEY_ID_LENGTH..]).map_err(|_| DoesNotOpen)?;
-        let mut body = body.to_vec();
-        let plain = self.key.open_in_place(nonce, self.bound_to(place), &mut body).map_err(|_| DoesNotOpen)?.len();
-        body.truncate(plain);
-        Ok(Secret::new(body))
+        self.0.open(self.bound_to(place), sealed)
     }
 
     fn bound_to(&self, place: &str) -> Aad<Vec<u8>> {
-        Aad::from([place.as_bytes(), b"\0", &self.id].concat())
+        Aad::from([place.as_bytes(), b"\0", &self.0.id].concat())
     }
 }
 
 /// Seals records under one master key. As [`Sealer`], with an envelope that names the master key, so that it can be told
 /// which key of a ring opens it.
 #[derive(Debug)]
-pub struct RecordSealer {
-    id: KeyId,
-    key: RandomizedNonceKey,
-}
+pub struct RecordSealer(Envelopes);
 
 impl RecordSealer {
     /// The master key's name.
     pub fn id(&self) -> KeyId {
-        self.id
+        KeyId(self.0.id)
     }
 
     /// The key that an envelope names; `None` if it is none of ours.
@@ -148,9 +161,7 @@ impl RecordSealer {
 
     /// Seals `plain` to `place`.
     pub fn seal(&self, place: &str, plain: &[u8]) -> Vec<u8> {
-        let mut body = plain.to_vec();
-        let nonce = self.key.seal_in_place_append_tag(self.bound_to(place), &mut body).expect("AES-GCM takes values of our size");
-        [&[RECORD_VERSION], &self.id.0[..], nonce.as_ref(), &body].concat()
+        self.0.seal(self.bound_to(place), plain)
     }
 
     /// Opens what was sealed to the same `place`.
@@ -158,19 +169,11 @@ impl RecordSealer {
     /// # Errors
     /// [`DoesNotOpen`] for anything that this key did not seal to this very place.
     pub fn open(&self, place: &str, sealed: &[u8]) -> Result<Secret<Vec<u8>>, DoesNotOpen> {
-        if Self::key_of(sealed) != Some(self.id) {
-            return Err(DoesNotOpen);
-        }
-        let (head, body) = sealed.split_at_checked(HEAD_LENGTH).ok_or(DoesNotOpen)?;
-        let nonce = Nonce::try_assume_unique_for_key(&head[1 + KEY_ID_LENGTH..]).map_err(|_| DoesNotOpen)?;
-        let mut body = body.to_vec();
-        let plain = self.key.open_in_place(nonce, self.bound_to(place), &mut body).map_err(|_| DoesNotOpen)?.len();
-        body.truncate(plain);
-        Ok(Secret::new(body))
+        self.0.open(self.bound_to(place), sealed)
     }
 
     fn bound_to(&self, place: &str) -> Aad<Vec<u8>> {
-        Aad::from([place.as_bytes(), &[0, RECORD_VERSION], &self.id.0].concat())
+        Aad::from([place.as_bytes(), &[0, RECORD_VERSION], &self.0.id].concat())
     }
 }
 

@@ -12,6 +12,7 @@ use crate::admin::trail::TrailWish;
 use crate::auth::passphrase::Cost;
 use crate::auth::password;
 use crate::base::clock::Clock;
+use crate::base::durable;
 use crate::base::entropy::Entropy;
 use crate::base::key_ring::KeyRing;
 use crate::base::secret::Secret;
@@ -202,8 +203,7 @@ fn write_file(
         kept.map(|()| size)
     });
     drop(fs::remove_file(&part));
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    drop(File::open(folder).and_then(|folder| folder.sync_all()));
+    drop(durable::sync(durable::folder(path)));
     written
 }
 

@@ -3,15 +3,12 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 use http::Method;
 
 use crate::admin::wish::{Answer, Wish};
 use crate::base::clock::{Clock, Timestamp};
-use crate::base::entropy::Entropy;
-use crate::base::id::Id;
 use crate::command::exit::Failure;
 use crate::command::explained::{self, Asked};
 use crate::command::output::Output;
@@ -19,7 +16,7 @@ use crate::command::place::{Named, load_to_look};
 use crate::command::wish::Installation;
 use crate::model::identity::Identity;
 use crate::model::profile::{GroupName, Profile};
-use crate::model::session::{Proofs, Session, SessionRecord};
+use crate::model::session::{Session, SessionRecord};
 use crate::model::strength::Strength;
 use crate::model::user::UserName;
 use crate::plan::explain::{self, Question};
@@ -109,20 +106,8 @@ pub fn explain(named: &Named, words: &ExplainWords, output: Output) -> Result<()
 
 /// The session that somebody who has just signed in would have.
 fn session(name: &UserName, strength: Strength, profile: Profile, now: Timestamp) -> Arc<Session> {
-    Arc::new(Session::from(SessionRecord {
-        id: Id::draw(Entropy),
-        user: Id::draw(Entropy),
-        user_name: name.clone(),
-        profile: Arc::new(profile),
-        strength,
-        proofs: Proofs { password: Some(now), code: Some(now), passkey: Some(now) },
-        created_at: now,
-        expires_at: now.plus(Duration::from_secs(60)),
-        idle_timeout: None,
-        network: "".into(),
-        agent: "".into(),
-        last_seen: now,
-    }))
+    let imagined = SessionRecord::imagined(name.clone(), strength, now);
+    Arc::new(Session::from(SessionRecord { profile: Arc::new(profile), ..imagined }))
 }
 
 /// The groups of the user in question: those that were named, else those that a running gateway knows. Without either they are

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::base::clock::{Clock, Timestamp};
+use crate::base::durable;
 use crate::base::key_ring::{KeyId, KeyRing};
 use crate::command::account::secret_file;
 use crate::command::exit::Failure;
@@ -201,7 +202,7 @@ fn put_in_place(place: &Place, stage: &Stage, unpacked: &Unpacked, ring: &KeyRin
     let (from, to) = (stage.0.join(STORE), place.data.join(DATABASE));
     fs::set_permissions(&from, fs::Permissions::from_mode(0o600))
         .and_then(|()| fs::rename(&from, &to))
-        .and_then(|()| File::open(&place.data)?.sync_all())
+        .and_then(|()| durable::sync(&place.data))
         .map_err(|fault| cannot("write", &to, &fault))
 }
 

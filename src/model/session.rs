@@ -15,6 +15,11 @@ use crate::model::user::{UserId, UserName};
 /// A session's id. Names it for people and the command line; it opens nothing (the token does).
 pub type SessionId = Id<Session>;
 
+/// The id of a session, and of a user, that nobody has.
+const NOBODY: &str = "0000000000000000";
+/// For how long an imagined session lasts.
+const IMAGINED: Duration = Duration::from_secs(60);
+
 /// Somebody signed in. Shared by every request that presents one of its tokens; each host has one of its own.
 ///
 /// Besides the last use nothing in it changes: whoever holds one judges by what was known when it was looked up. What becomes
@@ -91,6 +96,26 @@ pub enum Ended {
     Idle,
     /// Its whole time is over.
     Expired,
+}
+
+impl SessionRecord {
+    /// The session that somebody who has just signed in would have, to ask what it opens. Nobody has it: it is no row anywhere.
+    pub fn imagined(user_name: UserName, strength: Strength, now: Timestamp) -> Self {
+        Self {
+            id: NOBODY.parse().expect("sixteen letters of the alphabet of ids"),
+            user: NOBODY.parse().expect("sixteen letters of the alphabet of ids"),
+            user_name,
+            profile: Arc::default(),
+            strength,
+            proofs: Proofs { password: Some(now), code: Some(now), passkey: Some(now) },
+            created_at: now,
+            expires_at: now.plus(IMAGINED),
+            idle_timeout: None,
+            network: "".into(),
+            agent: "".into(),
+            last_seen: now,
+        }
+    }
 }
 
 impl From<SessionRecord> for Session {
@@ -225,24 +250,12 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::entropy::Entropy;
 
     fn session(idle: Option<Duration>) -> Session {
         let start = Timestamp::from_secs(1_000);
-        Session::from(SessionRecord {
-            id: Id::draw(Entropy),
-            user: Id::draw(Entropy),
-            user_name: "alice".parse().expect("a name"),
-            profile: Arc::default(),
-            strength: Strength::TwoFactor,
-            proofs: Proofs::default(),
-            created_at: start,
-            expires_at: start.plus(Duration::from_secs(1_000)),
-            idle_timeout: idle,
-            network: "192.0.2.1".into(),
-            agent: "test".into(),
-            last_seen: start,
-        })
+        let new = SessionRecord::imagined("alice".parse().expect("a name"), Strength::TwoFactor, start);
+        let expires_at = start.plus(Duration::from_secs(1_000));
+        Session::from(SessionRecord { proofs: Proofs::default(), expires_at, idle_timeout: idle, ..new })
     }
 
     #[test]

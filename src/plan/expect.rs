@@ -4,7 +4,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::Method;
 
@@ -16,7 +15,7 @@ use crate::config::placed::Placed;
 use crate::model::identity::Identity;
 use crate::model::mode::Mode;
 use crate::model::profile::{GroupName, Profile};
-use crate::model::session::{Proofs, Session, SessionRecord};
+use crate::model::session::{Session, SessionRecord};
 use crate::model::strength::Strength;
 use crate::plan::explain::{self, Explained, Finding, Question};
 use crate::plan::whole::Plan;
@@ -27,8 +26,6 @@ use crate::policy::host::Authority;
 const SOMEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// Any moment does: the session of an expectation has just begun.
 const NOW: Timestamp = Timestamp::from_secs(1);
-/// The id of a session, and of a user, that nobody has.
-const NOBODY: &str = "0000000000000000";
 
 /// A request that can be asked about.
 struct Asked {
@@ -183,20 +180,10 @@ fn identity(text: &str) -> Result<Identity, String> {
         }
     }
     let name = name.ok_or("no user: \"anonymous\", or \"user:alice 2fa\"")?;
-    Ok(Identity::User(Arc::new(Session::from(SessionRecord {
-        id: NOBODY.parse().map_err(|_| "no id")?,
-        user: NOBODY.parse().map_err(|_| "no id")?,
-        user_name: name.parse().map_err(|_| format!("`{name}` cannot be a user's name"))?,
-        profile: Arc::new(Profile { groups: groups.into(), ..Profile::default() }),
-        strength,
-        proofs: Proofs { password: Some(NOW), code: Some(NOW), passkey: Some(NOW) },
-        created_at: NOW,
-        expires_at: NOW.plus(Duration::from_secs(60)),
-        idle_timeout: None,
-        network: "".into(),
-        agent: "".into(),
-        last_seen: NOW,
-    }))))
+    let name = name.parse().map_err(|_| format!("`{name}` cannot be a user's name"))?;
+    let profile = Arc::new(Profile { groups: groups.into(), ..Profile::default() });
+    let session = SessionRecord { profile, ..SessionRecord::imagined(name, strength, NOW) };
+    Ok(Identity::User(Arc::new(Session::from(session))))
 }
 
 #[cfg(test)]

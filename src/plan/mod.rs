@@ -20,6 +20,8 @@ pub mod explain;
 pub mod headers;
 pub mod hosts;
 pub mod idle;
+#[cfg(test)]
+pub mod kit;
 pub mod listener;
 pub mod maintenance;
 pub mod methods;

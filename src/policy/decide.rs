@@ -113,8 +113,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::base::entropy::Entropy;
-    use crate::base::id::Id;
     use crate::model::session::{Proofs, Session, SessionRecord};
     use crate::model::strength::Strength;
     use crate::policy::people::{Allowed, People};
@@ -124,19 +122,12 @@ mod tests {
     const SOON: Timestamp = Timestamp::from_secs(1_010);
 
     fn session(strength: Strength) -> Arc<Session> {
+        let new = SessionRecord::imagined("alice".parse().expect("a name"), strength, START);
         Arc::new(Session::from(SessionRecord {
-            id: Id::draw(Entropy),
-            user: Id::draw(Entropy),
-            user_name: "alice".parse().expect("a name"),
-            profile: Arc::default(),
-            strength,
             proofs: Proofs { password: Some(START), code: Some(START), passkey: None },
-            created_at: START,
             expires_at: START.plus(Duration::from_secs(1_000)),
             idle_timeout: Some(Duration::from_secs(100)),
-            network: "192.0.2.1".into(),
-            agent: "test".into(),
-            last_seen: START,
+            ..new
         }))
     }
 

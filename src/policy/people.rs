@@ -111,28 +111,15 @@ impl fmt::Display for People {
 mod tests {
     use super::*;
     use crate::base::clock::Timestamp;
-    use crate::base::entropy::Entropy;
-    use crate::base::id::Id;
     use crate::model::profile::Profile;
-    use crate::model::session::{Proofs, SessionRecord};
+    use crate::model::session::SessionRecord;
     use crate::model::strength::Strength;
 
     fn session(name: &str, groups: &[&str]) -> Session {
         let groups = groups.iter().map(|group| group.parse().expect("a group")).collect();
-        Session::from(SessionRecord {
-            id: Id::draw(Entropy),
-            user: Id::draw(Entropy),
-            user_name: name.parse().expect("a name"),
-            profile: Arc::new(Profile { groups, ..Profile::default() }),
-            strength: Strength::TwoFactor,
-            proofs: Proofs::default(),
-            created_at: Timestamp::from_secs(0),
-            expires_at: Timestamp::from_secs(1),
-            idle_timeout: None,
-            network: "".into(),
-            agent: "".into(),
-            last_seen: Timestamp::from_secs(0),
-        })
+        let profile = Arc::new(Profile { groups, ..Profile::default() });
+        let new = SessionRecord::imagined(name.parse().expect("a name"), Strength::TwoFactor, Timestamp::from_secs(0));
+        Session::from(SessionRecord { profile, ..new })
     }
 
     fn people(users: &[&str], groups: &[&str]) -> People {

@@ -135,11 +135,8 @@ fn at(way: Method, session: &Session) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
 
     use super::*;
-    use crate::base::entropy::Entropy;
-    use crate::base::id::Id;
     use crate::model::session::{Proofs, SessionRecord};
 
     const MINUTE: Duration = Duration::from_secs(60);
@@ -149,20 +146,8 @@ mod tests {
     }
 
     fn session(strength: Strength, proofs: Proofs) -> Session {
-        Session::from(SessionRecord {
-            id: Id::draw(Entropy),
-            user: Id::draw(Entropy),
-            user_name: "alice".parse().expect("a name"),
-            profile: Arc::default(),
-            strength,
-            proofs,
-            created_at: at(0),
-            expires_at: at(100_000),
-            idle_timeout: None,
-            network: "".into(),
-            agent: "".into(),
-            last_seen: at(0),
-        })
+        let new = SessionRecord::imagined("alice".parse().expect("a name"), strength, at(0));
+        Session::from(SessionRecord { proofs, expires_at: at(100_000), ..new })
     }
 
     #[test]

@@ -2,18 +2,16 @@
 //! was. The account is fixed, and so is how firm it has to be: the second factor where there is one, because that is what makes
 //! the session as firm as it is. A passkey comes first, and makes the session one that was begun with a passkey.
 
-use std::time::Duration;
-
 use askama::Template;
 use http::{Response, StatusCode};
 
 use crate::auth::form::FormToken;
-use crate::auth::passkey::{Refused, Verification};
+use crate::auth::passkey::Verification;
+use crate::auth::passkey::refused::Refused;
 use crate::auth::throttle::Wait;
 use crate::auth::token::Token;
 use crate::base::units::in_words;
 use crate::model::attempt::Factor;
-use crate::model::audit::{self, Deed, Entry};
 use crate::model::credential::Passkey;
 use crate::model::event::Event;
 use crate::model::method::{Method as ProofMethod, Methods};
@@ -27,13 +25,15 @@ use crate::portal::arrival;
 use crate::portal::call::Call;
 use crate::portal::guard;
 use crate::portal::journey::Journey;
+use crate::portal::known_password::{self, Checked};
 use crate::portal::owner_sign_in;
 use crate::portal::passkey::{self, ANSWER, Ask, BUTTON, METHOD, Wanted};
 use crate::portal::second_factor::{self, Outcome};
 use crate::portal::service::Portal;
-use crate::portal::sign_in::{self, Shown};
+use crate::portal::sign_in;
+use crate::portal::sign_in_page::{self, Shown};
 use crate::portal::stop::Stop;
-use crate::portal::tries;
+use crate::portal::tries::{self, Tried as At};
 use crate::portal::ways;
 use crate::portal::why::{SIGN_IN, Why, sign_in_path};
 use crate::store::credentials::SignInFacts;
@@ -49,10 +49,6 @@ use crate::wire::cookie;
 
 /// What the token of this form is good for.
 const PURPOSE: &str = "confirm";
-const FAILED: &str = Event::SignInFailed.name();
-const THROTTLED: &str = Event::Throttled.name();
-/// What somebody waits for a free core; as [`text::BUSY`] says.
-const BUSY_WAIT: Duration = Duration::from_secs(2);
 
 #[derive(Template)]
 #[template(config = ".askama.toml", path = "confirm.html")]
@@ -103,8 +99,9 @@ enum Standing<'a> {
 /// What a try came to.
 enum Tried {
     Proven(Proof),
-    Refused(StatusCode, Alert),
-    Wait(StatusCode, Wait, Alert),
+    Refused(Alert),
+    Wait(Wait),
+    Busy,
 }
 
 /// What a page asks for that is to prove a factor anew: one that was proven this very minute will do.
@@ -152,41 +149,27 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     if sent.get(ANSWER).is_some() {
         return by_passkey(portal, plan, call, (&sent, &asked)).await;
     }
-    let (user, method) = (&asked.session.user_name, field);
-    let count = |attempt| portal.metrics.attempt(asked.method(), attempt);
-    match attempt(portal, plan, call, (&asked, &sent)).await? {
-        Tried::Wait(status, wait, alert) => {
-            count(Attempt::Throttled);
-            let refusal = call.entry(Deed::Throttled).of(&asked.facts.user).by(method).came_to(audit::Outcome::Refused);
-            portal.store.record(refusal.because("too many tries")).await?;
-            tracing::warn!(event = THROTTLED, %user, ip = %plan.log.shown(call.client), method, request = call.request_id);
-            Ok(sign_in::later(answer(status, alert), wait))
+    let tried = At { user: Some(&asked.facts.user.name), by: field, method: asked.method() };
+    let alert = match attempt(portal, plan, call, (&asked, &sent)).await? {
+        Tried::Busy => return Ok(sign_in::busy(answer(StatusCode::SERVICE_UNAVAILABLE, Alert::new(field, text::BUSY.1)))),
+        Tried::Wait(wait) => {
+            tries::throttled(portal, plan, call, tried).await?;
+            return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, tries::waiting(field, wait)), wait));
         }
-        Tried::Refused(status, alert) => {
-            count(Attempt::BadCredentials);
-            portal.store.record(failure(call, &asked)).await?;
-            tracing::warn!(event = FAILED, %user, ip = %plan.log.shown(call.client), method, request = call.request_id);
-            Ok(answer(status, alert))
-        }
+        Tried::Refused(alert) => alert,
         Tried::Proven(proof) => match finish(portal, plan, call, &asked, proof).await? {
             Some(response) => {
-                count(Attempt::Success);
-                Ok(response)
+                portal.metrics.attempt(asked.method(), Attempt::Success);
+                return Ok(response);
             }
             None => {
-                count(Attempt::BadCredentials);
-                portal.store.record(failure(call, &asked)).await?;
-                tracing::warn!(event = FAILED, %user, ip = %plan.log.shown(call.client), method, request = call.request_id);
                 let wait = second_factor::next_code(&asked.facts.totps, call);
-                Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, Alert::new(field, text::used_code(&in_words(wait)))))
+                Alert::new(field, text::used_code(&in_words(wait)))
             }
         },
-    }
-}
-
-fn failure(call: &Call<'_>, asked: &Asked<'_>) -> Entry {
-    let failed = call.entry(Deed::SignInFailed).of(&asked.facts.user).by(asked.field()).came_to(audit::Outcome::Failed);
-    failed.because("asked for once more, and wrong or used")
+    };
+    tries::failed(portal, plan, call, tried, "asked for once more, and wrong or used").await?;
+    Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, alert))
 }
 
 impl Asked<'_> {
@@ -297,7 +280,7 @@ async fn standing<'a>(
         Some(_) if rises => Ok(Standing::Elsewhere(Box::new(missing(plan, session, journey.as_ref())))),
         // The form at once and not by a redirect: the sign-in page sends whoever has to confirm back here.
         Some(_) | None => {
-            Ok(Standing::Elsewhere(Box::new(sign_in::form(portal, plan, call, journey.as_ref(), Shown::default()))))
+            Ok(Standing::Elsewhere(Box::new(sign_in_page::form(portal, plan, call, journey.as_ref(), Shown::default()))))
         }
     }
 }
@@ -329,43 +312,23 @@ fn form(
 
 /// Counts a try, then makes it: against the network and the account, as when signing in.
 async fn attempt(portal: &Portal, plan: &Plan, call: &Call<'_>, (asked, sent): (&Asked<'_>, &Form)) -> Result<Tried, Stop> {
-    let field = asked.field();
-    let wait = |wait: Wait| {
-        let told = match wait {
-            Wait::For(wait) => Alert::new(field, text::too_many_tries(&in_words(wait))),
-            Wait::Closed => Alert::new(field, if field == "code" { text::CODE_CLOSED } else { text::PASSWORD_CLOSED }),
-        };
-        Tried::Wait(StatusCode::TOO_MANY_REQUESTS, wait, told)
-    };
     let user = &asked.facts;
     if !asked.takes_code() {
         let Some(hash) = user.password.clone().filter(|_| asked.takes_password()) else { return Err(Refusal::BadRequest.into()) };
-        let name = Some(&user.user.name);
-        if let Err(left) = tries::enter(portal, plan, call, name)? {
-            return Ok(wait(left));
-        }
-        let Ok(slot) = portal.hasher.slot_for(tries::is_known(portal, call, name)).await else {
-            let busy = Alert::new(field, text::BUSY.1);
-            return Ok(Tried::Wait(StatusCode::SERVICE_UNAVAILABLE, Wait::For(BUSY_WAIT), busy));
-        };
-        if let Err(refused) = portal.store.try_factor(tries::attempt(plan, call, name, Factor::Password)).await? {
-            drop(slot);
-            return Ok(wait(tries::held(portal, plan, call, refused).await));
-        }
-        let right = slot.verify(hash, sent.secret("password")).await;
-        let wrong = || Alert::new(field, text::WRONG_CONFIRM_PASSWORD);
-        return Ok(if right {
-            Tried::Proven(Proof::Password)
-        } else {
-            Tried::Refused(StatusCode::UNPROCESSABLE_ENTITY, wrong())
+        let typed = sent.secret("password");
+        return Ok(match known_password::check(portal, plan, call, (&user.user.name, hash), typed).await? {
+            Checked::Right => Tried::Proven(Proof::Password),
+            Checked::Wrong => Tried::Refused(Alert::new(asked.field(), text::WRONG_CONFIRM_PASSWORD)),
+            Checked::Wait(wait) => Tried::Wait(wait),
+            Checked::Busy => Tried::Busy,
         });
     }
-    if let Err(left) = tries::begin(portal, plan, call, (&user.user.name, Factor::Code)).await? {
-        return Ok(wait(left));
+    if let Err(wait) = tries::begin(portal, plan, call, (&user.user.name, Factor::Code)).await? {
+        return Ok(Tried::Wait(wait));
     }
     Ok(match second_factor::judge(portal, plan, call, (&user.totps, sent.text("code"))).await? {
         Outcome::Accepted { totp, step } => Tried::Proven(Proof::Code { totp, step }),
-        Outcome::Refused(alert) => Tried::Refused(StatusCode::UNPROCESSABLE_ENTITY, alert),
+        Outcome::Refused(alert) => Tried::Refused(alert),
     })
 }
 
@@ -403,18 +366,15 @@ async fn by_passkey(
     call: &Call<'_>,
     (sent, asked): (&Form, &Asked<'_>),
 ) -> Result<Response<Body>, Stop> {
-    let answer = |status, text: String| form(portal, plan, call, asked, (status, None, Some(Alert::new(BUTTON, text))));
-    if let Err(wait) = tries::enter(portal, plan, call, Some(&asked.facts.user.name))? {
-        portal.metrics.attempt(Method::Passkey, Attempt::Throttled);
-        let told = match wait {
-            Wait::For(wait) => text::too_many_tries(&in_words(wait)),
-            Wait::Closed => text::CODE_CLOSED.to_owned(),
-        };
-        return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, told), wait));
+    let answer = |status, alert| form(portal, plan, call, asked, (status, None, Some(alert)));
+    let name = Some(&asked.facts.user.name);
+    if let Err(wait) = tries::enter(portal, plan, call, name)? {
+        tries::throttled(portal, plan, call, At { user: name, by: METHOD, method: Method::Passkey }).await?;
+        return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, tries::waiting(BUTTON, wait)), wait));
     }
     let wanted = (sent, Wanted::Confirm(asked.session.id));
     let whose = (Some(asked.session.user), asked.verification(plan));
-    let refused = |reason| answer(StatusCode::UNPROCESSABLE_ENTITY, keys::refused(reason).to_owned());
+    let refused = |reason| answer(StatusCode::UNPROCESSABLE_ENTITY, Alert::new(BUTTON, keys::refused(reason)));
     match passkey::judge(portal, plan, call, wanted, whose).await? {
         Err(wrong) => Ok(refused(wrong.reason)),
         Ok(right) => match finish(portal, plan, call, asked, right.proof()).await? {

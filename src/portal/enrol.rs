@@ -22,10 +22,10 @@ use crate::policy::rule::Action;
 use crate::portal::account::passkeys;
 use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
+use crate::portal::connecting;
 use crate::portal::journey::Journey;
 use crate::portal::passkey;
 use crate::portal::service::Portal;
-use crate::portal::set_up;
 use crate::portal::sign_in;
 use crate::portal::stop::Stop;
 use crate::store::credentials::SignInFacts;
@@ -56,7 +56,7 @@ pub async fn begin(
     }
     let token = Token::draw(portal.entropy);
     let told = call.entry(Deed::LinkIssued).because(why);
-    let totp = set_up::new_authenticator(portal, plan, call);
+    let totp = connecting::draw(plan.auth.totp, portal.entropy, call.now);
     let issued = portal.store.telling(told).issue_own_link(session, token.hash(), until).await?;
     let staged = match password {
         _ if !issued => false,

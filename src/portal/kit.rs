@@ -20,7 +20,6 @@ use crate::auth::totp;
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::entropy::Entropy;
 use crate::base::id::Id;
-use crate::base::lifeline::Lifeline;
 use crate::base::seal::MasterKey;
 use crate::base::secret::Secret;
 use crate::model::credential::{Totp, TotpRecipe};
@@ -31,20 +30,16 @@ use crate::model::session::Ended;
 use crate::model::strength::Strength;
 use crate::model::user::User;
 use crate::plan::app::App;
-use crate::plan::headers::HeaderEdits;
+use crate::plan::kit;
 use crate::plan::listener::Listen;
 use crate::plan::notify::Telling;
 use crate::plan::policy::{AccessFormat, AuthPolicy, LogFormat, LogPolicy, PasskeyPolicy, SessionPolicy, TlsPolicy, TlsVersion};
 use crate::plan::routes::Routes;
-use crate::plan::upstream::{Address, Origin, Upstream};
-use crate::plan::upstream_tls::UpstreamTls;
-use crate::plan::websocket::WebSockets;
+use crate::plan::upstream::Upstream;
 use crate::plan::whole::Plan;
 use crate::policy::decide::Challenge;
 use crate::policy::host::Host;
-use crate::policy::mount::Mount;
 use crate::policy::requirement::{Needs, Requirement};
-use crate::policy::rule::RuleSet;
 use crate::policy::target::Target;
 use crate::portal::call::Visit;
 use crate::portal::challenge::{self, Wanted};
@@ -53,7 +48,6 @@ use crate::portal::service::Portal;
 use crate::store::open::Store;
 use crate::wire::body::Body;
 use crate::wire::cookie::{self, Found};
-use crate::wire::trust::Trust;
 
 pub(super) const HOST: &str = "paperless.example.com";
 pub(super) const PASSWORD: &str = "violet otter mends 7 kettles";
@@ -177,31 +171,8 @@ impl Site {
 
 /// An app on these hosts, whose rules say nothing.
 pub(super) fn app(name: &str, hosts: Vec<Host>) -> App {
-    App {
-        name: name.into(),
-        hosts,
-        wildcards: vec![],
-        mount: Mount::root(),
-        upstream: Upstream {
-            origin: Origin::Http(Address { host: "127.0.0.1".into(), port: 8000 }),
-            tls: UpstreamTls::default(),
-            preserve_host: true,
-            connect_timeout: HOUR,
-            response_timeout: None,
-            idle_timeout: None,
-        },
-        rules: RuleSet::default(),
-        certificate: None,
-        request_headers: HeaderEdits::default(),
-        response_headers: HeaderEdits::default(),
-        websocket: WebSockets::default(),
-        maintenance: None,
-        trust: Trust::default(),
-        enrol_deadline: Duration::ZERO,
-        listed: true,
-        description: None,
-        lifeline: Lifeline::new(),
-    }
+    let app = kit::app(name, hosts, 8000);
+    App { upstream: Upstream { connect_timeout: HOUR, ..app.upstream }, ..app }
 }
 
 pub(super) fn plan(strength: Strength) -> Plan {

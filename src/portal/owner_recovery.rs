@@ -6,7 +6,6 @@ use http::{HeaderValue, Response, StatusCode};
 use tokio::time::Instant;
 
 use crate::auth::recovery::Code;
-use crate::auth::throttle::Wait;
 use crate::auth::token::Token;
 use crate::observe::metrics::{Attempt, Method};
 use crate::plan::whole::Plan;
@@ -18,8 +17,9 @@ use crate::portal::owner_sign_in::{self, Arriving};
 use crate::portal::recovered;
 use crate::portal::recovery::{self, METHOD, Tried};
 use crate::portal::service::Portal;
-use crate::portal::sign_in::{self, BUSY_WAIT};
+use crate::portal::sign_in;
 use crate::portal::stop::Stop;
+use crate::portal::tries::{self, Tried as At};
 use crate::store::credentials::SignInFacts;
 use crate::store::proof::Proof;
 use crate::web::asset;
@@ -93,14 +93,13 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     let began = Instant::now();
     let tried = recovery::attempt(portal, plan, call, (facts.map(|facts| &facts.user), &code)).await?;
     portal.metrics.attempt_took(Method::Recovery, began.elapsed());
-    let whose = (facts, METHOD, Method::Recovery);
+    let whose = At { user: facts.map(|facts| &facts.user.name), by: METHOD, method: Method::Recovery };
     let told = match (tried, facts) {
         (Tried::Busy, _) => {
-            let busy = answer(StatusCode::SERVICE_UNAVAILABLE, rescue::BUSY.to_owned());
-            return Ok(sign_in::later(busy, Wait::For(BUSY_WAIT)));
+            return Ok(sign_in::busy(answer(StatusCode::SERVICE_UNAVAILABLE, rescue::BUSY.to_owned())));
         }
         (Tried::Wait(wait), _) => {
-            owner_sign_in::throttled(portal, plan, call, whose).await?;
+            tries::throttled(portal, plan, call, whose).await?;
             return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, owner::recovery_waits(wait)), wait));
         }
         (Tried::Right(proof), Some(facts)) => match finish(portal, plan, call, (facts, proof), journey.as_ref()).await? {
@@ -114,7 +113,7 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
         (Tried::Wrong(text), _) => text,
         (Tried::Right(_), None) => rescue::WRONG,
     };
-    owner_sign_in::failed(portal, plan, call, whose, "wrong or used recovery code").await?;
+    tries::failed(portal, plan, call, whose, "wrong or used recovery code").await?;
     Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, told.to_owned()))
 }
 

@@ -3,8 +3,8 @@
 use crate::auth::token::TokenHash;
 use crate::plan::whole::Plan;
 use crate::portal::call::Call;
+use crate::portal::connecting;
 use crate::portal::service::Portal;
-use crate::portal::set_up;
 use crate::portal::stop::Stop;
 use crate::store::links::Pending;
 use crate::web::refusal::Refusal;
@@ -15,7 +15,7 @@ use crate::web::refusal::Refusal;
 /// # Errors
 /// [`Stop`] when the link has ended, or the store does not answer.
 pub async fn begun(portal: &Portal, plan: &Plan, call: &Call<'_>, hash: TokenHash) -> Result<Pending, Stop> {
-    if !portal.store.stage_authenticator(hash, set_up::new_authenticator(portal, plan, call)).await? {
+    if !portal.store.stage_authenticator(hash, connecting::draw(plan.auth.totp, portal.entropy, call.now)).await? {
         return Err(Refusal::NotFound.into());
     }
     Ok(portal.store.link(hash).await?.and_then(|link| link.pending).ok_or(Refusal::NotFound)?)

@@ -4,16 +4,13 @@
 //! There is no name to hide behind: every stranger guesses at the one code there is. What that leaves them is reckoned in
 //! `docs/security.md`, and counted by `auth::throttle`.
 
-use askama::Template;
 use http::{Response, StatusCode};
 use tokio::time::Instant;
 
 use crate::auth::throttle::Wait;
-use crate::auth::token::Token;
 use crate::base::units::in_words;
 use crate::model::attempt::Factor;
-use crate::model::audit::{Deed, Outcome};
-use crate::model::event::Event;
+use crate::model::audit::Deed;
 use crate::model::session::{Proofs, Session};
 use crate::model::strength::Strength;
 use crate::model::user::{User, UserId, UserName};
@@ -22,88 +19,25 @@ use crate::plan::whole::Plan;
 use crate::policy::requirement::Needs;
 use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
-use crate::portal::guard;
 use crate::portal::journey::Journey;
-use crate::portal::passkey::{self, Ask, BUTTON, Wanted};
+use crate::portal::passkey;
 use crate::portal::second_factor::{self, Outcome as Judged};
 use crate::portal::service::Portal;
-use crate::portal::sign_in::{self, PURPOSE, Shown};
+use crate::portal::sign_in;
+use crate::portal::sign_in_page::{self, Shown};
 use crate::portal::stop::Stop;
-use crate::portal::tries;
-use crate::store::credentials::SignInFacts;
+use crate::portal::tries::{self, Tried};
 use crate::store::proof::Proof;
-use crate::web::asset;
 use crate::web::form::Form;
-use crate::web::keys;
 use crate::web::owner;
-use crate::web::page::{self, Alert};
-use crate::web::rescue;
+use crate::web::page::Alert;
 use crate::web::text;
 use crate::wire::body::Body;
-use crate::wire::cookie;
 
-// How the log names what happens here.
+/// How the log names what happens here.
 const METHOD: &str = "code";
-const FAILED: &str = Event::SignInFailed.name();
-const THROTTLED: &str = Event::Throttled.name();
 /// Lengths of what can be a code.
 const DIGITS: std::ops::RangeInclusive<usize> = 6..=8;
-
-#[derive(Template)]
-#[template(config = ".askama.toml", path = "owner_sign_in.html")]
-struct SignInPage<'a> {
-    installation: &'a str,
-    destination: Option<(&'a str, &'a str)>,
-    notice: Option<String>,
-    alert: Option<Alert>,
-    token: String,
-    go: String,
-    label: String,
-    remember: Option<String>,
-    remembered: bool,
-    passkey: Option<Ask>,
-    forget: Option<String>,
-    recovery: bool,
-}
-
-/// The form. It says the same to everybody, whether there is an owner yet or not.
-pub fn form(portal: &Portal, plan: &Plan, call: &Call<'_>, journey: Option<&Journey>, shown: Shown<'_>) -> Response<Body> {
-    let known = call.visitor();
-    let visitor = known.clone().unwrap_or_else(|| Token::draw(portal.entropy));
-    let asked = (visitor.hash(), Wanted::SignIn);
-    let passkey = passkey::ask(portal, plan, call, asked, (&[], plan.auth.passkeys.verification));
-    let asks = passkey.is_some();
-    let too_weak = call.journey_needs(plan, journey).strength > Strength::Password;
-    let page = SignInPage {
-        installation: &plan.name,
-        destination: journey.and_then(|journey| Some((journey.app(plan)?.name.as_str(), journey.host.as_str()))),
-        notice: shown.notice.or_else(|| too_weak.then(|| owner::NEEDS_PASSKEY.to_owned())),
-        alert: shown.alert.map(at_code),
-        token: guard::token(portal, call, visitor.hash().as_bytes(), PURPOSE),
-        go: portal.journeys.keep(journey, call.network(), call.now),
-        label: label(plan),
-        remember: plan.session.remember.map(|duration| text::remember(&in_words(duration))),
-        remembered: shown.remembered,
-        passkey,
-        forget: shown.forget,
-        recovery: plan.auth.recovery_codes > 0,
-    };
-    let mut response = page::render_asking(shown.status, &page, asks);
-    if known.is_none() {
-        cookie::attach(response.headers_mut(), cookie::set(cookie::VISITOR, visitor.to_text().expose(), None));
-    }
-    response
-}
-
-/// An alert about a field that this page has: what elsewhere blames name or password blames the code here.
-fn at_code(alert: Alert) -> Alert {
-    if alert.field == BUTTON { alert } else { Alert::new("code", alert.text) }
-}
-
-fn label(plan: &Plan) -> String {
-    let configured = plan.auth.totp_configurations.iter().map(|configuration| configuration.recipe.digits);
-    second_factor::label_of(std::iter::once(plan.auth.totp.digits).chain(configured).collect())
-}
 
 /// Checks a code and ends the sign-in. The form has proven where it comes from.
 ///
@@ -122,7 +56,7 @@ pub async fn submit(
             remembered: sent.get("remember").is_some(),
             ..Shown::default()
         };
-        form(portal, plan, call, journey.as_ref(), shown)
+        sign_in_page::form(portal, plan, call, journey.as_ref(), shown)
     };
     if !can_be_code(sent.text("code")) {
         return Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, owner::NO_CODE.to_owned()));
@@ -130,8 +64,9 @@ pub async fn submit(
     let owner = portal.store.owner().await?;
     let facts = owner.facts();
     let name = facts.map(|facts| &facts.user.name);
+    let tried = Tried { user: name, by: METHOD, method: Method::Code };
     if let Err(wait) = begin(portal, plan, call, (name, Factor::Code)).await? {
-        throttled(portal, plan, call, (facts, METHOD, Method::Code)).await?;
+        tries::throttled(portal, plan, call, tried).await?;
         let told = owner::code_waits(wait, tries::is_known(portal, call, name));
         return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, told), wait));
     }
@@ -151,7 +86,7 @@ pub async fn submit(
         (Judged::Refused(alert), _) => alert.text,
         (Judged::Accepted { .. }, None) => text::wrong_code(&plan.auth.totp_issuers()),
     };
-    failed(portal, plan, call, (facts, METHOD, Method::Code), "wrong or used code").await?;
+    tries::failed(portal, plan, call, tried, "wrong or used code").await?;
     Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, told))
 }
 
@@ -241,43 +176,6 @@ pub async fn admits(portal: &Portal, plan: &Plan, user: UserId) -> Result<bool, 
 pub fn reachable(plan: &Plan, session: &Session, needs: Needs) -> Needs {
     let firmer = plan.auth.mode.is_single_owner() && session.strength < needs.strength;
     if firmer { Needs { strength: Strength::Passkey, ..needs } } else { needs }
-}
-
-/// Writes down a try that was wrong.
-///
-/// # Errors
-/// [`Stop`] when the store does not answer.
-pub async fn failed(
-    portal: &Portal,
-    plan: &Plan,
-    call: &Call<'_>,
-    (owner, method, counted): (Option<&SignInFacts>, &'static str, Method),
-    why: &'static str,
-) -> Result<(), Stop> {
-    let failure = call.entry(Deed::SignInFailed).named(owner.map(|owner| &owner.user.name)).by(method);
-    portal.store.record(failure.came_to(Outcome::Failed).because(why)).await?;
-    portal.metrics.attempt(counted, Attempt::BadCredentials);
-    let user = owner.map(|owner| owner.user.name.as_str());
-    tracing::warn!(event = FAILED, user, ip = %plan.log.shown(call.client), method, request = call.request_id);
-    Ok(())
-}
-
-/// Writes down a try that was not looked at.
-///
-/// # Errors
-/// [`Stop`] when the store does not answer.
-pub async fn throttled(
-    portal: &Portal,
-    plan: &Plan,
-    call: &Call<'_>,
-    (owner, method, counted): (Option<&SignInFacts>, &'static str, Method),
-) -> Result<(), Stop> {
-    let refusal = call.entry(Deed::Throttled).named(owner.map(|owner| &owner.user.name)).by(method);
-    portal.store.record(refusal.came_to(Outcome::Refused).because("too many tries")).await?;
-    portal.metrics.attempt(counted, Attempt::Throttled);
-    let user = owner.map(|owner| owner.user.name.as_str());
-    tracing::warn!(event = THROTTLED, user, ip = %plan.log.shown(call.client), method, request = call.request_id);
-    Ok(())
 }
 
 #[cfg(test)]

@@ -9,7 +9,9 @@ use std::fmt;
 use data_encoding::BASE64URL_NOPAD;
 use serde_json::json;
 
-use crate::auth::passkey::{Answer, Asking, LIFE, Made, Refused, Registering, RelyingParty, Shown, Verification};
+use crate::auth::passkey::answer::Answer;
+use crate::auth::passkey::refused::Refused;
+use crate::auth::passkey::{Asking, LIFE, Made, Registering, RelyingParty, Shown, Verification};
 use crate::auth::token::{Token, TokenHash};
 use crate::model::audit::{Deed, Outcome};
 use crate::model::credential::Passkey;

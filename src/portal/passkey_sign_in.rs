@@ -4,9 +4,8 @@
 use http::{Response, StatusCode};
 use tokio::time::Instant;
 
-use crate::auth::passkey::Refused;
+use crate::auth::passkey::refused::Refused;
 use crate::auth::throttle::Wait;
-use crate::base::units::in_words;
 use crate::model::audit::{Deed, Outcome};
 use crate::model::event::Event;
 use crate::model::method::Method as ProofMethod;
@@ -20,18 +19,17 @@ use crate::portal::journey::Journey;
 use crate::portal::owner_sign_in;
 use crate::portal::passkey::{self, BUTTON, METHOD, Right, Wanted, Wrong};
 use crate::portal::service::Portal;
-use crate::portal::sign_in::{self, Shown};
+use crate::portal::sign_in;
+use crate::portal::sign_in_page::{self, Shown};
 use crate::portal::stop::Stop;
-use crate::portal::tries;
+use crate::portal::tries::{self, Tried};
 use crate::portal::ways;
 use crate::web::form::Form;
 use crate::web::keys;
 use crate::web::page::Alert;
-use crate::web::text;
 use crate::wire::body::Body;
 
 const FAILED: &str = Event::SignInFailed.name();
-const THROTTLED: &str = Event::Throttled.name();
 
 /// Judges the answer in a form of the sign-in page that has proven where it comes from.
 ///
@@ -43,17 +41,15 @@ pub async fn submit(
     call: &Call<'_>,
     (sent, journey): (&Form, Option<Journey>),
 ) -> Result<Response<Body>, Stop> {
-    let page = |shown| sign_in::form(portal, plan, call, journey.as_ref(), shown);
+    let page = |shown| sign_in_page::form(portal, plan, call, journey.as_ref(), shown);
     // Whose it will be is not known yet: a browser that anybody has signed in with is let through a ban.
     tries::admit(portal, plan, call)?;
     if let Err(wait) = portal.budgets.sign_in.spend(call.network()) {
-        portal.metrics.attempt(Method::Passkey, Attempt::Throttled);
-        tracing::warn!(event = THROTTLED, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
-        let refusal = call.entry(Deed::Throttled).by(METHOD).came_to(Outcome::Refused);
-        portal.store.record(refusal.because("too many tries")).await?;
-        let alert = Some(Alert::new(BUTTON, text::too_many_tries(&in_words(wait))));
+        let wait = Wait::For(wait);
+        tries::throttled(portal, plan, call, Tried { user: None, by: METHOD, method: Method::Passkey }).await?;
+        let alert = Some(tries::waiting(BUTTON, wait));
         let shown = Shown { status: StatusCode::TOO_MANY_REQUESTS, alert, ..Shown::default() };
-        return Ok(sign_in::later(page(shown), Wait::For(wait)));
+        return Ok(sign_in::later(page(shown), wait));
     }
     let began = Instant::now();
     let judged = passkey::judge(portal, plan, call, (sent, Wanted::SignIn), (None, plan.auth.passkeys.verification)).await?;

@@ -10,8 +10,7 @@ use crate::auth::recovery::Code;
 use crate::auth::throttle::Wait;
 use crate::base::secret::Secret;
 use crate::model::attempt::Factor;
-use crate::model::audit::{Deed, Outcome};
-use crate::model::event::Event;
+use crate::model::audit::Deed;
 use crate::model::session::Proofs;
 use crate::model::strength::Strength;
 use crate::model::user::User;
@@ -24,9 +23,9 @@ use crate::portal::owner_recovery;
 use crate::portal::recovered;
 use crate::portal::second_factor::{self, HalfDone};
 use crate::portal::service::Portal;
-use crate::portal::sign_in::{self, BUSY_WAIT};
+use crate::portal::sign_in;
 use crate::portal::stop::Stop;
-use crate::portal::tries;
+use crate::portal::tries::{self, Tried as At};
 use crate::store::proof::Proof;
 use crate::web::asset;
 use crate::web::page::{self, Alert};
@@ -40,8 +39,6 @@ pub const PAGE: &str = "/.doorward/login/recovery";
 const PURPOSE: &str = "recovery";
 /// How the log names what happens here.
 pub const METHOD: &str = "recovery code";
-const FAILED: &str = Event::SignInFailed.name();
-const THROTTLED: &str = Event::Throttled.name();
 
 #[derive(Template)]
 #[template(config = ".askama.toml", path = "recovery.html")]
@@ -122,26 +119,16 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
             None => tried = Tried::Wrong(rescue::USED),
         }
     }
-    let user = &half_done.facts.user;
-    let (name, ip) = (&user.name, plan.log.shown(call.client));
+    let whose = At { user: Some(&half_done.facts.user.name), by: METHOD, method: Method::Recovery };
     match tried {
-        Tried::Busy => {
-            let busy = answer(StatusCode::SERVICE_UNAVAILABLE, rescue::BUSY.to_owned());
-            Ok(sign_in::later(busy, Wait::For(BUSY_WAIT)))
-        }
+        Tried::Busy => Ok(sign_in::busy(answer(StatusCode::SERVICE_UNAVAILABLE, rescue::BUSY.to_owned()))),
         Tried::Wait(wait) => {
-            portal.metrics.attempt(Method::Recovery, Attempt::Throttled);
-            tracing::warn!(event = THROTTLED, user = %name, %ip, method = METHOD, request = call.request_id);
-            let refusal = call.entry(Deed::Throttled).of(user).by(METHOD).came_to(Outcome::Refused);
-            portal.store.record(refusal.because("too many tries")).await?;
+            tries::throttled(portal, plan, call, whose).await?;
             Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, rescue::waiting(wait)), wait))
         }
         Tried::Wrong(_) | Tried::Right(_) => {
             let text = if let Tried::Wrong(text) = tried { text } else { rescue::USED };
-            portal.metrics.attempt(Method::Recovery, Attempt::BadCredentials);
-            tracing::warn!(event = FAILED, user = %name, %ip, method = METHOD, request = call.request_id);
-            let failure = call.entry(Deed::SignInFailed).of(user).by(METHOD).came_to(Outcome::Failed);
-            portal.store.record(failure.because("wrong or used recovery code")).await?;
+            tries::failed(portal, plan, call, whose, "wrong or used recovery code").await?;
             Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, text.to_owned()))
         }
     }

@@ -6,16 +6,14 @@ use askama::Template;
 use http::{Response, StatusCode};
 use tokio::time::Instant;
 
-use crate::auth::passkey::Refused;
-use crate::auth::throttle::Wait;
+use crate::auth::passkey::refused::Refused;
 use crate::auth::token::Token;
 use crate::auth::totp::{self, CodeCheck};
 use crate::base::clock::Timestamp;
 use crate::base::units::in_words;
 use crate::model::attempt::Factor;
-use crate::model::audit::{self, Deed};
+use crate::model::audit::Deed;
 use crate::model::credential::{Totp, TotpId};
-use crate::model::event::Event;
 use crate::model::session::Proofs;
 use crate::model::strength::Strength;
 use crate::observe::metrics::{Attempt, Method};
@@ -29,9 +27,10 @@ use crate::portal::journey::Journey;
 use crate::portal::passkey::{self, ANSWER, Ask, BUTTON, Wanted};
 use crate::portal::recovery;
 use crate::portal::service::Portal;
-use crate::portal::sign_in::{self, CEREMONY, Shown};
+use crate::portal::sign_in::{self, CEREMONY};
+use crate::portal::sign_in_page::{self, Shown};
 use crate::portal::stop::Stop;
-use crate::portal::tries;
+use crate::portal::tries::{self, Tried};
 use crate::portal::ways::Step;
 use crate::store::ceremonies::Ceremony;
 use crate::store::credentials::SignInFacts;
@@ -50,10 +49,8 @@ use crate::wire::body::Body;
 pub const PAGE: &str = "/.doorward/login/code";
 /// What the token of this form is good for.
 const PURPOSE: &str = "code";
-// How the log names what happens here.
+/// How the log names what happens here.
 const METHOD: &str = "code";
-const FAILED: &str = Event::SignInFailed.name();
-const THROTTLED: &str = Event::Throttled.name();
 
 #[derive(Template)]
 #[template(config = ".askama.toml", path = "code.html")]
@@ -156,14 +153,11 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     if !half_done.step.code {
         return Err(Refusal::BadRequest.into());
     }
-    let whose = (&half_done.facts.user.name, Factor::Code);
-    if let Err(wait) = tries::begin(portal, plan, call, whose).await? {
-        let user = &half_done.facts.user.name;
-        portal.metrics.attempt(Method::Code, Attempt::Throttled);
-        tracing::warn!(event = THROTTLED, %user, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
-        let refusal = call.entry(Deed::Throttled).of(&half_done.facts.user).by(METHOD).came_to(audit::Outcome::Refused);
-        portal.store.record(refusal.because("too many tries")).await?;
-        return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(wait)), wait));
+    let name = &half_done.facts.user.name;
+    let tried = Tried { user: Some(name), by: METHOD, method: Method::Code };
+    if let Err(wait) = tries::begin(portal, plan, call, (name, Factor::Code)).await? {
+        tries::throttled(portal, plan, call, tried).await?;
+        return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, tries::waiting("code", wait)), wait));
     }
     let began = Instant::now();
     let judged = judge(portal, plan, call, (&half_done.facts.totps, sent.text("code"))).await?;
@@ -172,18 +166,14 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
         Outcome::Refused(alert) => alert,
         Outcome::Accepted { totp, step } => match finish(portal, plan, call, &half_done, Proof::Code { totp, step }).await? {
             Some(response) => {
-                tries::succeeded(portal, plan, call, (&half_done.facts.user.name, Factor::Code)).await?;
+                tries::succeeded(portal, plan, call, (name, Factor::Code)).await?;
                 portal.metrics.attempt(Method::Code, Attempt::Success);
                 return Ok(response);
             }
             None => Alert::new("code", text::used_code(&in_words(next_code(&half_done.facts.totps, call)))),
         },
     };
-    let failure = call.entry(Deed::SignInFailed).of(&half_done.facts.user).by(METHOD).came_to(audit::Outcome::Failed);
-    portal.store.record(failure.because("wrong or used code")).await?;
-    let user = &half_done.facts.user.name;
-    portal.metrics.attempt(Method::Code, Attempt::BadCredentials);
-    tracing::warn!(event = FAILED, %user, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
+    tries::failed(portal, plan, call, tried, "wrong or used code").await?;
     Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, alert))
 }
 
@@ -265,7 +255,7 @@ pub fn start_again(portal: &Portal, plan: &Plan, call: &Call<'_>, sent: &Form) -
         return arrival::leave(portal, call, journey.as_ref());
     }
     let alert = Some(Alert::new("name", text::SIGN_IN_TOO_OLD));
-    sign_in::form(portal, plan, call, journey.as_ref(), Shown { status: StatusCode::FORBIDDEN, alert, ..Shown::default() })
+    sign_in_page::form(portal, plan, call, journey.as_ref(), Shown { status: StatusCode::FORBIDDEN, alert, ..Shown::default() })
 }
 
 /// Asks every authenticator of a user; the kindest answer counts.
@@ -324,17 +314,18 @@ async fn by_passkey(
     call: &Call<'_>,
     (sent, half_done): (&Form, &HalfDone),
 ) -> Result<Response<Body>, Stop> {
-    let answer = |status, text: String| form(portal, plan, call, half_done, (status, Some(Alert::new(BUTTON, text))));
-    if let Err(wait) = tries::enter(portal, plan, call, Some(&half_done.facts.user.name))? {
-        portal.metrics.attempt(Method::Passkey, Attempt::Throttled);
-        return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(wait).text), wait));
+    let answer = |status, alert| form(portal, plan, call, half_done, (status, Some(alert)));
+    let name = Some(&half_done.facts.user.name);
+    if let Err(wait) = tries::enter(portal, plan, call, name)? {
+        tries::throttled(portal, plan, call, Tried { user: name, by: passkey::METHOD, method: Method::Passkey }).await?;
+        return Ok(sign_in::later(answer(StatusCode::TOO_MANY_REQUESTS, tries::waiting(BUTTON, wait)), wait));
     }
     if half_done.step.keys.is_empty() {
         return Err(Refusal::BadRequest.into());
     }
     let wanted = (sent, Wanted::Step(half_done.ceremony.id));
     let whose = (Some(half_done.ceremony.user), half_done.step.verification);
-    let refused = |reason| answer(StatusCode::UNPROCESSABLE_ENTITY, keys::refused(reason).to_owned());
+    let refused = |reason| answer(StatusCode::UNPROCESSABLE_ENTITY, Alert::new(BUTTON, keys::refused(reason)));
     match passkey::judge(portal, plan, call, wanted, whose).await? {
         Err(wrong) => Ok(refused(wrong.reason)),
         Ok(right) => match finish(portal, plan, call, half_done, right.proof()).await? {
@@ -368,11 +359,4 @@ pub fn next_code(totps: &[Totp], call: &Call<'_>) -> Duration {
     let period = totps.first().map_or(30, |totp| totp.recipe.period).max(1);
     let passed = u64::try_from(call.now.secs()).unwrap_or(0) % period;
     Duration::from_secs(period - passed)
-}
-
-fn waiting(wait: Wait) -> Alert {
-    match wait {
-        Wait::For(wait) => Alert::new("code", text::too_many_tries(&in_words(wait))),
-        Wait::Closed => Alert::new("code", text::CODE_CLOSED),
-    }
 }

@@ -12,10 +12,9 @@ use http::{HeaderValue, Response, StatusCode};
 use crate::auth::password;
 use crate::auth::token::{Token, TokenHash};
 use crate::auth::totp::{self, CodeCheck};
-use crate::base::id::Id;
 use crate::base::units::in_words;
 use crate::model::audit::Deed;
-use crate::model::credential::{RecoverySetId, Totp, TotpRecipe};
+use crate::model::credential::{RecoverySetId, Totp};
 use crate::model::event::Event;
 use crate::model::mode::Mode;
 use crate::model::session::Proofs;
@@ -25,6 +24,7 @@ use crate::plan::whole::Plan;
 use crate::portal::arrival::{self, Proven};
 use crate::portal::call::Call;
 use crate::portal::codes::{Frame, Sheet};
+use crate::portal::connecting;
 use crate::portal::guard::{self, Unproven};
 use crate::portal::owner_set_up;
 use crate::portal::owner_sign_in;
@@ -39,7 +39,6 @@ use crate::web::form::Form;
 use crate::web::keys;
 use crate::web::owner;
 use crate::web::page::{self, Alert};
-use crate::web::qr;
 use crate::web::refusal::Refusal;
 use crate::web::rescue;
 use crate::web::text;
@@ -73,14 +72,9 @@ impl PasswordPage<'_> {
 #[template(config = ".askama.toml", path = "setup_authenticator.html")]
 struct AuthenticatorPage<'a> {
     installation: &'a str,
-    user: &'a str,
     alert: Option<Alert>,
     token: String,
-    qr: Option<String>,
-    key: &'a str,
-    uri: &'a str,
-    issuer: &'a str,
-    recipe: TotpRecipe,
+    shown: connecting::Shown<'a>,
     number: u8,
     steps: u8,
     go: &'a str,
@@ -282,20 +276,11 @@ fn authenticator_page(
     (token, passkey): (String, Option<Ask>),
     shown: Shown,
 ) -> Response<Body> {
-    let user = set_up.link.user.name.as_str();
-    let issuer = &plan.auth.totp_issuer;
-    let uri = totp::uri(issuer, user, &totp.recipe, &totp.seed);
-    let key = totp::key_in_groups(&totp.seed);
     let page = AuthenticatorPage {
         installation: &plan.name,
-        user,
         alert: shown.alert,
         token,
-        qr: qr::svg(uri.expose(), text::QR_LABEL),
-        key: key.expose(),
-        uri: uri.expose(),
-        issuer,
-        recipe: totp.recipe,
+        shown: connecting::Shown::of(totp, &plan.auth.totp_issuer, set_up.link.user.name.as_str()),
         number: if plan.auth.mode.is_single_owner() { 1 } else { 2 },
         steps: steps(plan),
         go: &set_up.go,
@@ -330,18 +315,11 @@ async fn stage(portal: &Portal, plan: &Plan, call: &Call<'_>, set_up: &SetUp, se
     }
     let hash = portal.hasher.slot().await?.hash(chosen, portal.entropy.bytes()).await?;
     let waiting = set_up.link.pending.as_ref().map(|pending| pending.totp.clone());
-    let totp = waiting.unwrap_or_else(|| new_authenticator(portal, plan, call));
+    let totp = waiting.unwrap_or_else(|| connecting::draw(plan.auth.totp, portal.entropy, call.now));
     if !portal.store.stage_password(set_up.hash, hash, totp).await? {
         return Err(Refusal::NotFound.into());
     }
     Ok(call.redirect(&format!("{}?step=2{}", set_up.path, set_up.go)))
-}
-
-/// An authenticator that nobody has yet.
-pub fn new_authenticator(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Totp {
-    let recipe = plan.auth.totp;
-    let seed = totp::draw_seed(recipe.algorithm, portal.entropy);
-    Totp { id: Id::draw(portal.entropy), recipe, seed, last_step: 0, created_at: call.now }
 }
 
 /// The name of the account: as its holder wants it where it is the installation's first, else as it is.

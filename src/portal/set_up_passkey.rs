@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use crate::auth::passkey::Refused as Unmade;
+use crate::auth::passkey::refused::Refused as Unmade;
 use crate::auth::token::TokenHash;
 use crate::model::audit::{Deed, Outcome};
 use crate::model::event::Event;

@@ -11,7 +11,6 @@ use crate::auth::password;
 use crate::auth::throttle::Wait;
 use crate::auth::token::Token;
 use crate::base::secret::Secret;
-use crate::base::units::in_words;
 use crate::model::attempt::Factor;
 use crate::model::audit::{Deed, Outcome};
 use crate::model::contact::Contact;
@@ -31,11 +30,12 @@ use crate::portal::guard::{self, Unproven};
 use crate::portal::hand_off;
 use crate::portal::journey::Journey;
 use crate::portal::owner_sign_in;
-use crate::portal::passkey::{self, ANSWER, Ask, Wanted};
+use crate::portal::passkey::ANSWER;
 use crate::portal::passkey_sign_in;
 use crate::portal::service::Portal;
+use crate::portal::sign_in_page::{self, PURPOSE, Shown};
 use crate::portal::stop::Stop;
-use crate::portal::tries;
+use crate::portal::tries::{self, Tried};
 use crate::portal::ways::Step;
 use crate::portal::why::Why;
 use crate::store::attempts::Held;
@@ -43,44 +43,18 @@ use crate::store::ceremonies::Ceremony;
 use crate::store::credentials::SignInFacts;
 use crate::web::asset;
 use crate::web::form::Form;
-use crate::web::keys;
 use crate::web::page::{self, Alert};
 use crate::web::refusal::Refusal;
 use crate::web::rescue;
 use crate::web::text;
 use crate::wire::body::Body;
-use crate::wire::cookie;
 
-/// What the token of this form is good for.
-pub const PURPOSE: &str = "sign in";
-// How the log names what happens here.
+/// How the log names what happens here.
 const METHOD: &str = "password";
-const FAILED: &str = Event::SignInFailed.name();
-const THROTTLED: &str = Event::Throttled.name();
 /// What somebody waits for a free core; as [`text::BUSY`] says.
-pub const BUSY_WAIT: Duration = Duration::from_secs(2);
+const BUSY_WAIT: Duration = Duration::from_secs(2);
 /// How long somebody has for the second step.
 pub const CEREMONY: Duration = Duration::from_secs(30 * 60);
-
-#[derive(Template)]
-#[template(config = ".askama.toml", path = "sign_in.html")]
-struct SignInPage<'a> {
-    installation: &'a str,
-    destination: Option<(&'a str, &'a str)>,
-    notice: Option<String>,
-    alert: Option<Alert>,
-    token: String,
-    go: String,
-    name: &'a str,
-    remember: Option<String>,
-    remembered: bool,
-    /// Whether a password is asked for.
-    password: bool,
-    /// Whether a passkey can be asked for where it is all that opens this.
-    reachable: bool,
-    passkey: Option<Ask>,
-    forget: Option<String>,
-}
 
 #[derive(Template)]
 #[template(config = ".askama.toml", path = "no_second_factor.html")]
@@ -99,23 +73,6 @@ struct NoWayPage<'a> {
     detail: String,
 }
 
-/// What the form shows besides itself.
-#[derive(Debug, Default)]
-pub struct Shown<'a> {
-    /// 200 unless said otherwise.
-    pub status: StatusCode,
-    /// Why the visitor is here.
-    pub notice: Option<String>,
-    /// What went wrong.
-    pub alert: Option<Alert>,
-    /// What was typed as a name; the password is never kept.
-    pub name: &'a str,
-    /// Whether the box was ticked.
-    pub remembered: bool,
-    /// A passkey that the browser may forget, as JSON.
-    pub forget: Option<String>,
-}
-
 /// What the password check came to.
 enum Checked {
     Right(Box<SignInFacts>),
@@ -123,18 +80,6 @@ enum Checked {
     Wrong(Option<UserName>),
     Held(Held),
     Busy,
-}
-
-impl Checked {
-    /// As it is counted; a machine without a free core has not looked at it.
-    fn attempt(&self) -> Option<Attempt> {
-        match self {
-            Self::Right(_) => Some(Attempt::Success),
-            Self::Wrong(_) => Some(Attempt::BadCredentials),
-            Self::Held(_) => Some(Attempt::Throttled),
-            Self::Busy => None,
-        }
-    }
 }
 
 /// The form, or straight on for somebody who is signed in well enough already.
@@ -164,7 +109,7 @@ pub fn show(portal: &Portal, plan: &Plan, call: &Call<'_>) -> Response<Body> {
         return call.redirect(&confirm::path(&go, None));
     }
     let notice = if call.session().is_some() { Some(text::STRONGER.to_owned()) } else { why };
-    form(portal, plan, call, journey.as_ref(), Shown { notice, ..Shown::default() })
+    sign_in_page::form(portal, plan, call, journey.as_ref(), Shown { notice, ..Shown::default() })
 }
 
 /// Checks name and password and leads to the second step.
@@ -176,7 +121,7 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     let journey = call.journey(portal, plan, sent.text("go"));
     let answer = |status, alert| {
         let shown = Shown { status, alert: Some(alert), ..typed(&sent) };
-        form(portal, plan, call, journey.as_ref(), shown)
+        sign_in_page::form(portal, plan, call, journey.as_ref(), shown)
     };
     if let Err(unproven) = guard::prove(portal, call, &sent, PURPOSE) {
         return Ok(unproven_form(portal, plan, call, journey.as_ref(), (unproven, typed(&sent))));
@@ -199,64 +144,30 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     if !matches!(checked, Checked::Held(_)) {
         portal.metrics.attempt_took(Method::Password, began.elapsed());
     }
-    if let Some(attempt) = checked.attempt() {
-        portal.metrics.attempt(Method::Password, attempt);
-    }
     match checked {
-        Checked::Right(facts) => proceed(portal, plan, call, &sent, (*facts, journey)).await,
+        Checked::Right(facts) => {
+            portal.metrics.attempt(Method::Password, Attempt::Success);
+            proceed(portal, plan, call, &sent, (*facts, journey)).await
+        }
         Checked::Wrong(user) => {
-            let failure = call.entry(Deed::SignInFailed).named(user.as_ref()).by(METHOD).came_to(Outcome::Failed);
-            portal.store.record(failure.because("wrong name or password")).await?;
-            let user = user.as_ref().map(UserName::as_str);
-            tracing::warn!(event = FAILED, user, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
+            let tried = Tried { user: user.as_ref(), by: METHOD, method: Method::Password };
+            tries::failed(portal, plan, call, tried, "wrong name or password").await?;
             Ok(answer(StatusCode::UNPROCESSABLE_ENTITY, Alert::new("password", text::WRONG_PASSWORD)))
         }
         Checked::Held(refused) => {
+            portal.metrics.attempt(Method::Password, Attempt::Throttled);
             let wait = tries::held(portal, plan, call, refused).await;
-            tracing::warn!(event = THROTTLED, ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
+            // Not by its name: nobody has looked whether there is such an account.
+            tracing::warn!(event = Event::Throttled.name(), ip = %plan.log.shown(call.client), method = METHOD, request = call.request_id);
             let refusal = call.entry(Deed::Throttled).named(name.as_ref()).by(METHOD).came_to(Outcome::Refused);
             portal.store.record(refusal.because("too many tries")).await?;
-            Ok(later(answer(StatusCode::TOO_MANY_REQUESTS, waiting(wait)), wait))
+            Ok(later(answer(StatusCode::TOO_MANY_REQUESTS, tries::waiting("password", wait)), wait))
         }
         Checked::Busy => {
-            let alert = Alert::new("password", text::BUSY.1);
-            Ok(later(answer(StatusCode::SERVICE_UNAVAILABLE, alert), Wait::For(BUSY_WAIT)))
+            // It was not looked at, so nothing is counted.
+            Ok(busy(answer(StatusCode::SERVICE_UNAVAILABLE, Alert::new("password", text::BUSY.1))))
         }
     }
-}
-
-/// The form itself. A browser without our cookie gets one: the token of the form is bound to it.
-pub fn form(portal: &Portal, plan: &Plan, call: &Call<'_>, journey: Option<&Journey>, shown: Shown<'_>) -> Response<Body> {
-    if plan.auth.mode.is_single_owner() {
-        return owner_sign_in::form(portal, plan, call, journey, shown);
-    }
-    let known = call.visitor();
-    let visitor = known.clone().unwrap_or_else(|| Token::draw(portal.entropy));
-    let asked = (visitor.hash(), Wanted::SignIn);
-    let alone = offered(plan, call, journey).contains(ProofMethod::Passkey);
-    let ask = || passkey::ask(portal, plan, call, asked, (&[], plan.auth.passkeys.verification));
-    let passkey = if alone { ask() } else { None };
-    let asks = passkey.is_some();
-    let page = SignInPage {
-        installation: &plan.name,
-        destination: journey.and_then(|journey| Some((journey.app(plan)?.name.as_str(), journey.host.as_str()))),
-        notice: shown.notice,
-        alert: shown.alert,
-        token: guard::token(portal, call, visitor.hash().as_bytes(), PURPOSE),
-        go: portal.journeys.keep(journey, call.network(), call.now),
-        name: shown.name,
-        remember: plan.session.remember.map(|duration| text::remember(&in_words(duration))),
-        remembered: shown.remembered,
-        password: takes_password(plan, call, journey),
-        reachable: !alone || passkey.is_some(),
-        passkey,
-        forget: shown.forget,
-    };
-    let mut response = page::render_asking(shown.status, &page, asks);
-    if known.is_none() {
-        cookie::attach(response.headers_mut(), cookie::set(cookie::VISITOR, visitor.to_text().expose(), None));
-    }
-    response
 }
 
 /// A form that does not prove where it comes from. Somebody who signed in meanwhile in another tab just goes on.
@@ -274,7 +185,7 @@ fn unproven_form(
         Unproven::NoCookie => Alert::new("name", text::cookie_refused(call.host.as_str())),
         Unproven::Stale => Alert::new("name", text::FORM_TOO_OLD),
     };
-    form(portal, plan, call, journey, Shown { status: StatusCode::FORBIDDEN, alert: Some(alert), ..typed })
+    sign_in_page::form(portal, plan, call, journey, Shown { status: StatusCode::FORBIDDEN, alert: Some(alert), ..typed })
 }
 
 /// One run of the hash for every name that is not being held off, whether it exists or not: same work, same answer.
@@ -388,12 +299,12 @@ async fn lacking(
 }
 
 /// The ways that open where somebody wants to go, by the configuration alone: who they are is not known yet.
-fn offered(plan: &Plan, call: &Call<'_>, journey: Option<&Journey>) -> Methods {
+pub fn offered(plan: &Plan, call: &Call<'_>, journey: Option<&Journey>) -> Methods {
     call.journey_needs(plan, journey).methods.and(plan.auth.methods)
 }
 
 /// Whether a password is asked for: where one begins a way that counts, or where somebody may add another with it.
-fn takes_password(plan: &Plan, call: &Call<'_>, journey: Option<&Journey>) -> bool {
+pub fn takes_password(plan: &Plan, call: &Call<'_>, journey: Option<&Journey>) -> bool {
     offered(plan, call, journey).take_password() || !enrol::deadline(plan, journey).is_zero()
 }
 
@@ -422,11 +333,9 @@ pub fn no_second_factor(plan: &Plan, (detail, user): (String, &str), go: String)
     page::render(StatusCode::FORBIDDEN, &NoSecondFactorPage { installation: &plan.name, detail, user, contact, go })
 }
 
-fn waiting(wait: Wait) -> Alert {
-    match wait {
-        Wait::For(wait) => Alert::new("password", text::too_many_tries(&in_words(wait))),
-        Wait::Closed => Alert::new("password", text::PASSWORD_CLOSED),
-    }
+/// Tells programs too when to come back to a machine without a free core.
+pub fn busy(response: Response<Body>) -> Response<Body> {
+    later(response, Wait::For(BUSY_WAIT))
 }
 
 /// Tells programs too how long to wait.

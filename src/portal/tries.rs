@@ -1,27 +1,45 @@
-//! What stands before every look at a password or code: bans, request budgets, counts of failures. A known device of the account
-//! passes the first two, and is judged by its own failures alone.
+//! What stands before every look at a password or code: bans, request budgets, counts of failures; and what is written down of
+//! those that come to nothing. A known device of the account passes the first two, and is judged by its own failures alone.
 
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
+use tracing::field::display;
 
 use crate::auth::throttle::Wait;
+use crate::base::units::in_words;
 use crate::model::attempt::Factor;
+use crate::model::audit::{Deed, Outcome};
 use crate::model::event::Event;
 use crate::model::user::UserName;
+use crate::observe::metrics::{self, Method};
 use crate::plan::whole::Plan;
 use crate::portal::call::Call;
 use crate::portal::device;
 use crate::portal::service::Portal;
 use crate::portal::stop::Stop;
 use crate::store::attempts::{Attempt, Held};
+use crate::web::page::Alert;
 use crate::web::refusal::Refusal;
+use crate::web::text;
 
 /// How long a network waits for the answer that it has to wait.
 const TARRY: Duration = Duration::from_secs(2);
 /// How many may wait so at once; whoever comes on top is answered at once, so that a flood costs us nothing.
 const MOST: usize = 64;
+
+/// A try as the trail, the log and the figures name it.
+#[derive(Clone, Copy, Debug)]
+pub struct Tried<'a> {
+    /// At which account, where there is one of that name. Other names stay out of the log: people mistype passwords into that
+    /// field.
+    pub user: Option<&'a UserName>,
+    /// By what.
+    pub by: &'static str,
+    /// The same, as it is counted.
+    pub method: Method,
+}
 
 /// Slows those down who do not wait.
 #[derive(Debug)]
@@ -127,6 +145,45 @@ pub async fn begin(
 /// [`Stop`] when the store does not answer.
 pub async fn succeeded(portal: &Portal, plan: &Plan, call: &Call<'_>, (name, factor): (&UserName, Factor)) -> Result<(), Stop> {
     Ok(portal.store.factor_succeeded(attempt(plan, call, Some(name), factor)).await?)
+}
+
+/// Writes down a try that was wrong.
+///
+/// # Errors
+/// [`Stop`] when the store does not answer.
+pub async fn failed(
+    portal: &Portal,
+    plan: &Plan,
+    call: &Call<'_>,
+    Tried { user, by, method }: Tried<'_>,
+    why: &'static str,
+) -> Result<(), Stop> {
+    portal.metrics.attempt(method, metrics::Attempt::BadCredentials);
+    let (name, ip) = (user.map(display), plan.log.shown(call.client));
+    tracing::warn!(event = Event::SignInFailed.name(), user = name, %ip, method = by, request = call.request_id);
+    let failure = call.entry(Deed::SignInFailed).named(user).by(by).came_to(Outcome::Failed);
+    Ok(portal.store.record(failure.because(why)).await?)
+}
+
+/// Writes down a try that was not looked at.
+///
+/// # Errors
+/// [`Stop`] when the store does not answer.
+pub async fn throttled(portal: &Portal, plan: &Plan, call: &Call<'_>, Tried { user, by, method }: Tried<'_>) -> Result<(), Stop> {
+    portal.metrics.attempt(method, metrics::Attempt::Throttled);
+    let (name, ip) = (user.map(display), plan.log.shown(call.client));
+    tracing::warn!(event = Event::Throttled.name(), user = name, %ip, method = by, request = call.request_id);
+    let refusal = call.entry(Deed::Throttled).named(user).by(by).came_to(Outcome::Refused);
+    Ok(portal.store.record(refusal.because("too many tries")).await?)
+}
+
+/// What somebody is told at `field` who has to wait.
+pub fn waiting(field: &'static str, wait: Wait) -> Alert {
+    match wait {
+        Wait::For(wait) => Alert::new(field, text::too_many_tries(&in_words(wait))),
+        Wait::Closed if field == "password" => Alert::new(field, text::PASSWORD_CLOSED),
+        Wait::Closed => Alert::new(field, text::CODE_CLOSED),
+    }
 }
 
 #[cfg(test)]

@@ -21,27 +21,20 @@ use tokio::sync::mpsc;
 
 use crate::base::clock::{Clock, Timestamp};
 use crate::base::entropy::Entropy;
-use crate::base::id::Id;
-use crate::base::lifeline::Lifeline;
 use crate::base::task;
 use crate::model::identity::Identity;
 use crate::model::session::{Proofs, Session, SessionRecord};
 use crate::model::strength::Strength;
 use crate::plan::app::App;
-use crate::plan::headers::HeaderEdits;
-use crate::plan::upstream::{Address, Origin, Upstream};
-use crate::plan::upstream_tls::UpstreamTls;
-use crate::plan::websocket::WebSockets;
+use crate::plan::kit;
 use crate::policy::decide::{Grant, Verdict, decide};
-use crate::policy::mount::Mount;
 use crate::policy::requirement::Requirement;
-use crate::policy::rule::{Judgement, RuleSet};
+use crate::policy::rule::Judgement;
 use crate::policy::target::Target;
 use crate::proxy::forward::{Facts, forward};
 use crate::proxy::handshake;
 use crate::proxy::pool::{Pool, Tunnels};
 use crate::wire::body::{Body, Fault};
-use crate::wire::trust::Trust;
 
 /// What a scripted upstream does next on a connection.
 #[derive(Clone, Copy, Debug)]
@@ -145,31 +138,7 @@ pub async fn read_until<S: tokio::io::AsyncRead + Unpin>(stream: &mut S, end: &s
 
 /// An app at this port, without any timeout but the one for connecting.
 pub fn app(port: u16) -> App {
-    App {
-        name: "test".to_owned(),
-        hosts: vec![],
-        wildcards: vec![],
-        mount: Mount::root(),
-        upstream: Upstream {
-            origin: Origin::Http(Address { host: "127.0.0.1".to_owned(), port }),
-            tls: UpstreamTls::default(),
-            preserve_host: true,
-            connect_timeout: Duration::from_secs(5),
-            response_timeout: None,
-            idle_timeout: None,
-        },
-        rules: RuleSet::default(),
-        certificate: None,
-        request_headers: HeaderEdits::default(),
-        response_headers: HeaderEdits::default(),
-        websocket: WebSockets::default(),
-        maintenance: None,
-        trust: Trust::default(),
-        enrol_deadline: Duration::ZERO,
-        listed: true,
-        description: None,
-        lifeline: Lifeline::new(),
-    }
+    kit::app("test", vec![], port)
 }
 
 /// The moment at which the clock of a test stands at first.
@@ -200,19 +169,12 @@ fn judged(judgement: Judgement, target: &str, identity: Identity) -> Grant {
 
 /// A session that began at [`START`], lasts an hour and idles after ten minutes.
 pub fn session() -> Arc<Session> {
+    let new = SessionRecord::imagined("alice".parse().expect("a name"), Strength::TwoFactor, START);
     Arc::new(Session::from(SessionRecord {
-        id: Id::draw(Entropy),
-        user: Id::draw(Entropy),
-        user_name: "alice".parse().expect("a name"),
-        profile: Arc::default(),
-        strength: Strength::TwoFactor,
         proofs: Proofs::default(),
-        created_at: START,
         expires_at: START.plus(Duration::from_secs(3600)),
         idle_timeout: Some(Duration::from_secs(600)),
-        network: "192.0.2.1".into(),
-        agent: "test".into(),
-        last_seen: START,
+        ..new
     }))
 }
 

@@ -8,13 +8,11 @@ use crate::auth::token::TokenHash;
 use crate::base::clock::Timestamp;
 use crate::model::session::Session;
 use crate::model::user::UserId;
-use crate::store::attempts;
 use crate::store::database::{Database, Record};
 use crate::store::fault::Fault;
-use crate::store::live::Which;
 use crate::store::open::Store;
 use crate::store::proof::Proof;
-use crate::store::sessions::{self, NewSession};
+use crate::store::sessions::NewSession;
 use crate::store::users;
 
 /// How many sign-ins of one user may be half-done; the oldest gives way.
@@ -90,34 +88,18 @@ impl Store {
         proof: Proof,
         session: NewSession,
     ) -> Result<Option<Arc<Session>>, Fault> {
-        let (entropy, now, told) = (self.entropy, self.clock.now(), self.told());
-        let work = move |database: &Database| {
+        let (now, door) = (self.clock.now(), self.door());
+        self.admitting(move |database| {
             let Some(begun) = find(database, ceremony, now)? else { return Ok(None) };
-            let allowed = session.user == begun.user && users::enabled(database, begun.user)?.is_some();
             // The password was the first step: it is no second one.
-            if !allowed || proof == Proof::Password || !proof.spend(database, begun.user, now)? {
+            if session.user != begun.user || proof == Proof::Password {
                 return Ok(None);
             }
-            proof.note_use(database, now)?;
-            database.execute("DELETE FROM ceremony WHERE id = ?1", params![ceremony.as_bytes()])?;
-            let recovers = matches!(proof, Proof::Recovery { .. });
-            if recovers {
-                for table in ["session", "ceremony"] {
-                    database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![begun.user.as_str()])?;
-                }
-            } else {
-                attempts::forgive_recovery(database, begun.user)?;
+            let admitted = door.admit(database, (proof, session), &["session", "ceremony"])?;
+            if admitted.is_some() {
+                database.execute("DELETE FROM ceremony WHERE id = ?1", params![ceremony.as_bytes()])?;
             }
-            told.tell_of(database, begun.user)?;
-            Ok(sessions::write(database, session, now, entropy)?.map(|opened| (opened, recovers.then_some(begun.user))))
-        };
-        self.run(work, |live, opened| {
-            Ok(opened?.map(|(opened, recovered)| {
-                if let Some(user) = recovered {
-                    live.end(&Which::Of(user), true);
-                }
-                opened.enter(live)
-            }))
+            Ok(admitted)
         })
         .await
     }

@@ -87,9 +87,7 @@ impl Store {
             if let Some(totp) = totp {
                 replace_totps(database, &keys, user, &totp)?;
             }
-            for table in ["session", "link", "ceremony", "attempt", "guess"] {
-                database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
-            }
+            users::delete_from(database, user, &["session", "link", "ceremony", "attempt", "guess"])?;
             devices::forget_all(database, user)?;
             told.tell_of(database, user)?;
             Ok(true)

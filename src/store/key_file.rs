@@ -1,12 +1,13 @@
 //! Where the master keys are kept: a file below the data folder, unless the owner gives them by a systemd credential, a
 //! variable or another file. Made once, with the database; never made anew for a database that exists.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{DirBuilder, File};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::base::clock::Timestamp;
+use crate::base::durable;
 use crate::base::entropy::Entropy;
 use crate::base::key_ring::{self, KeyRing};
 use crate::base::seal::MasterKey;
@@ -16,6 +17,8 @@ use crate::store::open::DATABASE;
 
 /// The file below the data directory.
 pub const KEY: &str = "keys/master.key";
+/// For its owner alone.
+const MODE: u32 = 0o600;
 
 /// Keys that the owner keeps elsewhere.
 #[derive(Clone, Debug)]
@@ -112,7 +115,7 @@ impl KeyHolder {
     /// [`Fault::KeysElsewhere`] if that is the owner's to do, [`Fault::Io`] if it cannot be written.
     pub(super) fn keep(&mut self, ring: KeyRing) -> Result<(), Fault> {
         match &self.kept {
-            Kept::File(path) => write(path, &ring).map_err(Fault::at(path))?,
+            Kept::File(path) => replace(path, &ring).map_err(Fault::at(path))?,
             Kept::Elsewhere(place) => return Err(Fault::KeysElsewhere { place }),
             Kept::Nowhere => {}
         }
@@ -171,45 +174,28 @@ fn read_ring(path: &Path, file: &File) -> Result<KeyRing, Fault> {
     KeyRing::parse(bytes.expose()).map_err(|source| Fault::KeyUnreadable { path: path.to_owned(), source })
 }
 
-/// Writes the keys beside their place and links them there: after a crash there is a whole file or none, and one that came
-/// into being meanwhile is not overwritten.
+/// Writes the keys where there must be none yet, and their folder if that is missing.
 fn create(path: &Path, ring: &KeyRing) -> io::Result<()> {
-    let dir = folder(path);
+    let dir = durable::folder(path);
     if !dir.is_dir() {
         DirBuilder::new().mode(0o700).create(dir)?;
     }
-    let draft = draft(path, ring)?;
-    fs::hard_link(&draft, path)?;
-    fs::remove_file(&draft)?;
-    File::open(dir)?.sync_all()?;
-    File::open(dir.parent().unwrap_or(dir))?.sync_all()
+    durable::create(path, &draft(path), ring.to_text().expose().as_bytes(), MODE)?;
+    durable::sync(dir.parent().unwrap_or(dir))
 }
 
-/// Writes the keys beside their place and renames them: after a crash there are the new ones or those before.
-fn write(path: &Path, ring: &KeyRing) -> io::Result<()> {
-    let draft = draft(path, ring)?;
-    fs::rename(&draft, path)?;
-    File::open(folder(path))?.sync_all()
+fn replace(path: &Path, ring: &KeyRing) -> io::Result<()> {
+    durable::replace(path, &draft(path), ring.to_text().expose().as_bytes(), MODE)
 }
 
-fn draft(path: &Path, ring: &KeyRing) -> io::Result<PathBuf> {
-    let draft = path.with_extension("new");
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        Ok(()) | Err(_) => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    file.write_all(ring.to_text().expose().as_bytes())?;
-    file.sync_all()?;
-    Ok(draft)
-}
-
-fn folder(path: &Path) -> &Path {
-    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+fn draft(path: &Path) -> PathBuf {
+    path.with_extension("new")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);

@@ -9,14 +9,14 @@ use crate::auth::passkey::Made;
 use crate::auth::token::TokenHash;
 use crate::base::clock::Timestamp;
 use crate::base::id::Id;
-use crate::model::credential::{PasswordHash, RecoverySetId, Totp};
+use crate::model::credential::{PasskeyId, PasswordHash, RecoverySetId, Totp};
 use crate::model::session::{Session, SessionId};
 use crate::model::user::{FIRST_USER, User, UserId};
+use crate::store::admission::Admitted;
 use crate::store::credentials;
 use crate::store::database::{Database, Record, stored};
 use crate::store::devices;
 use crate::store::fault::Fault;
-use crate::store::live::{Live, Which};
 use crate::store::open::{Keys, Store};
 use crate::store::own_account::Refused;
 use crate::store::passkeys;
@@ -87,9 +87,7 @@ impl Store {
             if database.one(select, params![user.as_str()], |_| Ok(()))?.is_none() {
                 return Ok(false);
             }
-            for table in ["attempt", "guess"] {
-                database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
-            }
+            users::delete_from(database, user, &["attempt", "guess"])?;
             insert(database, (user, token), None, expires_at)?;
             told.tell_of(database, user)?;
             Ok(true)
@@ -224,7 +222,7 @@ impl Store {
     ) -> Result<Option<Arc<Session>>, Fault> {
         let (keys, entropy, now) = (Arc::clone(&self.keys), self.entropy, self.clock.now());
         let (user, told) = (session.user, self.told());
-        let work = move |database: &Database| {
+        let work = self.admitting(move |database| {
             let link = find(database, &keys, token, now)?.filter(|link| link.user.id == user);
             let Some(pending) = link.and_then(|link| link.pending) else { return Ok(None) };
             let Some((enrolled, at)) = pending.proven else { return Ok(None) };
@@ -238,33 +236,15 @@ impl Store {
                 None => credentials::forget_password(database, user)?,
             }
             // Passkeys too: whoever set this up has lost something, and a key on it opens the door by itself.
-            for table in ["link", "session", "ceremony", "attempt", "guess", "passkey"] {
-                database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
-            }
-            match enrolled {
-                Enrolled::Authenticator { step } => {
-                    credentials::replace_totps(database, &keys, user, &Totp { last_step: step, ..pending.totp })?;
-                }
-                Enrolled::Passkey(key) => {
-                    // Somebody else was faster with the same key, or the site is another since.
-                    if passkeys::unfit(database, None, &key.made, &key.site)?.is_some() {
-                        return Err(Fault::Taken);
-                    }
-                    credentials::remove_totps(database, user)?;
-                    passkeys::insert(database, &keys, (Id::draw(entropy), user), &key, at)?;
-                }
-            }
+            users::delete_from(database, user, &["link", "session", "ceremony", "attempt", "guess", "passkey"])?;
+            let second = (enrolled, pending.totp, at);
+            replace_second_factor(database, &keys, (Id::draw(entropy), user), second)?;
             devices::forget_all(database, user)?;
             told.tell_of(database, user)?;
-            sessions::write(database, session, now, entropy)
-        };
-        let settle = move |live: &Live, opened: Result<Option<sessions::Opened>, Fault>| {
-            Ok(opened?.map(|opened| {
-                live.end(&Which::Of(user), true);
-                opened.enter(live)
-            }))
-        };
-        let session = match self.run(work, settle).await {
+            let opened = sessions::write(database, session, now, entropy)?;
+            Ok(opened.map(|opened| Admitted { opened, recovered: Some(user) }))
+        });
+        let session = match work.await {
             Err(Fault::Taken) => {
                 let forget = "UPDATE link SET passkey = NULL, proven_at = NULL WHERE token = ?1 AND passkey IS NOT NULL";
                 self.ask(move |database| database.execute(forget, params![token.as_bytes()])).await?;
@@ -274,6 +254,26 @@ impl Store {
         };
         self.reread_site().await?;
         Ok(session)
+    }
+}
+
+/// Puts what was proven at `at` in place of every second factor of a user.
+fn replace_second_factor(
+    database: &Database,
+    keys: &Keys,
+    (id, user): (PasskeyId, UserId),
+    (enrolled, totp, at): (Enrolled, Totp, Timestamp),
+) -> Result<(), Fault> {
+    match enrolled {
+        Enrolled::Authenticator { step } => credentials::replace_totps(database, keys, user, &Totp { last_step: step, ..totp }),
+        Enrolled::Passkey(key) => {
+            // Somebody else was faster with the same key, or the site is another since.
+            if passkeys::unfit(database, None, &key.made, &key.site)?.is_some() {
+                return Err(Fault::Taken);
+            }
+            credentials::remove_totps(database, user)?;
+            passkeys::insert(database, keys, (id, user), &key, at)
+        }
     }
 }
 

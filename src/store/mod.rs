@@ -4,6 +4,7 @@
 //! is answered with 503, never taken for "no". Sessions are looked up in memory. The room knows nothing of HTTP, and what
 //! it keeps secret (seeds, passkeys, the ends of the trail) is sealed before it reaches the file; tokens and names tried are kept as hashes.
 
+pub mod admission;
 pub mod attempts;
 pub mod audit;
 pub mod authenticators;

@@ -1,7 +1,7 @@
 //! Opens and closes the store.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use crate::base::clock::Clock;
 use crate::base::current::Current;
+use crate::base::durable;
 use crate::base::entropy::Entropy;
 use crate::base::seal::Authenticator;
 use crate::model::audit::Entry;
@@ -150,7 +151,7 @@ fn protect(dir: &Path, path: &Path) -> Result<(), Fault> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(file) => {
             file.sync_all().map_err(Fault::at(path))?;
-            File::open(dir).and_then(|dir| dir.sync_all()).map_err(Fault::at(dir))
+            durable::sync(dir).map_err(Fault::at(dir))
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(Fault::at(path))

@@ -156,10 +156,7 @@ impl Store {
 
 /// Ends what somebody may have begun with what is being changed: sign-ins that wait for their second step, set-up links.
 fn end_half_done(database: &Database, user: UserId) -> Result<(), Fault> {
-    for table in ["ceremony", "link"] {
-        database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
-    }
-    Ok(())
+    users::delete_from(database, user, &["ceremony", "link"])
 }
 
 fn state(database: &Database, id: SessionId, (user, now): (UserId, Timestamp)) -> Result<Option<Before>, Fault> {

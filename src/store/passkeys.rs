@@ -12,10 +12,9 @@ use crate::base::clock::Timestamp;
 use crate::base::id::Id;
 use crate::base::secret::Secret;
 use crate::model::credential::{Passkey, PasskeyId};
-use crate::model::session::{Proofs, Session};
+use crate::model::session::Proofs;
 use crate::model::strength::Strength;
 use crate::model::user::{User, UserId};
-use crate::store::attempts;
 use crate::store::authenticators::second_factors;
 use crate::store::database::{Database, Record};
 use crate::store::fault::Fault;
@@ -24,9 +23,7 @@ use crate::store::links::NewPasskey;
 use crate::store::live::Which;
 use crate::store::open::{Keys, Store};
 use crate::store::own_account::{After, Before, Changed, Changer, Refused};
-use crate::store::proof::Proof;
 use crate::store::recovery;
-use crate::store::sessions::{self, NewSession};
 use crate::store::users;
 use crate::store::vault;
 
@@ -149,50 +146,12 @@ impl Store {
         let work = move |database: &Database| {
             let update = "UPDATE passkey SET set_aside_at = ?3 WHERE id = ?1 AND account_id = ?2 AND set_aside_at IS NULL";
             if database.execute(update, params![id.as_str(), user.as_str(), now.millis()])? > 0 {
-                for table in ["session", "ceremony", "link"] {
-                    database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
-                }
+                users::delete_from(database, user, &["session", "ceremony", "link"])?;
                 told.tell_of(database, user)?;
             }
             Ok(())
         };
         self.ending(Which::Of(user), work).await
-    }
-
-    /// Opens a session for somebody who proved all of it at once. A recovery code ends the user's other sessions and what is half
-    /// done in their name: whoever needs one has lost something. `None`, and nothing of all this, if the proof is used up or
-    /// not its user's, or the user is gone or disabled.
-    ///
-    /// # Errors
-    /// Any [`Fault`]; nothing has changed then.
-    pub async fn open_by(&self, proof: Proof, session: NewSession) -> Result<Option<Arc<Session>>, Fault> {
-        let (entropy, now, told) = (self.entropy, self.clock.now(), self.told());
-        let work = move |database: &Database| {
-            let user = session.user;
-            if users::enabled(database, user)?.is_none() || !proof.spend(database, user, now)? {
-                return Ok(None);
-            }
-            proof.note_use(database, now)?;
-            let recovers = matches!(proof, Proof::Recovery { .. });
-            if recovers {
-                for table in ["session", "ceremony", "link"] {
-                    database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
-                }
-            } else {
-                attempts::forgive_recovery(database, user)?;
-            }
-            told.tell_of(database, user)?;
-            Ok(sessions::write(database, session, now, entropy)?.map(|opened| (opened, recovers.then_some(user))))
-        };
-        self.run(work, |live, opened| {
-            Ok(opened?.map(|(opened, recovered)| {
-                if let Some(user) = recovered {
-                    live.end(&Which::Of(user), true);
-                }
-                opened.enter(live)
-            }))
-        })
-        .await
     }
 
     pub(super) async fn reread_site(&self) -> Result<(), Fault> {

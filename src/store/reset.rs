@@ -61,9 +61,7 @@ impl Store {
                     database.execute("DELETE FROM passkey WHERE account_id = ?1", params![user.as_str()])?;
                 }
             }
-            for table in ["ceremony", "link"] {
-                database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
-            }
+            users::delete_from(database, user, &["ceremony", "link"])?;
             let delete = "DELETE FROM session WHERE account_id = ?1";
             let ended = if keep_sessions { 0 } else { database.execute(delete, params![user.as_str()])? };
             told.tell_of(database, user)?;

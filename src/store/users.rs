@@ -200,6 +200,14 @@ pub(super) fn find(database: &Database, name: &UserName) -> Result<Option<User>,
     database.one("SELECT id, name, disabled, created_at FROM account WHERE name = ?1", params![name.as_str()], user)
 }
 
+/// Deletes what a user has in these tables.
+pub(super) fn delete_from(database: &Database, user: UserId, tables: &[&'static str]) -> Result<(), Fault> {
+    for table in tables {
+        database.execute(&format!("DELETE FROM {table} WHERE account_id = ?1"), params![user.as_str()])?;
+    }
+    Ok(())
+}
+
 /// The user of that id, if they may sign in.
 pub(super) fn enabled(database: &Database, id: UserId) -> Result<Option<User>, Fault> {
     let select = "SELECT id, name, disabled, created_at FROM account WHERE id = ?1 AND disabled = 0";

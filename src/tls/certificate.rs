@@ -3,12 +3,15 @@
 use std::path::Path;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
+use rustls::RootCertStore;
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::{FromDer, X509Certificate};
+use zeroize::Zeroizing;
 
 use crate::base::clock::Timestamp;
+use crate::tls::durable;
 use crate::tls::fault::Fault;
 
 /// No real chain is longer; each certificate costs every visitor a kilobyte.
@@ -55,6 +58,19 @@ pub fn authorities(path: &Path, text: &[u8]) -> Result<Vec<CertificateDer<'stati
     let bad = |fault: pem::Error| Fault::BadCertificate { path: path.into(), reason: in_words(&fault) };
     let all = CertificateDer::pem_slice_iter(text).collect::<Result<Vec<_>, _>>().map_err(bad)?;
     if all.is_empty() { Err(Fault::NoCertificate { path: path.into() }) } else { Ok(all) }
+}
+
+/// Trust in the authorities in the file at `path`, and in nobody else; and the text of the file.
+///
+/// # Errors
+/// As [`authorities`], and those of [`durable::require`].
+pub fn trusted(path: &Path) -> Result<(RootCertStore, Zeroizing<Vec<u8>>), Fault> {
+    let text = durable::require(path)?;
+    let mut roots = RootCertStore::empty();
+    for authority in authorities(path, &text)? {
+        roots.add(authority).map_err(|fault| Fault::BadCertificate { path: path.into(), reason: fault.to_string() })?;
+    }
+    Ok((roots, text))
 }
 
 /// The private key in PEM `text` read from `path`. No fault quotes anything of the text.

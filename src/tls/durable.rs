@@ -1,12 +1,13 @@
-//! Files that are whole or absent, whatever kills us in between.
+//! Files of certificates and keys: written so that they are whole or absent, read up to a sane size.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::base::durable;
 use crate::tls::fault::Fault;
 
 /// More than any chain or key needs; a mistaken path must not fill the memory.
@@ -26,14 +27,7 @@ pub fn directory(dir: &Path) -> Result<(), Fault> {
 /// # Errors
 /// [`Fault::Unwritable`]; what was at `path` before is untouched then.
 pub fn write(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fault> {
-    let fault = |source| Fault::Unwritable { path: path.into(), source };
-    let beside = beside(path);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    write_beside(&beside, bytes, mode)
-        .and_then(|()| fs::rename(&beside, path))
-        .inspect_err(|_| drop(fs::remove_file(&beside)))
-        .and_then(|()| File::open(folder)?.sync_all())
-        .map_err(fault)
+    durable::replace(path, &beside(path), bytes, mode).map_err(|source| Fault::Unwritable { path: path.into(), source })
 }
 
 /// Always the same name, so that what a crash leaves behind is replaced and does not pile up.
@@ -42,19 +36,6 @@ fn beside(path: &Path) -> PathBuf {
     name.push(path.file_name().unwrap_or_default());
     name.push(".new");
     path.with_file_name(name)
-}
-
-fn write_beside(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault),
-        Ok(()) | Err(_) => {}
-    }
-    // Exclusive creation does not follow a link that somebody placed there. The mode is set before anything is written,
-    // and set again because the umask may have taken bits away.
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 /// Reads the whole of `path`, which may hold a private key; `None` if there is no such file.
@@ -76,6 +57,14 @@ pub fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Fault> {
     Ok(Some(bytes))
 }
 
+/// The same of a file that has to be there.
+///
+/// # Errors
+/// As [`read`], and [`Fault::Unreadable`] where there is none.
+pub fn require(path: &Path) -> Result<Zeroizing<Vec<u8>>, Fault> {
+    read(path)?.ok_or_else(|| Fault::Unreadable { path: path.into(), source: io::ErrorKind::NotFound.into() })
+}
+
 /// Holds other processes off `dir` until the file is dropped. Best effort: on file systems without locks the caller goes
 /// on, since the gateway itself holds the lock of its data directory.
 pub fn lock(dir: &Path) -> Option<File> {
@@ -86,22 +75,7 @@ pub fn lock(dir: &Path) -> Option<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
-
-    #[test]
-    fn what_a_crash_left_behind_is_replaced_and_not_followed() {
-        let dir = tempfile::tempdir().expect("a directory");
-        let victim = dir.path().join("victim");
-        fs::write(&victim, "kept").expect("written");
-        std::os::unix::fs::symlink(&victim, dir.path().join(".key.new")).expect("linked");
-        write(&dir.path().join("key"), b"secret", 0o600).expect("written");
-        assert_eq!(fs::read(&victim).expect("read"), b"kept");
-        assert_eq!(fs::read(dir.path().join("key")).expect("read"), b"secret");
-        assert_eq!(fs::metadata(dir.path().join("key")).expect("there").permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(dir.path()).expect("listed").count(), 2);
-    }
 
     #[test]
     fn only_files_of_a_sane_size_are_read() {
@@ -109,6 +83,7 @@ mod tests {
         assert!(matches!(read(dir.path()), Err(Fault::NotAFile { .. })));
         assert!(matches!(read(Path::new("/dev/zero")), Err(Fault::NotAFile { .. })));
         assert!(matches!(read(&dir.path().join("none")), Ok(None)));
+        assert!(matches!(require(&dir.path().join("none")), Err(Fault::Unreadable { .. })));
         let large = dir.path().join("large");
         File::create(&large).and_then(|file| file.set_len(MAX_BYTES + 1)).expect("made");
         assert!(matches!(read(&large), Err(Fault::TooLarge { .. })));

@@ -1,9 +1,7 @@
 //! A certificate in the owner's files: read, checked, and read again when it changes.
 
 use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -194,7 +192,7 @@ fn stamps(files: &CertificateFiles) -> Stamps {
 /// # Errors
 /// [`Fault`], naming the file: not there, not PEM, not a pair.
 pub fn load(files: &CertificateFiles, provider: &CryptoProvider) -> Result<Loaded, Fault> {
-    pair(files, &there(&files.certificate)?, &there(&files.private_key)?, provider)
+    pair(files, &durable::require(&files.certificate)?, &durable::require(&files.private_key)?, provider)
 }
 
 /// A pair whose texts have been read from `files`.
@@ -217,10 +215,6 @@ pub fn pair(files: &CertificateFiles, chain: &[u8], key: &[u8], provider: &Crypt
         }
         Err(fault) => Err(Fault::BadCertificate { path: files.certificate.clone(), reason: fault.to_string() }),
     }
-}
-
-fn there(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, Fault> {
-    durable::read(path)?.ok_or_else(|| Fault::Unreadable { path: path.into(), source: io::ErrorKind::NotFound.into() })
 }
 
 #[cfg(test)]

@@ -127,19 +127,15 @@ impl Reading {
 }
 
 fn authorities(path: &Path, content: &mut Content) -> Result<Arc<RootCertStore>, Fault> {
-    let text = there(path)?;
+    let (roots, text) = certificate::trusted(path)?;
     content.add(&text);
-    let mut roots = RootCertStore::empty();
-    for authority in certificate::authorities(path, &text)? {
-        roots.add(authority).map_err(|fault| Fault::BadCertificate { path: path.into(), reason: fault.to_string() })?;
-    }
     Ok(Arc::new(roots))
 }
 
 type Client = (Vec<CertificateDer<'static>>, rustls_pki_types::PrivateKeyDer<'static>);
 
 fn client(files: &CertificateFiles, content: &mut Content) -> Result<Client, Fault> {
-    let (chain, key) = (there(&files.certificate)?, there(&files.private_key)?);
+    let (chain, key) = (durable::require(&files.certificate)?, durable::require(&files.private_key)?);
     content.add(&chain);
     content.add(&key);
     Ok((certificate::chain(&files.certificate, &chain)?, certificate::private_key(&files.private_key, &key)?))
@@ -151,10 +147,6 @@ fn unusable(files: &CertificateFiles, fault: &Error) -> Fault {
         Error::InconsistentKeys(_) => Fault::Mismatch { certificate, private_key },
         other => Fault::BadKey { path: private_key, reason: other.to_string() },
     }
-}
-
-fn there(path: &Path) -> Result<zeroize::Zeroizing<Vec<u8>>, Fault> {
-    durable::read(path)?.ok_or_else(|| Fault::Unreadable { path: path.into(), source: std::io::ErrorKind::NotFound.into() })
 }
 
 /// Takes whoever answers for the upstream, as `insecure_skip_verify` wants it. That they hold the key of the certificate they

@@ -1,6 +1,6 @@
 //! Every text about passkeys and security keys, in one place as in [`crate::web::text`].
 
-use crate::auth::passkey::Refused;
+use crate::auth::passkey::refused::Refused;
 
 /// Button.
 pub const SIGN_IN: &str = "Sign in with a passkey";
@@ -69,13 +69,13 @@ pub const REMOVE: &str = "Remove";
 pub const BACK: &str = "Back to your keys";
 /// Link home.
 pub const HOME: &str = "Home";
-/// Where a key is.
+/// Of a key that its holder's devices share.
 pub const SYNCED: &str = "synced between devices";
-/// Where a key is.
+/// Of a key that cannot be copied.
 pub const ONE_DEVICE: &str = "this device only";
-/// What a key can do.
+/// Of a key that verifies its user.
 pub const REPLACES: &str = "can replace your password";
-/// What a key can do.
+/// Of a key that does not.
 pub const SECOND_ONLY: &str = "second step only";
 /// Of a key that is set aside.
 pub const SET_ASIDE: &str =
@@ -172,12 +172,12 @@ pub fn was_added(name: &str) -> String {
     format!("passkey added: {name}")
 }
 
-/// The same.
+/// What the trail and its holder are told of a key that was taken away.
 pub fn was_removed(name: &str) -> String {
     format!("passkey removed: {name}")
 }
 
-/// The same.
+/// What the trail and its holder are told of a key that opens nothing any more.
 pub fn set_aside(name: &str) -> String {
     format!("passkey set aside, there may be a copy of it: {name}")
 }

@@ -2,7 +2,8 @@
 //! whoever looks at the sign-in page.
 
 use data_encoding::BASE64URL_NOPAD;
-use doorward::auth::passkey::{Answer, Attestation, RelyingParty, Verification};
+use doorward::auth::passkey::answer::Answer;
+use doorward::auth::passkey::{Attestation, RelyingParty, Verification};
 use doorward::base::clock::Timestamp;
 use doorward::base::entropy::Entropy;
 use doorward::base::id::Id;

@@ -13,8 +13,21 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use doorward::admin::wish::{Answer, Wish};
+use doorward::daemon::control;
+
 /// Longer than anything may take, even on a loaded machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks the gateway on its socket; `None` once it is gone.
+pub fn ask(socket: &Path, wish: &Wish) -> Option<Answer> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    match runtime.block_on(control::ask(socket, wish)) {
+        Ok(Some(Answer::Refused { message, .. })) => panic!("refused: {message}"),
+        Ok(answer) => answer,
+        Err(_) => None,
+    }
+}
 
 /// What a command came to.
 #[derive(Debug)]

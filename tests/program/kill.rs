@@ -12,9 +12,8 @@ use doorward::admin::wish::{Answer, Credentials, Details, SessionLine, UserLine,
 use doorward::auth::password;
 use doorward::base::entropy::Entropy;
 use doorward::base::secret::Secret;
-use doorward::daemon::control;
 
-use crate::bed::{Gateway, UP, home, run};
+use crate::bed::{Gateway, UP, ask, home, run};
 use crate::client::{Browser, code, step_now};
 
 /// The size of the run: `full` kills ten times as often.
@@ -122,16 +121,6 @@ impl Worker<'_> {
 
     fn acknowledge(&self) -> Option<()> {
         self.acknowledged.send(()).ok()
-    }
-}
-
-/// Asks the gateway; `None` once it is gone.
-fn ask(socket: &Path, wish: &Wish) -> Option<Answer> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    match runtime.block_on(control::ask(socket, wish)) {
-        Ok(Some(Answer::Refused { message, .. })) => panic!("refused: {message}"),
-        Ok(answer) => answer,
-        Err(_) => None,
     }
 }
 

@@ -13,9 +13,8 @@ use serde_json::Value;
 
 use doorward::admin::keys::{KeyAnswer, KeyWish};
 use doorward::admin::wish::{Answer, Wish};
-use doorward::daemon::control;
 
-use crate::bed::{Gateway, PATIENCE, Said, UP, command, home, run, run_with_input};
+use crate::bed::{Gateway, PATIENCE, Said, UP, ask, command, home, run, run_with_input};
 use crate::client::{Browser, code, step_now};
 
 const KEY: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
@@ -39,16 +38,6 @@ fn sign_in(gateway: &Gateway, name: &str, host: u8) -> u16 {
 
 fn records(home: &Path) -> Vec<Value> {
     on(home, "audit list --limit 10000 --json").ends_with(0).json()["records"].as_array().expect("records").clone()
-}
-
-/// Asks the gateway; `None` once it is gone.
-fn ask(socket: &Path, wish: &Wish) -> Option<Answer> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    match runtime.block_on(control::ask(socket, wish)) {
-        Ok(Some(Answer::Refused { message, .. })) => panic!("refused: {message}"),
-        Ok(answer) => answer,
-        Err(_) => None,
-    }
 }
 
 fn drop_what_can_go(socket: &Path) {

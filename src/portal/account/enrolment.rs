@@ -13,7 +13,6 @@ use http::{Response, StatusCode};
 use crate::auth::token::{Token, TokenHash};
 use crate::auth::totp::{self, CodeCheck};
 use crate::base::clock::Timestamp;
-use crate::base::id::Id;
 use crate::base::units::in_words;
 use crate::model::audit::Deed;
 use crate::model::credential::{Totp, TotpId, TotpRecipe};
@@ -23,6 +22,7 @@ use crate::portal::account;
 use crate::portal::account::authenticators::{self, LIST};
 use crate::portal::account::door;
 use crate::portal::call::Call;
+use crate::portal::connecting;
 use crate::portal::fresh::{self, Proven};
 use crate::portal::guard;
 use crate::portal::service::Portal;
@@ -33,7 +33,6 @@ use crate::store::own_account::Refused;
 use crate::web::asset;
 use crate::web::form::Form;
 use crate::web::page::{self, Alert};
-use crate::web::qr;
 use crate::web::security;
 use crate::web::text;
 use crate::wire::body::Body;
@@ -97,13 +96,8 @@ struct ScanPage<'a> {
     token: String,
     enrolment: &'a str,
     replaces: bool,
-    user: &'a str,
     name: &'a str,
-    qr: Option<String>,
-    key: &'a str,
-    uri: &'a str,
-    issuer: &'a str,
-    recipe: TotpRecipe,
+    shown: connecting::Shown<'a>,
 }
 
 impl Enrolments {
@@ -190,8 +184,7 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
         Err(text) => return Ok(again(StatusCode::UNPROCESSABLE_ENTITY, Alert::new("name", text))),
     };
     let (issuer, recipe) = chosen(plan, &sent);
-    let seed = totp::draw_seed(recipe.algorithm, portal.entropy);
-    let totp = Totp { id: Id::draw(portal.entropy), recipe, seed, last_step: 0, created_at: call.now };
+    let totp = connecting::draw(recipe, portal.entropy, call.now);
     let session = adding.proven.session.id;
     let enrolment = Enrolment { session, totp, name, issuer, instead: adding.instead, is_taken: false };
     let token = Token::draw(portal.entropy);
@@ -285,22 +278,15 @@ fn scan(
     (session, name, enrolment): (&Session, &Token, &Enrolment),
     (status, alert): (StatusCode, Option<Alert>),
 ) -> Response<Body> {
-    let (user, totp) = (session.user_name.as_str(), &enrolment.totp);
-    let uri = totp::uri(&enrolment.issuer, user, &totp.recipe, &totp.seed);
-    let (key, name) = (totp::key_in_groups(&totp.seed), name.to_text());
+    let name = name.to_text();
     let page = ScanPage {
         installation: &plan.name,
         alert,
         token: account::token(portal, call, session, PURPOSE),
         enrolment: name.expose(),
         replaces: enrolment.instead.is_some(),
-        user,
         name: &enrolment.name,
-        qr: qr::svg(uri.expose(), text::QR_LABEL),
-        key: key.expose(),
-        uri: uri.expose(),
-        issuer: &enrolment.issuer,
-        recipe: totp.recipe,
+        shown: connecting::Shown::of(&enrolment.totp, &enrolment.issuer, session.user_name.as_str()),
     };
     page::render(status, &page)
 }

@@ -11,7 +11,8 @@ use serde_json::json;
 
 use crate::auth::form::FormToken;
 use crate::auth::make;
-use crate::auth::passkey::{self as answer, Made};
+use crate::auth::passkey::Made;
+use crate::auth::passkey::refused::Refused as Unmade;
 use crate::auth::token::Token;
 use crate::base::units::in_words;
 use crate::model::audit::{Deed, Entry, Outcome};
@@ -247,7 +248,7 @@ async fn add(portal: &Portal, plan: &Plan, call: &Call<'_>, (session, sent): (&S
             Ok(if go.is_empty() { list } else { redirected(list, &confirm::path(&go, None)) })
         }
         Err(Refused::Taken) => {
-            portal.store.record(failure(call, session, answer::Refused::Registered)).await?;
+            portal.store.record(failure(call, session, Unmade::Registered)).await?;
             again(keys::TAKEN).await
         }
         Err(Refused::TooMany) => again(keys::FULL).await,
@@ -307,7 +308,7 @@ fn entry(call: &Call<'_>, session: &Session) -> Entry {
 }
 
 /// Written down as what it is, a proof that was none: nothing changed that anybody has to be told of.
-fn failure(call: &Call<'_>, session: &Session, reason: answer::Refused) -> Entry {
+fn failure(call: &Call<'_>, session: &Session, reason: Unmade) -> Entry {
     let failed = call.entry(Deed::SignInFailed).of_account(session.user, &session.user_name).by(METHOD);
     failed.came_to(Outcome::Failed).because(reason.name()).detailed("while adding it")
 }

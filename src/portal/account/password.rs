@@ -1,28 +1,24 @@
 //! Another password for somebody who knows the one they have.
 
-use std::time::Duration;
-
 use askama::Template;
 use http::{Response, StatusCode};
 
 use crate::auth::password;
-use crate::auth::throttle::Wait;
-use crate::base::units::in_words;
 use crate::model::attempt::Factor;
-use crate::model::audit::{Deed, Outcome};
+use crate::model::audit::Deed;
 use crate::model::credential::PasswordHash;
-use crate::model::event::Event;
-use crate::observe::metrics::{Attempt, Method};
+use crate::observe::metrics::Method;
 use crate::plan::whole::Plan;
 use crate::portal::account::authenticators;
 use crate::portal::account::{self, SECURITY, Section};
 use crate::portal::call::Call;
 use crate::portal::fresh::{self, Proven};
 use crate::portal::guard;
+use crate::portal::known_password::{self, Checked, METHOD};
 use crate::portal::service::Portal;
 use crate::portal::sign_in;
 use crate::portal::stop::Stop;
-use crate::portal::tries;
+use crate::portal::tries::{self, Tried};
 use crate::store::credentials::SignInFacts;
 use crate::web::asset;
 use crate::web::form::Form;
@@ -33,8 +29,6 @@ use crate::wire::body::Body;
 
 const PURPOSE: &str = "change the password";
 const PASSWORD: &str = "/.doorward/security/password";
-/// What somebody waits for a free core; as [`text::BUSY`] says.
-const BUSY_WAIT: Duration = Duration::from_secs(2);
 
 #[derive(Template)]
 #[template(config = ".askama.toml", path = "account_password.html")]
@@ -60,13 +54,6 @@ struct Shown {
     status: StatusCode,
     alert: Option<Alert>,
     ends_others: bool,
-}
-
-/// What became of the password somebody has.
-enum Known {
-    Right,
-    Wrong,
-    Wait(StatusCode, Wait, String),
 }
 
 /// As the overview shows it.
@@ -118,15 +105,20 @@ pub async fn submit(portal: &Portal, plan: &Plan, call: &Call<'_>, body: Body) -
     if let Some(weak) = weakness(plan, call, (&proven, &sent)) {
         return Ok(again(StatusCode::UNPROCESSABLE_ENTITY, Alert::new("new", weak)));
     }
+    let tried = Tried { user: Some(&proven.facts.user.name), by: METHOD, method: Method::Password };
     match known(portal, plan, call, (&proven.facts, &sent)).await? {
-        Known::Right => {}
-        Known::Wrong => {
-            failed(portal, plan, call, &proven).await?;
+        Checked::Right => {}
+        Checked::Wrong => {
+            tries::failed(portal, plan, call, tried, "wrong when it was to be changed").await?;
             return Ok(again(StatusCode::UNPROCESSABLE_ENTITY, Alert::new("current", text::WRONG_CONFIRM_PASSWORD)));
         }
-        Known::Wait(status, wait, text) => {
-            throttled(portal, plan, call, &proven).await?;
-            return Ok(sign_in::later(again(status, Alert::new("current", text)), wait));
+        Checked::Wait(wait) => {
+            tries::throttled(portal, plan, call, tried).await?;
+            let alert = Alert { field: "current", ..tries::waiting("password", wait) };
+            return Ok(sign_in::later(again(StatusCode::TOO_MANY_REQUESTS, alert), wait));
+        }
+        Checked::Busy => {
+            return Ok(sign_in::busy(again(StatusCode::SERVICE_UNAVAILABLE, Alert::new("current", text::BUSY.1))));
         }
     }
     let hash = portal.hasher.slot().await?.hash(sent.secret("new"), portal.entropy.bytes()).await?;
@@ -143,33 +135,15 @@ fn weakness(plan: &Plan, call: &Call<'_>, (proven, sent): (&Proven<'_>, &Form)) 
     password::judge(new.expose(), plan.auth.password_min_length, &context).err().map(text::weak_password)
 }
 
-/// Counts a try, then makes it: against the network and the account, as when signing in. Who has no password has proven a
-/// stronger factor to get here.
-async fn known(portal: &Portal, plan: &Plan, call: &Call<'_>, (facts, sent): (&SignInFacts, &Form)) -> Result<Known, Stop> {
-    let Some(hash) = facts.password.clone() else { return Ok(Known::Right) };
-    let wait = |wait: Wait| {
-        let text = match wait {
-            Wait::For(wait) => text::too_many_tries(&in_words(wait)),
-            Wait::Closed => text::PASSWORD_CLOSED.to_owned(),
-        };
-        Known::Wait(StatusCode::TOO_MANY_REQUESTS, wait, text)
-    };
+/// Who has no password has proven a stronger factor to get here.
+async fn known(portal: &Portal, plan: &Plan, call: &Call<'_>, (facts, sent): (&SignInFacts, &Form)) -> Result<Checked, Stop> {
+    let Some(hash) = facts.password.clone() else { return Ok(Checked::Right) };
     let name = &facts.user.name;
-    if let Err(left) = tries::enter(portal, plan, call, Some(name))? {
-        return Ok(wait(left));
+    let checked = known_password::check(portal, plan, call, (name, hash), sent.secret("current")).await?;
+    if matches!(checked, Checked::Right) {
+        tries::succeeded(portal, plan, call, (name, Factor::Password)).await?;
     }
-    let Ok(slot) = portal.hasher.slot_for(tries::is_known(portal, call, Some(name))).await else {
-        return Ok(Known::Wait(StatusCode::SERVICE_UNAVAILABLE, Wait::For(BUSY_WAIT), text::BUSY.1.to_owned()));
-    };
-    if let Err(refused) = portal.store.try_factor(tries::attempt(plan, call, Some(name), Factor::Password)).await? {
-        drop(slot);
-        return Ok(wait(tries::held(portal, plan, call, refused).await));
-    }
-    if !slot.verify(hash, sent.secret("current")).await {
-        return Ok(Known::Wrong);
-    }
-    tries::succeeded(portal, plan, call, (name, Factor::Password)).await?;
-    Ok(Known::Right)
+    Ok(checked)
 }
 
 async fn set(
@@ -188,20 +162,4 @@ async fn set(
         // It ended meanwhile, or the account is disabled.
         Err(_) => call.redirect(SECURITY),
     })
-}
-
-async fn failed(portal: &Portal, plan: &Plan, call: &Call<'_>, proven: &Proven<'_>) -> Result<(), Stop> {
-    let failure = call.entry(Deed::SignInFailed).of(&proven.facts.user).by("password").came_to(Outcome::Failed);
-    portal.metrics.attempt(Method::Password, Attempt::BadCredentials);
-    let (user, ip, request) = (&proven.session.user_name, plan.log.shown(call.client), call.request_id);
-    tracing::warn!(event = Event::SignInFailed.name(), %user, %ip, method = "password", request);
-    Ok(portal.store.record(failure.because("wrong when it was to be changed")).await?)
-}
-
-async fn throttled(portal: &Portal, plan: &Plan, call: &Call<'_>, proven: &Proven<'_>) -> Result<(), Stop> {
-    let refusal = call.entry(Deed::Throttled).of(&proven.facts.user).by("password").came_to(Outcome::Refused);
-    portal.metrics.attempt(Method::Password, Attempt::Throttled);
-    let (user, ip, request) = (&proven.session.user_name, plan.log.shown(call.client), call.request_id);
-    tracing::warn!(event = Event::Throttled.name(), %user, %ip, method = "password", request);
-    Ok(portal.store.record(refusal.because("too many tries")).await?)
 }

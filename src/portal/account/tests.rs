@@ -13,7 +13,9 @@ use crate::model::credential::{Totp, TotpAlgorithm, TotpRecipe};
 use crate::model::session::Session;
 use crate::model::strength::Strength;
 use crate::plan::policy::TotpConfiguration;
+use crate::portal::hashing::Hasher;
 use crate::portal::kit::{Answer, Browser, PASSWORD, Site};
+use crate::store::audit::Wanted;
 use crate::store::authenticators::{Authenticator, MOST};
 use crate::store::credentials::SignInFacts;
 use crate::wire::cookie;
@@ -521,6 +523,24 @@ async fn guesses_of_the_password_count_as_at_the_front_door() {
     assert_eq!(browser.post(&site, CHANGE, &right).await.status, StatusCode::TOO_MANY_REQUESTS);
     let text = browser.get(&site, "/.doorward/security/activity").await.text;
     assert!(text.contains("A sign-in failed") && text.contains("wrong when it was to be changed"), "{text}");
+}
+
+/// A machine without a free core has not looked at anything: nobody has tried too often.
+#[tokio::test(start_paused = true)]
+async fn a_busy_machine_holds_nothing_against_anybody() {
+    let mut site = Site::with(Strength::Password);
+    let (mut browser, _) = alice(&site).await;
+    site.portal.hasher = Hasher::with_cores(0);
+    // For known devices there is a core kept free.
+    browser.cookies.retain(|name, _| name == cookie::SESSION || name == cookie::VISITOR);
+    let page = browser.get(&site, CHANGE).await;
+    let form = page.filled(&[("current", PASSWORD), ("new", OTHER)]);
+    let answer = browser.post(&site, CHANGE, &form).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.alert(), "Your password was not checked. Try again in 2 seconds.");
+    let event = Some("sign_in.throttled".to_owned());
+    let told = site.portal.store.audit(Wanted { event, most: 10, ..Wanted::default() }).await.expect("read");
+    assert!(told.is_empty(), "{told:?}");
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ use crate::model::session::Ended;
 use crate::model::strength::Strength;
 use crate::portal::hashing::Hasher;
 use crate::portal::kit::{Answer, Browser, HOST, HOUR, PASSWORD, Site, plan};
+use crate::store::audit::Wanted;
 use crate::wire::cookie;
 
 #[tokio::test]
@@ -622,6 +623,34 @@ async fn a_busy_machine_checks_nothing_and_keeps_the_form() {
         (StatusCode::SERVICE_UNAVAILABLE, &"2".parse().expect("a value"))
     );
     assert!(answer.text.contains("value=\"alice\"") && answer.text.contains("Your password was not checked."));
+}
+
+/// The attack: answers of no passkey in great number, which leave no trace where one is the second step.
+#[tokio::test]
+async fn tries_of_a_passkey_that_have_to_wait_are_in_the_trail_wherever_one_is_asked_for() {
+    let site = Site::new();
+    let totp = site.ready("alice").await;
+    let mut stranger = Browser::at("198.51.100.77");
+    let login = stranger.get(&site, "/.doorward/login").await;
+    let step = stranger.post(&site, "/.doorward/login", &login.filled(&[("name", "alice"), ("password", PASSWORD)])).await;
+    let code = stranger.get(&site, &step.location()).await;
+    let mut alice = Browser::at("198.51.100.78");
+    site.signed_in(&mut alice, &totp).await;
+    alice.cookies.retain(|name, _| name == cookie::SESSION || name == cookie::VISITOR);
+    site.clock.advance(Duration::from_secs(60));
+    let confirm = alice.get(&site, "/.doorward/confirm").await;
+    let pages = [("/.doorward/login/code", &mut stranger, code), ("/.doorward/confirm", &mut alice, confirm)];
+    for (number, (path, browser, page)) in pages.into_iter().enumerate() {
+        let form = page.filled(&[("answer", "{}")]);
+        let mut tries = 0;
+        while browser.post(&site, path, &form).await.status != StatusCode::TOO_MANY_REQUESTS {
+            tries += 1;
+            assert!(tries < 100, "{path}: no end of tries");
+        }
+        let event = Some("sign_in.throttled".to_owned());
+        let told = site.portal.store.audit(Wanted { event, most: 10, ..Wanted::default() }).await.expect("read");
+        assert_eq!(told.len(), number + 1, "{path}: {told:?}");
+    }
 }
 
 /// The attack: filling the queue of the store with made-up tokens in URLs.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::*;
 use crate::base::task;
 use crate::model::method::Methods;
-use crate::model::session::Proofs;
+use crate::model::session::{Proofs, Session};
 use crate::store::kit::{Kit, hash, password};
+use crate::store::proof::Proof;
 
 fn made(id: u8) -> Made {
     Made {

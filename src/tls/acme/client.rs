@@ -10,7 +10,7 @@ use http::header::{DATE, RETRY_AFTER};
 use http::{HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 use serde::de::Error as _;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -21,7 +21,6 @@ use crate::fetch::exchange;
 use crate::fetch::fault::Fault as FetchFault;
 use crate::fetch::roots;
 use crate::tls::certificate;
-use crate::tls::durable;
 use crate::tls::fault::Fault;
 
 /// Speaks to one authority. Clones are the same.
@@ -41,16 +40,7 @@ impl Client {
     pub fn new(ca_file: Option<&Path>, clock: &Clock) -> Result<Self, Fault> {
         let tls = match ca_file {
             None => roots::usual(),
-            Some(path) => {
-                let missing = || Fault::Unreadable { path: path.into(), source: std::io::ErrorKind::NotFound.into() };
-                let text = durable::read(path)?.ok_or_else(missing)?;
-                let mut store = RootCertStore::empty();
-                for authority in certificate::authorities(path, &text)? {
-                    let bad = |fault: rustls::Error| Fault::BadCertificate { path: path.into(), reason: fault.to_string() };
-                    store.add(authority).map_err(bad)?;
-                }
-                roots::trusting(store)
-            }
+            Some(path) => roots::trusting(certificate::trusted(path)?.0),
         };
         Ok(Self { tls, clock: clock.clone(), peace: Arc::default() })
     }
