@@ -70,7 +70,7 @@ fn pebble_issues_certificates() {
     scenario("pebble");
 }
 
-/// Minutes for each certificate, so that it is part of the full run alone, as are the two below that need programs of their own.
+/// Minutes for each certificate, so that it is part of the full run alone.
 #[test]
 #[ignore = "needs testssl.sh, sslscan, pebble, python"]
 fn scanners_find_nothing_weak() {
@@ -85,11 +85,21 @@ fn names_are_proven_by_dns() {
     scenario("dns01");
 }
 
+/// Part of the full run alone, which installs them.
 #[test]
 #[ignore = "needs pebble, bind9, knot, pdns-server, dig, openssl, python"]
 fn real_name_servers_take_changes() {
     if option_env!("DOORWARD_TESTS") == Some("full") {
         scenario("dns_peers");
+    }
+}
+
+/// Part of the full run alone, which installs and builds them, and a minute of waiting.
+#[test]
+#[ignore = "needs certbot, lego, pebble, bind9, nsupdate, openssl, python"]
+fn what_certbot_and_lego_keep_is_taken_over() {
+    if option_env!("DOORWARD_TESTS") == Some("full") {
+        scenario("takeover");
     }
 }
 

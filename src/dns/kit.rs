@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::tsig::TsigError;
 use hickory_proto::rr::rdata::{A, AAAA, CAA, CNAME, NS, SOA, TXT};
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType, TSigResponseContext, TSigner};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
+use tokio::time::timeout;
 
 use crate::base::task;
 
@@ -36,6 +38,34 @@ impl Server {
     /// The same, and what it consents to is not signed, nor is a signature looked at.
     pub async fn unsigned(records: &[&str]) -> Self {
         Self::run(records, false).await
+    }
+
+    /// One that drops connections, as some resolvers do, and answers packets, after some of somebody who guesses.
+    pub async fn without_tcp(records: &[&str]) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let records = Arc::new(Mutex::new(records.iter().map(|line| record(line)).collect::<Vec<_>>()));
+        let shared = Arc::clone(&records);
+        // What nobody takes fills the queue; whoever comes then is dropped.
+        let listener = TcpSocket::new_v4().unwrap();
+        listener.bind(address).unwrap();
+        let listener = listener.listen(1).unwrap();
+        let mut queue = Vec::new();
+        while let Ok(stream) = timeout(Duration::from_millis(50), TcpStream::connect(address)).await {
+            queue.push(stream.unwrap());
+        }
+        task::start("name server", async move {
+            let _held = (listener, queue);
+            let mut bytes = vec![0; 1_000];
+            while let Ok((count, from)) = socket.recv_from(&mut bytes).await {
+                let question = Message::from_vec(&bytes[..count]).unwrap();
+                let answer = answered(&question, &shared.lock().unwrap());
+                for packet in guesses(&answer).into_iter().chain([answer]) {
+                    socket.send_to(&packet, from).await.unwrap();
+                }
+            }
+        });
+        Self { address, records }
     }
 
     /// How many values a name has.
@@ -71,6 +101,19 @@ async fn serve(mut stream: TcpStream, records: Arc<Mutex<Vec<Record>>>, signs: b
         let length = u16::try_from(answer.len()).unwrap();
         stream.write_all(&[&length.to_be_bytes()[..], &answer].concat()).await.unwrap();
     }
+}
+
+/// An answer with one thing wrong in each.
+fn guesses(answer: &[u8]) -> Vec<Vec<u8>> {
+    let mut wrong = Vec::new();
+    // Its number, that it is an answer, that it is whole, the name it is about.
+    for (at, change) in [(1, 0x01), (2, 0x80), (2, 0x02), (13, 0x01)] {
+        let mut packet = answer.to_vec();
+        packet[at] ^= change;
+        wrong.push(packet);
+    }
+    wrong.push(answer[..6].to_vec());
+    wrong
 }
 
 fn answered(question: &Message, records: &[Record]) -> Vec<u8> {

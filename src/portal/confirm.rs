@@ -382,7 +382,10 @@ async fn by_passkey(
                 portal.metrics.attempt(Method::Passkey, Attempt::Success);
                 Ok(response)
             }
-            None => Ok(refused(Refused::Unknown)),
+            None => {
+                passkey::in_vain(portal, plan, call, &right.user.name, passkey::USED).await?;
+                Ok(refused(Refused::Unknown))
+            }
         },
     }
 }

@@ -19,7 +19,7 @@ pub fn draw(recipe: TotpRecipe, entropy: Entropy, now: Timestamp) -> Totp {
 #[derive(Debug)]
 pub struct Shown<'a> {
     /// The link as a picture, where it fits into one.
-    pub qr: Option<String>,
+    pub qr: Option<Secret<String>>,
     /// The seed, to be typed.
     pub key: Secret<String>,
     /// The link that an app on the same device opens.
@@ -36,7 +36,7 @@ impl<'a> Shown<'a> {
     /// Of this one.
     pub fn of(totp: &Totp, issuer: &'a str, user: &'a str) -> Self {
         let uri = totp::uri(issuer, user, &totp.recipe, &totp.seed);
-        let qr = qr::svg(uri.expose(), text::QR_LABEL);
+        let qr = qr::svg(uri.expose(), text::QR_LABEL).map(Secret::new);
         Self { qr, key: totp::key_in_groups(&totp.seed), uri, issuer, user, recipe: totp.recipe }
     }
 }

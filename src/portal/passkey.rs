@@ -237,6 +237,21 @@ pub async fn judge(
     Ok(Err(Wrong { reason, user: found.map(|(user, _)| user.name), forget }))
 }
 
+/// Counts, writes down and logs an answer that is right, and lets nobody in all the same.
+///
+/// # Errors
+/// [`Stop`] when the store does not answer.
+pub async fn in_vain(portal: &Portal, plan: &Plan, call: &Call<'_>, user: &UserName, reason: &'static str) -> Result<(), Stop> {
+    portal.metrics.attempt(Method::Passkey, Attempt::BadCredentials);
+    let ip = plan.log.shown(call.client);
+    tracing::warn!(event = FAILED, %user, %ip, method = METHOD, reason, request = call.request_id);
+    let entry = call.entry(Deed::SignInFailed).named(Some(user)).by(METHOD).came_to(Outcome::Failed);
+    Ok(portal.store.record(entry.because(reason)).await?)
+}
+
+/// Why a key that is right is used up: the same count twice at once, or taken away meanwhile. It may be a copy.
+pub const USED: &str = "used meanwhile";
+
 type Looked = Result<Right, (Refused, Option<(User, Passkey)>, Option<String>)>;
 
 async fn look(

@@ -6,8 +6,7 @@ use tokio::time::Instant;
 
 use crate::auth::passkey::refused::Refused;
 use crate::auth::throttle::Wait;
-use crate::model::audit::{Deed, Outcome};
-use crate::model::event::Event;
+use crate::model::audit::Deed;
 use crate::model::method::Method as ProofMethod;
 use crate::model::session::Proofs;
 use crate::model::strength::Strength;
@@ -28,8 +27,6 @@ use crate::web::form::Form;
 use crate::web::keys;
 use crate::web::page::Alert;
 use crate::wire::body::Body;
-
-const FAILED: &str = Event::SignInFailed.name();
 
 /// Judges the answer in a form of the sign-in page that has proven where it comes from.
 ///
@@ -57,15 +54,11 @@ pub async fn submit(
     match judged {
         Err(wrong) => Ok(page(refused(&wrong))),
         Ok(right) if !owner_sign_in::admits(portal, plan, right.user.id).await? => {
-            tracing::warn!(event = FAILED, user = %right.user.name, method = METHOD, reason = "not the only account", request = call.request_id);
+            passkey::in_vain(portal, plan, call, &right.user.name, "not the only account").await?;
             Ok(page(refused(&Wrong { reason: Refused::Unknown, user: None, forget: None })))
         }
         Ok(right) if !counts(portal, plan, &right).await? => {
-            let entry = call.entry(Deed::SignInFailed).of(&right.user).by(METHOD).came_to(Outcome::Failed);
-            portal.store.record(entry.because("not a way that counts for them")).await?;
-            let (user, ip) = (&right.user.name, plan.log.shown(call.client));
-            tracing::warn!(event = FAILED, %user, %ip, method = METHOD, reason = "does not count", request = call.request_id);
-            portal.metrics.attempt(Method::Passkey, Attempt::BadCredentials);
+            passkey::in_vain(portal, plan, call, &right.user.name, "not a way that counts for them").await?;
             let alert = Some(Alert::new(BUTTON, keys::NOT_ALONE));
             Ok(page(Shown { status: StatusCode::UNPROCESSABLE_ENTITY, alert, ..Shown::default() }))
         }
@@ -75,7 +68,10 @@ pub async fn submit(
         }
         Ok(right) => match enter(portal, plan, call, (sent, &right, journey.as_ref())).await? {
             Some(response) => Ok(response),
-            None => Ok(page(refused(&Wrong { reason: Refused::Unknown, user: None, forget: None }))),
+            None => {
+                passkey::in_vain(portal, plan, call, &right.user.name, passkey::USED).await?;
+                Ok(page(refused(&Wrong { reason: Refused::Unknown, user: None, forget: None })))
+            }
         },
     }
 }

@@ -35,13 +35,9 @@ pub(super) struct Door {
 
 impl Door {
     /// Admits the user of `session` by `proof`; `None`, and nothing has changed, if it is used up or not theirs, or they are gone
-    /// or disabled. A recovery code ends what they have in the tables `ends`: whoever needs one has lost something.
-    pub(super) fn admit(
-        &self,
-        database: &Database,
-        (proof, session): (Proof, NewSession),
-        ends: &[&'static str],
-    ) -> Result<Option<Admitted>, Fault> {
+    /// or disabled. A recovery code ends their other sessions, half-done sign-ins and open set-up links: whoever needs one has lost
+    /// something, and while a link is open that the owner sent, perhaps to what was lost, they could put nothing in its place.
+    pub(super) fn admit(&self, database: &Database, (proof, session): (Proof, NewSession)) -> Result<Option<Admitted>, Fault> {
         let user = session.user;
         if users::enabled(database, user)?.is_none() || !proof.spend(database, user, self.now)? {
             return Ok(None);
@@ -49,7 +45,7 @@ impl Door {
         proof.note_use(database, self.now)?;
         let recovers = matches!(proof, Proof::Recovery { .. });
         if recovers {
-            users::delete_from(database, user, ends)?;
+            users::delete_from(database, user, &["session", "ceremony", "link"])?;
         } else {
             attempts::forgive_recovery(database, user)?;
         }
@@ -68,8 +64,7 @@ impl Store {
     /// Any [`Fault`]; nothing has changed then.
     pub async fn open_by(&self, proof: Proof, session: NewSession) -> Result<Option<Arc<Session>>, Fault> {
         let door = self.door();
-        let ends = &["session", "ceremony", "link"];
-        self.admitting(move |database| door.admit(database, (proof, session), ends)).await
+        self.admitting(move |database| door.admit(database, (proof, session))).await
     }
 
     pub(super) fn door(&self) -> Door {

@@ -76,8 +76,8 @@ impl Store {
     }
 
     /// Ends a sign-in whose second step was proven, all at once: uses the proof up, deletes the ceremony and opens
-    /// `session`. A recovery code ends the user's other sessions and half-done sign-ins with it: whoever needs one has lost
-    /// something. `None`, and nothing of all this, if somebody was faster (with the proof or with the ceremony), the
+    /// `session`. A recovery code ends the user's other sessions, half-done sign-ins and set-up links with it: whoever needs one has
+    /// lost something. `None`, and nothing of all this, if somebody was faster (with the proof or with the ceremony), the
     /// ceremony has ended, the proof or the session is not its user's, or the user is gone or disabled.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ impl Store {
             if session.user != begun.user || proof == Proof::Password {
                 return Ok(None);
             }
-            let admitted = door.admit(database, (proof, session), &["session", "ceremony"])?;
+            let admitted = door.admit(database, (proof, session))?;
             if admitted.is_some() {
                 database.execute("DELETE FROM ceremony WHERE id = ?1", params![ceremony.as_bytes()])?;
             }

@@ -236,6 +236,8 @@ mod tests {
         let (alice, totp) = kit.enrolled("alice").await;
         let (bob, _) = kit.enrolled("bob").await;
         let set = given(&kit, alice.id, "a").await;
+        // It may have been sent to what is lost now.
+        assert!(kit.store.issue_link(alice.id, hash(), kit.in_an_hour()).await.unwrap());
         let before = kit.store.open_session(kit.session(alice.id)).await.unwrap().unwrap();
         let others = kit.store.open_session(kit.session(bob.id)).await.unwrap().unwrap();
         let tries = async || {
@@ -247,6 +249,7 @@ mod tests {
         }
         assert!(opens(&kit, alice.id, (set, 1)).await);
         assert!(before.lifeline.is_cut() && !others.lifeline.is_cut());
+        assert_eq!(kit.count("link"), 0);
         assert_eq!(tries().await, 3);
         let begun = kit.ceremony(alice.id);
         kit.store.begin_ceremony(begun.clone()).await.unwrap();

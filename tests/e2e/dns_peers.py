@@ -25,7 +25,7 @@ options {{
   directory "{folder}"; pid-file "{folder}/named.pid"; session-keyfile "{folder}/session.key"; managed-keys-directory "{folder}";
   listen-on port {port} {{ 127.0.0.1; }};
   listen-on-v6 {{ none; }};
-  recursion no;
+  recursion no; dnssec-validation no; notify no;
 }};
 controls {{ }};
 {key}
@@ -96,7 +96,7 @@ class Peer:
         self.scene, self.port, self.folder = scene, kit.free_port(), scene.folder / name
         self.folder.mkdir()
         self.zone = self.folder / "example.com.zone"
-        self.zone.write_text(dns01.ZONE)
+        self.zone.write_text(dns01.ZONE + "* IN A 127.0.0.1\n@ IN A 127.0.0.1\n")
 
     def words(self, name):
         return kit.dig(self.port, name)

@@ -40,10 +40,11 @@ subjectAltName = DNS:localhost,IP:127.0.0.1
 
 
 class Pebble:
-    """Pebble and the name server that tells it where names lead: its own, or one that is there already."""
+    """Pebble and the name server that tells it where names lead: its own, or one that is there already. Of a hundred nonces it refuses
+    `refused`."""
 
-    def __init__(self, scene, http_port, https_port, programs=None, more=None, dns=None, name=None):
-        self.scene, self.starts = scene, 0
+    def __init__(self, scene, http_port, https_port, programs=None, more=None, dns=None, name=None, refused=20):
+        self.scene, self.starts, self.refused = scene, 0, refused
         self.folder = scene.folder / (name or ("pebble-current" if programs else "pebble-debian"))
         self.folder.mkdir()
         self.programs, self.program = programs, (lambda name: str(programs / name)) if programs else kit.program
@@ -79,7 +80,7 @@ class Pebble:
 
     def start(self):
         self.starts += 1
-        environment = dict(os.environ, PEBBLE_WFE_NONCEREJECT="20", PEBBLE_VA_NOSLEEP="1", PEBBLE_AUTHZREUSE="0",
+        environment = dict(os.environ, PEBBLE_WFE_NONCEREJECT=str(self.refused), PEBBLE_VA_NOSLEEP="1", PEBBLE_AUTHZREUSE="0",
                            PEBBLE_VA_ALWAYS_VALID="0")
         self.process = self.scene.start(f"pebble-{self.folder.name}{self.starts}", [
             self.program("pebble"), "-config", self.config, "-dnsserver", f"127.0.0.1:{self.dns}", "-strict"], env=environment)
