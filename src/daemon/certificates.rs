@@ -160,7 +160,7 @@ impl Order {
         self.lease.history.challenge = Some(proof);
         let Issued::Certificate(loaded) = issued else {
             self.lease.history.record.tried_out();
-            return info!(event = Event::CertificateWarning.name(), %host, "an order was tried out at the staging directory and works; the next one counts");
+            return info!(event = Event::CertificateProgress.name(), %host, "an order was tried out at the staging directory and works; the next one counts");
         };
         self.lease.history.record.succeeded(self.services.clock.now(), self.stage, validity(&loaded));
         self.lease.history.trouble = None;
