@@ -50,6 +50,8 @@ impl Reader<'_> {
         let mut secrets = Vec::new();
         let Some(found) = self.find(key) else { return secrets };
         let DeValue::Table(table) = found.get_ref() else {
+            // It may have been meant as a secret.
+            self.hide(&found.span());
             self.wrong_type(key, "a table of strings", found.get_ref(), &found.span());
             return secrets;
         };
@@ -276,6 +278,10 @@ fn told_by(key: Option<&str>, value: &Spanned<DeValue<'_>>, places: &mut Vec<Pla
         DeValue::Table(inner) => told(inner, places),
         DeValue::Array(items) => items.iter().for_each(|item| told_by(key, item, places)),
         _ if key.is_some_and(is_hidden) => places.push(value.span()),
+        // A key, or a document that holds one, where nobody looks for one.
+        DeValue::String(text) if ["-----BEGIN", "private_key"].iter().any(|part| text.contains(part)) => {
+            places.push(value.span())
+        }
         _ => {}
     }
 }

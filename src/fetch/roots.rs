@@ -26,6 +26,13 @@ pub fn system() -> (RootCertStore, Vec<CertificateDer<'static>>) {
     (roots, found.certs)
 }
 
+/// Whether this machine has no authority that can be read, or none in the file that the environment names. Reads files.
+pub fn has_none() -> bool {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots.is_empty()
+}
+
 /// TLS settings that trust the usual authorities. The first call reads files.
 pub fn usual() -> Arc<ClientConfig> {
     Arc::clone(&USUAL)

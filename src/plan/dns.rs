@@ -60,6 +60,15 @@ pub enum Provider {
 }
 
 impl Provider {
+    /// What it is called in the configuration.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Rfc2136 { .. } => "rfc2136",
+            Self::Exec(_) => "exec",
+            Self::Interface(interface) => interface.provider.name,
+        }
+    }
+
     /// Whether a name can say no more than one thing there, so that names have to be proven one after the other.
     pub fn holds_one_value(&self) -> bool {
         match self {
@@ -123,10 +132,12 @@ impl fmt::Display for DnsPolicy {
                 let key = key.as_ref().map_or("no key", |key| key.name.as_str());
                 write!(f, "DNS by {server}{zone} with {key}, {}", duration(self.timeout))
             }
-            Provider::Interface(Interface { provider, zone, ca_file, .. }) => {
+            Provider::Interface(Interface { provider, zone, ca_file, credentials }) => {
+                // Where the others go is told by it.
+                let url = credentials.get("url").map(|url| format!(" at {}", url.expose())).unwrap_or_default();
                 let zone = zone.as_ref().map(|zone| format!(" for {zone}")).unwrap_or_default();
                 let believed = ca_file.as_ref().map(|file| format!(", believed by {}", file.display())).unwrap_or_default();
-                write!(f, "DNS by {}{zone}{believed}, {}", provider.title, duration(self.timeout))
+                write!(f, "DNS by {}{url}{zone}{believed}, {}", provider.title, duration(self.timeout))
             }
             Provider::Exec(command) => write!(f, "DNS by {}, {}", command.join(" "), duration(self.timeout)),
         }

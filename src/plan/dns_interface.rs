@@ -15,6 +15,8 @@ use crate::plan::settings;
 
 /// Longest credential in bytes: a private key in PEM, or a service account in JSON.
 const LONGEST_CREDENTIAL: usize = 16 * 1024;
+/// The shops of OVHcloud, as the library names them.
+const OVH: [&str; 7] = ["ovh-eu", "ovh-us", "ovh-ca", "kimsufi-eu", "kimsufi-ca", "soyoustart-eu", "soyoustart-ca"];
 
 /// A provider's interface, and what lets us in.
 #[derive(Clone, Debug)]
@@ -68,12 +70,19 @@ pub fn compile(
         }
     }
     let written = |key: &str| table.credentials.iter().any(|(written, _)| written.value == key);
-    let needed = provider.credentials.iter().filter(|(_, need)| *need == Need::Always);
-    let missing: Vec<_> = needed.filter(|(key, _)| !written(key)).map(|(key, _)| format!("`{key}`")).collect();
-    if !missing.is_empty() {
-        let message = format!("\"{}\" needs {} in `credentials`", provider.name, missing.join(" and "));
+    let those = |wanted: Need| provider.credentials.iter().filter(move |(_, need)| *need == wanted).map(|(key, _)| *key);
+    let quoted = |keys: Vec<&str>, word: &str| keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(word);
+    let mut missing: Vec<_> = those(Need::Always).filter(|key| !written(key)).collect();
+    let mut message = quoted(missing.clone(), " and ");
+    let either: Vec<_> = those(Need::Either).collect();
+    if missing.is_empty() && !either.is_empty() && !either.iter().any(|key| written(key)) {
+        message = quoted(either.clone(), " or ");
+        missing = either;
+    }
+    if let Some(first) = missing.first() {
+        let message = format!("\"{}\" needs {message} in `credentials`", provider.name);
         let complaint = Complaint::new(Code::E0202, place, message).label("what lets us in there?");
-        let example = format!("add `credentials = {{ {} = {{ file = \"…\" }} }}`", missing[0].trim_matches('`'));
+        let example = format!("add `credentials = {{ {first} = {{ file = \"…\" }} }}`");
         complaints.push(complaint.help(example).key("acme.dns.credentials"));
         return None;
     }
@@ -97,13 +106,41 @@ fn credential(key: &Placed<String>, written: &WrittenSecret, complaints: &mut Ve
         return None;
     };
     let text = text.expose().trim();
-    if text.is_empty() || text.len() > LONGEST_CREDENTIAL {
+    if let Some(label) = wrong(&key.value, text) {
         let complaint = Complaint::new(Code::E0206, &written.place, format!("`{}` cannot be right", key.value));
-        let label = if text.is_empty() { "it is empty" } else { "it is longer than 16 KiB" };
         complaints.push(complaint.label(label).key("acme.dns.credentials"));
         return None;
     }
     Some(Secret::new(text.to_owned()))
+}
+
+/// What is wrong with it, as far as that can be told before the provider is asked, without showing it.
+fn wrong(key: &str, text: &str) -> Option<&'static str> {
+    let is_region = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    match key {
+        _ if text.is_empty() => Some("it is empty"),
+        _ if text.len() > LONGEST_CREDENTIAL => Some("it is longer than 16 KiB"),
+        "private_key" if !text.starts_with("-----BEGIN") => Some("it must be a key in PEM, as `{ file = \"…\" }` reads it"),
+        "service_account" if !text.starts_with('{') => Some("it must be what the JSON file says, as `{ file = \"…\" }` reads it"),
+        "private_key" | "service_account" => None,
+        _ if text.chars().any(char::is_control) => Some("it has more than one line, or letters that nobody sees"),
+        "url" if !is_plain_address(text) => {
+            Some("it must be an address such as \"https://dns.example.com:8443\", without a user or a query")
+        }
+        "region" if text.len() > 64 || !text.bytes().all(is_region) => {
+            Some("it must be of a-z, 0-9 and hyphens, such as \"eu-west-1\"")
+        }
+        "endpoint" if !OVH.contains(&text) => {
+            Some("it must be \"ovh-eu\", \"ovh-us\", \"ovh-ca\", or one of the others in docs/dns-providers.md")
+        }
+        _ => None,
+    }
+}
+
+fn is_plain_address(text: &str) -> bool {
+    let parsed =
+        text.parse::<http::Uri>().ok().filter(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.query().is_none());
+    parsed.is_some_and(|uri| uri.authority().is_some_and(|authority| !authority.as_str().contains('@')) && !text.contains('#'))
 }
 
 #[cfg(test)]
@@ -140,6 +177,29 @@ mod tests {
         let told = compiled("provider = \"cloudflare\"\ncredentials = { api_tokn = \"hunter2\" }").expect_err("another name");
         assert!(!format!("{told:?}").contains("hunter2"), "{told:?}");
         assert!(told.iter().any(|one| one.label.as_deref() == Some("did you mean `api_token`?")), "{told:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_right_is_told_before_anybody_is_asked() {
+        let table = |provider: &str, credentials: &str| format!("provider = \"{provider}\"\ncredentials = {{ {credentials} }}");
+        for (provider, credentials) in [
+            ("powerdns", "api_key = \"k\", url = \"http://admin:hunter2@127.0.0.1\""),
+            ("powerdns", "api_key = \"k\", url = \"127.0.0.1:8081\""),
+            ("powerdns", "api_key = \"k\", url = \"ftp://a.example\""),
+            ("powerdns", "api_key = \"two\\nlines\", url = \"http://127.0.0.1\""),
+            ("ovh", "application_key = \"a\", application_secret = \"b\", consumer_key = \"c\", endpoint = \"ovh_eu\""),
+            ("huaweicloud", "access_key = \"a\", secret_key = \"b\", region = \"EU_WEST\""),
+            ("transip", "login = \"a\", private_key = \"/etc/key.pem\""),
+            ("googlecloud", "project_id = \"a\", service_account = \"/etc/account.json\""),
+        ] {
+            let told = compiled(&table(provider, credentials)).expect_err(credentials);
+            assert!(told.iter().any(|one| one.message.ends_with("cannot be right")), "{credentials}: {told:?}");
+            assert!(!format!("{told:?}").contains("hunter2"), "{told:?}");
+        }
+        let told = compiled(&table("cloudns", "auth_password = \"p\"")).expect_err("whose?");
+        assert_eq!(told[0].message, "\"cloudns\" needs `auth_id` or `sub_auth_id` in `credentials`");
+        compiled(&table("cloudns", "sub_auth_id = \"1\", auth_password = \"p\"")).expect("one is enough");
+        compiled(&table("powerdns", "api_key = \"k\", url = \"http://127.0.0.1:8081\"")).expect("an address");
     }
 
     #[test]

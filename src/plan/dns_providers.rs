@@ -1,6 +1,6 @@
 //! The DNS providers that are built in: what each is called, and what it takes to be let in there.
 
-use crate::plan::dns_providers::Need::{Always, Maybe};
+use crate::plan::dns_providers::Need::{Always, Either, Maybe};
 
 /// A provider with an interface on the web.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct DnsProvider {
 pub enum Need {
     /// Nothing works without.
     Always,
+    /// One of these has to be there.
+    Either,
     /// It may be left out.
     Maybe,
 }
@@ -59,7 +61,7 @@ pub const ALL: &[DnsProvider] = &[
     provider("baiducloud", "Baidu Cloud", ACCESS_KEY),
     provider("bunny", "bunny.net", API_KEY),
     provider("cloudflare", "Cloudflare", API_TOKEN),
-    provider("cloudns", "ClouDNS", &[("auth_id", Maybe), ("sub_auth_id", Maybe), ("auth_password", Always)]),
+    provider("cloudns", "ClouDNS", &[("auth_id", Either), ("sub_auth_id", Either), ("auth_password", Always)]),
     provider("constellix", "Constellix", &[("api_key", Always), ("secret_key", Always)]),
     provider("cpanel", "cPanel", &[("url", Always), ("username", Always), ("api_token", Always)]),
     with_one_value("ddnss", "DDNSS.de", API_KEY),
@@ -83,11 +85,11 @@ pub const ALL: &[DnsProvider] = &[
         "Google Cloud DNS",
         &[("service_account", Always), ("project_id", Always), ("managed_zone", Maybe), ("impersonate", Maybe)],
     ),
-    provider("hetzner", "Hetzner", API_TOKEN),
+    provider("hetzner", "Hetzner Cloud", API_TOKEN),
     provider("hostingde", "hosting.de", API_KEY),
     provider("hostinger", "Hostinger", API_TOKEN),
     provider("huaweicloud", "Huawei Cloud", &[("access_key", Always), ("secret_key", Always), ("region", Always)]),
-    provider("ibmcloud", "IBM Cloud", USER_AND_KEY),
+    provider("ibmcloud", "IBM Cloud, classic", USER_AND_KEY),
     provider("infomaniak", "Infomaniak", API_TOKEN),
     provider("inwx", "INWX", USER_AND_PASSWORD),
     provider("ionos", "IONOS", API_KEY),
@@ -96,7 +98,6 @@ pub const ALL: &[DnsProvider] = &[
     provider("linode", "Linode (Akamai)", API_TOKEN),
     provider("luadns", "LuaDNS", USER_AND_TOKEN),
     provider("mythicbeasts", "Mythic Beasts", USER_AND_PASSWORD),
-    provider("namecheap", "Namecheap", &[("username", Always), ("api_key", Always), ("client_ip", Always)]),
     provider("namedotcom", "Name.com", USER_AND_TOKEN),
     provider("namesilo", "NameSilo", API_KEY),
     provider("netcup", "netcup", &[("customer_number", Always), ("api_key", Always), ("api_password", Always)]),

@@ -153,6 +153,7 @@ fn every_dns_provider_is_documented() {
             let turns = if provider.holds_one_value { ", one name at a time" } else { "" };
             let credential = |(key, need): &(&str, Need)| match need {
                 Need::Always => format!("`{key}`"),
+                Need::Either => format!("`{key}` (or the other)"),
                 Need::Maybe => format!("`{key}` (may be left out)"),
             };
             let credentials: Vec<_> = provider.credentials.iter().map(credential).collect();

@@ -26,6 +26,7 @@ options {{
   listen-on port {port} {{ 127.0.0.1; }};
   listen-on-v6 {{ none; }};
   recursion yes;  // Or it does not follow a CNAME from one of its zones to the other, as an authority's resolver does.
+  forward only; forwarders {{ 127.0.0.1 port 1; }};  // Nobody outside is asked.
   dnssec-validation no;
   minimal-responses yes;
 }};

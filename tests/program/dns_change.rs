@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -58,17 +59,24 @@ fn fixed(status: &'static str, body: String) -> Answer {
     })
 }
 
-fn change(url: &str, present: bool) -> Said {
-    let job = json!({
+fn job(url: &str, present: bool) -> Value {
+    json!({
         "provider": "powerdns", "credentials": { "api_key": TOKEN, "url": url },
-        "zone": "a.example", "name": NAME, "value": "proof", "present": present,
-    });
+        "zone": "a.example", "name": NAME, "value": "proof", "present": present, "ca_file": null,
+    })
+}
+
+fn change(url: &str, present: bool) -> Said {
+    let job = job(url, present);
     let home = home();
     let mut command = command(home.path(), ["dns-change"]);
     command.env("MIMALLOC_ARENA_RESERVE", "0").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("runs");
-    child.stdin.take().expect("piped").write_all(job.to_string().as_bytes()).expect("taken");
-    child.wait_with_output().expect("ends").into()
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(format!("{job}\n").as_bytes()).expect("taken");
+    let output = child.wait_with_output().expect("ends");
+    drop(stdin);
+    output.into()
 }
 
 #[test]
@@ -128,4 +136,21 @@ fn an_endless_answer_ends_this_process_alone() {
     assert!(said.code != 0 && !said.err.contains(TOKEN), "{said:?}");
     // What lies in between are buffers of the system's.
     assert!(told.recv().is_ok_and(|pieces| pieces < 512), "it took more than it may");
+}
+
+/// The attack: a gateway that is killed while a change is made, and a change that is made once the next one has looked for left-overs.
+#[test]
+fn it_ends_with_the_gateway() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("bound");
+    let url = format!("http://localhost:{}", silent.local_addr().expect("bound").port());
+    let home = home();
+    let mut command = command(home.path(), ["dns-change"]);
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("runs");
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(format!("{}\n", job(&url, true)).as_bytes()).expect("taken");
+    let (_asked, _) = silent.accept().expect("it asks");
+    drop(stdin);
+    let began = Instant::now();
+    assert_eq!(child.wait().expect("ends").code(), Some(1));
+    assert!(began.elapsed() < Duration::from_secs(20), "it would have waited for an answer");
 }

@@ -110,6 +110,8 @@ impl Fault {
         match self {
             Self::Update { fault, .. } => matches!(fault.bare(), DnsFault::Said(_) | DnsFault::NoZone(_)),
             Self::Zone { .. } | Self::Lead { .. } | Self::Note(_) => true,
+            // By the exit codes below: no job, an unknown zone, refused.
+            Self::Interface { why: program::Why::Ended(status), .. } => matches!(status.code(), Some(2 | 6 | 7)),
             Self::Hook { .. } | Self::Interface { .. } | Self::Servers { .. } | Self::Hidden { .. } | Self::Unasked { .. } => {
                 false
             }
@@ -218,10 +220,11 @@ fn interface(title: &str, zone: &str, name: &str, why: &program::Why, output: &s
             "{title} refuses what `acme.dns.credentials` says: see that it is right and has not ended, and may change records of {zone}"
         ),
         Some(6) => format!(
-            "{title} does not know {zone}, or not in this account: see whose account has the zone, or name the zone in `acme.dns.zone`"
+            "{title} does not know {zone}, or not in this account, or not these keys: see whose account has the zone, or name the zone in \
+             `acme.dns.zone`"
         ),
         Some(5) => format!(
-            "{title} could not be reached: see that this machine finds its address and reaches its port 443, and that its certificate \
+            "{title} could not be reached: see that this machine finds its address and may connect to it, and that its certificate \
              is believed here; an authority of your own belongs into `acme.dns.ca_file` ({})",
             beginning(output)
         ),

@@ -22,7 +22,7 @@ pub async fn run(command: &[String], change: Change, (name, value): (&str, &str)
     };
     let name = format!("{name}.");
     let arguments = before.iter().map(String::as_str).chain([verb, &name, value]).collect();
-    program::run(&Call { program, arguments, variables: Vec::new(), input: &[] }, LIMIT).await
+    program::run(&Call { program, called: None, arguments, variables: Vec::new(), input: &[] }, LIMIT).await
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 //! not wiped. In a process that lives for one change, with a limit on its memory and its time, neither does any harm.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::env;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -13,6 +14,7 @@ use crate::dns::update::Change;
 use crate::plan::dns_interface::Interface;
 use crate::tls::dns01::program;
 use crate::tls::dns01::program::{Call, LIMIT, Why};
+use crate::tls::dns01::redaction;
 
 /// This program, also where its file has been replaced since it was started.
 const OURSELVES: &str = "/proc/self/exe";
@@ -20,10 +22,12 @@ const OURSELVES: &str = "/proc/self/exe";
 pub const VERB: &str = "dns-change";
 /// Who vouches for the provider's address: a variable that the library's client looks for.
 const AUTHORITIES: &str = "SSL_CERT_FILE";
+/// Where this machine keeps its own, if that is nowhere usual.
+const USUAL: [&str; 2] = [AUTHORITIES, "SSL_CERT_DIR"];
+/// What it is called in a list of processes.
+const NAME: &str = "doorward";
 /// Has the allocator set no gigabyte aside, which would count as used where memory is limited.
 const FRUGAL: (&str, &str) = ("MIMALLOC_ARENA_RESERVE", "0");
-/// What is shorter is no secret, and stands in sentences by chance.
-const SHORTEST_SECRET: usize = 6;
 
 /// A change that a process is to make.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,6 +44,8 @@ pub struct Job<T: Ord> {
     pub value: T,
     /// Whether it is to say it.
     pub present: bool,
+    /// The file of those who vouch for the provider's address, if the owner names one.
+    pub ca_file: Option<T>,
 }
 
 /// Has `name` in `zone` say `value`, or no longer say it.
@@ -47,6 +53,7 @@ pub struct Job<T: Ord> {
 /// # Errors
 /// Why it was not done, and what was said about it, without secrets.
 pub async fn run(interface: &Interface, zone: &str, change: Change, (name, value): (&str, &str)) -> Result<(), (Why, String)> {
+    let ca_file = interface.ca_file.as_ref().map(|file| file.display().to_string());
     let input = written(&Job {
         provider: interface.provider.name,
         credentials: interface.credentials.iter().map(|(key, value)| (*key, value.expose().as_str())).collect(),
@@ -54,57 +61,36 @@ pub async fn run(interface: &Interface, zone: &str, change: Change, (name, value
         name,
         value,
         present: change == Change::Add,
+        ca_file: ca_file.as_deref(),
     });
-    let authorities = interface.ca_file.as_deref().map(|file: &Path| (AUTHORITIES, file));
-    let variables = [(FRUGAL.0, Path::new(FRUGAL.1))].into_iter().chain(authorities).collect();
-    let call = Call { program: OURSELVES, arguments: vec![VERB], variables, input: &input };
-    program::run(&call, LIMIT).await.map_err(|(why, said)| (why, without_secrets(said, interface)))
+    let mut variables = authorities(interface);
+    variables.push((FRUGAL.0, PathBuf::from(FRUGAL.1)));
+    let call = Call { program: OURSELVES, called: Some(NAME), arguments: vec![VERB], variables, input: &input };
+    program::run(&call, LIMIT).await.map_err(|(why, said)| (why, redaction::without_secrets(&said, interface)))
+}
+
+#[expect(clippy::disallowed_methods, reason = "no settings of ours: where this machine keeps its authorities")]
+fn authorities(interface: &Interface) -> Vec<(&'static str, PathBuf)> {
+    match &interface.ca_file {
+        Some(file) => vec![(AUTHORITIES, file.clone())],
+        None => USUAL.iter().filter_map(|name| Some((*name, env::var_os(name)?.into()))).collect(),
+    }
 }
 
 /// In one piece of memory, which is wiped.
 fn written(job: &Job<&str>) -> Zeroizing<Vec<u8>> {
     let credentials: usize = job.credentials.iter().map(|(key, value)| key.len() + value.len()).sum();
+    let others = job.name.len() + job.zone.len() + job.ca_file.map_or(0, str::len);
     // A character becomes six at most.
-    let mut text = Zeroizing::new(Vec::with_capacity(6 * (credentials + job.name.len() + job.zone.len()) + 1_024));
+    let mut text = Zeroizing::new(Vec::with_capacity(6 * (credentials + others) + 1_024));
     serde_json::to_writer(&mut *text, job).expect("texts become JSON");
+    text.push(b'\n');
     text
-}
-
-/// Some providers take their tokens in addresses, which stand in what is said about a failure.
-fn without_secrets(mut said: String, interface: &Interface) -> String {
-    for (key, value) in &interface.credentials {
-        let value = value.expose();
-        if *key == "url" || value.len() < SHORTEST_SECRET {
-            continue;
-        }
-        let escaped = percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string();
-        said = said.replace(value.as_str(), "…").replace(&escaped, "…");
-    }
-    said
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::secret::Secret;
-    use crate::plan::dns_providers;
-
-    fn interface(token: &str) -> Interface {
-        let provider = dns_providers::named("duckdns").expect("known");
-        let credentials = BTreeMap::from([("api_token", Secret::new(token.to_owned()))]);
-        Interface { provider, credentials, zone: None, ca_file: None }
-    }
-
-    /// The attack: a provider that takes its token in the address, and a log that everybody in the house reads.
-    #[test]
-    fn what_is_said_holds_no_secret() {
-        let said = "cannot reach https://dns.example/update?token=a+b/c%2Fd&x, nor https://dns.example/?t=a%2Bb%2Fc%252Fd";
-        assert_eq!(
-            without_secrets(said.to_owned(), &interface("a+b/c%2Fd")),
-            "cannot reach https://dns.example/update?token=…&x, nor https://dns.example/?t=…"
-        );
-        assert_eq!(without_secrets("an eu zone".to_owned(), &interface("eu")), "an eu zone");
-    }
 
     #[test]
     fn a_job_is_read_as_it_was_written() {
@@ -116,9 +102,11 @@ mod tests {
             name: "_acme-challenge.a.example",
             value: "v",
             present: true,
+            ca_file: None,
         };
         let text = written(&job);
         let read: Job<String> = serde_json::from_slice(&text).expect("a job");
+        assert_eq!(text.iter().position(|byte| *byte == b'\n'), Some(text.len() - 1), "one line");
         assert_eq!((read.credentials["api_token"].as_str(), read.present), (token.as_str(), true));
     }
 }

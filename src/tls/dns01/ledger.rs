@@ -35,6 +35,9 @@ pub struct Entry {
     pub value: String,
     /// Since when, in seconds since 1970.
     pub since: i64,
+    /// The provider that set it. Another one does not know it, and would take it for removed.
+    #[serde(default)]
+    pub by: Option<String>,
 }
 
 /// The records that are to be removed.
@@ -87,7 +90,12 @@ impl Ledger {
     /// # Errors
     /// [`Fault`]; what may have been set is removed by the next [`Ledger::sweep`].
     pub async fn set(&self, policy: &DnsPolicy, (name, value): (&str, &str), clock: &Clock) -> Result<Held<'_>, Fault> {
-        let entry = Entry { name: name.to_owned(), value: value.to_owned(), since: clock.now().secs() };
+        let entry = Entry {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            since: clock.now().secs(),
+            by: Some(policy.provider.name().to_owned()),
+        };
         let only = match policy.provider.holds_one_value() {
             true => Some(Arc::clone(&self.only).lock_owned().await),
             false => None,
@@ -120,7 +128,8 @@ impl Ledger {
         let entries = self.state().entries.clone();
         for entry in entries {
             let _turn = self.turn.lock().await;
-            if !self.state().is_held(&entry) {
+            let by_another = entry.by.as_ref().is_some_and(|by| by != policy.provider.name());
+            if !by_another && !self.state().is_held(&entry) {
                 self.remove(policy, &entry, clock.now()).await;
             }
         }
@@ -279,7 +288,7 @@ mod tests {
         let first = ledger.set(&policy, (NAME, "one"), &clock).await.expect("set");
         let mut second = Box::pin(ledger.set(&policy, (NAME, "two"), &clock));
         assert!(second.as_mut().now_or_never().is_none(), "it waits");
-        ledger.note(Entry { name: NAME.to_owned(), value: "left".to_owned(), since: 0 }).expect("noted");
+        ledger.note(Entry { name: NAME.to_owned(), value: "left".to_owned(), since: 0, by: None }).expect("noted");
         ledger.state().held.clear();
         ledger.sweep(&policy, &clock).await;
         assert_eq!(ledger.count(), 2, "removing what was left would remove the one");

@@ -9,4 +9,5 @@ pub mod program;
 pub mod propagation;
 pub mod provider;
 pub mod record;
+pub mod redaction;
 pub mod updater;

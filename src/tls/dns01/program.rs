@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -27,11 +27,14 @@ const ENVIRONMENT: [(&str, &str); 2] =
 pub struct Call<'a> {
     /// Where it is.
     pub program: &'a str,
+    /// What it is called in a list of processes, where that is not its path.
+    pub called: Option<&'a str>,
     /// What follows on its command line, where everybody on this machine may read it.
     pub arguments: Vec<&'a str>,
     /// Variables, besides the path and the language. None of ours are handed on, as secrets may be among them.
-    pub variables: Vec<(&'static str, &'a Path)>,
-    /// What it reads from its standard input, which nobody else may.
+    pub variables: Vec<(&'static str, PathBuf)>,
+    /// What it reads from its standard input, which nobody else may. That stays open until the program ends, so that one which
+    /// waits for its end learns when we are gone.
     pub input: &'a [u8],
 }
 
@@ -78,11 +81,15 @@ impl Drop for Group {
 pub async fn run(call: &Call<'_>, limit: Duration) -> Result<(), (Why, String)> {
     let until = Instant::now() + limit;
     let mut words = Vec::new();
-    let spawned = Command::new(call.program)
+    let mut command = Command::new(call.program);
+    if let Some(called) = call.called {
+        command.arg0(called);
+    }
+    let spawned = command
         .args(&call.arguments)
         .env_clear()
         .envs(ENVIRONMENT)
-        .envs(call.variables.iter().copied())
+        .envs(call.variables.iter().map(|(name, value)| (*name, value)))
         .current_dir("/")
         .stdin(if call.input.is_empty() { Stdio::null() } else { Stdio::piped() })
         .stdout(Stdio::piped())
@@ -109,11 +116,12 @@ pub async fn run(call: &Call<'_>, limit: Duration) -> Result<(), (Why, String)> 
     }
 }
 
-/// Hands the input over and closes it. A program that ends without having read it all says by its exit code what that means.
-async fn tell(into: Option<ChildStdin>, input: &[u8]) {
-    if let Some(mut into) = into {
+/// Hands the input over. A program that ends without having read it all says by its exit code what that means.
+async fn tell(mut into: Option<ChildStdin>, input: &[u8]) -> Option<ChildStdin> {
+    if let Some(into) = &mut into {
         drop(into.write_all(input).await);
     }
+    into
 }
 
 /// Takes in what the program says, of both kinds, until it ends. What it left running may hold the pipes open for ever.
@@ -159,7 +167,9 @@ fn keep(words: &mut Vec<u8>, piece: &[u8]) {
 /// As it may be shown on a terminal and in a log.
 fn said(words: &[u8]) -> String {
     let text = String::from_utf8_lossy(words);
-    let shown: String = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    // A terminal obeys the former, and shows text in another order for the latter.
+    let obeyed = |letter: char| letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown: String = text.chars().map(|letter| if obeyed(letter) { ' ' } else { letter }).collect();
     shown.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -167,6 +177,7 @@ fn said(words: &[u8]) -> String {
 mod tests {
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
 
     use super::*;
 
@@ -186,7 +197,7 @@ mod tests {
 
     async fn started(command: &[String], input: &[u8], limit: Duration) -> Result<(), (Why, String)> {
         let arguments = command[1..].iter().map(String::as_str).collect();
-        run(&Call { program: &command[0], arguments, variables: Vec::new(), input }, limit).await
+        run(&Call { program: &command[0], called: None, arguments, variables: Vec::new(), input }, limit).await
     }
 
     #[tokio::test]
@@ -210,9 +221,12 @@ mod tests {
     /// The attack: a program that talks without end, and steers the terminal of whoever reads it.
     #[tokio::test]
     async fn what_it_says_is_bounded_and_harmless() {
-        let text = "i=0; while [ $i -lt 3000 ]; do echo noise-noise-noise-noise-noise >&2; i=$((i+1)); done; printf 'last \\033[31m\\007words' >&2; exit 1";
+        let text = "i=0; while [ $i -lt 3000 ]; do echo noise-noise-noise-noise-noise >&2; i=$((i+1)); done; printf 'last \\033[31m\\007\\342\\200\\256words' >&2; exit 1";
         let (_, said) = tried(text, LIMIT).await.expect_err("it failed");
-        assert!(said.len() <= MOST && said.contains("words") && !said.contains('\u{1b}') && !said.contains('\u{7}'), "{said}");
+        assert!(
+            said.len() <= MOST && said.contains("words") && !said.contains('\u{1b}') && !said.contains(['\u{7}', '\u{202e}']),
+            "{said}"
+        );
     }
 
     /// The attack: a program that never ends, with one in the background that would outlive it.
@@ -240,7 +254,7 @@ mod tests {
     async fn it_may_read_its_input_or_not() {
         let folder = tempfile::tempdir().expect("a folder");
         let long = vec![b'x'; 1 << 20];
-        let counts = script(folder.path(), r#"[ "$(wc -c)" = 1048576 ]"#);
+        let counts = script(folder.path(), r#"[ "$(head -c 1048576 | wc -c)" = 1048576 ]"#);
         started(&counts, &long, LIMIT).await.expect("all of it");
         started(&script(folder.path(), "exit 0"), &long, LIMIT).await.expect("unread");
     }

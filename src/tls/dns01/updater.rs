@@ -8,11 +8,14 @@ use dns_update::providers::google_cloud_dns::GoogleCloudDnsConfig;
 use dns_update::providers::joker::JokerAuth;
 use dns_update::providers::route53::Route53Config;
 use dns_update::{DnsRecord, DnsRecordType, DnsUpdater, Error};
+use tokio::time::timeout;
 
 use crate::plan::dns_providers;
 use crate::tls::dns01::interface::Job;
 
-/// How long one answer may take.
+/// How long all of it may take; the gateway waits for twice as long.
+const LIMIT: Duration = Duration::from_secs(60);
+/// How long one answer may take, where the library lets us say so.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Seconds that a record of a proof may be remembered. Several providers take nothing below, and nobody asks for one of these twice.
 const TTL: u32 = 600;
@@ -42,6 +45,11 @@ pub enum Fault {
 /// # Errors
 /// [`Fault`].
 pub async fn perform(job: Job<String>) -> Result<(), Fault> {
+    let late = || Fault::Unreachable(format!("no answer within {} seconds", LIMIT.as_secs()));
+    timeout(LIMIT, change(job)).await.unwrap_or_else(|_| Err(late()))
+}
+
+async fn change(job: Job<String>) -> Result<(), Fault> {
     let provider = dns_providers::named(&job.provider).ok_or_else(|| Fault::Odd(job.provider.clone()))?;
     let updater = updater(provider.name, &Credentials(&job.credentials)).map_err(fault)?;
     let (name, zone) = (format!("{}.", job.name), format!("{}.", job.zone));
@@ -50,13 +58,10 @@ pub async fn perform(job: Job<String>) -> Result<(), Fault> {
         (true, false) => updater.add_to_rrset(name, DnsRecordType::TXT, TTL, record, zone).await,
         (false, false) => updater.remove_from_rrset(name, DnsRecordType::TXT, record, zone).await,
         (true, true) => updater.set_rrset(name, DnsRecordType::TXT, TTL, record, zone).await,
-        (false, true) => updater.set_rrset(name, DnsRecordType::TXT, TTL, Vec::new(), zone).await,
+        // It is overwritten by the next. Taking it away is what some of them take for a change of the address.
+        (false, true) => Ok(()),
     };
-    match done.map_err(fault) {
-        // There is nothing to remove any more.
-        Err(Fault::Unknown) if !job.present => Ok(()),
-        done => done,
-    }
+    done.map_err(fault)
 }
 
 /// What the job says lets us in.
@@ -147,7 +152,6 @@ fn updater(provider: &str, given: &Credentials<'_>) -> Result<DnsUpdater, Error>
         "linode" => DnsUpdater::new_linode(one("api_token")?, limit),
         "luadns" => DnsUpdater::new_luadns(one("username")?, one("api_token")?, limit),
         "mythicbeasts" => DnsUpdater::new_mythicbeasts(one("username")?, one("password")?, limit),
-        "namecheap" => DnsUpdater::new_namecheap(one("username")?, one("api_key")?, one("client_ip")?, None::<&str>, limit),
         "namedotcom" => DnsUpdater::new_namedotcom(one("username")?, one("api_token")?, limit),
         "namesilo" => DnsUpdater::new_namesilo(one("api_key")?, limit),
         "netcup" => DnsUpdater::new_netcup(one("customer_number")?, one("api_key")?, one("api_password")?, limit),
@@ -188,11 +192,14 @@ fn updater(provider: &str, given: &Credentials<'_>) -> Result<DnsUpdater, Error>
     }
 }
 
+/// How refusals are told that the library does not know as such: by status, and by Duck DNS.
+const REFUSALS: [&str; 3] = ["HTTP 403", "403 Forbidden", "did not return OK: KO"];
+
 fn fault(error: Error) -> Fault {
     match error {
         Error::Unauthorized => Fault::Refused,
         Error::NotFound => Fault::Unknown,
-        Error::Api(said) if said.contains("HTTP 403") => Fault::Refused,
+        Error::Api(said) if REFUSALS.iter().any(|refusal| said.contains(refusal)) => Fault::Refused,
         // So the client begins where it got no answer at all; why, it does not say.
         Error::Api(said) if said.contains("error sending request") => Fault::Unreachable(said),
         other => Fault::Said(other.to_string()),
@@ -243,6 +250,7 @@ mod tests {
                 let mut others = all.clone();
                 others.remove(*key);
                 let made = updater(provider.name, &Credentials(&others));
+                // Which of several is there is judged where the configuration is read.
                 let missing = format!("Client error: `{key}` is missing");
                 let says = made.err().map(|fault| fault.to_string());
                 assert_eq!(says.is_some_and(|says| says == missing), *need == Need::Always, "{} without {key}", provider.name);
@@ -254,7 +262,9 @@ mod tests {
     #[test]
     fn what_a_provider_says_is_sorted_by_what_to_do() {
         assert!(matches!(fault(Error::Unauthorized), Fault::Refused));
-        assert!(matches!(fault(Error::Api("HTTP 403: forbidden".to_owned())), Fault::Refused));
+        for refusal in ["HTTP 403: forbidden", "Route53 API error: 403 Forbidden <x>", "DuckDNS update did not return OK: KO"] {
+            assert!(matches!(fault(Error::Api(refusal.to_owned())), Fault::Refused), "{refusal}");
+        }
         assert!(matches!(fault(Error::NotFound), Fault::Unknown));
         let silent = "Failed to send request to https://a.example: error sending request for url (https://a.example)";
         assert!(matches!(fault(Error::Api(silent.to_owned())), Fault::Unreachable(_)));
