@@ -311,12 +311,13 @@ pub fn wished(slot: &Slot, names: &Names, policy: &AcmePolicy, now: Timestamp) -
 }
 
 fn state(certificate: Certificate, names: &Names, policy: Option<&AcmePolicy>, now: Timestamp) -> CertificateState {
-    let Certificate { host, issuer, not_after, file, source } = certificate;
+    let Certificate { host, issuer, not_before, not_after, file, source } = certificate;
     let simple = |source, file| CertificateState {
         state: match not_after {
             Some(until) if until <= now => State::Ended,
             Some(_) | None => State::Well,
         },
+        from: not_before.map(Timestamp::secs),
         until: not_after.map(Timestamp::secs),
         ..bare(host.to_string(), source, issuer.clone(), file)
     };
@@ -376,9 +377,9 @@ fn kept_one(wanted: Wanted, names: &Names, plan: &Plan, now: Timestamp) -> Certi
         Source::Local => bare(host, Origin::Local, "the local authority".to_owned(), None),
         Source::Files(files) => match FilePair::open(files.clone(), server::provider()) {
             Ok(pair) => {
-                let (issuer, not_after) = pair.signed();
-                let file = Some(files.certificate.clone());
-                let shown = Certificate { host: wanted.host, issuer, not_after: Some(not_after), file, source: wanted.source };
+                let ((issuer, until), not_before) = (pair.signed(), Some(pair.begins()));
+                let (not_after, file) = (Some(until), Some(files.certificate.clone()));
+                let shown = Certificate { host: wanted.host, issuer, not_before, not_after, file, source: wanted.source };
                 state(shown, names, None, now)
             }
             Err(fault) => CertificateState {

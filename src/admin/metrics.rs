@@ -12,7 +12,7 @@ use crate::observe::process::Process;
 use crate::observe::tally::{CLASSES, Decision, METHODS, Sum, Tally};
 use crate::plan::whole::Plan;
 use crate::store::open::Store;
-use crate::tls::directory::Directory;
+use crate::tls::directory::{Certificate, Directory};
 
 /// Sessions that were used within this time are active.
 const RECENT: Duration = Duration::from_secs(300);
@@ -119,13 +119,7 @@ fn sign_in(text: &mut Exposition, sources: &Sources<'_>) {
 
 fn configuration(text: &mut Exposition, sources: &Sources<'_>) {
     let metrics = sources.metrics;
-    let help = "When certificates end that are in use.";
-    let mut family = text.family("doorward_cert_not_after_timestamp_seconds", Kind::Gauge, help);
-    for certificate in sources.directory.certificates() {
-        if let Some(until) = certificate.not_after {
-            family.sample(&[("host", &certificate.host.to_string())], until.secs());
-        }
-    }
+    certificates(text, &sources.directory.certificates());
     let mut family = text.family("doorward_cert_renewals_total", Kind::Counter, "Certificate files that changed.");
     metrics.renewals().for_each(|(renewal, count)| family.sample(&[("result", renewal.name())], count));
     let mut family = text.family("doorward_config_reloads_total", Kind::Counter, "Reloads of the configuration.");
@@ -139,6 +133,19 @@ fn configuration(text: &mut Exposition, sources: &Sources<'_>) {
     let (version, commit) = (env!("CARGO_PKG_VERSION"), option_env!("DOORWARD_COMMIT").unwrap_or("unknown"));
     let mut family = text.family("doorward_build_info", Kind::Gauge, "Which program this is.");
     family.sample(&[("version", version), ("commit", commit)], 1);
+}
+
+fn certificates(text: &mut Exposition, shown: &[Certificate]) {
+    let help = "When certificates began that are in use; not those of the local authority, which never run late.";
+    let mut family = text.family("doorward_cert_not_before_timestamp_seconds", Kind::Gauge, help);
+    for (certificate, from) in shown.iter().filter_map(|shown| Some((shown, shown.not_before?))) {
+        family.sample(&[("host", &certificate.host.to_string())], from.secs());
+    }
+    let help = "When certificates end that are in use.";
+    let mut family = text.family("doorward_cert_not_after_timestamp_seconds", Kind::Gauge, help);
+    for (certificate, until) in shown.iter().filter_map(|shown| Some((shown, shown.not_after?))) {
+        family.sample(&[("host", &certificate.host.to_string())], until.secs());
+    }
 }
 
 fn process(text: &mut Exposition, sources: &Sources<'_>) {
@@ -162,4 +169,38 @@ fn process(text: &mut Exposition, sources: &Sources<'_>) {
     }
     let help = "When the process started, in seconds since 1970.";
     text.single("process_start_time_seconds", Kind::Gauge, help, sources.metrics.started_at());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::wildcard::HostPattern;
+    use crate::tls::directory::Source;
+
+    #[test]
+    fn what_is_left_of_a_certificate_can_be_told_as_a_fraction() {
+        let one = |host: &str, source, from: Option<i64>, until: Option<i64>| Certificate {
+            host: HostPattern::parse(host).expect("a host"),
+            issuer: "R11".to_owned(),
+            not_before: from.map(Timestamp::from_secs),
+            not_after: until.map(Timestamp::from_secs),
+            file: None,
+            source,
+        };
+        let shown = [
+            one("a.example", Source::Acme, Some(100), Some(900)),
+            one("b.localhost", Source::Local, None, Some(500)),
+            one("c.localhost", Source::Local, None, None),
+        ];
+        let mut text = Exposition::default();
+        certificates(&mut text, &shown);
+        let text = text.into_text();
+        let samples: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+        let expected = [
+            "doorward_cert_not_before_timestamp_seconds{host=\"a.example\"} 100",
+            "doorward_cert_not_after_timestamp_seconds{host=\"a.example\"} 900",
+            "doorward_cert_not_after_timestamp_seconds{host=\"b.localhost\"} 500",
+        ];
+        assert_eq!(samples, expected);
+    }
 }

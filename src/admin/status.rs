@@ -165,7 +165,7 @@ pub fn apps(plan: &Plan, metrics: &Metrics) -> Vec<AppLine> {
 pub fn certificates(directory: &Directory) -> Vec<CertificateLine> {
     let mut lines: Vec<CertificateLine> = Vec::new();
     let mut by_file: BTreeMap<PathBuf, usize> = BTreeMap::new();
-    for Certificate { host, issuer, not_after, file, source: _ } in directory.certificates() {
+    for Certificate { host, issuer, not_before: _, not_after, file, source: _ } in directory.certificates() {
         let host = host.to_string();
         if let Some(at) = file.as_ref().and_then(|file| by_file.get(file)) {
             lines[*at].hosts.push(host);

@@ -12,7 +12,7 @@ use crate::base::units::in_words;
 use crate::command::awaited::{self, Awaited, Fate};
 use crate::command::diff::{ask, unexpected};
 use crate::command::exit::Failure;
-use crate::command::import::{ImportWords, import};
+use crate::command::import::{ImportWords, host, import};
 use crate::command::moment;
 use crate::command::output::{Output, table};
 use crate::command::place::Named;
@@ -35,6 +35,7 @@ pub enum CertVerb {
     )]
     Show {
         /// The name
+        #[arg(value_parser = host)]
         host: String,
     },
     /// Have certificates ordered now that are due or failed, and wait for them
@@ -43,6 +44,7 @@ pub enum CertVerb {
     )]
     Renew {
         /// The name [default: all]
+        #[arg(value_parser = host)]
         host: Option<String>,
         /// Also where nothing is due; the authority's limits hold all the same
         #[arg(long)]
@@ -59,6 +61,7 @@ pub enum CertVerb {
     )]
     Revoke {
         /// The name
+        #[arg(value_parser = host)]
         host: String,
         /// Why: unspecified, key-compromise, affiliation-changed, superseded or cessation-of-operation
         #[arg(long, value_parser = withdraw::reason, default_value = "unspecified", hide_default_value = true)]

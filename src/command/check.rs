@@ -1,7 +1,7 @@
 //! `doorward check`: would this configuration run? Reads the file and what it names, and asks a running gateway about what only its
 //! store knows; the network only with `--online`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::admin::wish::{Answer, Wish};
 use crate::command::exit::Failure;
@@ -41,6 +41,7 @@ pub fn check(named: &Named, words: CheckWords, output: Output) -> Result<(), Fai
     if let (true, Some(looked)) = (output.json, &looked) {
         let mut value = report.json();
         value["ok"] = json!(failed == 0);
+        looked.mark(&report, &mut value);
         value["online"] = json!({ "names": looked.names, "ports": looked.ports, "failed": failed });
         print(&value.to_string());
     } else if output.json || !report.complaints.is_empty() {
@@ -66,6 +67,16 @@ struct Looked {
 }
 
 impl Looked {
+    /// Says of each finding whether it is certain.
+    fn mark(&self, report: &Report, value: &mut Value) {
+        let diagnostics = value["diagnostics"].as_array_mut().into_iter().flatten();
+        for (complaint, diagnostic) in report.complaints.iter().zip(diagnostics) {
+            if let Some(finding) = self.found.iter().find(|finding| finding.complaint == *complaint) {
+                diagnostic["certain"] = json!(finding.sure);
+            }
+        }
+    }
+
     fn in_words(&self, failed: usize) -> String {
         let names = format!("{} public name{} looked at", self.names, plural(self.names));
         let ports = if self.ports { "" } else { "; ports were not tried, since no gateway runs from it" };

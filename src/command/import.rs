@@ -15,6 +15,7 @@ use crate::command::place::Named;
 use crate::command::wish::Installation;
 use crate::config::report::harmless;
 use crate::plan::acme::{LETS_ENCRYPT, LETS_ENCRYPT_STAGING};
+use crate::policy::wildcard::HostPattern;
 
 /// Words of `cert import`.
 #[derive(Debug, Args)]
@@ -23,11 +24,19 @@ pub struct ImportWords {
     #[arg(value_name = "FROM")]
     pub from: PathBuf,
     /// Only for this name [default: all that get their certificates by ACME]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = host)]
     pub name: Option<String>,
     /// Also in the place of a certificate that ends later
     #[arg(long)]
     pub force: bool,
+}
+
+/// Reads a name that a certificate may be for, and gives it back as it is kept.
+///
+/// # Errors
+/// Why it is none.
+pub fn host(text: &str) -> Result<String, String> {
+    HostPattern::parse(text).map(|host| host.to_string()).map_err(|fault| fault.to_string())
 }
 
 /// Carries out `cert import`.

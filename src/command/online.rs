@@ -59,7 +59,7 @@ pub async fn look(plan: &Plan, document: &Document, scope: Scope, output: Output
     let resolver = Resolver::new(plan.acme.as_ref().map(|policy| policy.resolvers.as_slice()).unwrap_or_default());
     let mut progress = Progress::new(output, Unit::Things("looked at"));
     let policy = plan.acme.clone().filter(|_| asked.iter().any(|asked| asked.ordered));
-    let authority = policy.clone().map(|policy| {
+    let authority = policy.map(|policy| {
         task::start("look at authority", async move { authority(&policy.directory, policy.ca_file.as_deref()).await })
     });
     let port = plan.listen.https.first().map_or(443, SocketAddr::port);
@@ -75,7 +75,7 @@ pub async fn look(plan: &Plan, document: &Document, scope: Scope, output: Output
         })
     });
     let names: Vec<_> = names.collect();
-    let mut world = World { own: own_addresses(), ..World::default() };
+    let mut world = World { own: own_addresses(), ports: scope.ports, ..World::default() };
     progress.begin("names and apps", u64::try_from(names.len() + apps.len()).unwrap_or(u64::MAX));
     for looking in names {
         world.names.push(looking.await.unwrap_or_default());
@@ -89,7 +89,7 @@ pub async fn look(plan: &Plan, document: &Document, scope: Scope, output: Output
     if let Some(asking) = authority {
         world.authority = asking.await.ok();
     }
-    (online::judge(&asked, document, policy.as_ref(), &world), asked.len())
+    (online::judge(&asked, plan, document, &world), asked.len())
 }
 
 /// Ports of a name to which somebody out there will come.
@@ -97,7 +97,7 @@ fn ports(asked: &Asked, plan: &Plan, scope: Scope) -> Vec<u16> {
     if !scope.ports || matches!(asked.name, HostPattern::Under(_)) {
         return Vec::new();
     }
-    let challenge = plan.acme.as_ref().filter(|_| asked.ordered).map(|policy| policy.challenge);
+    let challenge = plan.acme.as_ref().filter(|_| online::needs_ports(asked, plan.acme.as_ref())).map(|policy| policy.challenge);
     let plain = matches!(challenge, Some(Challenge::Auto | Challenge::Http01)) && !plan.listen.http.is_empty();
     if plain { vec![80, 443] } else { vec![443] }
 }
@@ -109,6 +109,11 @@ async fn name(resolver: &Resolver, asked: &Asked, ports: &[u16]) -> Seen {
         // A certificate for it is asked of the domain behind the star (RFC 8659 section 3).
         HostPattern::Under(wildcard) => wildcard.parent(),
     };
+    // An address is where it is, and nobody has CAA records for it.
+    if let Some(address) = host.ip() {
+        let closed = closed(&[address], ports).await;
+        return Seen { addresses: Some(Ok(vec![address])), caa: None, closed };
+    }
     let addresses = async {
         if matches!(asked.name, HostPattern::Under(_)) {
             return None;
@@ -218,6 +223,16 @@ mod tests {
         assert_eq!(date(&answer("Sun, 06 Nov 1994 08:49:37 GMT")), Some(784_111_777));
         assert_eq!(date(&answer("yesterday")), None);
         assert_eq!(date(&Response::new(Bytes::new())), None);
+    }
+
+    #[tokio::test]
+    async fn an_address_is_asked_of_nobody() {
+        let resolver = Resolver::new(&[SocketAddr::from(([127, 0, 0, 1], 1))]);
+        let host = HostPattern::parse("203.0.113.7").expect("a host");
+        let asked = Asked { name: host, place: 0..1, key: "app.host", ordered: true };
+        let seen = name(&resolver, &asked, &[]).await;
+        assert_eq!(seen.addresses, Some(Ok(vec![IpAddr::from([203, 0, 113, 7])])));
+        assert!(seen.caa.is_none());
     }
 
     #[tokio::test]

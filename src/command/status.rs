@@ -11,6 +11,7 @@ use crate::command::diff::{ask, unexpected};
 use crate::command::exit::Failure;
 use crate::command::output::{Output, table};
 use crate::command::place::Named;
+use crate::config::report::harmless;
 use crate::daemon::place::Place;
 
 /// How often `--watch` looks.
@@ -64,7 +65,7 @@ fn text(status: &Status) -> String {
     lines.push(table(&["CERTIFICATE OF", "ISSUER", "ENDS", "FILE"], &rows));
     if !status.warnings.is_empty() {
         lines.push("\nWarnings".to_owned());
-        lines.extend(status.warnings.iter().map(|warning| format!("  {}", plain(warning))));
+        lines.extend(status.warnings.iter().map(|warning| format!("  {}", harmless(warning))));
     }
     lines.join("\n")
 }
@@ -72,13 +73,13 @@ fn text(status: &Status) -> String {
 fn head(status: &Status) -> Vec<String> {
     let memory = status.memory_bytes.map(|bytes| format!(", {} MiB of memory", bytes.div_ceil(1 << 20))).unwrap_or_default();
     let configuration = &status.configuration;
-    let file = configuration.file.as_ref().map_or("the command line".to_owned(), |file| plain(&file.display().to_string()));
+    let file = configuration.file.as_ref().map_or("the command line".to_owned(), |file| harmless(&file.display().to_string()));
     let mut lines = vec![
         format!("doorward {} has run for {} as process {}{memory}", status.version, span(status.since, status.now), status.pid),
         format!("configuration {} from {file}, loaded {}", configuration.version, ago(configuration.loaded, status.now)),
     ];
     if let Some(refused) = &configuration.refused {
-        lines.push(format!("  refused {}: {}", ago(refused.at, status.now), plain(&refused.why)));
+        lines.push(format!("  refused {}: {}", ago(refused.at, status.now), harmless(&refused.why)));
         lines.push("  `doorward check` says more; the configuration in force stays".to_owned());
     }
     if let Some(secs) = configuration.trial_secs {
@@ -104,7 +105,7 @@ fn head(status: &Status) -> Vec<String> {
     if status.bans > 0 {
         lines.push(format!("{} barred from signing in: `doorward ban list` says which", count(Some(status.bans), "network")));
     }
-    lines.push(format!("data in {}", plain(&status.data_dir.display().to_string())));
+    lines.push(format!("data in {}", harmless(&status.data_dir.display().to_string())));
     lines
 }
 
@@ -116,9 +117,9 @@ fn app_row(app: &AppLine, now: i64) -> Vec<String> {
     };
     let failure = app.last_failure.as_ref().map(|failure| format!("{} {}", failure.refusal, ago(failure.at, now)));
     vec![
-        plain(&app.name),
+        harmless(&app.name),
         first_of(&app.hosts),
-        plain(&app.upstream),
+        harmless(&app.upstream),
         up.to_owned(),
         app.open_requests.to_string(),
         app.websockets.to_string(),
@@ -132,16 +133,16 @@ fn certificate_row(line: &CertificateLine, now: i64) -> Vec<String> {
         Some(until) => format!("in {}", span(now, until)),
         None => "made when first asked for".to_owned(),
     };
-    let file = line.file.as_ref().map_or("-".to_owned(), |file| plain(&file.display().to_string()));
-    vec![first_of(&line.hosts), plain(&line.issuer), ends, file]
+    let file = line.file.as_ref().map_or("-".to_owned(), |file| harmless(&file.display().to_string()));
+    vec![first_of(&line.hosts), harmless(&line.issuer), ends, file]
 }
 
 /// The first, and how many more there are: whole, since half a name names nothing.
 fn first_of(hosts: &[String]) -> String {
     match hosts {
         [] => "-".to_owned(),
-        [one] => plain(one),
-        [first, more @ ..] => format!("{} and {} more", plain(first), more.len()),
+        [one] => harmless(one),
+        [first, more @ ..] => format!("{} and {} more", harmless(first), more.len()),
     }
 }
 
@@ -151,11 +152,6 @@ fn ago(at: i64, now: i64) -> String {
 
 fn span(from: i64, to: i64) -> String {
     in_words(Duration::from_secs(u64::try_from(to.saturating_sub(from)).unwrap_or(0)))
-}
-
-/// Names come from the owner's file and from certificates; whatever is in them, it does not steer the terminal.
-fn plain(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter }).collect()
 }
 
 #[cfg(test)]

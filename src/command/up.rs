@@ -14,12 +14,12 @@ use crate::command::exit::Failure;
 use crate::command::online::{Scope, is_first, look};
 use crate::command::output::Output;
 use crate::command::place::Named;
-use crate::command::serve::{HangUp, Manner, serve};
+use crate::command::serve::{HangUp, Manner, serve, start_logging};
 use crate::command::starting::{Listen, UpWords};
 use crate::command::terms;
 use crate::command::wish::block_on;
 use crate::config::complaint::Complaint;
-use crate::config::report::harmless;
+use crate::config::report::{Report, harmless};
 use crate::config::source::Source;
 use crate::daemon::configuration::{self, Loaded};
 use crate::daemon::place::Place;
@@ -45,11 +45,14 @@ pub fn up(named: &Named, words: &UpWords, output: Output) -> Result<(), Failure>
     let mode = if words.single_owner { Mode::SingleOwner } else { Mode::People };
     let quick = Quick { apps, https, http: Some(http), data_dir: named.data_dir.clone(), mode, acme };
     let text = quick.to_toml();
+    let Loaded { mut plan, report, .. } = compile_text(text.clone())?;
+    warn_of(&report, output);
     if words.print_config {
         output.result(&json!({ "config": text }), || text.trim_end().to_owned());
         return Ok(());
     }
-    let mut plan = compile_text(text.clone())?.plan;
+    // Before anything is told to programs; a second call changes nothing.
+    start_logging(&plan);
     let place = named.place(Some(&plan), None);
     keep_terminal_clear(&mut plan, &place.data);
     look_before(text, &place, output);
@@ -57,8 +60,16 @@ pub fn up(named: &Named, words: &UpWords, output: Output) -> Result<(), Failure>
     serve(plan, &place, Manner { heading: &heading, hang_up: HangUp::Stop, looks_at_apps: true, warnings: None, output })
 }
 
-/// Before the first order of a name: whether its DNS, the authority and the clock let it come to anything. What is found warns and
-/// keeps nobody from starting. Apps are looked at once the gateway runs, and whether ports can be reached the authority tells best.
+/// What the text that stands for the command line is warned of: programs find it in `check`.
+fn warn_of(report: &Report, output: Output) {
+    if !output.json {
+        report.complaints.iter().for_each(|complaint| tell(complaint, output));
+    }
+}
+
+/// Before the first order of a name: whether its DNS, the authority, the clock and our ports let it come to anything. What is found
+/// warns and keeps nobody from starting. Apps are looked at once the gateway runs. No port is tried: nobody listens yet, and what
+/// a router does with those from outside is seen from nowhere here, so the first order tells.
 fn look_before(text: String, place: &Place, output: Output) {
     let folder = Folder::within(&place.certs);
     let (done, waits) = mpsc::channel::<()>();

@@ -417,9 +417,10 @@ their own (RFC 8659). These do not name the one in [acme], so it refuses. Its na
     ),
     entry(
         Code::N0803,
-        "A connection from this machine to an address of the name did not come about. If the address is this machine's own, nobody
-listens there. Otherwise it proves little: many routers lead nobody in from within. Try it from outside, such as from a
-phone without Wi-Fi; if it fails there too, look at router and firewall.",
+        "A connection from this machine to an address of the name did not come about. If the address is this machine's own and
+`listen` has the port, nobody listens there. Otherwise it proves little: firewalls and routers treat those from within in
+another way. Try it from outside, such as from a phone without Wi-Fi. Where nothing could be tried, `listen` was looked at:
+authorities come to ports 80 and 443, and to none where a name is proven by DNS.",
         "Router: port 443 to 192.168.1.20          # 192.168.1.21 is this machine; port 80 is led nowhere",
         "Router: ports 80 and 443 to 192.168.1.21",
     ),

@@ -194,6 +194,7 @@ impl Report {
             json!({
                 "key": complaint.key,
                 "help": complaint.help.as_ref().or(complaint.label.as_ref()),
+                "label": complaint.label.as_ref().filter(|_| complaint.help.is_some()),
                 "fix": complaint.fix.as_ref().map(|fix| json!({ "replace": fix.replace })),
                 "docs": format!("help {}", complaint.code.name()),
             }),
@@ -311,6 +312,17 @@ mod tests {
                     "help": "did you mean `idle_timeout`?", "fix": { "replace": "idle_timeout" }, "docs": "help E0203",
                 }],
             })
+        );
+    }
+
+    #[test]
+    fn json_has_what_stands_at_the_place_beside_what_to_do() {
+        let complaint = Complaint::new(Code::N0801, &(9..20), "it leads elsewhere").label("fine if a router leads it here");
+        let json = report(vec![complaint.help("otherwise correct the records")]).json();
+        let said = &json["diagnostics"][0];
+        assert_eq!(
+            (&said["label"], &said["help"]),
+            (&"fine if a router leads it here".into(), &"otherwise correct the records".into())
         );
     }
 

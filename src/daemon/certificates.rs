@@ -163,7 +163,7 @@ impl Order {
             // What it failed for is mended.
             self.lease.history.trouble = None;
             self.lease.goes_on();
-            return info!(event = Event::CertificateWarning.name(), %host, "an order was tried out at the staging directory and works; the next one counts");
+            return info!(event = Event::CertificateProgress.name(), %host, "an order was tried out at the staging directory and works; the next one counts");
         };
         self.lease.history.record.succeeded(self.services.clock.now(), self.stage, validity(&loaded));
         self.ended(None);

@@ -27,7 +27,7 @@ pub type Refusal = (RefusedKind, String);
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-const UNCONFIGURED: &str = "no certificate is ordered: the configuration has no [acme]";
+const UNCONFIGURED: &str = "the configuration has no [acme], which says whom to ask: put it back for as long as this takes";
 
 impl Register {
     /// Revokes the certificate of a host, and has a new one ordered if it is still configured.

@@ -62,6 +62,8 @@ pub enum Event {
     CertificateFailing,
     /// A certificate needs its owner.
     CertificateWarning,
+    /// A certificate comes along.
+    CertificateProgress,
     /// A new master key seals from now on.
     KeyRotated,
     /// An old master key is forgotten.
@@ -143,6 +145,7 @@ impl Event {
             Self::AccountKeyChanged => "cert.account_key",
             Self::CertificateFailing => "cert.failing",
             Self::CertificateWarning => "cert.warning",
+            Self::CertificateProgress => "cert.progress",
             Self::KeyRotated => "key.rotated",
             Self::KeyDropped => "key.dropped",
             Self::KeyResealed => "key.resealed",

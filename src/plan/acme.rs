@@ -156,7 +156,7 @@ pub fn takes(pattern: &HostPattern, policy: Option<&AcmePolicy>) -> bool {
 }
 
 /// Whether an address can be reached from everywhere, so that an authority may look at it.
-fn is_public(address: IpAddr) -> bool {
+pub fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => {
             let [a, b, c, _] = address.octets();
@@ -310,7 +310,9 @@ fn challenge(table: &AcmeTable, listen: &Listen, complaints: &mut Vec<Complaint>
             if let (Some(written), None, None) = (&table.challenge, &table.dns.place, &table.dns.provider) {
                 let complaint = Complaint::new(Code::E0202, &written.place, "`dns-01` needs `acme.dns`").key("acme.dns");
                 let complaint = complaint.label("who changes the zone?");
-                complaints.push(complaint.help("add `dns = { provider = \"rfc2136\", … }` or `{ provider = \"exec\", … }`"));
+                complaints.push(
+                    complaint.help("add `dns = { provider = \"cloudflare\", … }`, or another provider, \"rfc2136\" or \"exec\""),
+                );
             }
             Challenge::Dns01
         }

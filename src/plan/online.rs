@@ -18,6 +18,7 @@ use crate::policy::wildcard::HostPattern;
 const TOLERATED: Duration = Duration::from_secs(30);
 /// Addresses and records that are named.
 const NAMED: usize = 4;
+const RESOLVER: &str = "see that this machine's name service answers, then check again";
 
 /// A name to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,16 @@ pub struct Seen {
     pub caa: Option<Result<Relevant, String>>,
     /// Where no connection came about, and why.
     pub closed: Vec<(SocketAddr, String)>,
+}
+
+impl Seen {
+    /// Why nothing is known of it at all, if something was asked for.
+    fn unknown(&self) -> Option<&str> {
+        match (&self.addresses, &self.caa) {
+            (Some(Err(why)), None | Some(Err(_))) | (None, Some(Err(why))) => Some(why),
+            (Some(Ok(_)), _) | (_, Some(Ok(_))) | (None, None) => None,
+        }
+    }
 }
 
 /// What was seen of the authority.
@@ -86,6 +97,8 @@ pub struct World {
     pub authority: Option<Authority>,
     /// What stands in the way of apps, by their place in the configuration.
     pub apps: Vec<(usize, String)>,
+    /// Whether ports were tried.
+    pub ports: bool,
 }
 
 /// One finding.
@@ -112,10 +125,11 @@ pub fn asked(plan: &Plan, document: &Document) -> Vec<Asked> {
     let mut all: Vec<Asked> = Vec::new();
     let mut add = |written: &str, place: &Place, key, own: bool| {
         let Ok(name) = HostPattern::parse(written) else { return };
-        if name.is_local() || all.iter().any(|known| known.name == name) {
+        let ordered = !own && plan.acme.is_some() && acme::takes(&name, plan.acme.as_ref());
+        // An address counts as local, and may be certified all the same.
+        if (name.is_local() && !ordered) || all.iter().any(|known| known.name == name) {
             return;
         }
-        let ordered = !own && plan.acme.is_some() && acme::takes(&name, plan.acme.as_ref());
         // What stands for a wildcard is whatever a visitor makes up: only its certificate can be looked at.
         if ordered || matches!(name, HostPattern::Exact(_)) {
             all.push(Asked { name, place: place.clone(), key, ordered });
@@ -134,12 +148,19 @@ pub fn asked(plan: &Plan, document: &Document) -> Vec<Asked> {
 }
 
 /// What stands in the way of a configuration.
-pub fn judge(asked: &[Asked], document: &Document, policy: Option<&AcmePolicy>, world: &World) -> Vec<Finding> {
-    let mut found = Vec::new();
+pub fn judge(asked: &[Asked], plan: &Plan, document: &Document, world: &World) -> Vec<Finding> {
+    let policy = plan.acme.as_ref();
+    let mut found: Vec<Finding> = nothing_known(asked, world).into_iter().collect();
+    let is_silent = !found.is_empty();
     for (asked, seen) in asked.iter().zip(&world.names) {
-        found.extend(leads_here(asked, seen, world, policy));
-        found.extend(policy.and_then(|policy| may_issue(asked, seen, world.authority.as_ref(), policy)));
-        found.extend(seen.closed.iter().map(|closed| unreachable(asked, closed, &world.own)));
+        if !is_silent {
+            found.extend(leads_here(asked, seen, world, policy));
+            found.extend(policy.and_then(|policy| may_issue(asked, seen, world.authority.as_ref(), policy)));
+        }
+        found.extend(seen.closed.iter().map(|closed| unreachable(asked, closed, &world.own, plan)));
+    }
+    if !world.ports {
+        found.extend(nobody_listens(asked, plan));
     }
     for (at, remark) in &world.apps {
         let Some(written) = document.apps.get(*at).and_then(|table| table.upstream.as_ref()) else { continue };
@@ -153,6 +174,24 @@ pub fn judge(asked: &[Asked], document: &Document, policy: Option<&AcmePolicy>, 
     found
 }
 
+/// Whether a name is proven on a port or not at all. Addresses are never proven by DNS (RFC 8738 section 7).
+pub fn needs_ports(asked: &Asked, policy: Option<&AcmePolicy>) -> bool {
+    let is_address = matches!(&asked.name, HostPattern::Exact(host) if host.ip().is_some());
+    asked.ordered && policy.is_some_and(|policy| is_address || !policy.proves_by_dns())
+}
+
+/// N0801, once for all names where the name service says nothing of any.
+fn nothing_known(asked: &[Asked], world: &World) -> Option<Finding> {
+    let first = asked.first().filter(|_| asked.len() > 1)?;
+    let why = world.names.first().and_then(Seen::unknown)?;
+    if !world.names.iter().all(|seen| seen.unknown().is_some()) {
+        return None;
+    }
+    let complaint = Complaint::new(Code::N0801, &first.place, format!("no name can be looked up: {why}")).key(first.key);
+    let complaint = complaint.label(format!("where {} names lead and what CAA records say is not known", asked.len()));
+    Some(Finding::unsure(complaint.help(RESOLVER)))
+}
+
 /// N0801.
 fn leads_here(asked: &Asked, seen: &Seen, world: &World, policy: Option<&AcmePolicy>) -> Option<Finding> {
     let name = &asked.name;
@@ -160,8 +199,12 @@ fn leads_here(asked: &Asked, seen: &Seen, world: &World, policy: Option<&AcmePol
     let addresses = match seen.addresses.as_ref()? {
         Ok(addresses) => addresses,
         Err(why) => {
-            let complaint = complain(format!("`{name}` cannot be looked up: {why}")).label("whether it leads here is not known");
-            return Some(Finding::unsure(complaint.help("see that this machine's name service answers, then check again")));
+            let complaint = complain(format!("`{name}` cannot be looked up: {why}"));
+            let complaint = match seen.caa {
+                Some(Err(_)) => complaint.label("where it leads and what CAA records say is not known"),
+                Some(Ok(_)) | None => complaint.label("whether it leads here is not known"),
+            };
+            return Some(Finding::unsure(complaint.help(RESOLVER)));
         }
     };
     if addresses.is_empty() {
@@ -171,7 +214,7 @@ fn leads_here(asked: &Asked, seen: &Seen, world: &World, policy: Option<&AcmePol
     }
     let foreign: Vec<IpAddr> = addresses.iter().copied().filter(|address| !world.own.contains(address)).collect();
     if foreign.is_empty() {
-        let is_closed = addresses.iter().all(|address| !is_global(address));
+        let is_closed = addresses.iter().all(|address| !acme::is_public(*address));
         // By DNS, names are proven that nobody outside can reach.
         let looks = |policy: &AcmePolicy| policy.directory == acme::LETS_ENCRYPT && !policy.proves_by_dns();
         let is_public = asked.ordered && policy.is_some_and(looks);
@@ -187,6 +230,11 @@ fn leads_here(asked: &Asked, seen: &Seen, world: &World, policy: Option<&AcmePol
     } else {
         format!("this machine has {}", listed(&own))
     };
+    if matches!(name, HostPattern::Exact(host) if host.ip().is_some()) {
+        let complaint = complain(format!("`{name}` is no address of this machine; {here}"));
+        let complaint = complaint.label("fine if a router leads it here");
+        return Some(Finding::unsure(complaint.help("otherwise write an address that leads here, or a name")));
+    }
     let complaint = complain(format!("`{name}` resolves to {}; {here}", listed(&foreign)));
     let complaint = complaint.label(format!("fine if a router leads {} here", listed(&foreign)));
     Some(Finding::unsure(complaint.help("otherwise correct the A and AAAA records of the name")))
@@ -198,6 +246,8 @@ fn may_issue(asked: &Asked, seen: &Seen, authority: Option<&Authority>, policy: 
     let complain = |message: String| Complaint::new(Code::N0802, &asked.place, message).key(asked.key);
     let (domain, records) = match seen.caa.as_ref()? {
         Ok(relevant) => relevant.as_ref()?,
+        // Said together with its addresses.
+        Err(_) if matches!(seen.addresses, Some(Err(_))) => return None,
         Err(why) => {
             let complaint = complain(format!("the CAA records of `{name}` cannot be looked up: {why}"));
             let complaint = complaint.label("an authority that cannot either does not issue");
@@ -224,17 +274,68 @@ fn may_issue(asked: &Asked, seen: &Seen, authority: Option<&Authority>, policy: 
 }
 
 /// N0803.
-fn unreachable(asked: &Asked, (address, why): &(SocketAddr, String), own: &[IpAddr]) -> Finding {
+fn unreachable(asked: &Asked, (address, why): &(SocketAddr, String), own: &[IpAddr], plan: &Plan) -> Finding {
     let message = format!("no connection to `{}` at {} port {} from here: {why}", asked.name, address.ip(), address.port());
     let complaint = Complaint::new(Code::N0803, &asked.place, message).key(asked.key);
+    let port = address.port();
+    if own.contains(&address.ip()) && listens(plan, |at| at.port() == port && holds(at.ip(), address.ip())) {
+        let complaint = complaint.label("that address is this machine's own and `listen` has the port, but nobody listens there");
+        let advice = "see that the gateway that runs has this configuration (`doorward status`, `doorward reload`)";
+        return Finding::sure(complaint.help(advice));
+    }
     if own.contains(&address.ip()) {
-        let complaint = complaint.label("that address is this machine's own, so nobody listens there");
-        return Finding::sure(
-            complaint.help("authorities come to ports 80 and 443: listen there, or have a router lead them here"),
-        );
+        // What a firewall does to connections from outside, it does not do to those from within.
+        let led = format!("a firewall here leads port {port} to the gateway, which is not seen from within");
+        return Finding::unsure(match (needs_ports(asked, plan.acme.as_ref()), asked.ordered) {
+            (true, _) => complaint.label(format!("fine if {led}")).help("authorities come there: otherwise listen on that port"),
+            (false, true) => complaint
+                .label(format!("fine if visitors name another port, or {led}"))
+                .help("no authority comes there, since the name can be proven by DNS; browsers do, unless another port is named"),
+            (false, false) => complaint
+                .label(format!("fine if visitors name another port, or {led}"))
+                .help("browsers come there, unless another port is named: otherwise listen on that port"),
+        });
     }
     let complaint = complaint.label("fine if it works from outside: many routers lead nobody in from within");
     Finding::unsure(complaint.help("try it from elsewhere, such as a phone without Wi-Fi; then look at router and firewall"))
+}
+
+/// N0803, where no port was tried: authorities do not come to those that the gateway has.
+fn nobody_listens(asked: &[Asked], plan: &Plan) -> Option<Finding> {
+    let policy = plan.acme.as_ref()?;
+    let first = asked.iter().find(|asked| needs_ports(asked, Some(policy)))?;
+    let ways = [(80, &plan.listen.http), (443, &plan.listen.https)];
+    let ways = ways.into_iter().filter(|(port, at)| !at.is_empty() && comes_to(*port, policy.challenge));
+    let ways: Vec<(u16, Vec<u16>)> = ways.map(|(port, at)| (port, at.iter().map(SocketAddr::port).collect())).collect();
+    if ways.is_empty() || ways.iter().any(|(port, at)| at.contains(port)) {
+        return None;
+    }
+    let or = |texts: Vec<String>| texts.join(" or ");
+    let wanted = or(ways.iter().map(|(port, _)| port.to_string()).collect());
+    let has = ways.iter().flat_map(|(_, at)| at).map(u16::to_string).collect::<Vec<_>>().join(" and ");
+    let led = or(ways.iter().filter_map(|(port, at)| Some(format!("{port} to {}", at.first()?))).collect());
+    let message = format!("authorities come to port {wanted}, and the gateway listens on {has}");
+    let complaint = Complaint::new(Code::N0803, &first.place, message).key(first.key);
+    let complaint = complaint.label(format!("fine if a router or firewall leads {led}"));
+    Some(Finding::unsure(complaint.help("otherwise let it listen on 80 and 443, which takes a permission")))
+}
+
+fn comes_to(port: u16, challenge: Challenge) -> bool {
+    match challenge {
+        Challenge::Auto => port == 80 || port == 443,
+        Challenge::Http01 => port == 80,
+        Challenge::TlsAlpn01 => port == 443,
+        Challenge::Dns01 => false,
+    }
+}
+
+fn listens(plan: &Plan, fits: impl Fn(&SocketAddr) -> bool) -> bool {
+    plan.listen.https.iter().chain(&plan.listen.http).any(fits)
+}
+
+/// Whether who listens at `at` takes connections to `address`.
+fn holds(at: IpAddr, address: IpAddr) -> bool {
+    at == address || (at.is_unspecified() && (at.is_ipv6() || address.is_ipv4()))
 }
 
 /// N0805 and N0807.
@@ -282,18 +383,6 @@ fn is_told(address: &IpAddr) -> bool {
         IpAddr::V6(address) => address.is_unicast_link_local(),
     };
     !address.is_loopback() && !link_local
-}
-
-/// Whether the world can reach it: not for private use, not this machine or link alone, not behind a carrier (RFC 6598).
-fn is_global(address: &IpAddr) -> bool {
-    match address {
-        IpAddr::V4(four) => {
-            let [a, b, ..] = four.octets();
-            let behind_carrier = a == 100 && b & 0xc0 == 64;
-            is_told(address) && !four.is_private() && !four.is_unspecified() && !behind_carrier
-        }
-        IpAddr::V6(six) => is_told(address) && !six.is_unique_local() && !six.is_unspecified(),
-    }
 }
 
 fn listed(addresses: &[IpAddr]) -> String {

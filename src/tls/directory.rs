@@ -75,6 +75,8 @@ pub struct Certificate {
     pub host: HostPattern,
     /// Who signed it.
     pub issuer: String,
+    /// From when on it is valid; `None` if the local authority made it, which makes another as soon as a visitor needs one.
+    pub not_before: Option<Timestamp>,
     /// Until when it is valid; `None` while nobody has asked for it, so that it is not made yet.
     pub not_after: Option<Timestamp>,
     /// The owner's file; `None` if an authority issues it, here or out there.
@@ -259,18 +261,20 @@ impl Directory {
             Some(match &site.source {
                 Source::Local => {
                     let issuer = self.issuing.ca.name().to_owned();
-                    Certificate { host, issuer, not_after: site.until.get(), file: None, source: Source::Local }
+                    Certificate { host, issuer, not_before: None, not_after: site.until.get(), file: None, source: Source::Local }
                 }
                 Source::Acme => {
                     let shown = self.names.slot(&host).standing().shown;
                     let local = || (self.issuing.ca.name().to_owned(), site.until.get());
+                    let not_before = shown.as_ref().map(|(_, validity)| validity.from);
                     let (issuer, not_after) = shown.map_or_else(local, |(issuer, validity)| (issuer, Some(validity.until)));
-                    Certificate { host, issuer, not_after, file: None, source: Source::Acme }
+                    Certificate { host, issuer, not_before, not_after, file: None, source: Source::Acme }
                 }
                 Source::Files(files) => {
-                    let (issuer, not_after) = inventory.pairs.get(files)?.signed();
+                    let pair = inventory.pairs.get(files)?;
+                    let ((issuer, not_after), not_before) = (pair.signed(), Some(pair.begins()));
                     let file = Some(files.certificate.clone());
-                    Certificate { host, issuer, not_after: Some(not_after), file, source: site.source.clone() }
+                    Certificate { host, issuer, not_before, not_after: Some(not_after), file, source: site.source.clone() }
                 }
             })
         });

@@ -130,6 +130,11 @@ impl FilePair {
         (loaded.facts.issuer.clone(), loaded.facts.not_after)
     }
 
+    /// From when on that certificate is valid.
+    pub fn begins(&self) -> Timestamp {
+        self.current.get().facts.not_before
+    }
+
     /// Whether a client that asks for `host` would accept the names in the certificate.
     pub fn covers(&self, host: &Host) -> bool {
         covers(&self.current.get().key, host)

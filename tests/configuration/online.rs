@@ -27,6 +27,7 @@ fn well() -> World {
         names: vec![seen.clone(), seen],
         authority: Some(Authority { name: "Let's Encrypt".to_owned(), told: Ok(told) }),
         apps: Vec::new(),
+        ports: true,
     }
 }
 
@@ -51,15 +52,25 @@ fn cases() -> Vec<(&'static str, World, bool)> {
         let end: SocketAddr = end.parse().expect("an end");
         world.names[0].closed = vec![(end, "Connection refused (os error 111)".to_owned())];
     };
+    let silence = |world: &mut World| {
+        let nobody = || "there is no resolver to ask".to_owned();
+        world.names = vec![Seen { addresses: Some(Err(nobody())), caa: Some(Err(nobody())), closed: Vec::new() }; 2];
+    };
     let told = |world: &mut World, told: Result<Told, Silence>| world.authority.as_mut().expect("one").told = told;
     vec![
         ("n0801_none", changed(&|world| addresses(world, &[])), true),
         ("n0801_elsewhere", changed(&|world| addresses(world, &["203.0.113.7", "198.51.100.4", "2001:db8::7"])), false),
         ("n0801_unknown", changed(&|world| world.names[0].addresses = Some(Err("no answer within 7 seconds".to_owned()))), false),
+        ("n0801_silence", changed(&silence), false),
+        ("n0801_address", changed(&|world| addresses(world, &["203.0.113.7"])), false),
         ("n0801_private", changed(&|world| addresses(world, &["192.168.1.5"])), false),
         ("n0802_others", changed(&|world| caa(world, vec![issue("ca.example"), issue("other.example; a=b")])), true),
         ("n0802_nobody", changed(&|world| caa(world, vec![issue(";")])), true),
         ("n0803_own", changed(&|world| closed(world, "198.51.100.4:80")), true),
+        // Nobody comes to a port there but browsers, and who connects from here does not meet the firewall.
+        ("n0803_dns", changed(&|world| closed(world, "198.51.100.4:443")), false),
+        ("n0803_led", changed(&|world| closed(world, "198.51.100.4:443")), false),
+        ("n0803_other_ports", changed(&|world| world.ports = false), false),
         ("n0803_outside", changed(&|world| closed(world, "203.0.113.7:443")), false),
         ("n0804_nothing", changed(&|world| world.apps = vec![(1, "nothing answers at 127.0.0.1:8001 yet".to_owned())]), true),
         ("n0805_behind", changed(&|world| told(world, Ok(Told { ahead: Some(-185), ..Told::default() }))), true),
@@ -80,7 +91,7 @@ fn found_at(path: &Path, world: &World) -> (Report, Vec<Finding>) {
     let loaded = configuration::load(path, &Environment::default()).expect("it compiles");
     let names = asked(&loaded.plan, &loaded.document);
     assert_eq!(names.len(), 2, "what is local is not asked for");
-    let found = judge(&names, &loaded.document, loaded.plan.acme.as_ref(), world);
+    let found = judge(&names, &loaded.plan, &loaded.document, world);
     let complaints = found.iter().map(|finding| finding.complaint.clone()).collect();
     (Report::new(loaded.report.source, complaints), found)
 }
@@ -139,6 +150,41 @@ fn names_that_dns_proves_may_be_closed_to_the_world() {
     assert_eq!(codes(text.replace("agree_tos = true", dns)), []);
     let all = text.replace("agree_tos = true", &format!("{dns}\nchallenge = \"dns-01\""));
     assert_eq!(codes(all.replace("wiki.example.com", "*.wiki.example.com")), []);
+}
+
+#[test]
+fn an_unknown_name_is_told_once() {
+    let mut world = well();
+    let silent = || "no answer within 7 seconds".to_owned();
+    world.names[0] = Seen { addresses: Some(Err(silent())), caa: Some(Err(silent())), closed: Vec::new() };
+    let found = judge_all(&world);
+    assert!(found.len() == 1 && found[0].complaint.code == Code::N0801, "{found:?}");
+    assert!(found[0].complaint.label.as_deref().is_some_and(|label| label.contains("CAA")), "{found:?}");
+    // Of a port it is known all the same.
+    world.names[1] =
+        Seen { closed: vec![("198.51.100.4:80".parse().expect("an end"), "refused".to_owned())], ..world.names[0].clone() };
+    let codes: Vec<Code> = judge_all(&world).iter().map(|finding| finding.complaint.code).collect();
+    assert_eq!(codes, [Code::N0801, Code::N0803]);
+}
+
+#[test]
+fn ports_that_a_gateway_has_not_are_told_before_any_is_tried() {
+    let home = tempfile::tempdir().expect("a folder");
+    let path = home.path().join("gateway.toml");
+    let text = fs::read_to_string(Path::new(FOLDER).join("n0803_other_ports.toml")).expect("a case");
+    let mut world = well();
+    world.ports = false;
+    let said = |text: String| {
+        fs::write(&path, text).expect("written");
+        found_at(&path, &world).1.into_iter().map(|finding| finding.complaint.message).collect::<Vec<_>>()
+    };
+    assert_eq!(said(text.clone()), ["authorities come to port 80 or 443, and the gateway listens on 8080 and 8443"]);
+    assert_eq!(said(text.replace(":8080", ":80")), Vec::<String>::new());
+    let only = |challenge: &str| text.replace("agree_tos = true", &format!("agree_tos = true\nchallenge = \"{challenge}\""));
+    assert_eq!(said(only("tls-alpn-01")), ["authorities come to port 443, and the gateway listens on 8443"]);
+    assert_eq!(said(only("http-01")), ["authorities come to port 80, and the gateway listens on 8080"]);
+    let dns = only("dns-01") + "[acme.dns]\nprovider = \"exec\"\ncommand = [\"/usr/local/bin/dns-hook\"]\n";
+    assert_eq!(said(dns), Vec::<String>::new());
 }
 
 fn judge_all(world: &World) -> Vec<Finding> {

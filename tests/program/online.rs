@@ -20,6 +20,9 @@ fn everything_that_is_in_the_way_is_said_at_its_place() {
     };
     assert_eq!((of("N0801")["line"].as_u64(), of("N0801")["key"].as_str()), (Some(6), Some("app.host")));
     assert_eq!(of("N0804")["line"], 7);
+    assert_eq!((of("N0801")["certain"].as_bool(), of("N0804")["certain"].as_bool()), (Some(false), Some(true)));
+    let both = ["label", "help"].map(|field| of("N0801")[field].as_str().unwrap_or_default().to_owned());
+    assert!(both[0].contains("is not known") && both[1].contains("check again"), "{both:?}");
     assert_eq!(of("N0807")["line"], 3);
     assert_eq!((said["ok"].as_bool(), said["online"]["ports"].as_bool()), (Some(false), Some(false)));
     let text = run(home.path(), "check --online").ends_with(1);
@@ -34,6 +37,50 @@ fn what_is_local_is_asked_of_nobody() {
         .expect("written");
     let said = run(home.path(), "check --online --json").ends_with(1).json();
     assert_eq!((said["online"]["names"].as_u64(), said["summary"]["warnings"].as_u64()), (Some(0), Some(1)), "{said}");
+}
+
+#[test]
+fn a_name_service_that_says_nothing_is_told_once() {
+    let home = home();
+    let server = "resolvers = [\"127.0.0.1:1\"]\n\n";
+    let apps: String =
+        ["a", "b", "c"].map(|name| format!("[[app]]\nhost = \"{name}.invalid\"\nupstream = \"http://127.0.0.1:9\"\n")).concat();
+    let text = format!("[acme]\nagree_tos = true\ndirectory = \"https://127.0.0.1:1/\"\n{server}{apps}");
+    fs::write(home.path().join("gateway.toml"), text).expect("written");
+    let said = run(home.path(), "check --online --json").ends_with(1).json();
+    let all = said["diagnostics"].as_array().expect("a list");
+    let of_names = all.iter().filter(|one| matches!(one["code"].as_str(), Some("N0801" | "N0802"))).count();
+    assert_eq!(of_names, 1, "{said}");
+}
+
+/// What is printed is what would run: it has to compile as well.
+#[test]
+fn what_up_prints_is_a_configuration_that_runs() {
+    let home = home();
+    for (words, code) in [
+        ("p.example.com=9 --acme-directory http://x", "E0206"),
+        ("p.example.com=9 --email bad", "E0206"),
+        ("a.localhost=9 a.localhost=10", "E0501"),
+        ("*.example.com=9", "E0504"),
+    ] {
+        let said = run(home.path(), &format!("up {words} --agree-tos --print-config")).ends_with(3);
+        assert!(said.err.contains(code) && said.out.is_empty(), "{words}: {said:?}");
+    }
+    let said = run(home.path(), "up app.example.com=9 *.example.com=9 --agree-tos --print-config").ends_with(0);
+    assert!(said.err.contains("W0502") && said.out.contains("agree_tos = true"), "{said:?}");
+    let said = run(home.path(), "up app.example.com=9 *.example.com=9 --agree-tos --print-config --json").ends_with(0);
+    assert!(said.json()["config"].as_str().is_some_and(|text| text.contains("*.example.com")), "{said:?}");
+}
+
+#[test]
+fn what_is_no_host_is_a_mistake_of_the_command_line() {
+    let home = home();
+    for verb in ["revoke", "renew", "show"] {
+        let said = command(home.path(), ["cert", verb, "bad host"]).output().expect("runs");
+        assert_eq!(said.status.code(), Some(2), "{verb}");
+    }
+    let said = command(home.path(), ["cert", "import", "/nowhere", "--name", "bad host"]).output().expect("runs");
+    assert_eq!(said.status.code(), Some(2));
 }
 
 #[test]

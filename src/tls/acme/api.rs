@@ -1,8 +1,6 @@
 //! What of an authority's interface (RFC 8555, RFC 9773) the library does not speak as we need it: a binding for a key that we keep
 //! already, another key for an account, a revocation by the certificate's own key, and when to renew without an account.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
@@ -32,14 +30,6 @@ pub struct Directory {
     revoke_cert: Option<String>,
     key_change: Option<String>,
     renewal_info: Option<String>,
-    #[serde(default)]
-    meta: Meta,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Meta {
-    #[serde(default)]
-    profiles: BTreeMap<String, Value>,
 }
 
 /// Who signs a request: with which key, and known how.
@@ -71,11 +61,6 @@ impl Directory {
     pub async fn of(client: &Client, url: &str) -> Result<Self, Error> {
         let answer = client.exchange(request(Method::GET, url, Bytes::new())?).await?;
         read(&answer)
-    }
-
-    /// The kinds of certificates that it offers, by name.
-    pub fn profiles(&self) -> impl Iterator<Item = &str> {
-        self.meta.profiles.keys().map(String::as_str)
     }
 
     /// Opens an account for a key of ours, as the customer that `eab` says.

@@ -118,7 +118,7 @@ impl Fault {
         }
     }
 
-    /// What the owner's program said.
+    /// What the owner's program said, or the one that speaks to a provider.
     pub fn output(&self) -> Option<&str> {
         match self {
             Self::Hook { output, .. } | Self::Interface { output, .. } => {

@@ -144,7 +144,7 @@ impl Ledger {
         let (name, removed) = (&entry.name, provider::change(policy, Change::Remove, (&entry.name, &entry.value), now).await);
         let is_old = now.since(Timestamp::from_secs(entry.since)) > LONGEST;
         match &removed {
-            Ok(()) => info!(event = Event::CertificateWarning.name(), name, "a record that proved a name was removed"),
+            Ok(()) => info!(event = Event::CertificateProgress.name(), name, "a record that proved a name was removed"),
             Err(fault) => {
                 let output = fault.output().unwrap_or_default();
                 warn!(

@@ -1,5 +1,5 @@
 //! Names proven by DNS (RFC 8555 section 8.4): a record is put into the zone, seen on its servers, and taken away again. The owner's
-//! server or program changes the zone; only names of the configuration and values that we hash get there.
+//! server, a provider's interface or the owner's program changes the zone; only names of the configuration and values that we hash get there.
 
 pub mod fault;
 pub mod hook;

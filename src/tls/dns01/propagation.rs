@@ -74,7 +74,7 @@ pub async fn wait(system: &Asker, resolvers: &[SocketAddr], (name, value): (&str
                 outcome = &mut task.0 => break outcome,
                 _ = say.tick() => {
                     let (shown, seconds) = (seen.load(Ordering::Relaxed), began.elapsed().as_secs());
-                    info!(event = Event::CertificateWarning.name(), name, "{shown} of {all} name servers show a new record after {seconds} s");
+                    info!(event = Event::CertificateProgress.name(), name, "{shown} of {all} name servers show a new record after {seconds} s");
                 }
             }
         };
