@@ -2,7 +2,7 @@
 //! give back as it came.
 //!
 //! The same functions run in `cargo test` on what proptest makes, on the corpora with a few bytes changed, and, ignored, for as long
-//! as `DOORWARD_FUZZ_SECONDS` says, each: `cargo test --test judgement -- --ignored minutes --nocapture`.
+//! as `DOORWARD_TEST_FUZZ_SECONDS` says, each: `cargo test --test judgement -- --ignored minutes --nocapture`.
 
 use std::time::{Duration, Instant};
 
@@ -81,10 +81,10 @@ proptest! {
 }
 
 #[test]
-#[ignore = "needs time: DOORWARD_FUZZ_SECONDS for each parser, 5 unless said"]
+#[ignore = "needs time: DOORWARD_TEST_FUZZ_SECONDS for each parser, 5 unless said"]
 #[expect(clippy::disallowed_methods, reason = "how long is asked of the test run, not of the product")]
 fn minutes() {
-    let seconds = std::env::var("DOORWARD_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
+    let seconds = std::env::var("DOORWARD_TEST_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(5);
     let seeds = seeds();
     for (name, trial) in TRIALS {
         let seed = std::process::id().into();

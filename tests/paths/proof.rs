@@ -38,7 +38,7 @@ impl Size {
     #[expect(clippy::disallowed_methods, reason = "tests/run says by these how much to do")]
     fn chosen() -> Self {
         let full = std::env::var("DOORWARD_TESTS").is_ok_and(|size| size == "full");
-        let only = std::env::var("DOORWARD_PATHS_ONLY").ok();
+        let only = std::env::var("DOORWARD_TEST_PATHS_ONLY").ok();
         let wanted = |recipe: &&Recipe| match &only {
             Some(names) => names.split(',').any(|name| name == recipe.name),
             None => full || recipe.part == Part::Fixed,
