@@ -29,6 +29,7 @@ pub mod output;
 pub mod place;
 pub mod probe;
 pub mod progress;
+pub mod question;
 pub mod ready;
 pub mod reload;
 pub mod restore;

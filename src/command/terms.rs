@@ -1,10 +1,12 @@
 //! An authority's terms are for people to agree to: by a word of the command line, or by an answer on the terminal.
 
-use std::io::{self, IsTerminal, Write};
+use std::io;
+use std::io::IsTerminal;
 
 use crate::command::exit::Failure;
 use crate::command::online;
 use crate::command::output::Output;
+use crate::command::question;
 use crate::command::starting::AcmeWords;
 use crate::command::wish::block_on;
 use crate::config::report::harmless;
@@ -48,15 +50,7 @@ fn ask(name: &HostPattern, quick: &QuickAcme) -> bool {
          Do you agree to its terms{}? (--agree-tos says so without a question) [y/N] ",
         terms.map(|terms| format!(", {}", harmless(&terms))).unwrap_or_default()
     );
-    drop(write!(io::stderr(), "{question}"));
-    drop(io::stderr().flush());
-    let mut answer = String::new();
-    let is_read = io::stdin().read_line(&mut answer).is_ok();
-    is_read && is_yes(&answer)
-}
-
-fn is_yes(answer: &str) -> bool {
-    matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+    question::is_meant(&question)
 }
 
 /// Where the terms are, as far as the authority says.
@@ -65,16 +59,4 @@ fn terms_of(directory: &str, quick: &QuickAcme) -> Option<String> {
         return Some(LETS_ENCRYPT_TERMS.to_owned());
     }
     block_on(online::authority(directory, quick.ca_file.as_deref())).ok()?.told.ok()?.terms
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_yes_is_yes() {
-        for (answer, agreed) in [("y\n", true), (" Yes \n", true), ("", false), ("\n", false), ("n", false), ("yep", false)] {
-            assert_eq!(is_yes(answer), agreed, "{answer}");
-        }
-    }
 }

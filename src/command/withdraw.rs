@@ -1,6 +1,7 @@
 //! `doorward cert revoke`, `doorward cert rollover-key`: what is taken back from an authority.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io;
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use serde_json::json;
@@ -14,6 +15,7 @@ use crate::command::diff::{ask, unexpected};
 use crate::command::exit::Failure;
 use crate::command::output::Output;
 use crate::command::place::Named;
+use crate::command::question;
 use crate::config::report::harmless;
 
 /// Reads a reason.
@@ -100,12 +102,8 @@ fn confirm(yes: bool, host: &str) -> Result<(), Failure> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(Failure::Usage("revoking cannot be undone; add `--yes` if you mean it".to_owned()));
     }
-    drop(write!(io::stderr(), "Revoke the certificate of {}? This cannot be undone. [y/N] ", harmless(host)));
-    drop(io::stderr().flush());
-    let mut line = String::new();
-    drop(io::stdin().lock().read_line(&mut line));
-    let meant = matches!(line.trim(), "y" | "Y" | "yes");
-    if meant { Ok(()) } else { Err(Failure::Usage("nothing was revoked".to_owned())) }
+    let question = format!("Revoke the certificate of {}? This cannot be undone. [y/N] ", harmless(host));
+    if question::is_meant(&question) { Ok(()) } else { Err(Failure::Usage("nothing was revoked".to_owned())) }
 }
 
 #[cfg(test)]
