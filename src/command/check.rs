@@ -35,12 +35,13 @@ pub fn check(named: &Named, words: CheckWords, output: Output) -> Result<(), Fai
         report.complaints.extend(looked.found.iter().map(|finding| finding.complaint.clone()));
         complaint::sort(&mut report.complaints);
     }
-    if words.deny_warnings && !report.complaints.is_empty() && failed == 0 {
+    let denied = words.deny_warnings && !report.complaints.is_empty() && failed == 0;
+    if denied && !(output.json && words.online) {
         return Err(Failure::Warnings(Box::new(report)));
     }
     if let (true, Some(looked)) = (output.json, &looked) {
         let mut value = report.json();
-        value["ok"] = json!(failed == 0);
+        value["ok"] = json!(failed == 0 && !denied);
         looked.mark(&report, &mut value);
         value["online"] = json!({ "names": looked.names, "ports": looked.ports, "failed": failed });
         print(&value.to_string());
@@ -55,7 +56,11 @@ pub fn check(named: &Named, words: CheckWords, output: Output) -> Result<(), Fai
         print(&format!("{} is fine: {apps} app{}, {hosts} host{}", file.display(), plural(apps), plural(hosts)));
         looked.iter().for_each(|looked| print(&looked.in_words(failed)));
     }
-    if failed > 0 { Err(Failure::Found) } else { Ok(()) }
+    match (failed > 0, denied) {
+        (true, _) => Err(Failure::Found),
+        (false, true) => Err(Failure::Warned),
+        (false, false) => Ok(()),
+    }
 }
 
 /// What came of a look at the world.

@@ -22,6 +22,8 @@ pub enum Failure {
     Config(Box<Report>),
     /// 4: the configuration is valid, and its warnings were not to be let pass.
     Warnings(Box<Report>),
+    /// 4: the same, and said already.
+    Warned,
     /// 3: the same, told by the running gateway, which keeps its configuration.
     Complaints(Told),
     /// 3: the configuration asks for what cannot be had; the running gateway keeps its own.
@@ -49,7 +51,7 @@ impl Failure {
             Self::Failed(_) | Self::Found => 1,
             Self::Usage(_) => 2,
             Self::Config(_) | Self::Complaints(_) | Self::NotApplied(_) => 3,
-            Self::Warnings(_) => 4,
+            Self::Warnings(_) | Self::Warned => 4,
             Self::Unreachable(_) => 5,
             Self::NotFound(_) => 6,
             Self::Permission(_) | Self::Denied(_) => 7,
@@ -62,7 +64,7 @@ impl Failure {
             Self::Failed(_) | Self::Found => "failed",
             Self::Usage(_) => "usage",
             Self::Config(_) | Self::Complaints(_) | Self::NotApplied(_) => "config",
-            Self::Warnings(_) => "warnings",
+            Self::Warnings(_) | Self::Warned => "warnings",
             Self::Unreachable(_) => "unreachable",
             Self::NotFound(_) => "not_found",
             Self::Permission(_) | Self::Denied(_) => "permission",

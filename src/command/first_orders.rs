@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::admin::certificates::{CertificateAnswer, CertificateState, CertificateWish, State, patience};
+use crate::admin::certificates::{CertificateAnswer, CertificateState, CertificateWish, Held, State, patience};
 use crate::admin::wish::{Answer, Wish};
 use crate::base::clock::Clock;
 use crate::base::task;
+use crate::command::awaited;
 use crate::command::awaited::runs;
 use crate::command::output::Output;
 use crate::command::steps::Steps;
@@ -51,8 +52,12 @@ async fn tell(control: &Path, patience: Duration, output: Output) {
 fn outcome(one: &CertificateState) -> Option<String> {
     // What is due now, or runs, will be told: why one failed before a restart says nothing about it.
     let runs = one.ordering_since.is_some() || one.next.is_none();
+    let due = one.next.zip(one.limit).filter(|_| one.ordering_since.is_none());
     match (one.state == State::Waiting, &one.trouble) {
-        (true, None) => None,
+        (true, None) => due.map(|(until, limit)| {
+            let held = Held { host: one.host.clone(), until, limit };
+            awaited::held(&held, Clock::system().now().secs())
+        }),
         (true, Some(_)) if runs => None,
         (true, Some(trouble)) => Some(format!("{}; until then visitors see this installation's own", trouble.sentence)),
         (false, _) => Some(format!("{} has its certificate by {}", one.host, one.issuer)),

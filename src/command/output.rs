@@ -32,7 +32,7 @@ impl Output {
     pub fn failure(self, failure: &Failure) -> ExitCode {
         match failure {
             Failure::Config(report) | Failure::Warnings(report) | Failure::Denied(report) => self.complaints(report),
-            Failure::Found => {}
+            Failure::Found | Failure::Warned => {}
             Failure::Complaints(told) if self.json => print(&told.json.to_string()),
             Failure::Complaints(told) => complain(&told.text),
             Failure::Failed(message)

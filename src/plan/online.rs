@@ -182,13 +182,15 @@ pub fn needs_ports(asked: &Asked, policy: Option<&AcmePolicy>) -> bool {
 
 /// N0801, once for all names where the name service says nothing of any.
 fn nothing_known(asked: &[Asked], world: &World) -> Option<Finding> {
-    let first = asked.first().filter(|_| asked.len() > 1)?;
-    let why = world.names.first().and_then(Seen::unknown)?;
-    if !world.names.iter().all(|seen| seen.unknown().is_some()) {
+    // An address is asked of nobody.
+    let names = || asked.iter().zip(&world.names).filter(|(asked, _)| asked.name.example().ip().is_none());
+    let (first, seen) = names().next().filter(|_| names().count() > 1)?;
+    let why = seen.unknown()?;
+    if !names().all(|(_, seen)| seen.unknown().is_some()) {
         return None;
     }
     let complaint = Complaint::new(Code::N0801, &first.place, format!("no name can be looked up: {why}")).key(first.key);
-    let complaint = complaint.label(format!("where {} names lead and what CAA records say is not known", asked.len()));
+    let complaint = complaint.label(format!("where {} names lead and what CAA records say is not known", names().count()));
     Some(Finding::unsure(complaint.help(RESOLVER)))
 }
 
@@ -208,9 +210,14 @@ fn leads_here(asked: &Asked, seen: &Seen, world: &World, policy: Option<&AcmePol
         }
     };
     if addresses.is_empty() {
-        let complaint = complain(format!("`{name}` has no address")).label("no A or AAAA record is there");
+        let complaint = complain(format!("`{name}` has no address"));
         let advice = "add a record that leads to this machine, or to the router before it; a new one takes minutes to be known";
-        return Some(Finding::sure(complaint.help(advice)));
+        return Some(match asked.ordered && !needs_ports(asked, policy) {
+            true => {
+                Finding::unsure(complaint.label("fine for its certificate, which DNS proves, and not for visitors").help(advice))
+            }
+            false => Finding::sure(complaint.label("no A or AAAA record is there").help(advice)),
+        });
     }
     let foreign: Vec<IpAddr> = addresses.iter().copied().filter(|address| !world.own.contains(address)).collect();
     if foreign.is_empty() {

@@ -657,6 +657,24 @@ async fn a_place_to_try_things_out_that_is_out_of_order_bars_no_name() {
     }
 }
 
+/// As an authority says it of itself when too much is asked of it: seven days of peace, and nothing about the name.
+#[tokio::test]
+async fn a_place_to_try_things_out_that_is_busy_bars_no_name() {
+    let (app, ca, trial) = (App::start().await, Ca::start(calm()).await, Ca::start(calm()).await);
+    let gateway = Gateway::start(&ordering_beside(&ca, ("staging_directory", &trial), &app));
+    ca.refuses("new-order", ("caa", "one"), None);
+    ca.refuses("new-order", ("caa", "two"), None);
+    trial.refuses("new-order", ("rateLimited", "Service busy"), Some("604800"));
+    ca.sees(&gateway);
+    trial.sees(&gateway);
+    ended(&gateway, 1).await;
+    pass(&gateway, Duration::from_secs(10)).await;
+    ended(&gateway, 2).await;
+    renew(&gateway).await;
+    ended(&gateway, 3).await;
+    assert_eq!((trial.count("new-order"), ca.issued().len()), (1, 1));
+}
+
 /// What fails where it is tried out is held against the name there, and no longer once the owner names no such place.
 #[tokio::test]
 async fn a_place_to_try_things_out_that_is_removed_is_forgotten() {
@@ -664,7 +682,7 @@ async fn a_place_to_try_things_out_that_is_removed_is_forgotten() {
     let gateway = Gateway::start(&ordering_beside(&ca, ("staging_directory", &trial), &app));
     ca.refuses("new-order", ("caa", "one"), None);
     ca.refuses("new-order", ("caa", "two"), None);
-    trial.refuses("new-order", ("rateLimited", "too many"), Some("86400"));
+    trial.refuses("new-order", ("caa", "three"), Some("86400"));
     ca.sees(&gateway);
     trial.sees(&gateway);
     ended(&gateway, 1).await;

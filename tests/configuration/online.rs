@@ -150,6 +150,18 @@ fn names_that_dns_proves_may_be_closed_to_the_world() {
     assert_eq!(codes(text.replace("agree_tos = true", dns)), []);
     let all = text.replace("agree_tos = true", &format!("{dns}\nchallenge = \"dns-01\""));
     assert_eq!(codes(all.replace("wiki.example.com", "*.wiki.example.com")), []);
+    // And may have no address at all.
+    world.names[0].addresses = Some(Ok(Vec::new()));
+    let certain = |text: &str| {
+        fs::write(&path, text).expect("written");
+        found_at(&path, &world)
+            .1
+            .iter()
+            .filter(|finding| finding.complaint.code == Code::N0801)
+            .map(|finding| finding.sure)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((certain(&text), certain(&all)), (vec![true], vec![false]));
 }
 
 #[test]

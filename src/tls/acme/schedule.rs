@@ -287,7 +287,8 @@ impl Record {
         }
         if is_other(&self.first, Some(first)) {
             *self = Self { not_before: None, ..self.limits() };
-        } else if is_other(&self.trial, trial) && self.last == Some(Stage::Staging) {
+        } else if self.trial.as_deref() != trial && self.last == Some(Stage::Staging) {
+            // Also where it is not known which it was: earlier versions noted its Retry-After here.
             (self.failures, self.not_before) = (0, None);
         }
         (self.first, self.second) = (Some(first.to_owned()), second.map(str::to_owned));
@@ -329,7 +330,9 @@ impl Record {
         let not_before = failed.retry_after.map(|pause| now.plus(pause.min(LONGEST_PAUSE)).millis());
         match failed.stage {
             Stage::Fallback => self.fallback_not_before = not_before,
-            Stage::Staging | Stage::Production => self.not_before = not_before,
+            Stage::Production => self.not_before = not_before,
+            // How long that place wants its peace says nothing of the one that counts.
+            Stage::Staging => {}
         }
         self.since.get_or_insert(now.millis());
         self.last = Some(failed.stage);
@@ -348,7 +351,7 @@ impl Record {
         known.issued.drain(..surplus);
         let not_before = known.not_before.filter(|_| stage == Stage::Fallback);
         let life = u64::try_from(validity.until.since(validity.from).as_millis()).unwrap_or(u64::MAX);
-        *self = Self { recent: Vec::new(), fallback_not_before: None, not_before, life, ..known.limits() };
+        *self = Self { fallback_not_before: None, not_before, life, ..known.limits() };
     }
 
     /// When the limit for certificates in a day, which nobody may shorten, lets another be ordered.
@@ -390,8 +393,8 @@ impl Record {
     /// When the pause after the last failure is over.
     fn after_pause(&self, held: Option<Held>, chance: Chance) -> Option<Timestamp> {
         let last = Timestamp::from_millis(*self.recent.last()?);
-        // Trying it out has worked: it counts now.
-        if self.rehearsed {
+        // What failed has worked since, or trying it out has: it counts now.
+        if self.failures == 0 || self.rehearsed {
             return None;
         }
         let nth = usize::try_from(self.failures).unwrap_or(usize::MAX).clamp(1, PAUSES.len());

@@ -168,7 +168,7 @@ impl Trouble {
     /// the name, and not only about that authority and what we are to it.
     pub fn counts(&self) -> bool {
         if self.stage == Stage::Staging {
-            return matches!(self.kind, Kind::Record(_)) || self.about_us().is_none();
+            return self.is_about_the_name();
         }
         match self.kind {
             Kind::Away(_) | Kind::Untrusted(_) | Kind::Internal | Kind::Nonce | Kind::Forgotten | Kind::Busy => false,
@@ -190,6 +190,30 @@ impl Trouble {
             | Kind::NoWay
             | Kind::Local(_)
             | Kind::Other => true,
+        }
+    }
+
+    /// Whether it says something of the name, and not only of that authority, its limits, or what we are to it.
+    fn is_about_the_name(&self) -> bool {
+        match self.kind {
+            Kind::Connection | Kind::Dns | Kind::Tls | Kind::Caa | Kind::Record(_) | Kind::Local(_) => true,
+            Kind::Unauthorized => self.proof.is_some(),
+            Kind::Away(_)
+            | Kind::Untrusted(_)
+            | Kind::Internal
+            | Kind::Nonce
+            | Kind::Forgotten
+            | Kind::Busy
+            | Kind::Profile { .. }
+            | Kind::RateLimited
+            | Kind::Rejected
+            | Kind::Contact
+            | Kind::Terms
+            | Kind::External
+            | Kind::Binding
+            | Kind::Slow
+            | Kind::NoWay
+            | Kind::Other => false,
         }
     }
 
@@ -592,7 +616,11 @@ mod tests {
         let not = [Kind::Away(String::new()), Kind::Untrusted(String::new()), Kind::External, Kind::Terms, Kind::Internal];
         assert!(!not.into_iter().any(counts));
         assert!(!counts(Kind::Unauthorized), "of our account there");
-        assert!([Kind::Caa, Kind::Dns, Kind::RateLimited, Kind::Record(String::new())].into_iter().all(counts));
+        assert!([Kind::Caa, Kind::Dns, Kind::Connection, Kind::Tls, Kind::Record(String::new())].into_iter().all(counts));
+        assert!(
+            ![Kind::RateLimited, Kind::Other, Kind::Slow, Kind::Rejected, Kind::NoWay].into_iter().any(counts),
+            "busy, or another place"
+        );
         let unproven = Trouble::bare(Kind::Unauthorized, LETS_ENCRYPT).proving(Proof::Http01).at(Stage::Staging);
         assert!(unproven.counts());
     }

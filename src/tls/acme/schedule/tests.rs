@@ -58,8 +58,36 @@ fn after_two_refusals_it_is_tried_out_until_that_works() {
     }
     use Stage::{Production, Staging};
     assert_eq!(stages, [Production, Production, Staging, Staging, Staging, Production]);
-    let known = Record { issued: vec![now.millis()], life: 90 * DAY * 1_000, ..Record::default() };
+    let (issued, recent) = (vec![now.millis()], record.recent.clone());
+    let known = Record { issued, recent, life: 90 * DAY * 1_000, ..Record::default() };
     assert_eq!(record, known, "nothing else is remembered");
+}
+
+/// The attack: an owner's script that forces a renewal again and again, where each success makes room for five failures more.
+#[test]
+fn a_certificate_in_between_makes_no_room_for_failures() {
+    let (mut record, chance) = (Record::default(), Chance::of("a.example"));
+    let held = || Some(Held { validity: lives(START, days(90)), advised: None });
+    for _ in 0..4 {
+        record.failed(START, refusal(Stage::Production));
+    }
+    record.succeeded(START, Stage::Production, lives(START, days(90)));
+    assert_eq!(record.next(held(), chance, START, WISHED), Step::Order(Stage::Production));
+    record.failed(START, refusal(Stage::Production));
+    assert_eq!(record.next(held(), chance, START, WISHED), Step::Wait(START.plus(HOUR)));
+}
+
+/// Earlier versions noted what the place to try things out asked for as if it held for the authority.
+#[test]
+fn what_an_earlier_version_noted_of_a_trial_holds_nobody() {
+    let (first, trial) = ("https://one.example/", "https://trial.example/");
+    let not_before = Some(START.plus(days(7)).millis());
+    let mut record = Record { failures: 3, refused: 2, last: Some(Stage::Staging), not_before, ..Record::default() };
+    record.first = Some(first.to_owned());
+    record.turn_to(first, Some(trial), None);
+    assert_eq!(record.next(None, Chance::of("a.example"), START, STAGING), Step::Order(Stage::Staging));
+    record.failed(START, Failed { retry_after: Some(days(7)), ..refusal(Stage::Staging) });
+    assert!(record.not_before.is_none(), "nor does this one");
 }
 
 /// What worked where it is tried out, and fails where it counts for another reason: pauses hold then too.
