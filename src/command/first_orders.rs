@@ -70,3 +70,23 @@ async fn look(control: &Path) -> Option<Vec<CertificateState>> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::certificates::Origin;
+    use crate::tls::acme::schedule::Limit;
+
+    #[test]
+    fn a_first_order_that_a_limit_holds_is_not_waited_for() {
+        let text = serde_json::json!({
+            "host": "a.example", "source": Origin::Acme, "issuer": "R11", "state": State::Waiting, "failures": 0, "attempts": 0,
+        });
+        let one: CertificateState = serde_json::from_value(text).expect("a state");
+        assert_eq!(outcome(&one), None, "it is due now");
+        let held = CertificateState { next: Some(i64::MAX), limit: Some(Limit::Certificates), ..one };
+        assert!(outcome(&held).is_some_and(|said| said.starts_with("held    a.example")));
+        let running = CertificateState { ordering_since: Some(1), ..held };
+        assert_eq!(outcome(&running), None);
+    }
+}

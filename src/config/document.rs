@@ -103,8 +103,8 @@ impl Document {
             // In base64, sixteen bytes and more: it passes for a key.
             written.value.get_or_insert_with(|| Secret::new("unknown".repeat(4)));
         }
-        for (_, written) in &mut self.acme.dns.credentials {
-            written.value.get_or_insert_with(|| Secret::new("unknown".to_owned()));
+        for (name, written) in &mut self.acme.dns.credentials {
+            written.value.get_or_insert_with(|| Secret::new(stand_in(&name.value).to_owned()));
         }
         for written in [&mut self.acme.eab.hmac_key, &mut self.acme.fallback_eab.hmac_key].into_iter().flatten() {
             written.value.get_or_insert_with(|| Secret::new("unknown".to_owned()));
@@ -115,6 +115,17 @@ impl Document {
     pub fn directory_of(&self, place: &Place) -> &Path {
         let included = self.included.iter().rfind(|(start, _)| *start <= place.start);
         included.map_or(&self.directory, |(_, directory)| directory)
+    }
+}
+
+/// What passes for a provider's credential of that name.
+fn stand_in(name: &str) -> &'static str {
+    match name {
+        "private_key" => "-----BEGIN",
+        "service_account" => "{",
+        "url" => "https://unknown.invalid",
+        "endpoint" => "ovh-eu",
+        _ => "unknown",
     }
 }
 

@@ -633,6 +633,18 @@ async fn what_the_owner_wants_is_ordered_after_it_was_tried_out() {
     assert!(state.lifetime == Some(90 * 86_400) && state.renewal.is_some() && state.renewal == state.next);
 }
 
+/// The authority refuses a name twice, so that the third order, which the owner wants, is to be tried out; that one has ended.
+async fn third_after_two_refusals(gateway: &Gateway, ca: &Ca) {
+    ca.refuses("new-order", ("caa", "one"), None);
+    ca.refuses("new-order", ("caa", "two"), None);
+    ca.sees(gateway);
+    ended(gateway, 1).await;
+    pass(gateway, Duration::from_secs(10)).await;
+    ended(gateway, 2).await;
+    renew(gateway).await;
+    ended(gateway, 3).await;
+}
+
 /// A place to try things out that is away, or serves known customers only, keeps no name from where it counts.
 #[tokio::test]
 async fn a_place_to_try_things_out_that_is_out_of_order_bars_no_name() {
@@ -644,14 +656,7 @@ async fn a_place_to_try_things_out_that_is_out_of_order_bars_no_name() {
             Some(manner) => ordering_beside(&ca, ("staging_directory", &Ca::start(manner).await), &app),
         };
         let gateway = Gateway::start(&text);
-        ca.refuses("new-order", ("caa", "one"), None);
-        ca.refuses("new-order", ("caa", "two"), None);
-        ca.sees(&gateway);
-        ended(&gateway, 1).await;
-        pass(&gateway, Duration::from_secs(10)).await;
-        ended(&gateway, 2).await;
-        renew(&gateway).await;
-        ended(&gateway, 3).await;
+        third_after_two_refusals(&gateway, &ca).await;
         assert_eq!((ca.count("new-order"), ca.issued().len()), (3, 1));
         assert!(one(&gateway).await.trouble.is_none());
     }
@@ -662,16 +667,9 @@ async fn a_place_to_try_things_out_that_is_out_of_order_bars_no_name() {
 async fn a_place_to_try_things_out_that_is_busy_bars_no_name() {
     let (app, ca, trial) = (App::start().await, Ca::start(calm()).await, Ca::start(calm()).await);
     let gateway = Gateway::start(&ordering_beside(&ca, ("staging_directory", &trial), &app));
-    ca.refuses("new-order", ("caa", "one"), None);
-    ca.refuses("new-order", ("caa", "two"), None);
     trial.refuses("new-order", ("rateLimited", "Service busy"), Some("604800"));
-    ca.sees(&gateway);
     trial.sees(&gateway);
-    ended(&gateway, 1).await;
-    pass(&gateway, Duration::from_secs(10)).await;
-    ended(&gateway, 2).await;
-    renew(&gateway).await;
-    ended(&gateway, 3).await;
+    third_after_two_refusals(&gateway, &ca).await;
     assert_eq!((trial.count("new-order"), ca.issued().len()), (1, 1));
 }
 
@@ -680,16 +678,9 @@ async fn a_place_to_try_things_out_that_is_busy_bars_no_name() {
 async fn a_place_to_try_things_out_that_is_removed_is_forgotten() {
     let (app, ca, trial) = (App::start().await, Ca::start(calm()).await, Ca::start(calm()).await);
     let gateway = Gateway::start(&ordering_beside(&ca, ("staging_directory", &trial), &app));
-    ca.refuses("new-order", ("caa", "one"), None);
-    ca.refuses("new-order", ("caa", "two"), None);
     trial.refuses("new-order", ("caa", "three"), Some("86400"));
-    ca.sees(&gateway);
     trial.sees(&gateway);
-    ended(&gateway, 1).await;
-    pass(&gateway, Duration::from_secs(10)).await;
-    ended(&gateway, 2).await;
-    renew(&gateway).await;
-    ended(&gateway, 3).await;
+    third_after_two_refusals(&gateway, &ca).await;
     assert_eq!((trial.count("new-order"), ca.count("new-order")), (1, 2));
     let gateway = gateway.restarted(&ordering(&ca, &app, "")).await;
     ca.sees(&gateway);

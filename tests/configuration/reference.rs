@@ -10,6 +10,7 @@ use doorward::config::document;
 use doorward::config::environment::Environment;
 use doorward::config::read;
 use doorward::config::source::Consulted;
+use doorward::daemon::configuration;
 use doorward::plan::compile;
 use doorward::plan::compile::Compiled;
 use doorward::plan::dns_providers;
@@ -161,6 +162,27 @@ fn every_dns_provider_is_documented() {
         })
         .collect();
     assert_eq!(rows, expected);
+}
+
+/// Who may not read a secret is still told what a request meets.
+#[test]
+fn credentials_that_only_the_gateway_can_read_keep_no_explanation_from_anybody() {
+    let home = tempfile::tempdir().expect("a folder");
+    for provider in dns_providers::ALL {
+        let kept = |(key, _): &(&str, Need)| format!("{key} = {{ file = \"not-for-everybody\" }}");
+        let credentials: Vec<_> = provider.credentials.iter().map(kept).collect();
+        let text = format!(
+            "[acme]\nagree_tos = true\n[acme.dns]\nprovider = \"{}\"\ncredentials = {{ {} }}\n[[app]]\nhost = \"a.example\"\nupstream = \"http://127.0.0.1:1\"\n",
+            provider.name,
+            credentials.join(", ")
+        );
+        let path = home.path().join("gateway.toml");
+        fs::write(&path, text).expect("written");
+        let outlined = configuration::outlined(read::source(&path).expect("there"), &Environment::default());
+        if let Err(report) = outlined {
+            panic!("{}: {}", provider.name, report.human(false));
+        }
+    }
 }
 
 /// Files that an example names, made so that it can be read as it stands.

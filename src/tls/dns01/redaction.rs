@@ -6,7 +6,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::plan::dns_interface::Interface;
 
-/// So much of a credential is taken for it, also where the rest was cut off. What is shorter is looked for whole.
+/// So much of a credential is taken for it, also where the rest was cut off. What is shorter is looked for whole, and by itself: it
+/// may be a part of any word.
 const TELLING: usize = 8;
 /// What is shorter is no secret, and stands in sentences by chance.
 const SHORTEST: usize = 4;
@@ -19,23 +20,26 @@ const QUERY: &AsciiSet = &percent_encoding::CONTROLS.add(b' ').add(b'"').add(b'#
 pub fn without_secrets(said: &str, interface: &Interface) -> String {
     let secrets = spellings(interface);
     let said = without_queries(said);
-    let (mut shown, mut rest) = (String::with_capacity(said.len()), said.as_str());
+    let (mut shown, mut rest, mut before) = (String::with_capacity(said.len()), said.as_str(), None);
     while let Some(letter) = rest.chars().next() {
-        let longest = secrets.iter().map(|secret| begins(rest, secret)).max().unwrap_or(0);
+        let longest = secrets.iter().map(|secret| begins(rest, secret, before)).max().unwrap_or(0);
         match longest {
             0 => shown.push(letter),
             _ => shown.push('…'),
         }
-        rest = &rest[longest.max(letter.len_utf8())..];
+        let (taken, left) = rest.split_at(longest.max(letter.len_utf8()));
+        (before, rest) = (taken.chars().last(), left);
     }
     shown
 }
 
-/// How many bytes of `text` are the secret, or the beginning of one that was cut off.
-fn begins(text: &str, secret: &str) -> usize {
+/// How many bytes of `text`, which follows the letter `before`, are the secret, or the beginning of one that was cut off.
+fn begins(text: &str, secret: &str, before: Option<char>) -> usize {
     let same = text.chars().zip(secret.chars()).take_while(|(one, other)| one == other);
     let count: usize = same.map(|(letter, _)| letter.len_utf8()).sum();
-    if count == secret.len() || count >= TELLING { count } else { 0 }
+    let goes_on = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
+    let alone = || !goes_on(before) && !goes_on(text[count..].chars().next());
+    if count >= TELLING || (count == secret.len() && alone()) { count } else { 0 }
 }
 
 /// Every way in which a credential may be written down.
@@ -113,6 +117,8 @@ mod tests {
     fn what_is_no_secret_is_still_read() {
         let given = interface(&[("region", "eu"), ("username", "doorward"), ("password", "doorward-123456")]);
         assert_eq!(without_secrets("eu: doorward-123456 of doorward", &given), "eu: … of …");
+        let short = interface(&[("project_id", "main"), ("api_token", "k3y-7")]);
+        assert_eq!(without_secrets("the domain main, key=k3y-7, mainly", &short), "the domain …, key=…, mainly");
         assert_eq!(
             without_secrets("asked (https://a.example/x?one=1&two=2) and \"https://b.example?c\", why?", &given),
             "asked (https://a.example/x?…) and \"https://b.example?…\", why?"
